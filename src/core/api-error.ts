@@ -1,0 +1,48 @@
+import type { ErrorEnvelope } from '../protocol/error.ts';
+
+export type ApiErrorStatus = 400 | 401 | 403 | 404 | 408 | 409 | 410 | 413 | 415 | 416 | 422 | 429 | 500 | 503;
+
+const TYPES: Record<ApiErrorStatus, string> = {
+  400: 'invalid_request_error',
+  401: 'invalid_request_error',
+  403: 'permission_error',
+  404: 'invalid_request_error',
+  408: 'timeout_error',
+  409: 'invalid_request_error',
+  410: 'invalid_request_error',
+  413: 'invalid_request_error',
+  415: 'invalid_request_error',
+  416: 'invalid_request_error',
+  422: 'invalid_request_error',
+  429: 'rate_limit_error',
+  500: 'server_error',
+  503: 'server_error',
+};
+
+/** An error a client should see: its message says what to do. Anything else thrown becomes a plain 500. */
+export class ApiError extends Error {
+  readonly status: ApiErrorStatus;
+  readonly code: string | null;
+  readonly param: string | null;
+
+  constructor(status: ApiErrorStatus, message: string, options: { code?: string; param?: string } = {}) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = options.code ?? null;
+    this.param = options.param ?? null;
+  }
+
+  /** OpenAI's error envelope. */
+  toEnvelope(): ErrorEnvelope {
+    return { error: { message: this.message, type: TYPES[this.status], param: this.param, code: this.code } };
+  }
+}
+
+/** The one answer for an id that does not exist or is another tenant's. */
+export function notFound(noun: string, id: string): ApiError {
+  return new ApiError(404, `No such ${noun}: '${id.slice(0, 128)}'. Check the id and the API key it was made with.`, {
+    param: 'id',
+    code: 'not_found',
+  });
+}

@@ -1,0 +1,52 @@
+/**
+ * A lane is what routing decides for a line before it runs: where it goes first, and where it goes next if that
+ * fails. A batch has one table of lanes, made when it starts; a line knows its lane by number.
+ */
+import type { Failure } from './failure.ts';
+
+export interface RetryRule {
+  /** Retries after the first try, on one target. */
+  attempts: number;
+  onStatusCodes: readonly number[];
+  useRetryAfter: boolean;
+}
+
+/** Applied to a request's body in this order: defaults, overrides, drops (dotted paths, `[*]` for every element). */
+export interface ParamRules {
+  defaults: Record<string, unknown>;
+  overrides: Record<string, unknown>;
+  drops: readonly string[];
+}
+
+/** When a line moves on to a candidate: after trouble only (not after its own fault), after any failure, or by status. */
+export type EnterOn = 'trouble' | 'any' | readonly number[];
+
+export interface Candidate {
+  provider: string;
+  /** The name the provider knows the model by. */
+  model: string;
+  mode: 'auto' | 'batch' | 'immediate';
+  weight: number;
+  retry: RetryRule;
+  requestTimeoutMs: number | null;
+  params: ParamRules;
+  enterOn: EnterOn;
+}
+
+export type Lane =
+  | {
+      kind: 'run';
+      /** In order of preference. The first `shared` of them pull from one queue, in proportion to weight. */
+      candidates: readonly Candidate[];
+      shared: number;
+    }
+  | {
+      /** No target: every line of the lane fails so, without a call. */
+      kind: 'refuse';
+      failure: Failure;
+    };
+
+/** The name a target has in results, the ledger and tables. */
+export function targetName(candidate: Pick<Candidate, 'provider' | 'model'>): string {
+  return `${candidate.provider}/${candidate.model}`;
+}

@@ -1,0 +1,52 @@
+import type { Provider } from '../../providers/contract.ts';
+import type { IdPrefix } from '../core/ids.ts';
+import type { PriceBook } from '../core/pricing.ts';
+import type { OwnPrice } from '../core/rates.ts';
+import type { KeyRole } from '../protocol/key.ts';
+import type { Clock } from './clock.ts';
+import type { FileStore } from './files.ts';
+import type { HttpClient } from './http-client.ts';
+import type { Log } from './log.ts';
+import type { Random } from './random.ts';
+import type { Settings } from './settings.ts';
+import type { Scope, Store } from './store.ts';
+
+/** What every service gets; made once, in src/runtime. */
+export interface Deps {
+  store: Store;
+  files: FileStore;
+  http: HttpClient;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  settings: Settings;
+  /** By the operator's name. */
+  providers: ReadonlyMap<string, Provider>;
+  /** Routes of the config file: name → routing config, already validated. */
+  configRoutes: ReadonlyMap<string, unknown>;
+  prices: PriceBook;
+  /** The operator's own prices, by provider name; they come before the price book. */
+  ownPrices: ReadonlyMap<string, OwnPrice>;
+  /** Says that there may be background work; losing a nudge only delays. */
+  nudge(): void;
+}
+
+/** Who asks. */
+export interface Actor {
+  tenantId: string;
+  keyId: string | null;
+  role: KeyRole;
+}
+
+/** One call of a service. */
+export interface Context {
+  actor: Actor;
+  /** A fresh unguessable id; under an Idempotency-Key the same call makes the same ids again. */
+  newId(prefix: IdPrefix): string;
+  signal: AbortSignal;
+}
+
+/** Where the actor may look an id up: administrators everywhere, others in their own tenant. */
+export function scopeOf(actor: Actor): Scope {
+  return actor.role === 'admin' ? 'all' : { tenantId: actor.tenantId };
+}

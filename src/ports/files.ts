@@ -1,0 +1,38 @@
+/**
+ * Bytes by key. Keys are made by us alone (never from client text): segments of [a-z0-9_.-] joined by '/'.
+ * An object is immutable and appears whole or not at all: a writer that never closes leaves nothing visible.
+ */
+export interface FileStore {
+  /** Starts an object. The object becomes visible, and durable, when `close` resolves. */
+  create(key: string): Promise<FileWriter>;
+  /** Streams an object or `range` of it. Throws FileMissing. A range beyond the end yields what there is. */
+  read(key: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
+  /** Reads a range into memory; shorter at the end of the object. Throws FileMissing. */
+  readRange(key: string, range: ByteRange): Promise<Uint8Array>;
+  /** Size in bytes; null when there is no such object. */
+  size(key: string): Promise<number | null>;
+  /** Removes an object; removing what is not there is no error. */
+  delete(key: string): Promise<void>;
+  /** Every object whose key starts with `prefix`, following the store's own cursor to the end. */
+  list(prefix: string): AsyncIterable<{ key: string; bytes: number; modifiedAt: number }>;
+}
+
+export interface ByteRange {
+  offset: number;
+  length: number;
+}
+
+export interface FileWriter {
+  /** Resolves when the writer can take more: await it, so that memory stays bounded. */
+  write(chunk: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+  /** Gives up and removes what was written. Safe after a failed write or close. */
+  abort(): Promise<void>;
+}
+
+export class FileMissing extends Error {
+  constructor(key: string) {
+    super(`no object at ${key}`);
+    this.name = 'FileMissing';
+  }
+}

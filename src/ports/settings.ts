@@ -1,0 +1,55 @@
+/** Bounds and timings, resolved once at start (src/runtime/settings.ts). Bytes, seconds and milliseconds as named. */
+export interface Settings {
+  maxFileBytes: number;
+  maxLines: number;
+  maxLineBytes: number;
+  /** Line errors kept and shown for one file. */
+  maxLineErrors: number;
+  /** Distinct models in one file. */
+  maxModels: number;
+  /** Life of batch inputs and of outputs for which the client names none. OpenAI keeps both 30 days. */
+  batchFileSeconds: number;
+  /** How long an `immediate` batch may take before its rest expires. */
+  immediateWindowSeconds: number;
+
+  segmentLines: number;
+  segmentBytes: number;
+  /** Leased segments a process works on at once. */
+  maxOpenSegments: number;
+  leaseSeconds: number;
+  /** A part is committed at this many lines or bytes, or after this delay, whichever comes first. */
+  partLines: number;
+  partBytes: number;
+  partDelayMs: number;
+
+  requestTimeoutMs: number;
+  maxResponseBytes: number;
+  /** Concurrency of a target for which the operator named none. */
+  defaultConcurrency: number;
+  /** How long requests in flight may go on after a cancel, an expiry or a shutdown. */
+  drainSeconds: number;
+  /** How long routing trusts a provider's model list. */
+  modelListSeconds: number;
+}
+
+export const DEFAULT_SETTINGS: Settings = {
+  maxFileBytes: 10 * 1024 ** 3,
+  maxLines: 10_000_000,
+  maxLineBytes: 64 * 1024 ** 2,
+  maxLineErrors: 100,
+  maxModels: 1_000,
+  batchFileSeconds: 30 * 86_400,
+  immediateWindowSeconds: 86_400,
+  segmentLines: 500,
+  segmentBytes: 16 * 1024 ** 2,
+  maxOpenSegments: 64,
+  leaseSeconds: 30,
+  partLines: 200,
+  partBytes: 8 * 1024 ** 2,
+  partDelayMs: 100,
+  requestTimeoutMs: 600_000,
+  maxResponseBytes: 256 * 1024 ** 2,
+  defaultConcurrency: 64,
+  drainSeconds: 30,
+  modelListSeconds: 300,
+};

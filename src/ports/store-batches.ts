@@ -1,0 +1,123 @@
+import type { Lane } from '../core/lane.ts';
+import type { BatchError, BatchStatus, BatchUsage } from '../protocol/batch.ts';
+import type { Endpoint } from '../protocol/endpoint.ts';
+import type { Metadata } from '../protocol/metadata.ts';
+import type { FileRow } from './store-files.ts';
+import type { ListQuery, Scope } from './store.ts';
+
+/** Why a batch stops before its lines are done; its rest is written as `batch_cancelled` or `batch_expired`. */
+export type StopReason = 'cancelled' | 'expired';
+
+export interface BatchRow {
+  id: string;
+  tenantId: string;
+  keyId: string | null;
+  endpoint: Endpoint;
+  /** As the client wrote it: `immediate`, `24h`, … */
+  completionWindow: string;
+  inputFileId: string;
+  metadata: Metadata | null;
+  /** The route as the client named it, for display; null when lines find their targets by model. */
+  configName: string | null;
+  /** The route as resolved at creation (protocol/route.ts), so that later edits do not touch a running batch. */
+  route: unknown;
+  outputExpiresAfterSeconds: number | null;
+  retryOf: string | null;
+
+  status: BatchStatus;
+  stop: StopReason | null;
+  pausedAt: number | null;
+  errors: BatchError[] | null;
+  model: string | null;
+  outputFileId: string | null;
+  errorFileId: string | null;
+  createdAt: number;
+  inProgressAt: number | null;
+  expiresAt: number;
+  finalizingAt: number | null;
+  completedAt: number | null;
+  failedAt: number | null;
+  expiredAt: number | null;
+  cancellingAt: number | null;
+  cancelledAt: number | null;
+
+  total: number;
+  completed: number;
+  failed: number;
+  usage: BatchUsage;
+  amountNano: bigint;
+  listAmountNano: bigint;
+  entries: number;
+  unpricedEntries: number;
+
+  /** Made when the batch starts; empty before. */
+  lanes: Lane[];
+  /** Key of the lane file: one u16 per physical line, little-endian. */
+  lanesKey: string | null;
+  /** Segments not yet done. */
+  openSegments: number;
+}
+
+/** What whoever works on a batch needs to know to stop in time. */
+export interface BatchControl {
+  status: BatchStatus;
+  stop: StopReason | null;
+  paused: boolean;
+}
+
+export interface StoreBatches {
+  /** Adds a row; a row with this id already there is left as it is. Answers the stored row. */
+  insert(row: BatchRow): Promise<BatchRow>;
+  get(scope: Scope, id: string): Promise<BatchRow | null>;
+  /** Newest first; null when `after` names no batch of the tenant. */
+  list(tenantId: string, query: ListQuery): Promise<BatchRow[] | null>;
+  control(id: string): Promise<BatchControl | null>;
+
+  /**
+   * Leases up to `limit` batches that need batch-level work, oldest due first:
+   * validating; finalizing; in_progress with no open segment; stopped (or cancelling) with no live segment lease.
+   * A batch leased by someone else until later, or with `nextAt` in the future, is left out.
+   */
+  claimDue(query: { now: number; until: number; token: string; limit: number }): Promise<BatchRow[]>;
+  /** Gives the lease back and sets when to look again. */
+  release(id: string, token: string, nextAt: number): Promise<void>;
+
+  /** validating → in_progress. False when the lease was lost or the status moved (a cancel came first). */
+  start(
+    id: string,
+    token: string,
+    change: { now: number; total: number; refused: number; model: string | null; lanes: Lane[]; lanesKey: string; segments: number },
+  ): Promise<boolean>;
+  /** validating → failed. */
+  fail(id: string, token: string, change: { now: number; errors: BatchError[] }): Promise<boolean>;
+  /** in_progress → finalizing. */
+  beginFinalizing(id: string, token: string, now: number): Promise<boolean>;
+  /**
+   * finalizing | cancelling → completed | expired | cancelled, together with the rows of its files. Counts are those
+   * of the files. Ends the batch's segments.
+   */
+  finish(
+    id: string,
+    token: string,
+    change: {
+      now: number;
+      status: 'completed' | 'expired' | 'cancelled';
+      completed: number;
+      failed: number;
+      outputFile: FileRow | null;
+      errorFile: FileRow | null;
+    },
+  ): Promise<boolean>;
+
+  /**
+   * validating | in_progress → cancelling, with stop = cancelled. Answers the row after it, null when there is none;
+   * a row in any other status comes back unchanged.
+   */
+  cancel(scope: Scope, id: string, now: number): Promise<BatchRow | null>;
+  /** Holds or goes on; only while validating or in_progress. Answers the row after it. */
+  setPaused(scope: Scope, id: string, pausedAt: number | null): Promise<BatchRow | null>;
+  /** Sets stop = expired on in_progress batches whose end has come, paused ones included; answers their ids. */
+  stopExpired(now: number, limit: number): Promise<string[]>;
+  /** How many batches are in each status, for metrics. */
+  countByStatus(): Promise<Record<BatchStatus, number>>;
+}

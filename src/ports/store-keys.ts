@@ -1,0 +1,25 @@
+import type { KeyRole } from '../protocol/key.ts';
+import type { ListQuery } from './store.ts';
+
+export interface KeyRow {
+  id: string;
+  tenantId: string;
+  name: string;
+  role: KeyRole;
+  /** First characters of the secret, to recognise it by. */
+  prefix: string;
+  /** Lower-case hex SHA-256 of the secret. */
+  hash: string;
+  createdAt: number;
+  revokedAt: number | null;
+}
+
+export interface StoreKeys {
+  insert(row: KeyRow): Promise<void>;
+  findByHash(hash: string): Promise<KeyRow | null>;
+  /** All keys, revoked ones included; null when `after` names none. */
+  list(query: ListQuery): Promise<KeyRow[] | null>;
+  /** The revoked row; null when there is no such key. Revoking twice keeps the first time. */
+  revoke(id: string, now: number): Promise<KeyRow | null>;
+  count(): Promise<number>;
+}

@@ -1,0 +1,90 @@
+import type { Rates } from '../core/rates.ts';
+import type { Usage } from '../core/usage.ts';
+import type { EntryStatus, LedgerGroup } from '../protocol/ledger.ts';
+
+/** One attempt that reached a provider. (batchId, line, attempt) is unique; never updated, never deleted. */
+export interface LedgerEntryRow {
+  /** Unix seconds. */
+  createdAt: number;
+  tenantId: string;
+  keyId: string | null;
+  batchId: string | null;
+  customId: string | null;
+  /** 1-based line of the input file. */
+  line: number | null;
+  attempt: number;
+  mode: 'immediate' | 'batch' | 'sync';
+  provider: string;
+  target: string;
+  model: string;
+  servedModel: string | null;
+  status: EntryStatus;
+  /** True on the attempt that decided the line: summaries count these as requests. */
+  final: boolean;
+  statusCode: number | null;
+  errorCode: string | null;
+  usage: Usage | null;
+  rawUsage: object | null;
+  inputTokens: number;
+  cachedInputTokens: number;
+  outputTokens: number;
+  rates: Rates | null;
+  priceVersion: string | null;
+  amountNano: number | null;
+  listAmountNano: number | null;
+  estimated: boolean;
+  unpricedReason: string | null;
+  /** The batch's metadata. */
+  tags: Record<string, string> | null;
+  latencyMs: number | null;
+}
+
+export interface StoredLedgerEntry extends LedgerEntryRow {
+  id: string;
+}
+
+/** Times are unix seconds, `from` inclusive and `to` exclusive. */
+export interface LedgerFilter {
+  tenantId: string | null;
+  from?: number | undefined;
+  to?: number | undefined;
+  batchId?: string | undefined;
+  provider?: string | undefined;
+  model?: string | undefined;
+  keyId?: string | undefined;
+  status?: EntryStatus | undefined;
+  tag?: { key: string; value: string } | undefined;
+}
+
+export interface LedgerSums {
+  entries: number;
+  requests: number;
+  inputTokens: number;
+  cachedInputTokens: number;
+  outputTokens: number;
+  amountNano: bigint;
+  listAmountNano: bigint;
+  unpricedEntries: number;
+}
+
+export interface LedgerSummaryRow extends LedgerSums {
+  /** Values of the groups asked for; hour and day as unix seconds of their start; null where there is none. */
+  group: Partial<Record<LedgerGroup, string | number | null>>;
+}
+
+export interface StoreLedger {
+  /**
+   * Adds entries with their rollups outside a segment's commit (late answers, synchronous calls). An entry whose
+   * (batch, line, attempt) is taken gets the next free attempt number; the batch's sums follow.
+   */
+  append(entries: readonly LedgerEntryRow[]): Promise<void>;
+  /** Highest attempt per 1-based line of a batch between two lines, inclusive. */
+  attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>>;
+  /** Newest first (`asc`: oldest first); `after` is an entry's id; null when it names none. */
+  entries(
+    filter: LedgerFilter,
+    page: { limit: number; after?: string | undefined; order?: 'asc' | 'desc' | undefined },
+  ): Promise<StoredLedgerEntry[] | null>;
+  /** Sums by group, by group value ascending; from hourly rollups when the filter and groups allow it. */
+  summary(filter: LedgerFilter, groups: readonly LedgerGroup[], tagKey: string | null): Promise<LedgerSummaryRow[]>;
+}

@@ -1,0 +1,95 @@
+import type { BatchUsage } from '../protocol/batch.ts';
+import type { BatchControl } from './store-batches.ts';
+import type { LedgerEntryRow } from './store-ledger.ts';
+
+/**
+ * A run of lines of one lane of one batch. `firstLine`/`lastLine` are 0-based and inclusive; only the lines of `lane`
+ * between them belong to it, `lines` of them.
+ */
+export interface SegmentRow {
+  id: string;
+  batchId: string;
+  tenantId: string;
+  lane: number;
+  /** Which target's work it is (the first candidate's provider, or all that share it): what `exclude` speaks of. */
+  queue: string;
+  firstLine: number;
+  lastLine: number;
+  lines: number;
+}
+
+export interface SegmentLease extends SegmentRow {
+  token: string;
+  leaseUntil: number;
+  /**
+   * How many of the segment's lines, from its start, may have been sent before: an earlier lease ended without saying
+   * what became of them. 0 on a fresh or cleanly released segment.
+   */
+  granted: number;
+  /** False on a first lease: then no part can hold any of its results. */
+  resumed: boolean;
+}
+
+/** Result lines made durable together; the object is at `key` (core/part.ts gives its form). */
+export interface PartRow {
+  key: string;
+  batchId: string;
+  /** 0-based, inclusive. */
+  firstLine: number;
+  lastLine: number;
+  count: number;
+  bytes: number;
+  indexOffset: number;
+  createdAt: number;
+}
+
+export interface SegmentProgress {
+  id: string;
+  token: string;
+  /** New value of the lease's `granted`. */
+  granted: number;
+  /** Every line of it has a result: the segment is done. */
+  finished: boolean;
+}
+
+export interface Commit {
+  batchId: string;
+  now: number;
+  leaseUntil: number;
+  part: PartRow | null;
+  segments: SegmentProgress[];
+  entries: LedgerEntryRow[];
+  completed: number;
+  failed: number;
+  /** Sum over the delivered successes of this commit. */
+  usage: BatchUsage;
+}
+
+export type CommitOutcome =
+  | { ok: true; control: BatchControl }
+  /** Nothing was written: these segments' leases are gone (empty: the batch takes no results any more). */
+  | { ok: false; lost: string[] };
+
+export interface StoreSegments {
+  /** Adds rows; ids already there are left as they are (planning may run twice). */
+  insertMany(rows: readonly SegmentRow[]): Promise<void>;
+  /**
+   * Leases up to `limit` pending segments of running (in_progress, not paused, not stopped) batches whose queue is not
+   * in `exclude`. Batches take turns: the one served longest ago first; within a batch by line.
+   */
+  claim(query: { now: number; until: number; token: string; limit: number; exclude: readonly string[] }): Promise<SegmentLease[]>;
+  /** Part, ledger entries, rollups, batch progress and segment progress: all or nothing, fenced by every lease named. */
+  commit(commit: Commit): Promise<CommitOutcome>;
+  /** Prolongs what `token` holds; answers the control of every batch it holds segments of. */
+  renew(token: string, until: number): Promise<Map<string, BatchControl>>;
+  /** Gives segments back, cleanly: nothing of them is in flight. */
+  release(segments: readonly { id: string; token: string }[]): Promise<void>;
+  /** Makes leases that ended before `now` claimable again, as resumed. With `others`: all leases but that token's. */
+  recover(query: { now: number } | { others: string }): Promise<number>;
+  /** Parts of a batch that touch [firstLine, lastLine], by firstLine. */
+  parts(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]>;
+  /** Parts of a batch in the order they were committed, after `afterKey` (null: from the first). */
+  partsSince(batchId: string, afterKey: string | null, limit: number): Promise<PartRow[]>;
+  /** Pending, leased and done lines per queue, for metrics. */
+  backlog(): Promise<{ queue: string; pending: number; leased: number }[]>;
+}

@@ -1,0 +1,36 @@
+/**
+ * Everything Weir remembers, by aggregate. One method is one atomic write. test/contract/store.ts says what an
+ * implementation promises; nothing above this port may know which database is underneath.
+ */
+import type { StoreBatches } from './store-batches.ts';
+import type { StoreFiles } from './store-files.ts';
+import type { StoreIdempotency } from './store-idempotency.ts';
+import type { StoreKeys } from './store-keys.ts';
+import type { StoreLedger } from './store-ledger.ts';
+import type { StoreRoutes } from './store-routes.ts';
+import type { StoreSegments } from './store-segments.ts';
+import type { StoreUploads } from './store-uploads.ts';
+
+export interface Store {
+  files: StoreFiles;
+  uploads: StoreUploads;
+  batches: StoreBatches;
+  segments: StoreSegments;
+  ledger: StoreLedger;
+  keys: StoreKeys;
+  routes: StoreRoutes;
+  idempotency: StoreIdempotency;
+  /** Rejects when the database cannot answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Newest first by default; `after` is the id of the last row seen and may name a deleted row of the same tenant. */
+export interface ListQuery {
+  limit: number;
+  after?: string | undefined;
+  order?: 'asc' | 'desc' | undefined;
+}
+
+/** Whose rows may be seen: one tenant's, or everyone's (an administrator looking up an id). */
+export type Scope = { tenantId: string } | 'all';

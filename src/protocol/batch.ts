@@ -1,0 +1,101 @@
+import { z } from '@hono/zod-openapi';
+import { expiresAfterSchema } from './file.ts';
+import { metadataSchema } from './metadata.ts';
+import { pageSchema } from './page.ts';
+
+/** OpenAI's eight statuses, in the order of a batch's life. */
+export const BATCH_STATUSES = [
+  'validating',
+  'failed',
+  'in_progress',
+  'finalizing',
+  'completed',
+  'expired',
+  'cancelling',
+  'cancelled',
+] as const;
+
+export type BatchStatus = (typeof BATCH_STATUSES)[number];
+
+/** One finding about the input file. `line` is 1-based; null when the finding concerns the whole file. */
+export const batchErrorSchema = z
+  .object({
+    code: z.string(),
+    message: z.string(),
+    param: z.string().nullable(),
+    line: z.number().int().nullable(),
+  })
+  .openapi('BatchError');
+
+export const batchUsageSchema = z
+  .object({
+    input_tokens: z.number().int(),
+    input_tokens_details: z.object({ cached_tokens: z.number().int() }),
+    output_tokens: z.number().int(),
+    output_tokens_details: z.object({ reasoning_tokens: z.number().int() }),
+    total_tokens: z.number().int(),
+  })
+  .openapi('BatchUsage');
+
+export const batchCostSchema = z
+  .object({
+    amount_nano_usd: z.number().int(),
+    amount_usd: z.string(),
+    list_amount_nano_usd: z.number().int(),
+    list_amount_usd: z.string(),
+    unpriced_entries: z.number().int(),
+  })
+  .openapi('BatchCost');
+
+const timestamp = z.number().int().nullable();
+
+export const batchSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('batch'),
+    endpoint: z.string(),
+    model: z.string().nullable(),
+    errors: z.object({ object: z.literal('list'), data: z.array(batchErrorSchema) }).nullable(),
+    input_file_id: z.string(),
+    completion_window: z.string(),
+    status: z.enum(BATCH_STATUSES),
+    output_file_id: z.string().nullable(),
+    error_file_id: z.string().nullable(),
+    created_at: z.number().int(),
+    in_progress_at: timestamp,
+    expires_at: timestamp,
+    finalizing_at: timestamp,
+    completed_at: timestamp,
+    failed_at: timestamp,
+    expired_at: timestamp,
+    cancelling_at: timestamp,
+    cancelled_at: timestamp,
+    request_counts: z.object({ total: z.number().int(), completed: z.number().int(), failed: z.number().int() }),
+    usage: batchUsageSchema.nullable(),
+    metadata: metadataSchema.nullable(),
+    /** Weir's own, beside OpenAI's: the account so far, and whether the batch is held. */
+    cost: batchCostSchema,
+    config: z.string().nullable(),
+    paused: z.boolean(),
+    retry_of: z.string().nullable(),
+  })
+  .openapi('Batch');
+
+export const batchPageSchema = pageSchema(batchSchema).openapi('BatchList');
+
+/** Body of POST /v1/batches. `config` is a route's name or an inline route; it is parsed by the route schema later. */
+export const batchCreateSchema = z
+  .object({
+    input_file_id: z.string().min(1),
+    endpoint: z.string(),
+    completion_window: z.string(),
+    metadata: metadataSchema.nullish(),
+    output_expires_after: expiresAfterSchema.nullish(),
+    config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+  })
+  .openapi('BatchCreate');
+
+export type BatchError = z.infer<typeof batchErrorSchema>;
+export type BatchUsage = z.infer<typeof batchUsageSchema>;
+export type BatchObject = z.infer<typeof batchSchema>;
+export type BatchCreate = z.infer<typeof batchCreateSchema>;

@@ -1,0 +1,74 @@
+import { z } from '@hono/zod-openapi';
+import { pageSchema } from './page.ts';
+
+/**
+ * - succeeded: the provider answered with a result; failed: it answered with an error;
+ * - unknown: no answer was recorded (reset, timeout, the server stopped), so the call may have been billed;
+ * - superseded: a real answer that came too late to be delivered.
+ */
+export const ENTRY_STATUSES = ['succeeded', 'failed', 'unknown', 'superseded'] as const;
+
+export const ledgerEntrySchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('ledger.entry'),
+    created_at: z.number().int(),
+    batch_id: z.string().nullable(),
+    custom_id: z.string().nullable(),
+    line: z.number().int().nullable(),
+    attempt: z.number().int(),
+    mode: z.enum(['immediate', 'batch', 'sync']),
+    provider: z.string(),
+    target: z.string(),
+    model: z.string(),
+    served_model: z.string().nullable(),
+    status: z.enum(ENTRY_STATUSES),
+    status_code: z.number().int().nullable(),
+    error_code: z.string().nullable(),
+    key_id: z.string().nullable(),
+    tags: z.record(z.string(), z.string()),
+    usage: z.record(z.string(), z.number()).nullable(),
+    raw_usage: z.unknown(),
+    rates: z.record(z.string(), z.unknown()).nullable(),
+    price_version: z.string().nullable(),
+    amount_nano_usd: z.number().int().nullable(),
+    amount_usd: z.string().nullable(),
+    list_amount_nano_usd: z.number().int().nullable(),
+    list_amount_usd: z.string().nullable(),
+    estimated: z.boolean(),
+    unpriced_reason: z.string().nullable(),
+  })
+  .openapi('LedgerEntry');
+
+export const ledgerEntryPageSchema = pageSchema(ledgerEntrySchema).openapi('LedgerEntryList');
+
+export const LEDGER_GROUPS = ['hour', 'day', 'provider', 'model', 'key', 'batch', 'tag', 'status', 'target'] as const;
+
+export const ledgerFiguresSchema = z
+  .object({
+    entries: z.number().int(),
+    requests: z.number().int(),
+    input_tokens: z.number().int(),
+    cached_input_tokens: z.number().int(),
+    output_tokens: z.number().int(),
+    amount_nano_usd: z.number().int(),
+    amount_usd: z.string(),
+    list_amount_nano_usd: z.number().int(),
+    list_amount_usd: z.string(),
+    unpriced_entries: z.number().int(),
+  })
+  .openapi('LedgerFigures');
+
+/** A row carries the group_by fields it was grouped by: strings, except `hour` and `day` (unix seconds of their start). */
+export const ledgerSummarySchema = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(ledgerFiguresSchema.loose()),
+    total: ledgerFiguresSchema,
+  })
+  .openapi('LedgerSummary');
+
+export type EntryStatus = (typeof ENTRY_STATUSES)[number];
+export type LedgerGroup = (typeof LEDGER_GROUPS)[number];
+export type LedgerEntryObject = z.infer<typeof ledgerEntrySchema>;
+export type LedgerFigures = z.infer<typeof ledgerFiguresSchema>;
