@@ -1,12 +1,14 @@
 import type { Provider } from '../../providers/contract.ts';
 import type { IdPrefix } from '../core/ids.ts';
 import type { PriceBook } from '../core/pricing.ts';
-import type { OwnPrice } from '../core/rates.ts';
+import type { OwnPriceBook } from '../core/rates.ts';
 import type { KeyRole } from '../protocol/key.ts';
+import type { Assets } from './assets.ts';
 import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
 import type { HttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import type { Settings } from './settings.ts';
 import type { Scope, Store } from './store.ts';
@@ -26,9 +28,15 @@ export interface Deps {
   configRoutes: ReadonlyMap<string, unknown>;
   prices: PriceBook;
   /** The operator's own prices, by provider name; they come before the price book. */
-  ownPrices: ReadonlyMap<string, OwnPrice>;
+  ownPrices: ReadonlyMap<string, OwnPriceBook>;
   /** Says that there may be background work; losing a nudge only delays. */
   nudge(): void;
+  /** Lower-case hex SHA-256 of the operator's own admin key (WEIR_ADMIN_KEY). */
+  adminKeyHash?: string | null;
+  /** Shared by everything that measures; the HTTP app makes its own when there is none. */
+  metrics?: Metrics;
+  /** Static files for /docs; without them a plain page is served. */
+  assets?: Assets;
 }
 
 /** Who asks. */

@@ -1,0 +1,12 @@
+import type { Context } from '../ports/deps.ts';
+
+/** What the middleware leaves for the handlers of every route. */
+export interface AppEnv {
+  Variables: {
+    /** Who asks, with ids and the signal; set for every path that needs a key. */
+    context: Context;
+    requestId: string;
+    /** What an Idempotency-Key remembers in place of the answer's body: answers that carry a secret set it. */
+    rememberedBody?: string;
+  };
+}
