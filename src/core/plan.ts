@@ -27,6 +27,7 @@ export interface PlanSummary {
   lines: number;
   requests: number;
   models: { name: string; count: number }[];
+  /** `firstLine` is 1-based: the first line that names the endpoint. */
   endpoints: { endpoint: Endpoint; count: number; firstLine: number }[];
   /** The first findings, by line; `errorCount` counts all of them. */
   errors: BatchError[];

@@ -1,5 +1,5 @@
 /**
- * Bytes by key. Keys are made by us alone (never from client text): segments of [a-z0-9_.-] joined by '/'.
+ * Bytes by key. Keys are made by us alone (never from client text): segments of [A-Za-z0-9_.-] joined by '/'.
  * An object is immutable and appears whole or not at all: a writer that never closes leaves nothing visible.
  */
 export interface FileStore {
@@ -13,7 +13,7 @@ export interface FileStore {
   size(key: string): Promise<number | null>;
   /** Removes an object; removing what is not there is no error. */
   delete(key: string): Promise<void>;
-  /** Every object whose key starts with `prefix`, following the store's own cursor to the end. */
+  /** Every object whose key starts with `prefix`, following the store's own cursor to the end. `modifiedAt`: Unix seconds. */
   list(prefix: string): AsyncIterable<{ key: string; bytes: number; modifiedAt: number }>;
 }
 

@@ -1,5 +1,6 @@
 import type { UploadPurpose } from '../protocol/file.ts';
 import type { UploadStatus } from '../protocol/upload.ts';
+import type { FileRow } from './store-files.ts';
 import type { Scope } from './store.ts';
 
 export interface UploadRow {
@@ -32,6 +33,8 @@ export interface StoreUploads {
   /** Adds a part while the upload is pending; false when it no longer is. */
   addPart(row: UploadPartRow): Promise<boolean>;
   parts(uploadId: string): Promise<UploadPartRow[]>;
+  /** pending → completed, together with the row of the file it became; false, and nothing written, when not pending. */
+  complete(id: string, file: FileRow): Promise<boolean>;
   /** Moves pending → completed | cancelled | expired; false when it was not pending. */
   finish(id: string, status: Exclude<UploadStatus, 'pending'>, fileId: string | null): Promise<boolean>;
   /** Pending uploads past their end. */
