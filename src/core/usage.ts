@@ -1,0 +1,228 @@
+import type { BatchUsage } from '../protocol/batch.ts';
+
+/**
+ * Canonical usage: what one attempt consumed, in buckets that never overlap, so that each unit is priced exactly once.
+ * A bucket that the provider did not report (or reported as zero, for the details) is absent.
+ */
+export const usageBuckets = [
+  /** Text input that was neither read from nor written to a cache. */
+  'input_tokens',
+  'cached_input_tokens',
+  'cache_write_tokens',
+  'cache_write_1h_tokens',
+  'input_audio_tokens',
+  'cached_audio_tokens',
+  'input_image_tokens',
+  /** Text output without the reasoning. */
+  'output_tokens',
+  'reasoning_tokens',
+  'output_audio_tokens',
+  /** Time on the owner's GPUs, in microseconds of the whole pool. */
+  'gpu_microseconds',
+] as const;
+
+export type UsageBucket = (typeof usageBuckets)[number];
+export type Usage = { [bucket in UsageBucket]?: number };
+
+export const emptyUsage: Readonly<Usage> = Object.freeze({});
+
+/** The sum of two usages, bucket by bucket; a bucket known to neither stays absent. */
+export function addUsage(left: Usage, right: Usage): Usage {
+  const sum: Usage = {};
+  for (const bucket of usageBuckets) {
+    const a = left[bucket];
+    const b = right[bucket];
+    if (a !== undefined || b !== undefined) sum[bucket] = (a ?? 0) + (b ?? 0);
+  }
+  return sum;
+}
+
+/** All input tokens, cached and written ones included: what decides a context tier. */
+export function totalInput(usage: Usage): number {
+  return (
+    (usage.input_tokens ?? 0) +
+    (usage.cached_input_tokens ?? 0) +
+    (usage.cache_write_tokens ?? 0) +
+    (usage.cache_write_1h_tokens ?? 0) +
+    (usage.input_audio_tokens ?? 0) +
+    (usage.cached_audio_tokens ?? 0) +
+    (usage.input_image_tokens ?? 0)
+  );
+}
+
+/** All output tokens, reasoning and audio included. */
+export function totalOutput(usage: Usage): number {
+  return (usage.output_tokens ?? 0) + (usage.reasoning_tokens ?? 0) + (usage.output_audio_tokens ?? 0);
+}
+
+/** OpenAI's batch usage object for a (summed) usage. */
+export function toBatchUsage(usage: Usage): BatchUsage {
+  const input = totalInput(usage);
+  const output = totalOutput(usage);
+  return {
+    input_tokens: input,
+    input_tokens_details: { cached_tokens: (usage.cached_input_tokens ?? 0) + (usage.cached_audio_tokens ?? 0) },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
+    total_tokens: input + output,
+  };
+}
+
+/** The sum of two batch usage objects. */
+export function addBatchUsage(left: BatchUsage, right: BatchUsage): BatchUsage {
+  return {
+    input_tokens: left.input_tokens + right.input_tokens,
+    input_tokens_details: {
+      cached_tokens: left.input_tokens_details.cached_tokens + right.input_tokens_details.cached_tokens,
+    },
+    output_tokens: left.output_tokens + right.output_tokens,
+    output_tokens_details: {
+      reasoning_tokens: left.output_tokens_details.reasoning_tokens + right.output_tokens_details.reasoning_tokens,
+    },
+    total_tokens: left.total_tokens + right.total_tokens,
+  };
+}
+
+export interface UsageReading {
+  /** null when the body reports no usage, or none that can be trusted. */
+  usage: Usage | null;
+  /** The provider's own usage object, untouched. */
+  raw: object | null;
+  /** What was wrong with it; empty when it was consistent. */
+  problems: string[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** One usage object being read: every count that is not a count becomes a problem, never a number. */
+class UsageReader {
+  readonly problems: string[] = [];
+
+  count(fields: Fields, name: string): number | undefined {
+    const value = fields[name];
+    if (value === undefined || value === null) return undefined;
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+    this.problems.push(`${name} is not a whole, non-negative number: ${describe(value)}`);
+    return undefined;
+  }
+
+  fields(fields: Fields, name: string): Fields {
+    const value = fields[name];
+    if (value === undefined || value === null) return {};
+    if (isFields(value)) return value;
+    this.problems.push(`${name} is not an object: ${describe(value)}`);
+    return {};
+  }
+
+  /** A part of `available`: what exceeds it is cut off and reported. */
+  part(name: string, count: number | undefined, available: number): number {
+    if (count === undefined || count <= available) return count ?? 0;
+    this.problems.push(`${name} is ${count}, more than the ${available} it is a part of`);
+    return available;
+  }
+}
+
+function describe(value: unknown): string {
+  return (typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value)).slice(0, 80);
+}
+
+/**
+ * Reads the usage of an OpenAI-shaped response body: chat completions and completions (`prompt_tokens`), responses
+ * (`input_tokens`), embeddings (no output). Cached, written, audio and image tokens are subsets of the input, reasoning
+ * and audio tokens of the output (OpenAI API reference, CompletionUsage). A body without usage gives null, no problem.
+ */
+export function usageFromOpenAI(body: unknown): UsageReading {
+  const raw = isFields(body) ? body.usage : undefined;
+  if (raw === undefined || raw === null) return { usage: null, raw: null, problems: [] };
+  if (!isFields(raw)) return { usage: null, raw: null, problems: [`usage is not an object: ${describe(raw)}`] };
+  const reader = new UsageReader();
+  const isList = isFields(body) && body.object === 'list';
+  const totals = readTotals(reader, raw, isList);
+  if (totals === null) return { usage: null, raw, problems: reader.problems };
+  const usage = { ...readInput(reader, raw, totals), ...readOutput(reader, raw, totals) };
+  if (totalInput(usage) + totalOutput(usage) === 0) reader.problems.push('every count is zero');
+  return { usage, raw, problems: reader.problems };
+}
+
+interface Totals {
+  /** `prompt` and `completion`, or `input` and `output` as the Responses API calls them. */
+  inputName: 'prompt' | 'input';
+  outputName: 'completion' | 'output';
+  input: number;
+  output: number | undefined;
+  total: number | undefined;
+}
+
+function readTotals(reader: UsageReader, raw: Fields, isList: boolean): Totals | null {
+  const isResponses = raw.prompt_tokens === undefined && raw.input_tokens !== undefined;
+  const inputName = isResponses ? 'input' : 'prompt';
+  const outputName = isResponses ? 'output' : 'completion';
+  const total = reader.count(raw, 'total_tokens');
+  const reportedInput = reader.count(raw, `${inputName}_tokens`);
+  const reportedOutput = reader.count(raw, `${outputName}_tokens`);
+  if (reader.problems.length > 0) return null;
+  // Embedding servers other than OpenAI's report the total alone; nothing but input can be in it.
+  const input = reportedInput ?? (isList && reportedOutput === undefined ? total : undefined);
+  if (input === undefined) {
+    reader.problems.push(`${inputName}_tokens is missing`);
+    return null;
+  }
+  if (reportedOutput !== undefined || isList) return { inputName, outputName, input, output: reportedOutput, total };
+  if (total === undefined || total < input) {
+    reader.problems.push(`${outputName}_tokens is missing`);
+    return null;
+  }
+  if (total === input) return { inputName, outputName, input, output: undefined, total };
+  reader.problems.push(`${outputName}_tokens is missing: taken as total_tokens less ${inputName}_tokens`);
+  return { inputName, outputName, input, output: total - input, total };
+}
+
+function readInput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
+  const details = reader.fields(raw, `${totals.inputName}_tokens_details`);
+  const cachedDetails = reader.fields(details, 'cached_tokens_details');
+  let rest = totals.input;
+  // The dearer kinds first: if the parts exceed the whole, it is the discount that is cut.
+  const audio = reader.part('audio_tokens', reader.count(details, 'audio_tokens'), rest);
+  rest -= audio;
+  const image = reader.part('image_tokens', reader.count(details, 'image_tokens'), rest);
+  rest -= image;
+  const written = reader.part('cache_write_tokens', reader.count(details, 'cache_write_tokens'), rest);
+  rest -= written;
+  const cachedAudio = reader.part('cached audio_tokens', reader.count(cachedDetails, 'audio_tokens'), audio);
+  const cached = reader.part('cached_tokens', reader.count(details, 'cached_tokens'), rest + cachedAudio);
+  const cachedText = Math.max(0, cached - cachedAudio);
+  return {
+    input_tokens: rest - cachedText,
+    ...(cachedText > 0 && { cached_input_tokens: cachedText }),
+    ...(written > 0 && { cache_write_tokens: written }),
+    ...(audio > cachedAudio && { input_audio_tokens: audio - cachedAudio }),
+    ...(cachedAudio > 0 && { cached_audio_tokens: cachedAudio }),
+    ...(image > 0 && { input_image_tokens: image }),
+  };
+}
+
+function readOutput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
+  if (totals.output === undefined) return {};
+  const details = reader.fields(raw, `${totals.outputName}_tokens_details`);
+  const reportedReasoning = reader.count(details, 'reasoning_tokens');
+  const sum = totals.input + totals.output;
+  // Some servers (xAI, Gemini) count reasoning beside the completion; their own total gives it away.
+  const isBeside = (reportedReasoning ?? 0) > 0 && totals.total === sum + (reportedReasoning ?? 0);
+  if (totals.total !== undefined && totals.total !== sum && !isBeside) {
+    reader.problems.push(`total_tokens is ${totals.total}, but its parts add up to ${sum}`);
+  }
+  let rest = totals.output;
+  const audio = reader.part('output audio_tokens', reader.count(details, 'audio_tokens'), rest);
+  rest -= audio;
+  const reasoning = isBeside ? (reportedReasoning ?? 0) : reader.part('reasoning_tokens', reportedReasoning, rest);
+  if (!isBeside) rest -= reasoning;
+  return {
+    output_tokens: rest,
+    ...(reasoning > 0 && { reasoning_tokens: reasoning }),
+    ...(audio > 0 && { output_audio_tokens: audio }),
+  };
+}

@@ -1,0 +1,295 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { priceFiles } from '../../config/prices/index.ts';
+import { compilePrices, findRates, priceUsage, type RatesQuery } from '../../src/core/pricing.ts';
+import { compileCard, compileOwnPrice, type FoundRates, findOwnRates, type RateCard } from '../../src/core/rates.ts';
+import { totalInput, type Usage, usageBuckets, usageFromOpenAI } from '../../src/core/usage.ts';
+
+const shipped = compilePrices(priceFiles);
+const at = (time: string) => Date.parse(time) / 1000;
+const autumn = at('2026-10-01T12:00:00Z');
+
+function file(models: object, version = 'v1', provider = 'p') {
+  return { provider, version, currency: 'USD', source: 'test', verified_on: '2026-01-01', models };
+}
+
+function row(from: string, input: string, more: object = {}) {
+  return { from, standard: { input, output: '8' }, ...more };
+}
+
+function query(model: string, more: Partial<RatesQuery> = {}): RatesQuery {
+  return { provider: 'p', model, mode: 'standard', at: autumn, ...more };
+}
+
+function found(book: ReturnType<typeof compilePrices>, asked: RatesQuery): FoundRates {
+  const result = findRates(book, asked);
+  if ('unpriced' in result) throw new Error(result.unpriced);
+  return result;
+}
+
+interface Golden {
+  note: string;
+  price: { provider: string; model: string; mode: 'standard' | 'batch'; at: number };
+  body: unknown;
+  expected: {
+    usage: Usage | null;
+    problems: string[];
+    lines: [string, string, number, number, number][];
+    amount_nano: number | null;
+    list_amount_nano?: number | null;
+    unpriced_reason: string | null;
+  };
+}
+
+describe('golden responses', () => {
+  const folder = new URL('../golden/usage/', import.meta.url);
+  for (const name of readdirSync(folder)) {
+    const golden = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Golden;
+    it(`${name.replace('.json', '')}: ${golden.note}`, () => {
+      const { body, price, expected } = golden;
+      const { usage, problems } = usageFromOpenAI(body);
+      expect({ usage, problems }).toEqual({ usage: expected.usage, problems: expected.problems });
+      const rates = found(shipped, { ...price, inputTokens: totalInput(usage ?? {}) });
+      const list = expected.list_amount_nano === undefined ? expected.amount_nano : expected.list_amount_nano;
+      expect(priceUsage({ usage, ...rates })).toEqual({
+        amount_nano: expected.amount_nano,
+        list_amount_nano: list,
+        lines: expected.lines.map(([bucket, rate_name, count, rate, amount]) => ({
+          bucket,
+          rate_name,
+          count,
+          rate,
+          amount,
+        })),
+        unpriced_reason: expected.unpriced_reason,
+      });
+    });
+  }
+});
+
+describe('findRates', () => {
+  it('takes the row that holds at the moment of the request, from midnight UTC on', () => {
+    const book = compilePrices([
+      file({ m: { prices: [row('2026-09-01', '2'), row('2026-10-02', '1'), row('2026-08-01', '4')] } }),
+    ]);
+    const inputAt = (time: string) => found(book, query('m', { at: at(time) })).rates.input;
+    expect(inputAt('2026-08-31T23:59:59Z')).toBe(4_000_000_000);
+    expect(inputAt('2026-10-01T23:59:59Z')).toBe(2_000_000_000);
+    expect(inputAt('2026-10-02T00:00:00Z')).toBe(1_000_000_000);
+  });
+
+  it('has no price before the first row or after the end of the last', () => {
+    const book = compilePrices([file({ m: { prices: [row('2026-09-01', '2', { until: '2026-09-10' })] } })]);
+    for (const time of ['2026-08-31T23:59:59Z', '2026-09-10T00:00:00Z']) {
+      expect(findRates(book, query('m', { at: at(time) }))).toEqual({ unpriced: 'no_price_at_date: p/m' });
+    }
+    expect(found(book, query('m', { at: at('2026-09-09T23:59:59Z') })).price_version).toBe('v1');
+  });
+
+  it('resolves snapshots, aliases and case visibly, and prefers a row of their own', () => {
+    const book = compilePrices([
+      file({
+        'GPT-x': { aliases: ['x-latest'], prices: [row('2026-01-01', '2')] },
+        'gpt-x-2026-05-05': { prices: [row('2026-01-01', '3')] },
+      }),
+    ]);
+    const pricedAs = (model: string) => found(book, query(model)).priced_model;
+    for (const model of [
+      'gpt-x',
+      'GPT-X-2026-06-06',
+      'gpt-x-20260606',
+      'gpt-x@20260606',
+      'X-LATEST',
+      'gpt-x@default',
+    ]) {
+      expect(pricedAs(model), model).toBe('GPT-x');
+    }
+    expect(pricedAs('gpt-x-2026-05-05')).toBe('gpt-x-2026-05-05');
+    for (const model of ['gpt-x-mini', 'gpt-x-0606', 'gpt', 'constructor']) {
+      expect(findRates(book, query(model)), model).toEqual({ unpriced: `no_price: p/${model}` });
+    }
+    expect(findRates(book, query('gpt-x', { provider: 'q' }))).toEqual({ unpriced: 'no_price: q/gpt-x' });
+  });
+
+  it('does not assume a batch price, and gives the standard one as the list price', () => {
+    const batch = { input: '1', output: '4' };
+    const book = compilePrices([
+      file({ with: { prices: [row('2026-01-01', '2', { batch })] }, without: { prices: [row('2026-01-01', '2')] } }),
+    ]);
+    const rates = found(book, query('with', { mode: 'batch' }));
+    expect(rates.rates).toEqual({ ...compileCard(batch), version: 'v1', mode: 'batch', tier: 'base' });
+    expect(rates.list_rates).toMatchObject({ input: 2_000_000_000, mode: 'standard' });
+    expect(findRates(book, query('without', { mode: 'batch' }))).toEqual({ unpriced: 'no_batch_price: p/without' });
+  });
+
+  it('puts the whole request on the tier of its total input: a cliff', () => {
+    const tiers = [
+      { above_input_tokens: 100, standard: { input: '3', output: '9' } },
+      { above_input_tokens: 200, standard: { input: '5', output: '10' }, batch: { input: '2', output: '5' } },
+    ];
+    const base = { tiers, batch: { input: '1', output: '4' } };
+    const book = compilePrices([file({ m: { prices: [row('2026-01-01', '2', base)] } })]);
+    const tierAt = (inputTokens: number) => found(book, query('m', { inputTokens })).rates.tier;
+    expect([0, 100, 101, 200, 201].map(tierAt)).toEqual(['base', 'base', 'above_100', 'above_100', 'above_200']);
+    const usage = { input_tokens: 1, cached_input_tokens: 200, output_tokens: 10 };
+    const rates = found(book, query('m', { inputTokens: totalInput(usage) }));
+    expect(priceUsage({ usage, ...rates }).amount_nano).toBe(201 * 5_000 + 10 * 10_000);
+    const inBatch = (inputTokens: number) => findRates(book, query('m', { mode: 'batch', inputTokens }));
+    expect(inBatch(101)).toEqual({ unpriced: 'no_batch_price: p/m' });
+    expect(inBatch(201)).toMatchObject({ rates: { input: 2_000_000_000 }, list_rates: { input: 5_000_000_000 } });
+  });
+
+  it('prefers a row for the hour of the day, and for the region', () => {
+    const prices = [
+      row('2026-01-01', '1'),
+      row('2026-01-01', '2', { hours: ['01:00', '04:00'] }),
+      row('2026-01-01', '3', { region: 'eu' }),
+    ];
+    const book = compilePrices([file({ m: { prices } })]);
+    const inputAt = (time: string, region?: string) =>
+      found(book, query('m', { at: at(time), ...(region !== undefined && { region }) })).rates.input;
+    expect(inputAt('2026-10-01T00:59:59Z')).toBe(1_000_000_000);
+    expect(inputAt('2026-10-01T01:00:00Z')).toBe(2_000_000_000);
+    expect(inputAt('2026-10-01T04:00:00Z', 'us')).toBe(1_000_000_000);
+    expect(inputAt('2026-10-01T02:00:00Z', 'eu')).toBe(3_000_000_000);
+    const successor = compilePrices([file({ m: { prices: [...prices, row('2026-05-01', '4')] } })]);
+    expect(found(successor, query('m', { at: at('2026-10-01T02:00:00Z') })).rates.input).toBe(4_000_000_000);
+  });
+
+  it('lets a later file override an earlier one from the same day on', () => {
+    const first = file({ m: { aliases: ['n'], prices: [row('2026-01-01', '1'), row('2026-09-01', '3')] } });
+    const second = file({ m: { prices: [row('2026-01-01', '2')] }, o: { prices: [row('2026-01-01', '7')] } }, 'mine');
+    const book = compilePrices([first, second]);
+    expect(found(book, query('m', { at: at('2026-02-01T00:00:00Z') }))).toMatchObject({ price_version: 'mine' });
+    expect(found(book, query('m'))).toMatchObject({ price_version: 'v1', rates: { input: 3_000_000_000 } });
+    expect(found(book, query('n', { at: at('2026-02-01T00:00:00Z') })).price_version).toBe('mine');
+    expect(found(book, query('o')).rates.input).toBe(7_000_000_000);
+    const third = file({ n: { prices: [row('2026-01-01', '5')] } }, 'third');
+    const split = compilePrices([first, third]);
+    const earlyRates = (model: string) => found(split, query(model, { at: at('2026-02-01T00:00:00Z') }));
+    expect(earlyRates('n')).toMatchObject({ price_version: 'third', priced_model: 'n' });
+    expect(earlyRates('m')).toMatchObject({ price_version: 'v1', priced_model: 'm' });
+  });
+
+  it('refuses invalid files and names what is wrong', () => {
+    const wrong = file({ m: { prices: [row('2026-01-01', '-1')] } });
+    expect(() => compilePrices([wrong])).toThrow(/price file 1 .*models\.m\.prices\.0\.standard\.input/);
+    const twice = file({ m: { prices: [row('2026-01-01', '1')] }, M: { prices: [row('2026-01-01', '2')] } });
+    expect(() => compilePrices([twice])).toThrow(/names m twice/);
+  });
+});
+
+const card: RateCard = { input: 3_000_000_000, output: 15_000_000_000 };
+
+describe('priceUsage', () => {
+  const price = (usage: Usage | null, rates: RateCard, succeeded?: boolean) =>
+    priceUsage({ usage, rates, list_rates: rates, ...(succeeded !== undefined && { succeeded }) });
+
+  it('rounds half-even once per line', () => {
+    const rates = { input: 17_500_000, output: 500_000 };
+    expect(price({ input_tokens: 1 }, rates).amount_nano).toBe(18);
+    expect(price({ input_tokens: 3 }, rates).amount_nano).toBe(52);
+    expect(price({ output_tokens: 1, reasoning_tokens: 1 }, rates).amount_nano).toBe(0);
+    expect(price({ output_tokens: 3, reasoning_tokens: 3 }, rates).amount_nano).toBe(4);
+  });
+
+  it('is the exact sum of its lines, each within half a nano-dollar of the rational price', () => {
+    const rates: RateCard = { ...card, cached_input: 333_333_333, cache_write_1h: 7, input_audio: 1, output_audio: 1 };
+    const counts = fc.dictionary(fc.constantFrom(...usageBuckets), fc.nat(3_000_000_000));
+    fc.assert(
+      fc.property(counts, (usage: Usage) => {
+        const priced = price({ ...usage, input_tokens: 1 + (usage.input_tokens ?? 0) }, rates);
+        if (priced.amount_nano === null) throw new Error(priced.unpriced_reason ?? '');
+        expect(priced.lines.reduce((sum, line) => sum + BigInt(line.amount), 0n)).toBe(BigInt(priced.amount_nano));
+        for (const { count, rate, amount } of priced.lines) {
+          const error = BigInt(amount) * 1_000_000n - BigInt(count) * BigInt(rate);
+          expect(error <= 500_000n && error >= -500_000n).toBe(true);
+        }
+        expect(priced.list_amount_nano).toBe(priced.amount_nano);
+      }),
+    );
+  });
+
+  it('lets the dearer text rate stand in for cached, written, image and reasoning tokens, and names it', () => {
+    const usage = { cached_input_tokens: 1, cache_write_tokens: 1, input_image_tokens: 1, reasoning_tokens: 1 };
+    expect(price(usage, card).lines.map((line) => `${line.bucket}=${line.rate_name}`)).toEqual([
+      'cached_input_tokens=input',
+      'cache_write_tokens=input',
+      'input_image_tokens=input',
+      'reasoning_tokens=output',
+    ]);
+  });
+
+  it('gives a reason instead of an amount for what has no rate', () => {
+    for (const bucket of [
+      'input_audio_tokens',
+      'cached_audio_tokens',
+      'output_audio_tokens',
+      'cache_write_1h_tokens',
+    ]) {
+      const priced = price({ input_tokens: 5, [bucket]: 1 }, card);
+      expect(priced).toEqual({
+        amount_nano: null,
+        list_amount_nano: null,
+        lines: [],
+        unpriced_reason: `no_rate: ${bucket}`,
+      });
+    }
+    expect(price({ input_audio_tokens: 0, input_tokens: 1 }, card).amount_nano).toBe(3_000);
+  });
+
+  it('keeps the list amount when only the rates of this mode are incomplete', () => {
+    const rates = { input: 1, output: 1 };
+    const listRates = { ...rates, output_audio: 1_000_000_000 };
+    const priced = priceUsage({ usage: { output_audio_tokens: 2 }, rates, list_rates: listRates });
+    expect(priced).toMatchObject({
+      amount_nano: null,
+      list_amount_nano: 2_000,
+      unpriced_reason: 'no_rate: output_audio_tokens',
+    });
+  });
+
+  it('is never zero for a success of unknown usage, unless the price says zero', () => {
+    expect(price(null, card)).toMatchObject({ amount_nano: null, unpriced_reason: 'usage_missing' });
+    expect(price({}, card)).toMatchObject({ amount_nano: null, unpriced_reason: 'usage_zero' });
+    expect(price(null, { input: 0, output: 0 })).toMatchObject({ amount_nano: 0, list_amount_nano: 0 });
+    expect(price(null, { input: 0, output: 5 }).unpriced_reason).toBe('usage_missing');
+    expect(price(null, { input: 0, output: 0, output_audio: 5 }).unpriced_reason).toBe('usage_missing');
+    expect(price({ input_tokens: 9 }, { input: 0, output: 5 })).toMatchObject({
+      amount_nano: 0,
+      unpriced_reason: null,
+    });
+  });
+
+  it('is zero for a failure that used nothing, and not for one that did', () => {
+    for (const usage of [null, {}, { input_tokens: 0 }]) {
+      expect(price(usage, card, false)).toEqual({
+        amount_nano: 0,
+        list_amount_nano: 0,
+        lines: [],
+        unpriced_reason: null,
+      });
+    }
+    expect(price({ input_tokens: 7 }, card, false).amount_nano).toBe(21_000);
+  });
+
+  it('charges a pool that is paid by the hour for its time, tokens included', () => {
+    const own = findOwnRates(compileOwnPrice({ gpu_hour: 3.6, gpus: 2 }), { model: 'm', mode: 'standard' });
+    const rates = own?.rates ?? {};
+    const priced = price({ input_tokens: 900, output_tokens: 50, gpu_microseconds: 1_500_001 }, rates);
+    expect(priced.amount_nano).toBe(3_000_002);
+    expect(priced.lines.map((line) => line.bucket)).toEqual(['gpu_microseconds']);
+    expect(price({ input_tokens: 900 }, rates).unpriced_reason).toBe('gpu_time_missing');
+    expect(price(null, rates).unpriced_reason).toBe('gpu_time_missing');
+    expect(price({ input_tokens: 1, gpu_microseconds: 5 }, card).lines.map((line) => line.bucket)).toEqual([
+      'input_tokens',
+    ]);
+  });
+
+  it('refuses counts that are no counts and amounts that cannot be stored', () => {
+    expect(price({ input_tokens: 1.5 }, card).unpriced_reason).toBe('invalid_count: input_tokens');
+    expect(price({ input_tokens: 5, output_tokens: -1 }, card).unpriced_reason).toBe('invalid_count: output_tokens');
+    expect(price({ input_tokens: Number.MAX_SAFE_INTEGER }, card).unpriced_reason).toBe('amount_out_of_range');
+  });
+});
