@@ -77,8 +77,17 @@ export interface StoreSegments {
    * Leases up to `limit` pending segments of running (in_progress, not paused, not stopped) batches whose queue is not
    * in `exclude`. Batches take turns: the one served longest ago first; within a batch by line.
    */
-  claim(query: { now: number; until: number; token: string; limit: number; exclude: readonly string[] }): Promise<SegmentLease[]>;
-  /** Part, ledger entries, rollups, batch progress and segment progress: all or nothing, fenced by every lease named. */
+  claim(query: {
+    now: number;
+    until: number;
+    token: string;
+    limit: number;
+    exclude: readonly string[];
+  }): Promise<SegmentLease[]>;
+  /**
+   * Part, ledger entries, rollups, batch progress and segment progress: all or nothing, fenced by every lease named.
+   * A commit whose part is there already was made before: it changes nothing and answers ok.
+   */
   commit(commit: Commit): Promise<CommitOutcome>;
   /** Prolongs what `token` holds; answers the control of every batch it holds segments of. */
   renew(token: string, until: number): Promise<Map<string, BatchControl>>;

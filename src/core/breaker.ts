@@ -1,0 +1,63 @@
+/**
+ * Whether a member of a target may be called now.
+ *
+ *   closed ──(failures in a row)──▶ open ──(pause over)──▶ probing ──(success)──▶ closed
+ *                                    ▲                        │
+ *                                    └───────(failure)────────┘
+ *
+ * Single refusals are left to the line's own backoff: one 429 among many answers says nothing about the target.
+ */
+import { backoffMs } from './retry.ts';
+
+const FAILURES_TO_OPEN = 5;
+const REFUSED_TO_OPEN = 2;
+const PAUSE_MAX_MS = 60_000;
+const UNREACHABLE_PAUSE_MAX_MS = 5_000;
+
+export type Trouble = 'pressure' | 'unreachable';
+
+export class Breaker {
+  private inARow = 0;
+  private openings = 0;
+  private openUntil = 0;
+  private probing = false;
+  private trouble: Trouble | null = null;
+
+  /** Milliseconds until a call may start: 0 when one may start now. While probing, one at a time. */
+  waitMs(nowMs: number, inFlight: number): number {
+    if (nowMs < this.openUntil) return this.openUntil - nowMs;
+    return this.probing && inFlight > 0 ? Number.POSITIVE_INFINITY : 0;
+  }
+
+  get closed(): boolean {
+    return this.openings === 0;
+  }
+
+  /** Opened because nothing answers there; it stays so while a probe is out. */
+  get unreachable(): boolean {
+    return this.trouble === 'unreachable' && this.openings > 0;
+  }
+
+  success(): void {
+    this.inARow = 0;
+    this.openings = 0;
+    this.openUntil = 0;
+    this.probing = false;
+    this.trouble = null;
+  }
+
+  /** Counts one failed call; opens when there are enough in a row. `unit` is uniform in [0, 1). */
+  failure(trouble: Trouble, retryAfterMs: number | null, nowMs: number, unit: number): void {
+    if (this.trouble !== trouble) this.inARow = 0;
+    this.trouble = trouble;
+    this.inARow += 1;
+    const needed = trouble === 'unreachable' ? REFUSED_TO_OPEN : FAILURES_TO_OPEN;
+    // Calls that were already out when it opened fail too: they open it no further.
+    if (nowMs < this.openUntil || (!this.probing && this.inARow < needed)) return;
+    this.openings += 1;
+    const limit = trouble === 'unreachable' ? UNREACHABLE_PAUSE_MAX_MS : PAUSE_MAX_MS;
+    const pause = Math.min(limit, Math.max(retryAfterMs ?? 0, 100 + backoffMs(this.openings, unit)));
+    this.openUntil = nowMs + pause;
+    this.probing = true;
+  }
+}

@@ -1,0 +1,45 @@
+import type { ErrorBody } from '../protocol/error.ts';
+import type { ResultDetails } from '../protocol/result-line.ts';
+import { escapeLineSeparators } from './jsonl.ts';
+
+/** What a finished line says, before it is text. `body` is JSON text already. */
+export interface LineOutcome {
+  /** 0-based line of the input file. */
+  line: number;
+  customId: string;
+  batchId: string;
+  statusCode: number | null;
+  requestId: string | null;
+  body: string | null;
+  /** Set on failures: also when there is a response, so that readers that only look at `error` see it. */
+  error: Pick<ErrorBody, 'code' | 'message'> | null;
+  details: ResultDetails;
+}
+
+export interface ResultText {
+  text: string;
+  /** Bytes of the text before its `weir` member. */
+  strictBytes: number;
+}
+
+/** The id of a result line: stable for a line of a batch, so that a repeated assembly gives the same bytes. */
+export function resultId(batchId: string, line: number): string {
+  return `batch_req_${batchId.slice('batch_'.length)}_${line + 1}`;
+}
+
+/** Writes a result line: OpenAI's members first, Weir's own last (core/part.ts relies on it). */
+export function resultText(outcome: LineOutcome): ResultText {
+  const response =
+    outcome.statusCode === null || outcome.body === null
+      ? 'null'
+      : `{"status_code":${outcome.statusCode},"request_id":${JSON.stringify(outcome.requestId)},"body":${outcome.body}}`;
+  const error = outcome.error
+    ? JSON.stringify({ code: outcome.error.code ?? 'error', message: outcome.error.message })
+    : 'null';
+  const head = escapeLineSeparators(
+    `{"id":"${resultId(outcome.batchId, outcome.line)}","custom_id":${JSON.stringify(outcome.customId)},` +
+      `"response":${response},"error":${error}`,
+  );
+  const tail = escapeLineSeparators(`,"weir":${JSON.stringify(outcome.details)}}`);
+  return { text: head + tail, strictBytes: Buffer.byteLength(head) };
+}

@@ -1,0 +1,126 @@
+/**
+ * What to do after a failed attempt. Pure: time and jitter come as arguments.
+ *
+ *   own fault (bad request, unsupported)   next candidate if its rule admits the status, else give up
+ *   target's fault (credentials, quota)    next candidate, else give up
+ *   trouble (5xx, timeout, reset, garbage) same candidate up to its retries, then next candidate, else give up
+ *   pressure (429, overloaded, refused)    same candidate up to its retries, then next candidate; with none left,
+ *                                          round again, up to PRESSURE_TRIES_MAX: pressure passes, a lost line does not
+ */
+import type { Failure, FailureKind } from './failure.ts';
+import type { Candidate } from './lane.ts';
+
+/** With waits of at most a minute this outlasts a storm of ten minutes and stays bounded. */
+export const PRESSURE_TRIES_MAX = 40;
+const BACKOFF_BASE_MS = 250;
+const BACKOFF_MAX_MS = 60_000;
+
+/** Where a line stands between attempts. */
+export interface LineProgress {
+  /** Index into the lane's candidates. */
+  candidate: number;
+  /** Failed tries on this candidate. */
+  tries: number;
+  /** Failed tries under pressure, on all candidates. */
+  pressure: number;
+}
+
+export type NextStep = { do: 'retry'; delayMs: number; progress: LineProgress } | { do: 'fail' };
+
+type Fault = 'own' | 'target' | 'trouble' | 'pressure' | 'stop';
+
+const FAULTS: Record<FailureKind, Fault> = {
+  invalid_request: 'own',
+  unsupported: 'own',
+  not_found: 'target',
+  authentication: 'target',
+  permission: 'target',
+  quota_exhausted: 'target',
+  rate_limited: 'pressure',
+  overloaded: 'pressure',
+  server_error: 'trouble',
+  timeout: 'trouble',
+  connection: 'trouble',
+  bad_response: 'trouble',
+  cancelled: 'stop',
+  expired: 'stop',
+  interrupted: 'stop',
+};
+
+/** True for failures that speak of the target's load, or of a target that cannot be reached at all. */
+export function isPressure(failure: Failure): boolean {
+  return FAULTS[failure.kind] === 'pressure' || (failure.kind === 'connection' && !failure.reachedProvider);
+}
+
+/** Full jitter: uniform between 0 and an exponentially growing bound. `unit` is uniform in [0, 1). */
+export function backoffMs(failures: number, unit: number): number {
+  return unit * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(failures, 20));
+}
+
+/** Decides the next step of a line whose last attempt failed. */
+export function nextStep(
+  candidates: readonly Candidate[],
+  progress: LineProgress,
+  failure: Failure,
+  unit: number,
+): NextStep {
+  const fault = isPressure(failure) ? 'pressure' : FAULTS[failure.kind];
+  if (fault === 'stop') return { do: 'fail' };
+  const candidate = candidates[progress.candidate];
+  if (!candidate) return { do: 'fail' };
+  const pressure = progress.pressure + (fault === 'pressure' ? 1 : 0);
+  const tries = progress.tries + 1;
+
+  if (
+    (fault === 'trouble' || fault === 'pressure') &&
+    tries <= candidate.retry.attempts &&
+    retries(candidate, failure)
+  ) {
+    const asked = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
+    return { do: 'retry', delayMs: asked + backoffMs(tries - 1, unit), progress: { ...progress, tries, pressure } };
+  }
+  const next = nextCandidate(candidates, progress.candidate, failure, fault);
+  if (next !== null) return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure } };
+  if (
+    fault === 'pressure' &&
+    pressure < PRESSURE_TRIES_MAX &&
+    candidate.retry.attempts > 0 &&
+    retries(candidate, failure)
+  ) {
+    const asked = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
+    return {
+      do: 'retry',
+      delayMs: Math.max(asked, backoffMs(pressure, unit)),
+      progress: { candidate: 0, tries: 0, pressure },
+    };
+  }
+  return { do: 'fail' };
+}
+
+/** The candidate a line may move on to without a call, because its present one cannot be reached; null for none. */
+export function detour(candidates: readonly Candidate[], from: number): number | null {
+  const next = from + 1;
+  return next < candidates.length && candidates[next]?.enterOn !== undefined && !Array.isArray(candidates[next].enterOn)
+    ? next
+    : null;
+}
+
+/** A failure without a status (a reset, a timeout) is always worth its retries. */
+function retries(candidate: Candidate, failure: Failure): boolean {
+  return failure.status === null || failure.status < 400 || candidate.retry.onStatusCodes.includes(failure.status);
+}
+
+function nextCandidate(
+  candidates: readonly Candidate[],
+  from: number,
+  failure: Failure,
+  fault: Exclude<Fault, 'stop'>,
+): number | null {
+  for (let index = from + 1; index < candidates.length; index++) {
+    const rule = candidates[index]?.enterOn;
+    const admits =
+      rule === 'any' || (rule === 'trouble' ? fault !== 'own' : rule?.includes(failure.status ?? 500) === true);
+    if (admits) return index;
+  }
+  return null;
+}

@@ -1,0 +1,269 @@
+/**
+ * Makes results durable in groups. Order of a commit: the part is written and synced, then one write holds part row,
+ * ledger entries, rollups and progress. What is not committed did not happen: the lease's successor runs it again.
+ */
+import type { PartIndexEntry } from '../../core/part.ts';
+import { encodePartIndex, RECORD_SUCCEEDED } from '../../core/part.ts';
+import type { ResultText } from '../../core/result-text.ts';
+import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
+import type { Deps } from '../../ports/deps.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { BatchUsage } from '../../protocol/batch.ts';
+import type { PartRow } from '../../ports/store-segments.ts';
+import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import type { OpenBatch } from './open-batch.ts';
+import type { OpenSegment } from './open-segment.ts';
+
+/** Lines a segment may send ahead of the commit that says so: what a crash can leave in doubt. */
+const GRANT_AHEAD_MIN = 64;
+const RETRY_MS_MAX = 5_000;
+
+export interface FinishedLine {
+  segment: OpenSegment;
+  line: number;
+  succeeded: boolean;
+  attempts: number;
+  text: ResultText;
+  usage: BatchUsage | null;
+  entry: LedgerEntryRow | null;
+}
+
+interface Group {
+  lines: FinishedLine[];
+  /** Entries of attempts that did not decide their line. */
+  entries: { segment: OpenSegment; entry: LedgerEntryRow }[];
+  bytes: number;
+  touched: Set<OpenSegment>;
+  givenUp: OpenSegment[];
+  /** Written once per group: a commit whose answer was lost is repeated under the same key, and then known. */
+  part: PartRow | null;
+}
+
+const newGroup = (): Group => ({ lines: [], entries: [], bytes: 0, touched: new Set(), givenUp: [], part: null });
+
+export class Collector {
+  /** Results waiting to become durable. */
+  uncommitted = 0;
+
+  private readonly deps: Deps;
+  private readonly batch: OpenBatch;
+  private readonly token: string;
+  private readonly onCommitted: () => void;
+  private group = newGroup();
+  private flushing: Promise<void> | null = null;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private parts = 0;
+
+  constructor(deps: Deps, batch: OpenBatch, token: string, onCommitted: () => void) {
+    this.deps = deps;
+    this.batch = batch;
+    this.token = token;
+    this.onCommitted = onCommitted;
+  }
+
+  /** Takes the result of a line. */
+  finish(line: FinishedLine): void {
+    this.group.lines.push(line);
+    this.group.bytes += line.text.text.length;
+    this.group.touched.add(line.segment);
+    this.uncommitted += 1;
+    this.schedule();
+  }
+
+  /** Takes the entry of an attempt after which the line goes on. */
+  record(segment: OpenSegment, entry: LedgerEntryRow): void {
+    this.group.entries.push({ segment, entry });
+    this.group.touched.add(segment);
+    this.schedule();
+  }
+
+  /** Takes back a line that was sent and will not go on here: its batch stops, or the process does. */
+  giveUp(segment: OpenSegment, entry: LedgerEntryRow | null): void {
+    if (entry) this.group.entries.push({ segment, entry });
+    this.group.givenUp.push(segment);
+    this.group.touched.add(segment);
+    this.schedule();
+  }
+
+  /** Asks for a commit that lets the segment send more lines. */
+  requestGrant(segment: OpenSegment): void {
+    if (this.group.touched.has(segment) && this.flushing) return;
+    this.group.touched.add(segment);
+    this.flushSoon();
+  }
+
+  /** A segment's input could not be read: give it back after a moment, so that somebody tries again. */
+  failLoading(segment: OpenSegment, error: unknown): void {
+    segment.closed = true;
+    this.deps.log.error(
+      { batch: this.batch.row.id, segment: segment.lease.id, error: String(error) },
+      'input unreadable',
+    );
+    setTimeout(this.onCommitted, 1_000).unref?.();
+  }
+
+  /** Commits what is there, and what arrives meanwhile, until nothing is left. */
+  async drain(): Promise<void> {
+    while (this.flushing || this.group.touched.size > 0) await (this.flushing ?? this.flush());
+  }
+
+  private schedule(): void {
+    const { partLines, partBytes, partDelayMs } = this.deps.settings;
+    if (this.group.lines.length >= partLines || this.group.bytes >= partBytes) {
+      this.flushSoon();
+    } else if (this.timer === null) {
+      this.timer = setTimeout(() => this.flushSoon(), partDelayMs);
+    }
+  }
+
+  private flushSoon(): void {
+    if (this.flushing === null) void this.flush();
+  }
+
+  private flush(): Promise<void> {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+    const group = this.group;
+    this.group = newGroup();
+    this.flushing = this.commitUntilDone(group).finally(() => {
+      this.flushing = null;
+      this.uncommitted -= group.lines.length;
+      this.onCommitted();
+      const { partLines, partBytes } = this.deps.settings;
+      const due = this.group.lines.length >= partLines || this.group.bytes >= partBytes;
+      if (due) this.flushSoon();
+      else if (this.group.touched.size > 0) this.schedule();
+    });
+    return this.flushing;
+  }
+
+  /** A disk that is full or a database that is away holds results back; it does not lose them. */
+  private async commitUntilDone(group: Group): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.commit(group);
+      } catch (error) {
+        this.deps.log.error({ batch: this.batch.row.id, error: String(error) }, 'commit failed, trying again');
+        await this.deps.clock.sleep(Math.min(RETRY_MS_MAX, 100 * 2 ** Math.min(tries, 10)));
+      }
+    }
+  }
+
+  private async commit(group: Group): Promise<void> {
+    while (group.touched.size > 0) {
+      if (group.part === null && group.lines.length > 0) group.part = await this.writePart(group.lines);
+      const segments = [...group.touched];
+      const done = countBySegment(group.lines);
+      const grants = segments.map((segment) => this.grantFor(segment));
+      const now = unixSeconds(this.deps.clock);
+      const outcome = await this.deps.store.segments.commit({
+        batchId: this.batch.row.id,
+        now,
+        leaseUntil: now + this.deps.settings.leaseSeconds,
+        part: group.part,
+        segments: segments.map((segment, index) => ({
+          id: segment.lease.id,
+          token: segment.lease.token,
+          granted: grants[index] ?? segment.granted,
+          finished: segment.remaining === (done.get(segment) ?? 0),
+        })),
+        entries: [...group.lines.flatMap((line) => line.entry ?? []), ...group.entries.map(({ entry }) => entry)],
+        completed: group.lines.filter((line) => line.succeeded).length,
+        failed: group.lines.filter((line) => !line.succeeded).length,
+        usage: group.lines.reduce(
+          (sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum),
+          toBatchUsage(emptyUsage),
+        ),
+      });
+      if (outcome.ok) {
+        segments.forEach((segment, index) => {
+          const count = done.get(segment) ?? 0;
+          segment.granted = Math.max(segment.granted, grants[index] ?? 0);
+          segment.remaining -= count;
+          segment.outstanding -= count;
+        });
+        for (const segment of group.givenUp) segment.outstanding -= 1;
+        this.batch.apply(outcome.control, this.deps.settings.drainSeconds * 1000);
+        return;
+      }
+      if (group.part) await this.deps.files.delete(group.part.key);
+      group.part = null;
+      await this.dropLost(group, outcome.lost);
+    }
+  }
+
+  private grantFor(segment: OpenSegment): number {
+    const ahead = Math.max(GRANT_AHEAD_MIN, this.deps.settings.partLines);
+    return Math.min(segment.lease.lines, Math.max(segment.granted, segment.cursor + ahead));
+  }
+
+  /** Results under a lost lease are not delivered, but their calls were real: the ledger keeps them as superseded. */
+  private async dropLost(group: Group, lost: readonly string[]): Promise<void> {
+    const gone = [...group.touched].filter((segment) => lost.length === 0 || lost.includes(segment.lease.id));
+    const isGone = (segment: OpenSegment): boolean => gone.includes(segment);
+    const waste = [
+      ...group.lines.filter((line) => isGone(line.segment)).flatMap((line) => line.entry ?? []),
+      ...group.entries.filter(({ segment }) => isGone(segment)).map(({ entry }) => entry),
+    ].map((entry) => ({
+      ...entry,
+      final: false,
+      status: entry.status === 'succeeded' ? ('superseded' as const) : entry.status,
+    }));
+    if (waste.length > 0) await this.deps.store.ledger.append(waste);
+    this.uncommitted -= group.lines.filter((line) => isGone(line.segment)).length;
+    group.lines = group.lines.filter((line) => !isGone(line.segment));
+    group.entries = group.entries.filter(({ segment }) => !isGone(segment));
+    for (const segment of gone) {
+      segment.closed = true;
+      segment.lost = true;
+      group.touched.delete(segment);
+    }
+  }
+
+  private async writePart(lines: readonly FinishedLine[]): Promise<PartRow> {
+    const index: PartIndexEntry[] = [];
+    const texts: string[] = [];
+    let offset = 0;
+    for (const line of lines) {
+      const length = Buffer.byteLength(line.text.text);
+      index.push({
+        line: line.line,
+        offset,
+        length,
+        strictLength: line.text.strictBytes,
+        flags: line.succeeded ? RECORD_SUCCEEDED : 0,
+        attempts: line.attempts,
+      });
+      texts.push(line.text.text, '\n');
+      offset += length + 1;
+    }
+    const encoded = encodePartIndex(index);
+    const key = `batches/${this.batch.row.id}/parts/${this.token}-${String(this.parts++).padStart(8, '0')}`;
+    const writer = await this.deps.files.create(key);
+    try {
+      await writer.write(Buffer.from(texts.join('')));
+      await writer.write(encoded);
+      await writer.close();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    const byLine = index.map((entry) => entry.line);
+    return {
+      key,
+      batchId: this.batch.row.id,
+      firstLine: byLine.reduce((a, b) => Math.min(a, b)),
+      lastLine: byLine.reduce((a, b) => Math.max(a, b)),
+      count: lines.length,
+      bytes: offset + encoded.byteLength,
+      indexOffset: offset,
+      createdAt: unixSeconds(this.deps.clock),
+    };
+  }
+}
+
+function countBySegment(lines: readonly FinishedLine[]): Map<OpenSegment, number> {
+  const counts = new Map<OpenSegment, number>();
+  for (const { segment } of lines) counts.set(segment, (counts.get(segment) ?? 0) + 1);
+  return counts;
+}

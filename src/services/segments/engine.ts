@@ -1,0 +1,278 @@
+/**
+ * Immediate mode: leases segments and keeps every provider's gate busy with their lines until each line has a result.
+ *
+ *   claim ─▶ segment queue ─▶ gate ─▶ attempt ─▶ result ──▶ collector ─▶ commit
+ *                              ▲                    │
+ *                              └── wait, next one ◀─┘ failed
+ *
+ * One engine per process; several processes share the work by leases.
+ */
+import { formatId, ID_BYTES } from '../../core/ids.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { SegmentLease } from '../../ports/store-segments.ts';
+import type { Member } from './gate.ts';
+import { Gate } from './gate.ts';
+import type { Job } from './job.ts';
+import { OpenBatch } from './open-batch.ts';
+import { OpenSegment } from './open-segment.ts';
+import { SegmentQueue } from './segment-queue.ts';
+import { LineRunner } from './line-runner.ts';
+
+/** A queue is full when this many times its gates' concurrency is leased and unsent. */
+const QUEUE_AHEAD = 2;
+
+export class Engine {
+  readonly token: string;
+  private readonly deps: Deps;
+  private readonly gates = new Map<string, Gate>();
+  private readonly queues = new Map<string, SegmentQueue>();
+  private readonly batches = new Map<string, OpenBatch>();
+  private readonly runner: LineRunner;
+  private stopping = false;
+  private claiming: Promise<void> | null = null;
+  private claimAgain = false;
+  /** The last claim found nothing: only a nudge or a tick is reason to ask again. */
+  private dry = false;
+  private idleWaiters: (() => void)[] = [];
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+    this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
+    this.runner = new LineRunner(deps, (name) => this.gates.get(name));
+    for (const [name, provider] of deps.providers) {
+      if (provider.immediate) this.gates.set(name, new Gate(deps, provider, this.hooks()));
+    }
+  }
+
+  /** Claims work for every queue with room. Resolves when the claim is over, not when the work is. */
+  wake(): Promise<void> {
+    this.dry = false;
+    return this.claim();
+  }
+
+  private claim(): Promise<void> {
+    if (this.stopping || this.dry) return Promise.resolve();
+    this.claimAgain = true;
+    this.claiming ??= this.claimLoop().finally(() => {
+      this.claiming = null;
+    });
+    return this.claiming;
+  }
+
+  /** Prolongs the leases and learns of cancels, pauses and expiries. Call it every third of a lease, and on nudges. */
+  async renew(): Promise<void> {
+    if (this.batches.size === 0) return;
+    const until = Math.floor(this.deps.clock.now() / 1000) + this.deps.settings.leaseSeconds;
+    const controls = await this.deps.store.segments.renew(this.token, until);
+    for (const batch of this.batches.values()) {
+      const control = controls.get(batch.row.id) ?? (await this.deps.store.batches.control(batch.row.id));
+      if (control) batch.apply(control, this.deps.settings.drainSeconds * 1000);
+    }
+    this.settleBatches();
+    for (const gate of this.gates.values()) gate.pump();
+  }
+
+  /** True when this process holds no work. */
+  get idle(): boolean {
+    return this.batches.size === 0 && this.claiming === null;
+  }
+
+  /** Resolves when there is no work left here, or when `signal` aborts. */
+  untilIdle(signal: AbortSignal): Promise<void> {
+    if (this.idle || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.idleWaiters.push(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  /** Sends nothing more, waits for what is in flight (at most the drain time), commits it and gives leases back. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.claiming;
+    for (const batch of this.batches.values()) for (const segment of batch.segments) segment.closed = true;
+    for (const gate of this.gates.values()) this.runner.forget(gate.withdraw(() => true));
+    const deadline = this.deps.clock.now() + this.deps.settings.drainSeconds * 1000;
+    while (this.inFlight > 0 && this.deps.clock.now() < deadline) await this.deps.clock.sleep(10);
+    for (const batch of this.batches.values()) batch.abort.abort();
+    while (this.inFlight > 0) await this.deps.clock.sleep(5);
+    for (const gate of this.gates.values()) gate.close();
+    await Promise.all([...this.batches.values()].map((batch) => this.closeBatch(batch)));
+  }
+
+  get inFlight(): number {
+    let count = 0;
+    for (const gate of this.gates.values()) count += gate.inFlight;
+    return count;
+  }
+
+  /** Live figures per provider, for metrics. */
+  snapshot(): { provider: string; limit: number; inFlight: number; waiting: number; unreachable: boolean }[] {
+    return [...this.gates].map(([provider, gate]) => ({
+      provider,
+      limit: gate.limit,
+      inFlight: gate.inFlight,
+      waiting: gate.waiting,
+      unreachable: gate.members.length > 0 && gate.unreachable,
+    }));
+  }
+
+  private hooks(): ConstructorParameters<typeof Gate>[2] {
+    return {
+      mayStart: () => !this.stopping && this.uncommitted < this.maxUncommitted,
+      start: (job: Job, gate: Gate, member: Member) => this.runner.start(job, gate, member),
+      reroute: (job: Job, candidate: number) => this.runner.moveTo(job, candidate, 0),
+    };
+  }
+
+  private get uncommitted(): number {
+    let count = 0;
+    for (const batch of this.batches.values()) count += batch.collector.uncommitted;
+    return count;
+  }
+
+  /** Results not yet durable would be bought again after a crash: at most two commits' worth. */
+  private get maxUncommitted(): number {
+    return this.deps.settings.partLines * 2;
+  }
+
+  private async claimLoop(): Promise<void> {
+    while (this.claimAgain && !this.stopping) {
+      this.claimAgain = false;
+      const room = this.deps.settings.maxOpenSegments - this.openSegments;
+      if (room <= 0) return;
+      const now = Math.floor(this.deps.clock.now() / 1000);
+      const leases = await this.deps.store.segments.claim({
+        now,
+        until: now + this.deps.settings.leaseSeconds,
+        token: this.token,
+        limit: Math.min(room, 4),
+        exclude: [...this.queues.values()].filter((queue) => this.isFull(queue)).map((queue) => queue.key),
+      });
+      for (const lease of leases) await this.open(lease);
+      if (leases.length > 0) this.claimAgain = true;
+      else this.dry = true;
+    }
+    this.reportIdle();
+  }
+
+  private async open(lease: SegmentLease): Promise<void> {
+    try {
+      const batch = await this.openBatch(lease.batchId);
+      const segment = await OpenSegment.open(this.deps, lease, batch);
+      batch.segments.add(segment);
+      // The first grant is committed before anything is sent; a segment with nothing left to do ends by it.
+      batch.collector.requestGrant(segment);
+      this.queue(lease.queue, segment).add(segment);
+    } catch (error) {
+      this.deps.log.error({ segment: lease.id, error: String(error) }, 'segment cannot be opened');
+      // Its lease ends by itself: somebody tries again then, and not in a tight loop.
+    }
+  }
+
+  private async openBatch(id: string): Promise<OpenBatch> {
+    const open = this.batches.get(id);
+    if (open) return open;
+    const row = await this.deps.store.batches.get('all', id);
+    const input = row && (await this.deps.store.files.getAny(row.inputFileId));
+    if (!row || !input) throw new Error(`batch ${id} or its input file is gone`);
+    const batch = new OpenBatch(this.deps, row, input, this.token, () => this.onCommitted());
+    this.batches.set(id, batch);
+    return batch;
+  }
+
+  private queue(key: string, segment: OpenSegment): SegmentQueue {
+    const existing = this.queues.get(key);
+    if (existing) return existing;
+    const { candidates, shared } = segment.lane;
+    const sharing = candidates.slice(0, shared);
+    const gates = new Map(sharing.map(({ provider }) => [provider, this.gates.get(provider)]));
+    const queue = new SegmentQueue(key, this.deps, () => {
+      for (const gate of gates.values()) gate?.pump();
+    });
+    this.queues.set(key, queue);
+    const heaviest = Math.max(...sharing.map(({ weight }) => weight));
+    const widest = Math.max(
+      ...sharing.filter(({ weight }) => weight === heaviest).map(({ provider }) => gates.get(provider)?.limit ?? 1),
+    );
+    for (const { provider, weight } of sharing) {
+      const gate = gates.get(provider);
+      // A share of the heaviest target's slots, in proportion to weight; alone in its queue, all of them.
+      const cap = shared < 2 ? Number.POSITIVE_INFINITY : Math.max(1, Math.round((widest * weight) / heaviest));
+      gate?.sources.push({ queue, cap, inFlight: 0 });
+    }
+    return queue;
+  }
+
+  private isFull(queue: SegmentQueue): boolean {
+    let slots = 0;
+    for (const gate of this.gates.values()) {
+      if (gate.sources.some((source) => source.queue === queue)) slots += gate.limit;
+    }
+    return queue.undispatched >= Math.max(1, slots) * QUEUE_AHEAD;
+  }
+
+  private onCommitted(): void {
+    this.settleBatches();
+    for (const gate of this.gates.values()) gate.pump();
+    void this.claim().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim failed'));
+  }
+
+  /** Lets go of segments that are done, lost, or stopped with nothing in flight, and of batches without segments. */
+  private settleBatches(): void {
+    for (const batch of this.batches.values()) {
+      if (!batch.running) this.withdraw(batch);
+      for (const segment of batch.segments) {
+        const finished = segment.remaining === 0;
+        const stopped = (segment.closed || !batch.running) && segment.outstanding === 0;
+        if (finished || segment.lost || stopped) this.closeSegment(batch, segment, finished || segment.lost);
+      }
+      if (batch.segments.size === 0) {
+        batch.close();
+        this.batches.delete(batch.row.id);
+        this.deps.nudge();
+      }
+    }
+    this.reportIdle();
+  }
+
+  private withdraw(batch: OpenBatch): void {
+    for (const gate of this.gates.values()) {
+      this.runner.forget(gate.withdraw((job) => job.segment.batch === batch));
+    }
+  }
+
+  private closeSegment(batch: OpenBatch, segment: OpenSegment, ended: boolean): void {
+    segment.closed = true;
+    batch.segments.delete(segment);
+    this.queues.get(segment.lease.queue)?.remove(segment);
+    if (ended) return;
+    this.deps.store.segments
+      .release([{ id: segment.lease.id, token: segment.lease.token }])
+      .then(() => this.deps.nudge())
+      .catch((error: unknown) =>
+        this.deps.log.warn({ error: String(error) }, 'release failed; the lease ends by itself'),
+      );
+  }
+
+  private async closeBatch(batch: OpenBatch): Promise<void> {
+    await batch.collector.drain();
+    const held = [...batch.segments].filter((segment) => segment.remaining > 0 && !segment.lost);
+    await this.deps.store.segments.release(held.map(({ lease }) => ({ id: lease.id, token: lease.token })));
+    batch.close();
+    this.batches.delete(batch.row.id);
+  }
+
+  private get openSegments(): number {
+    let count = 0;
+    for (const batch of this.batches.values()) count += batch.segments.size;
+    return count;
+  }
+
+  private reportIdle(): void {
+    if (!this.idle) return;
+    const waiters = this.idleWaiters;
+    this.idleWaiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}

@@ -1,0 +1,228 @@
+import type { Failed, Success } from '../../../providers/contract.ts';
+import type { Failure } from '../../core/failure.ts';
+import { refusal, toErrorBody } from '../../core/failure.ts';
+import type { Candidate } from '../../core/lane.ts';
+import { targetName } from '../../core/lane.ts';
+import { resultText } from '../../core/result-text.ts';
+import { nextStep } from '../../core/retry.ts';
+import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
+import type { Deps } from '../../ports/deps.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { priceAttempt } from '../ledger/price-attempt.ts';
+import type { Gate, Member } from './gate.ts';
+import { estimateTokens } from './gate.ts';
+import type { Job } from './job.ts';
+import type { AttemptOutcome } from './run-attempt.ts';
+import { runAttempt } from './run-attempt.ts';
+
+/** Takes a line from its first call to its result: attempts, entries, and where to go next. */
+export class LineRunner {
+  private readonly deps: Deps;
+  private readonly gateOf: (provider: string) => Gate | undefined;
+
+  constructor(deps: Deps, gateOf: (provider: string) => Gate | undefined) {
+    this.deps = deps;
+    this.gateOf = gateOf;
+  }
+
+  /** Starts one attempt; its end is settled by itself. */
+  start(job: Job, gate: Gate, member: Member): void {
+    const candidate = job.candidates[job.progress.candidate];
+    if (!candidate) throw new Error('a line was started without a candidate');
+    if (job.segment.maybeSent(job) && !job.doubtRecorded) this.recordDoubt(job, gate, candidate);
+    const pricedByTime = this.deps.ownPrices.get(gate.provider.name)?.any?.standard.gpu_second !== undefined;
+    const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
+    void runAttempt(this.deps, job, candidate, gate.provider, member.url).then((outcome) => {
+      const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
+      this.settle(job, gate, member, candidate, outcome, gpuMicroseconds);
+    });
+  }
+
+  /** Sends a line to another of its candidates. */
+  moveTo(job: Job, candidate: number, delayMs: number): void {
+    job.progress = { ...job.progress, candidate, tries: 0 };
+    this.enqueue(job, delayMs);
+  }
+
+  /** Lines that will not be sent from here any more: their segment counts them no longer as under way. */
+  forget(jobs: readonly Job[]): void {
+    for (const job of jobs) job.segment.outstanding -= 1;
+  }
+
+  private settle(
+    job: Job,
+    gate: Gate,
+    member: Member,
+    candidate: Candidate,
+    outcome: AttemptOutcome,
+    gpuMicroseconds: number | null,
+  ): void {
+    if (outcome.reached) job.attempts += 1;
+    job.warnings.push(...outcome.warnings);
+    gate.settle(job, member, outcome.failure);
+    const { result, failure } = outcome;
+    if (result?.ok) {
+      const usage = result.usage;
+      if (usage) gate.correctTokens(estimateTokens(job), totalInput(usage) + totalOutput(usage));
+      this.succeed(job, candidate, result, this.entry(job, gate, candidate, outcome, true, gpuMicroseconds));
+    } else if (failure) {
+      this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
+    }
+    gate.pump();
+  }
+
+  private afterFailure(
+    job: Job,
+    gate: Gate,
+    candidate: Candidate,
+    outcome: AttemptOutcome,
+    failure: Failure,
+    gpuMicroseconds: number | null,
+  ): void {
+    const { segment } = job;
+    const stopped = failure.kind === 'cancelled' || segment.closed || !segment.batch.running;
+    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit());
+    const final = !stopped && step.do === 'fail';
+    const entry = outcome.reached ? this.entry(job, gate, candidate, outcome, final, gpuMicroseconds) : null;
+    if (final) {
+      this.fail(job, candidate, failure, outcome.result?.ok === false ? outcome.result : null, entry);
+      return;
+    }
+    if (stopped || step.do === 'fail') {
+      segment.batch.collector.giveUp(segment, entry);
+      return;
+    }
+    if (entry) segment.batch.collector.record(segment, entry);
+    job.progress = step.progress;
+    this.enqueue(job, step.delayMs);
+  }
+
+  private enqueue(job: Job, delayMs: number): void {
+    const candidate = job.candidates[job.progress.candidate];
+    const gate = candidate && this.gateOf(candidate.provider);
+    if (gate) gate.enqueue(job, delayMs);
+    else if (candidate) this.fail(job, candidate, noSuchProvider(candidate), null, null);
+  }
+
+  /** An earlier lease may have sent this line and could not say what became of it: the ledger keeps that open. */
+  private recordDoubt(job: Job, gate: Gate, candidate: Candidate): void {
+    job.doubtRecorded = true;
+    job.attempts += 1;
+    const outcome = { result: null, failure: null, warnings: [], reached: true, latencyMs: 0 };
+    job.segment.batch.collector.record(job.segment, this.entry(job, gate, candidate, outcome, false, null));
+  }
+
+  private entry(
+    job: Job,
+    gate: Gate,
+    candidate: Candidate,
+    outcome: AttemptOutcome,
+    final: boolean,
+    gpuMicroseconds: number | null,
+  ): LedgerEntryRow {
+    const { row } = job.segment.batch;
+    const entry = priceAttempt(this.deps, {
+      tenantId: row.tenantId,
+      keyId: row.keyId,
+      batchId: row.id,
+      customId: job.request.customId,
+      line: job.line + 1,
+      attempt: job.attempts,
+      mode: 'immediate',
+      tags: row.metadata,
+      provider: gate.provider,
+      candidate,
+      result: outcome.result,
+      final,
+      at: unixSeconds(this.deps.clock),
+      latencyMs: Math.round(outcome.latencyMs),
+      gpuMicroseconds,
+    });
+    job.costNano += entry.amountNano ?? 0;
+    return entry;
+  }
+
+  private succeed(job: Job, candidate: Candidate, result: Success, entry: LedgerEntryRow): void {
+    this.finish(job, candidate, entry, {
+      statusCode: result.status,
+      requestId: result.requestId,
+      body: result.body,
+      error: null,
+      finishReason: result.finishReason,
+      usage: result.usage,
+    });
+  }
+
+  private fail(
+    job: Job,
+    candidate: Candidate,
+    failure: Failure,
+    result: Failed | null,
+    entry: LedgerEntryRow | null,
+  ): void {
+    const error = toErrorBody(failure);
+    this.finish(job, candidate, entry, {
+      // A refusal of our own is answered as a provider would: 400 with the parameter's name.
+      statusCode: failure.status ?? (failure.reachedProvider ? null : 400),
+      requestId: result?.requestId ?? null,
+      body: result?.body ?? JSON.stringify({ error }),
+      error: { code: error.code, message: error.message },
+      finishReason: null,
+      usage: null,
+    });
+  }
+
+  private finish(
+    job: Job,
+    candidate: Candidate,
+    entry: LedgerEntryRow | null,
+    answer: Pick<Success, 'requestId' | 'finishReason' | 'usage'> & {
+      statusCode: number | null;
+      body: string;
+      error: { code: string | null; message: string } | null;
+    },
+  ): void {
+    const { segment } = job;
+    const unpriced = entry?.amountNano === null && job.costNano === 0;
+    const text = resultText({
+      line: job.line,
+      customId: job.request.customId,
+      batchId: segment.batch.row.id,
+      statusCode: answer.statusCode,
+      requestId: answer.requestId,
+      body: answer.body,
+      error: answer.error,
+      details: {
+        line: job.line + 1,
+        provider: candidate.provider,
+        model: candidate.model,
+        target: targetName(candidate),
+        attempts: job.attempts,
+        cost_nano_usd: unpriced ? null : job.costNano,
+        warnings: [...new Set(job.warnings)],
+        finish_reason: answer.finishReason,
+        input_tokens: answer.usage ? totalInput(answer.usage) : 0,
+        output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
+      },
+    });
+    segment.batch.collector.finish({
+      segment,
+      line: job.line,
+      succeeded: answer.error === null,
+      attempts: job.attempts,
+      text,
+      usage: answer.usage ? toBatchUsage(answer.usage) : null,
+      entry,
+    });
+  }
+}
+
+function noSuchProvider(candidate: Candidate): Failure {
+  return refusal(
+    'unsupported',
+    'provider_unavailable',
+    `Provider '${candidate.provider}' is not configured here any more, or takes no single requests.`,
+    'model',
+  );
+}

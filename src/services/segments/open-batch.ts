@@ -1,0 +1,43 @@
+import type { Deps } from '../../ports/deps.ts';
+import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
+import type { FileRow } from '../../ports/store-files.ts';
+import { Collector } from './collector.ts';
+import type { OpenSegment } from './open-segment.ts';
+
+/** A batch of which this process holds segments. */
+export class OpenBatch {
+  readonly row: BatchRow;
+  readonly input: FileRow;
+  readonly collector: Collector;
+  readonly segments = new Set<OpenSegment>();
+  /** Ends the requests in flight, when a stop has outlasted its grace. */
+  readonly abort = new AbortController();
+  private control: BatchControl;
+  private graceTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(deps: Deps, row: BatchRow, input: FileRow, token: string, onCommitted: () => void) {
+    this.row = row;
+    this.input = input;
+    this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
+    this.collector = new Collector(deps, this, token, onCommitted);
+  }
+
+  /** True while lines may be sent. */
+  get running(): boolean {
+    return this.control.status === 'in_progress' && this.control.stop === null && !this.control.paused;
+  }
+
+  /** Takes in what the store says of the batch; a stop starts the grace period of what is in flight. */
+  apply(control: BatchControl, drainMs: number): void {
+    this.control = control;
+    const stopped = control.stop !== null || control.status !== 'in_progress';
+    if (stopped && this.graceTimer === null) {
+      this.graceTimer = setTimeout(() => this.abort.abort(), drainMs);
+      this.graceTimer.unref?.();
+    }
+  }
+
+  close(): void {
+    if (this.graceTimer !== null) clearTimeout(this.graceTimer);
+  }
+}

@@ -1,0 +1,183 @@
+import type { Lane } from '../../core/lane.ts';
+import { decodePartIndex } from '../../core/part.ts';
+import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import { parseRequestLine } from '../../core/validate-input.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { SegmentLease } from '../../ports/store-segments.ts';
+import type { Job } from './job.ts';
+import type { OpenBatch } from './open-batch.ts';
+
+/** Lines are read from the input in chunks of at most this, unless one line alone is longer. */
+const CHUNK_BYTES = 512 * 1024;
+const CHUNK_LINES = 128;
+
+interface PendingLine {
+  line: number;
+  position: number;
+  offset: number;
+  length: number;
+}
+
+/** A leased segment: which of its lines still need a result, and the next few of them ready to send. */
+export class OpenSegment {
+  readonly lease: SegmentLease;
+  readonly batch: OpenBatch;
+  readonly lane: Extract<Lane, { kind: 'run' }>;
+  /** Lines up to this position may be sent; raised by commits, before sending. */
+  granted = 0;
+  /** Lines without a committed result. */
+  remaining: number;
+  /** Lines sent (or waiting to be sent again) whose result is not committed yet. */
+  outstanding = 0;
+  /** Set when the lease is gone or the process stops: nothing more is sent. */
+  closed = false;
+  /** Set when somebody else holds the lease. */
+  lost = false;
+  loading = false;
+
+  private readonly pending: PendingLine[];
+  private next = 0;
+  private readonly buffer: Job[] = [];
+  private readonly attempts: ReadonlyMap<number, number>;
+
+  private constructor(
+    lease: SegmentLease,
+    batch: OpenBatch,
+    lane: Extract<Lane, { kind: 'run' }>,
+    pending: PendingLine[],
+    attempts: ReadonlyMap<number, number>,
+  ) {
+    this.lease = lease;
+    this.batch = batch;
+    this.lane = lane;
+    this.pending = pending;
+    this.attempts = attempts;
+    this.remaining = pending.length;
+  }
+
+  /** Reads which lines are the segment's own and have no committed result. */
+  static async open(deps: Deps, lease: SegmentLease, batch: OpenBatch): Promise<OpenSegment> {
+    const lane = batch.row.lanes[lease.lane];
+    if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
+    const own = await ownLines(deps, lease, batch);
+    const done = lease.resumed ? await committedLines(deps, lease) : new Set<number>();
+    const attempts = lease.resumed
+      ? await deps.store.ledger.attempts(lease.batchId, lease.firstLine + 1, lease.lastLine + 1)
+      : new Map<number, number>();
+    return new OpenSegment(
+      lease,
+      batch,
+      lane,
+      own.filter((line) => !done.has(line.line)),
+      attempts,
+    );
+  }
+
+  /** True when the line may have been sent under an earlier lease that ended without a word. */
+  maybeSent(job: Job): boolean {
+    return job.position < this.lease.granted;
+  }
+
+  get undispatched(): number {
+    return this.buffer.length + this.pending.length - this.next;
+  }
+
+  get wantsLoad(): boolean {
+    return !this.loading && !this.closed && this.buffer.length < CHUNK_LINES / 2 && this.next < this.pending.length;
+  }
+
+  /** The position of the next line to send; the segment's size when there is none. */
+  get cursor(): number {
+    return this.buffer[0]?.position ?? this.pending[this.next]?.position ?? this.lease.lines;
+  }
+
+  /** The next job within the grant; undefined when there is none ready. */
+  take(): Job | undefined {
+    const first = this.buffer[0];
+    if (!first || this.closed || first.position >= this.granted) return undefined;
+    this.outstanding += 1;
+    return this.buffer.shift();
+  }
+
+  /** Reads the next chunk of lines. */
+  async load(deps: Deps): Promise<void> {
+    this.loading = true;
+    try {
+      const chunk = this.nextChunk();
+      const first = chunk[0];
+      const last = chunk.at(-1);
+      if (!first || !last) return;
+      const bytes = await deps.files.readRange(this.batch.input.contentKey, {
+        offset: first.offset,
+        length: last.offset + last.length - first.offset,
+      });
+      for (const line of chunk) {
+        const at = line.offset - first.offset;
+        this.buffer.push(this.toJob(line, bytes.subarray(at, at + line.length)));
+      }
+      this.next += chunk.length;
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  private nextChunk(): PendingLine[] {
+    const chunk: PendingLine[] = [];
+    const start = this.pending[this.next]?.offset ?? 0;
+    for (let index = this.next; index < this.pending.length && chunk.length < CHUNK_LINES; index++) {
+      const line = this.pending[index];
+      if (!line || (chunk.length > 0 && line.offset + line.length - start > CHUNK_BYTES)) break;
+      chunk.push(line);
+    }
+    return chunk;
+  }
+
+  private toJob(line: PendingLine, bytes: Uint8Array): Job {
+    return {
+      segment: this,
+      line: line.line,
+      position: line.position,
+      request: parseRequestLine(bytes),
+      bytes: line.length,
+      candidates: this.lane.candidates,
+      progress: { candidate: 0, tries: 0, pressure: 0 },
+      attempts: this.attempts.get(line.line + 1) ?? 0,
+      warnings: [],
+      costNano: 0,
+      doubtRecorded: false,
+    };
+  }
+}
+
+async function ownLines(deps: Deps, lease: SegmentLease, batch: OpenBatch): Promise<PendingLine[]> {
+  const { planKey } = batch.input;
+  const { lanesKey } = batch.row;
+  if (planKey === null || lanesKey === null) throw new Error(`batch ${batch.row.id} has no plan`);
+  const count = lease.lastLine - lease.firstLine + 1;
+  const [plan, lanes] = await Promise.all([
+    deps.files.readRange(planKey, { offset: lease.firstLine * PLAN_RECORD_BYTES, length: count * PLAN_RECORD_BYTES }),
+    deps.files.readRange(lanesKey, { offset: lease.firstLine * 2, length: count * 2 }),
+  ]);
+  const planView = new DataView(plan.buffer, plan.byteOffset, plan.byteLength);
+  const laneView = new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength);
+  const own: PendingLine[] = [];
+  for (let index = 0; index < count; index++) {
+    if (laneView.getUint16(index * 2, true) !== lease.lane) continue;
+    const record = readPlanRecord(planView, index);
+    if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
+    own.push({ line: lease.firstLine + index, position: own.length, offset: record.offset, length: record.length });
+  }
+  return own;
+}
+
+async function committedLines(deps: Deps, lease: SegmentLease): Promise<Set<number>> {
+  const done = new Set<number>();
+  for (const part of await deps.store.segments.parts(lease.batchId, lease.firstLine, lease.lastLine)) {
+    const index = await deps.files.readRange(part.key, {
+      offset: part.indexOffset,
+      length: part.bytes - part.indexOffset,
+    });
+    for (const entry of decodePartIndex(index)) done.add(entry.line);
+  }
+  return done;
+}
