@@ -1,12 +1,13 @@
 import type { ErrorEnvelope } from '../protocol/error.ts';
 
-export type ApiErrorStatus = 400 | 401 | 403 | 404 | 408 | 409 | 410 | 413 | 415 | 416 | 422 | 429 | 500 | 503;
+export type ApiErrorStatus = 400 | 401 | 403 | 404 | 405 | 408 | 409 | 410 | 413 | 415 | 416 | 422 | 429 | 500 | 503;
 
 const TYPES: Record<ApiErrorStatus, string> = {
   400: 'invalid_request_error',
   401: 'invalid_request_error',
   403: 'permission_error',
   404: 'invalid_request_error',
+  405: 'invalid_request_error',
   408: 'timeout_error',
   409: 'invalid_request_error',
   410: 'invalid_request_error',
@@ -24,13 +25,20 @@ export class ApiError extends Error {
   readonly status: ApiErrorStatus;
   readonly code: string | null;
   readonly param: string | null;
+  /** When to come back, for answers that pass with time. */
+  readonly retryAfterSeconds: number | null;
 
-  constructor(status: ApiErrorStatus, message: string, options: { code?: string; param?: string } = {}) {
+  constructor(
+    status: ApiErrorStatus,
+    message: string,
+    options: { code?: string; param?: string; retryAfterSeconds?: number } = {},
+  ) {
     super(message);
     this.name = 'ApiError';
     this.status = status;
     this.code = options.code ?? null;
     this.param = options.param ?? null;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }
 
   /** OpenAI's error envelope. */
