@@ -1,0 +1,89 @@
+import { ApiError } from '../../core/api-error.ts';
+import type { Actor, Deps } from '../../ports/deps.ts';
+import { hashSecret, isSecret, sameHash, secretPrefix } from './secret.ts';
+import { DEFAULT_TENANT } from './tenant.ts';
+import { FailureThrottle } from './throttle.ts';
+
+/** How long an answer of the store is trusted: a key revoked by another process works no longer than this. */
+const freshMs = 3_000;
+const cachedKeys = 10_000;
+
+const windowMs = 60_000;
+const maxSources = 10_000;
+/** Failures in a minute from one address, and of one address with secrets of one prefix. */
+const failuresPerAddress = 100;
+const failuresPerPrefix = 10;
+
+interface Cached {
+  actor: Actor;
+  freshUntil: number;
+}
+
+export interface Authenticator {
+  /**
+   * Who holds `secret`. Throws the same 401 for an unknown, a revoked and a malformed one; 429 when `address` has
+   * failed too often of late. Keys that worked before are let through even then.
+   */
+  authenticate(secret: string, address: string): Promise<Actor>;
+  /** Makes a revocation take effect at once in this process. */
+  forget(keyId: string): void;
+}
+
+/** One per app: it holds a bounded cache of working keys and the recent failures. */
+export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' | 'adminKeyHash'>): Authenticator {
+  const cache = new Map<string, Cached>();
+  const byAddress = new FailureThrottle(failuresPerAddress, windowMs, maxSources);
+  const byPrefix = new FailureThrottle(failuresPerPrefix, windowMs, maxSources);
+
+  async function lookUp(secret: string, hash: string): Promise<Actor | null> {
+    if (!isSecret(secret)) return null;
+    const row = await deps.store.keys.findByHash(hash);
+    if (row === null || row.revokedAt !== null || !sameHash(row.hash, hash)) return null;
+    return { tenantId: row.tenantId, keyId: row.id, role: row.role };
+  }
+
+  function refuseThrottled(address: string, source: string, now: number): void {
+    const wait = Math.max(byAddress.waitMs(address, now), byPrefix.waitMs(source, now));
+    if (wait === 0) return;
+    const seconds = Math.ceil(wait / 1000);
+    throw new ApiError(
+      429,
+      `Too many requests with keys that do not work. Check the key and try again in ${seconds} s.`,
+      {
+        code: 'rate_limit_exceeded',
+        retryAfterSeconds: seconds,
+      },
+    );
+  }
+
+  return {
+    async authenticate(secret, address) {
+      const hash = hashSecret(secret);
+      const ownHash = deps.adminKeyHash ?? null;
+      if (ownHash !== null && sameHash(ownHash, hash)) {
+        return { tenantId: DEFAULT_TENANT, keyId: null, role: 'admin' };
+      }
+      const now = deps.clock.now();
+      const cached = cache.get(hash);
+      if (cached !== undefined && cached.freshUntil > now) return cached.actor;
+      const source = `${address} ${secretPrefix(secret)}`;
+      if (cached === undefined) refuseThrottled(address, source, now);
+      const actor = await lookUp(secret, hash);
+      cache.delete(hash);
+      if (actor === null) {
+        byAddress.fail(address, now);
+        byPrefix.fail(source, now);
+        if (byAddress.waitMs(address, now) > 0) deps.log.warn({ address }, 'too many failed authentications');
+        throw new ApiError(401, 'Incorrect API key provided. Check that the key is complete and not revoked.', {
+          code: 'invalid_api_key',
+        });
+      }
+      cache.set(hash, { actor, freshUntil: now + freshMs });
+      if (cache.size > cachedKeys) cache.delete(cache.keys().next().value ?? '');
+      return actor;
+    },
+    forget(keyId) {
+      for (const [hash, cached] of cache) if (cached.actor.keyId === keyId) cache.delete(hash);
+    },
+  };
+}
