@@ -1,0 +1,82 @@
+import { formatUsd } from '../../core/money.ts';
+import type { LedgerSummaryRow, LedgerSums, StoredLedgerEntry } from '../../ports/store-ledger.ts';
+import type { LedgerEntryObject, LedgerFigures } from '../../protocol/ledger.ts';
+
+/** Figures whose sums stay exact beyond 2^53: they are written as integers all the same. */
+export type ExactFigures = Omit<LedgerFigures, 'amount_nano_usd' | 'list_amount_nano_usd'> & {
+  amount_nano_usd: bigint;
+  list_amount_nano_usd: bigint;
+};
+
+/** An entry as clients see it: money in integer nano-dollars beside an exact decimal string, null when unpriced. */
+export function toLedgerEntry(row: StoredLedgerEntry): LedgerEntryObject {
+  return {
+    id: row.id,
+    object: 'ledger.entry',
+    created_at: row.createdAt,
+    batch_id: row.batchId,
+    custom_id: row.customId,
+    line: row.line,
+    attempt: row.attempt,
+    mode: row.mode,
+    provider: row.provider,
+    target: row.target,
+    model: row.model,
+    served_model: row.servedModel,
+    status: row.status,
+    status_code: row.statusCode,
+    error_code: row.errorCode,
+    key_id: row.keyId,
+    tags: row.tags ?? {},
+    usage: row.usage,
+    raw_usage: row.rawUsage,
+    rates: row.rates === null ? null : { ...row.rates },
+    price_version: row.priceVersion,
+    amount_nano_usd: row.amountNano,
+    amount_usd: formatUsd(row.amountNano),
+    list_amount_nano_usd: row.listAmountNano,
+    list_amount_usd: formatUsd(row.listAmountNano),
+    estimated: row.estimated,
+    unpriced_reason: row.unpricedReason,
+  };
+}
+
+export function toFigures(sums: LedgerSums): ExactFigures {
+  return {
+    entries: sums.entries,
+    requests: sums.requests,
+    input_tokens: sums.inputTokens,
+    cached_input_tokens: sums.cachedInputTokens,
+    output_tokens: sums.outputTokens,
+    amount_nano_usd: sums.amountNano,
+    amount_usd: formatUsd(sums.amountNano) ?? '0',
+    list_amount_nano_usd: sums.listAmountNano,
+    list_amount_usd: formatUsd(sums.listAmountNano) ?? '0',
+    unpriced_entries: sums.unpricedEntries,
+  };
+}
+
+/** The sums of all rows. */
+export function totalOf(rows: readonly LedgerSummaryRow[]): LedgerSums {
+  const total: LedgerSums = {
+    entries: 0,
+    requests: 0,
+    inputTokens: 0,
+    cachedInputTokens: 0,
+    outputTokens: 0,
+    amountNano: 0n,
+    listAmountNano: 0n,
+    unpricedEntries: 0,
+  };
+  for (const row of rows) {
+    total.entries += row.entries;
+    total.requests += row.requests;
+    total.inputTokens += row.inputTokens;
+    total.cachedInputTokens += row.cachedInputTokens;
+    total.outputTokens += row.outputTokens;
+    total.amountNano += row.amountNano;
+    total.listAmountNano += row.listAmountNano;
+    total.unpricedEntries += row.unpricedEntries;
+  }
+  return total;
+}
