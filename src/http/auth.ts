@@ -1,0 +1,46 @@
+import type { Context as HonoContext, MiddlewareHandler } from 'hono';
+import { ApiError } from '../core/api-error.ts';
+import { formatId, ID_BYTES } from '../core/ids.ts';
+import type { Deps } from '../ports/deps.ts';
+import type { Authenticator } from '../services/keys/authenticate.ts';
+import { requireAdmin } from '../services/keys/require-admin.ts';
+import type { AppEnv } from './env.ts';
+
+/** Asks for an API key and sets the context of the call. 401 without a key that works. */
+export function authenticate(deps: Pick<Deps, 'random'>, authenticator: Authenticator): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const secret = presentedSecret(c);
+    if (secret === null) {
+      throw new ApiError(401, "An API key is needed. Send it as 'Authorization: Bearer <key>'.", {
+        code: 'invalid_api_key',
+      });
+    }
+    const actor = await authenticator.authenticate(secret, remoteAddress(c));
+    c.set('context', {
+      actor,
+      newId: (prefix) => formatId(prefix, deps.random.bytes(ID_BYTES)),
+      signal: c.req.raw.signal,
+    });
+    await next();
+  };
+}
+
+/** Lets administrators through; 403 for others. Comes after `authenticate`. */
+export const adminOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
+  requireAdmin(c.get('context').actor);
+  await next();
+};
+
+/** OpenAI's header, or the ones that Azure's and Anthropic's clients send. */
+function presentedSecret(c: HonoContext<AppEnv>): string | null {
+  const authorization = c.req.header('authorization');
+  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? authorization;
+  return c.req.header('api-key') ?? c.req.header('x-api-key') ?? null;
+}
+
+/** The peer's address as the runtime knows it. On Node a client cannot choose it; on Workers Cloudflare sets it. */
+function remoteAddress(c: HonoContext<AppEnv>): string {
+  const bindings = c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined;
+  if (bindings?.incoming !== undefined) return bindings.incoming.socket?.remoteAddress ?? 'unknown';
+  return c.req.header('cf-connecting-ip') ?? 'unknown';
+}

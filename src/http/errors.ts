@@ -1,0 +1,75 @@
+import type { Hook } from '@hono/zod-openapi';
+import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { z } from 'zod';
+import { ApiError } from '../core/api-error.ts';
+import { invalidRequest } from '../core/invalid-request.ts';
+import type { Deps } from '../ports/deps.ts';
+import type { AppEnv } from './env.ts';
+import type { RouteTable } from './route-table.ts';
+
+const shownPathCharacters = 200;
+
+/** Turns what a route's schema refused into OpenAI's error. */
+export const refuseInvalid: Hook<unknown, AppEnv, string, unknown> = (result) => {
+  if (result.success) return;
+  // The hook is given what was parsed; its type leaves it out for failures.
+  const { data } = result as { data?: unknown };
+  throw invalidRequest(result.error as z.ZodError, data);
+};
+
+/** Every error leaves in OpenAI's envelope; one we did not foresee says no more than its request id. */
+export function handleError(deps: Pick<Deps, 'log'>): ErrorHandler<AppEnv> {
+  return (error, c) => {
+    if (error instanceof ApiError) return answer(c, error);
+    if (error instanceof HTTPException) return answer(c, fromHttpException(error));
+    const requestId = c.get('requestId');
+    const fields = { requestId, method: c.req.method, path: c.req.path, err: error };
+    if (c.req.raw.signal.aborted) deps.log.debug(fields, 'the client left before the answer');
+    else deps.log.error(fields, 'request failed');
+    return answer(
+      c,
+      new ApiError(500, `The server failed at this request. Try again; if it stays so, report request ${requestId}.`),
+    );
+  };
+}
+
+/** Unknown paths are 404, known paths with another method 405 with `Allow`. */
+export function handleNotFound(table: RouteTable): NotFoundHandler<AppEnv> {
+  return (c) => {
+    const { method, path } = c.req;
+    const shown = `${method} ${path.slice(0, shownPathCharacters)}`;
+    const allowed = table.methods(path);
+    if (allowed.length > 0) {
+      c.header('allow', allowed.join(', '));
+      const message = `Method not allowed (${shown}). This path answers ${allowed.join(', ')}.`;
+      return answer(c, new ApiError(405, message, { code: 'method_not_allowed' }));
+    }
+    const hint =
+      table.methods(`/v1${path}`).length > 0
+        ? 'The base URL of this API ends in /v1.'
+        : 'See /docs for the paths of this server.';
+    return answer(c, new ApiError(404, `Unknown URL (${shown}). ${hint}`, { code: 'unknown_url' }));
+  };
+}
+
+function answer(c: Context<AppEnv>, error: ApiError): Response {
+  if (error.retryAfterSeconds !== null) c.header('retry-after', String(error.retryAfterSeconds));
+  if (error.status === 401) c.header('www-authenticate', 'Bearer');
+  return c.json(error.toEnvelope(), error.status);
+}
+
+/** Hono's own refusals: a body that does not parse, or of a type the route does not take. */
+function fromHttpException(error: HTTPException): ApiError {
+  if (error.status === 415) {
+    return new ApiError(415, 'The body has a type this path does not take. Set Content-Type to application/json.', {
+      code: 'unsupported_media_type',
+    });
+  }
+  const known = ([413, 404, 408] as const).find((status) => status === error.status);
+  if (known !== undefined) return new ApiError(known, error.message);
+  const message = error.message.startsWith('Malformed JSON')
+    ? 'The body is not valid JSON. Check it with a JSON parser and send it again.'
+    : error.message;
+  return new ApiError(400, message, { code: 'invalid_body' });
+}

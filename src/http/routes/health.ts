@@ -1,0 +1,60 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Deps } from '../../ports/deps.ts';
+import type { Metrics } from '../../ports/metrics.ts';
+import { checkReadiness } from '../../services/health/check-readiness.ts';
+import { gaugeStore } from '../../services/health/gauge-store.ts';
+import type { AppEnv } from '../env.ts';
+
+const tags = ['Server'];
+
+const readySchema = z
+  .object({ status: z.enum(['ok', 'unavailable']), reasons: z.array(z.string()) })
+  .openapi('Readiness');
+const readyContent = { 'application/json': { schema: readySchema } };
+
+const health = createRoute({
+  method: 'get',
+  path: '/healthz',
+  tags,
+  summary: 'Whether the process is alive',
+  security: [],
+  responses: {
+    200: { description: 'Alive', content: { 'application/json': { schema: z.object({ status: z.literal('ok') }) } } },
+  },
+});
+
+const ready = createRoute({
+  method: 'get',
+  path: '/readyz',
+  tags,
+  summary: 'Whether the server can work, and why not',
+  security: [],
+  responses: {
+    200: { description: 'Ready', content: readyContent },
+    503: { description: 'Not ready', content: readyContent },
+  },
+});
+
+const metricsPage = createRoute({
+  method: 'get',
+  path: '/metrics',
+  tags,
+  summary: 'Metrics in the Prometheus text format; no tenant, key or id is among the labels',
+  security: [],
+  responses: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
+});
+
+/** `/healthz`, `/readyz` and `/metrics`: open to whoever reaches the server, so they tell nothing of any tenant. */
+export function registerHealth(app: OpenAPIHono<AppEnv>, deps: Deps, metrics: Metrics): void {
+  gaugeStore(deps, metrics);
+  app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
+  app.openapi(ready, async (c) => {
+    const reasons = await checkReadiness(deps);
+    if (reasons.length > 0) return c.json({ status: 'unavailable' as const, reasons }, 503);
+    return c.json({ status: 'ok' as const, reasons }, 200);
+  });
+  app.openapi(metricsPage, async (c) => {
+    const { type, text } = await metrics.render();
+    return c.text(text, 200, { 'content-type': type });
+  });
+}

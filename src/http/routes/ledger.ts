@@ -1,0 +1,201 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { ApiError } from '../../core/api-error.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { LedgerFilter } from '../../ports/store-ledger.ts';
+import {
+  ENTRY_STATUSES,
+  ledgerEntryPageSchema,
+  ledgerEntrySchema,
+  ledgerFiguresSchema,
+  ledgerSummarySchema,
+} from '../../protocol/ledger.ts';
+import { exportEntries, listEntries } from '../../services/ledger/entries.ts';
+import { type LedgerQuery, ledgerFilter } from '../../services/ledger/filter.ts';
+import { batchFilter, parseGroups, type Summary, summarize, summarizeBatch } from '../../services/ledger/summary.ts';
+import type { AppEnv } from '../env.ts';
+import { chooseFormat, jsonAnswer, TABLE_FORMATS, type TableFormat, tableAnswer } from '../tabular.ts';
+
+const tags = ['Ledger'];
+const pageRowsMax = 1_000;
+const pageRows = 20;
+
+const time = z.string().optional().openapi({ example: '2026-01-31' });
+const text = z.string().min(1).max(512).optional();
+
+const formatShape = {
+  format: z
+    .enum(TABLE_FORMATS)
+    .optional()
+    .openapi({ description: 'Else the Accept header decides; CSV and JSONL hold every row unless `limit` says less.' }),
+};
+
+const filterShape = {
+  from: time.openapi({ description: 'Unix seconds or an ISO date (UTC), inclusive.' }),
+  to: time.openapi({ description: 'Unix seconds or an ISO date (UTC), exclusive.' }),
+  batch: text,
+  provider: text,
+  model: text,
+  key: text.openapi({ description: 'An API key’s id.' }),
+  status: z.enum(ENTRY_STATUSES).optional(),
+  tag: z
+    .string()
+    .max(600)
+    .optional()
+    .openapi({ description: 'A metadata pair of the batch as `name:value`; `tag[name]=value` is the same.' }),
+  tenant_id: z
+    .string()
+    .max(64)
+    .optional()
+    .openapi({ description: 'Another tenant, or `*` for all; for administrators.' }),
+};
+
+const pageShape = {
+  limit: z.coerce.number().int().min(1).max(pageRowsMax).optional(),
+  after: z.string().min(1).max(128).optional(),
+  order: z.enum(['asc', 'desc']).default('desc'),
+};
+
+const entriesQuery = z.object({ ...filterShape, ...pageShape, ...formatShape });
+const summaryQuery = z.object({
+  ...filterShape,
+  group_by: z
+    .string()
+    .max(1_000)
+    .optional()
+    .openapi({ description: 'Comma-separated; a tag as `tag:name`.', example: 'provider,model' }),
+  ...formatShape,
+});
+const batchQuery = z.object({
+  entries: z.enum(['true', 'false']).optional().openapi({ description: '`true`: the entries in place of the sums.' }),
+  ...pageShape,
+  ...formatShape,
+});
+
+const batchLedgerSchema = z
+  .object({
+    object: z.literal('batch.ledger'),
+    batch_id: z.string(),
+    data: z.array(ledgerFiguresSchema.extend({ target: z.string(), model: z.string(), status: z.string() })),
+    total: ledgerFiguresSchema,
+  })
+  .openapi('BatchLedger');
+
+const tables = { 'text/csv': { schema: z.string() }, 'application/jsonl': { schema: z.string() } };
+
+const entries = createRoute({
+  method: 'get',
+  path: '/v1/ledger/entries',
+  tags,
+  summary: 'List ledger entries, one for each attempt that reached a provider',
+  request: { query: entriesQuery.loose() },
+  responses: {
+    200: { description: 'Entries', content: { 'application/json': { schema: ledgerEntryPageSchema }, ...tables } },
+  },
+});
+
+const summary = createRoute({
+  method: 'get',
+  path: '/v1/ledger/summary',
+  tags,
+  summary: 'Sum the ledger by time, provider, model, key, batch, tag, status or target',
+  request: { query: summaryQuery.loose() },
+  responses: {
+    200: { description: 'Sums', content: { 'application/json': { schema: ledgerSummarySchema }, ...tables } },
+  },
+});
+
+const batch = createRoute({
+  method: 'get',
+  path: '/v1/batches/{id}/ledger',
+  tags,
+  summary: 'The account of one batch by target, model and status, or its entries',
+  request: { params: z.object({ id: z.string() }), query: batchQuery.loose() },
+  responses: {
+    200: {
+      description: 'Sums or entries',
+      content: { 'application/json': { schema: z.union([batchLedgerSchema, ledgerEntryPageSchema]) }, ...tables },
+    },
+  },
+});
+
+/** `/v1/ledger/*` and `/v1/batches/{id}/ledger`: a tenant's own accounts; all tenants' for administrators who ask. */
+export function registerLedger(app: OpenAPIHono<AppEnv>, deps: Deps): void {
+  app.openapi(entries, async (c) => {
+    const query = c.req.valid('query');
+    refuseUnknown(c, entriesQuery.shape);
+    return entriesAnswer(c, deps, ledgerFilter(c.get('context').actor, withTag(c, query)), query);
+  });
+  app.openapi(summary, async (c) => {
+    const query = c.req.valid('query');
+    refuseUnknown(c, summaryQuery.shape);
+    const filter = ledgerFilter(c.get('context').actor, withTag(c, query));
+    const sums = await summarize(deps, filter, parseGroups(query.group_by));
+    return summaryAnswer(c, query.format, sums, { object: 'list' });
+  });
+  app.openapi(batch, async (c) => {
+    const query = c.req.valid('query');
+    refuseUnknown(c, batchQuery.shape);
+    const { id } = c.req.valid('param');
+    if (query.entries === 'true') {
+      return entriesAnswer(c, deps, await batchFilter(deps, c.get('context'), id), query);
+    }
+    const sums = await summarizeBatch(deps, c.get('context'), id);
+    return summaryAnswer(c, query.format, sums, { object: 'batch.ledger', batch_id: id });
+  });
+}
+
+async function entriesAnswer(
+  c: Context<AppEnv>,
+  deps: Deps,
+  filter: LedgerFilter,
+  query: {
+    limit?: number | undefined;
+    after?: string | undefined;
+    order: 'asc' | 'desc';
+    format?: TableFormat | undefined;
+  },
+): Promise<Response> {
+  const { limit, after, order } = query;
+  const format = chooseFormat(query.format, c.req.header('accept'));
+  if (format === 'json') {
+    return jsonAnswer(await listEntries(deps, filter, { limit: limit ?? pageRows, after, order }));
+  }
+  const pages = await exportEntries(deps, filter, { limit, after, order });
+  return tableAnswer(format, 'ledger-entries', Object.keys(ledgerEntrySchema.shape), pages);
+}
+
+function summaryAnswer(c: Context<AppEnv>, asked: TableFormat | undefined, sums: Summary, head: object): Response {
+  const format = chooseFormat(asked, c.req.header('accept'));
+  if (format === 'json') return jsonAnswer({ ...head, data: sums.data, total: sums.total });
+  const columns = [...sums.groups, ...Object.keys(ledgerFiguresSchema.shape)];
+  return tableAnswer(format, 'ledger-summary', columns, [sums.data]);
+}
+
+const tagParameter = /^tag\[(.+)\]$/;
+
+/** Reads `tag[name]=value` beside `tag=name:value`; an account is filtered by one tag. */
+function withTag(c: Context<AppEnv>, query: LedgerQuery): LedgerQuery {
+  const found = [...new URL(c.req.url).searchParams].flatMap(([name, value]) => {
+    const key = tagParameter.exec(name)?.[1];
+    return key === undefined ? [] : [{ key, value }];
+  });
+  const first = found[0];
+  if (first === undefined) return query;
+  if (found.length > 1 || query.tag !== undefined) {
+    throw new ApiError(400, "Only one 'tag' can be filtered by.", { code: 'invalid_value', param: 'tag' });
+  }
+  return { ...query, tag: first };
+}
+
+/** A misspelt filter that is ignored would give an account of something else. */
+function refuseUnknown(c: Context<AppEnv>, shape: object): void {
+  for (const name of new URL(c.req.url).searchParams.keys()) {
+    if (Object.hasOwn(shape, name) || ('tag' in shape && tagParameter.test(name))) continue;
+    const known = Object.keys(shape).join(', ');
+    throw new ApiError(400, `Unknown parameter: '${name.slice(0, 64)}'. This path takes ${known}.`, {
+      code: 'unknown_parameter',
+      param: name.slice(0, 64),
+    });
+  }
+}
