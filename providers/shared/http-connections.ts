@@ -1,0 +1,83 @@
+import { Client } from 'undici';
+import type { Exchange } from './http-exchange.ts';
+
+/**
+ * The connections to one origin, one undici Client each, kept in a stack of idle ones: finding one costs the same at
+ * four thousand connections as at four, where a Pool searches its clients from the start for every request.
+ */
+export class Connections {
+  readonly #origin: string;
+  readonly #options: Client.Options;
+  readonly #max: number;
+  readonly #all = new Set<Client>();
+  readonly #idle: Client[] = [];
+  /** Exchanges beyond `max`, oldest first; the ones that ended while waiting are skipped. */
+  readonly #waiting: Exchange[] = [];
+  #nextWaiting = 0;
+
+  constructor(origin: string, max: number, options: Client.Options) {
+    this.#origin = origin;
+    this.#max = max;
+    this.#options = options;
+  }
+
+  /** Starts the exchange on an idle or new connection, or as soon as one is free. */
+  run(exchange: Exchange): void {
+    const client = this.#idle.pop() ?? this.#open();
+    if (client === null) this.#waiting.push(exchange);
+    else start(client, exchange);
+  }
+
+  /** The exchange is over: its connection serves the next one, or makes room for a new one. */
+  release(exchange: Exchange, reusable: boolean): void {
+    const { client } = exchange;
+    if (client === null) return;
+    exchange.client = null;
+    if (!reusable) this.#discard(client);
+    const next = this.#shiftWaiting();
+    if (next === null) {
+      if (reusable) this.#idle.push(client);
+      return;
+    }
+    const connection = reusable ? client : this.#open();
+    if (connection !== null) start(connection, next);
+  }
+
+  /** Ends every connection; exchanges in flight fail. */
+  async close(): Promise<void> {
+    this.#waiting.length = 0;
+    this.#nextWaiting = 0;
+    this.#idle.length = 0;
+    await Promise.all([...this.#all].map((client) => client.destroy()));
+    this.#all.clear();
+  }
+
+  #open(): Client | null {
+    if (this.#all.size >= this.#max) return null;
+    const client = new Client(this.#origin, this.#options);
+    this.#all.add(client);
+    return client;
+  }
+
+  #discard(client: Client): void {
+    this.#all.delete(client);
+    // Destroying is the one way to stop a request that is still connecting.
+    client.destroy().catch(() => {});
+  }
+
+  #shiftWaiting(): Exchange | null {
+    while (this.#nextWaiting < this.#waiting.length) {
+      const exchange = this.#waiting[this.#nextWaiting++];
+      if (this.#nextWaiting >= 4096) this.#nextWaiting -= this.#waiting.splice(0, this.#nextWaiting).length;
+      if (exchange?.isOpen) return exchange;
+    }
+    this.#waiting.length = 0;
+    this.#nextWaiting = 0;
+    return null;
+  }
+}
+
+function start(client: Client, exchange: Exchange): void {
+  exchange.client = client;
+  client.dispatch(exchange.options, exchange);
+}

@@ -1,0 +1,125 @@
+import type { Client, Dispatcher } from 'undici';
+import { HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+
+/** Where an exchange gives its connection back, and from where it stops being watched. */
+interface ExchangeOwner {
+  /** Called once, when the exchange is over; `reusable` says whether its connection is. */
+  finished(exchange: Exchange, reusable: boolean): void;
+}
+
+/** One request and its answer: undici's handler and the caller's promise in one object, as there is one for each call. */
+export class Exchange implements Dispatcher.DispatchHandler {
+  readonly options: Dispatcher.DispatchOptions;
+  readonly signal: AbortSignal | undefined;
+  /** The connection it runs on; null while it waits for one. */
+  client: Client | null = null;
+  deadlineTick = 0;
+
+  readonly #owner: ExchangeOwner;
+  readonly #resolve: (response: HttpResponse) => void;
+  readonly #reject: (failure: HttpFailure) => void;
+  readonly #maxResponseBytes: number;
+  #isStarted = false;
+  #isOver = false;
+  #status = 0;
+  #headers: Record<string, string> = {};
+  #first: Buffer | null = null;
+  #chunks: Buffer[] | null = null;
+  #bytes = 0;
+
+  constructor(
+    request: HttpRequest,
+    path: string,
+    owner: ExchangeOwner,
+    resolve: (response: HttpResponse) => void,
+    reject: (failure: HttpFailure) => void,
+  ) {
+    this.options = { path, method: request.method, headers: request.headers, body: request.body ?? null };
+    this.signal = request.signal;
+    this.#maxResponseBytes = request.maxResponseBytes;
+    this.#owner = owner;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** True until it has an outcome. */
+  get isOpen(): boolean {
+    return !this.#isOver;
+  }
+
+  expire(): void {
+    this.#fail('timeout', 'no complete answer in time');
+  }
+
+  abort(): void {
+    this.#fail('aborted', 'the call was aborted');
+  }
+
+  /** undici is about to write: from here on the request may have reached the server. */
+  onRequestStart(): void {
+    this.#isStarted = true;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHeaders): void {
+    // Informational answers (103) precede the real one.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = flatten(headers);
+    if (Number(this.#headers['content-length']) > this.#maxResponseBytes) this.#failAsTooLarge();
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isOver) return;
+    this.#bytes += chunk.length;
+    if (this.#bytes > this.#maxResponseBytes) this.#failAsTooLarge();
+    else if (this.#first === null) this.#first = chunk;
+    else if (this.#chunks === null) this.#chunks = [this.#first, chunk];
+    else this.#chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const body = this.#chunks === null ? (this.#first ?? noBody) : Buffer.concat(this.#chunks, this.#bytes);
+    this.#owner.finished(this, true);
+    this.#resolve({ status: this.#status, headers: this.#headers, body });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    const code = codeOf(error);
+    if (!this.#isStarted) this.#fail('connect', `no connection${code}`);
+    else if (code.includes('UND_ERR_HEADERS_OVERFLOW')) this.#failAsTooLarge();
+    else this.#fail('reset', `the connection broke before the answer was complete${code}`);
+  }
+
+  #failAsTooLarge(): void {
+    this.#fail('too_large', `the answer is larger than ${this.#maxResponseBytes} bytes`);
+  }
+
+  #fail(kind: HttpFailure['kind'], message: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#first = null;
+    this.#chunks = null;
+    this.#owner.finished(this, false);
+    this.#reject(new HttpFailure(kind, this.#isStarted, message));
+  }
+}
+
+type IncomingHeaders = Record<string, string | string[] | undefined>;
+
+const noBody = new Uint8Array(0);
+
+function flatten(headers: IncomingHeaders): Record<string, string> {
+  for (const name in headers) {
+    const value = headers[name];
+    if (typeof value !== 'string') headers[name] = value?.join(', ') ?? '';
+  }
+  return headers as Record<string, string>;
+}
+
+/** ` (ECONNREFUSED)`: the error's code, which unlike its message names no host. */
+function codeOf(error: Error): string {
+  const code = 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? ` (${code})` : '';
+}

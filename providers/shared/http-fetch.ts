@@ -1,0 +1,91 @@
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+
+/** The HttpClient for runtimes that have `fetch` only (Cloudflare Workers). The platform owns the connections. */
+export function createFetchHttpClient(): HttpClient {
+  const closing = new AbortController();
+  return {
+    async request(request) {
+      if (closing.signal.aborted || request.signal?.aborted) {
+        throw new HttpFailure('aborted', false, 'the call was aborted');
+      }
+      const timeout = new AbortController();
+      const timer = setTimeout(() => timeout.abort(), request.timeoutMs);
+      const signals = [timeout.signal, closing.signal, ...(request.signal === undefined ? [] : [request.signal])];
+      try {
+        return await exchange(request, AbortSignal.any(signals));
+      } catch (error) {
+        throw toFailure(error, timeout.signal.aborted, signals.some(isAborted));
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    async close() {
+      closing.abort();
+    },
+  };
+}
+
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+  const response = await fetch(request.url, {
+    method: request.method,
+    headers: request.headers,
+    // The types of the two runtimes disagree on byte arrays; the values do not.
+    body: (request.body ?? null) as BodyInit | null,
+    redirect: 'manual',
+    signal,
+  });
+  const headers: Record<string, string> = {};
+  response.headers.forEach((value, name) => {
+    headers[name] = value;
+  });
+  return { status: response.status, headers, body: await readBody(response, request.maxResponseBytes) };
+}
+
+async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length;
+    // Leaving the loop by throwing cancels the stream.
+    if (bytes > maxBytes) throw new HttpFailure('too_large', true, `the answer is larger than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  if (chunks.length === 1 && chunks[0] !== undefined) return chunks[0];
+  const body = new Uint8Array(bytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return body;
+}
+
+/** Codes with which Node.js says that no connection came about; other runtimes give none, so the request may have arrived. */
+const neverConnected = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+function toFailure(error: unknown, isTimeout: boolean, isAbort: boolean): HttpFailure {
+  if (error instanceof HttpFailure) return error;
+  if (isTimeout) return new HttpFailure('timeout', true, 'no complete answer in time');
+  if (isAbort) return new HttpFailure('aborted', true, 'the call was aborted');
+  const code = codeOf(error);
+  if (neverConnected.has(code)) return new HttpFailure('connect', false, `no connection (${code})`);
+  const suffix = code === '' ? '' : ` (${code})`;
+  return new HttpFailure('reset', true, `the connection broke before the answer was complete${suffix}`);
+}
+
+function codeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return typeof code === 'string' ? code : '';
+}

@@ -1,0 +1,107 @@
+import { buildConnector } from 'undici';
+import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+import { Deadlines } from './deadlines.ts';
+import { Connections } from './http-connections.ts';
+import { Exchange } from './http-exchange.ts';
+
+export interface UndiciHttpClientOptions {
+  /** Connections to one origin; requests beyond them wait. */
+  maxConnectionsPerOrigin?: number;
+}
+
+/** The HttpClient for Node.js: HTTP/1.1 over undici, thousands of requests in flight, no timer object for each. */
+export function createUndiciHttpClient(options: UndiciHttpClientOptions = {}): HttpClient {
+  return new UndiciHttpClient(options.maxConnectionsPerOrigin ?? 4096);
+}
+
+interface Destination {
+  connections: Connections;
+  path: string;
+}
+
+const connectTimeoutMs = 10_000;
+/** URLs are few (servers × endpoints); the bound only keeps ids in paths from piling up. */
+const maxDestinations = 10_000;
+
+class UndiciHttpClient implements HttpClient {
+  readonly #maxConnections: number;
+  readonly #connections = new Map<string, Connections>();
+  readonly #destinations = new Map<string, Destination>();
+  readonly #deadlines = new Deadlines<Exchange>();
+  readonly #inFlight = new Map<Exchange, Connections>();
+  readonly #exchangesBySignal = new WeakMap<AbortSignal, Set<Exchange>>();
+  #isClosed = false;
+
+  constructor(maxConnections: number) {
+    this.#maxConnections = maxConnections;
+  }
+
+  request(request: HttpRequest): Promise<HttpResponse> {
+    if (this.#isClosed) return Promise.reject(new HttpFailure('aborted', false, 'the HTTP client is closed'));
+    if (request.signal?.aborted) return Promise.reject(new HttpFailure('aborted', false, 'the call was aborted'));
+    const { connections, path } = this.#destinations.get(request.url) ?? this.#findDestination(request.url);
+    return new Promise((resolve, reject) => {
+      const exchange = new Exchange(request, path, this, resolve, reject);
+      exchange.deadlineTick = this.#deadlines.add(exchange, request.timeoutMs);
+      if (request.signal !== undefined) this.#watch(request.signal, exchange);
+      this.#inFlight.set(exchange, connections);
+      connections.run(exchange);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const exchange of this.#inFlight.keys()) exchange.abort();
+    this.#deadlines.stop();
+    await Promise.all([...this.#connections.values()].map((connections) => connections.close()));
+    this.#connections.clear();
+    this.#destinations.clear();
+  }
+
+  /** Part of ExchangeOwner. */
+  finished(exchange: Exchange, reusable: boolean): void {
+    this.#deadlines.remove(exchange, exchange.deadlineTick);
+    if (exchange.signal !== undefined) this.#exchangesBySignal.get(exchange.signal)?.delete(exchange);
+    const connections = this.#inFlight.get(exchange);
+    this.#inFlight.delete(exchange);
+    connections?.release(exchange, reusable);
+  }
+
+  /** One listener for each signal, however many exchanges it ends. */
+  #watch(signal: AbortSignal, exchange: Exchange): void {
+    const known = this.#exchangesBySignal.get(signal);
+    if (known !== undefined) {
+      known.add(exchange);
+      return;
+    }
+    const exchanges = new Set([exchange]);
+    this.#exchangesBySignal.set(signal, exchanges);
+    signal.addEventListener('abort', () => abortAll(exchanges), { once: true });
+  }
+
+  #findDestination(url: string): Destination {
+    const { origin, pathname, search } = new URL(url);
+    const connections = this.#connections.get(origin) ?? this.#connect(origin);
+    const destination = { connections, path: pathname + search };
+    if (this.#destinations.size >= maxDestinations) this.#destinations.clear();
+    this.#destinations.set(url, destination);
+    return destination;
+  }
+
+  #connect(origin: string): Connections {
+    const connections = new Connections(origin, this.#maxConnections, {
+      // Time is bounded by the deadlines alone: undici's own limits of 300 s would end long generations.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      // One connector for the origin, so that its connections share their TLS sessions.
+      connect: buildConnector({ allowH2: false, timeout: connectTimeoutMs }),
+      allowH2: false,
+    });
+    this.#connections.set(origin, connections);
+    return connections;
+  }
+}
+
+function abortAll(exchanges: Set<Exchange>): void {
+  for (const exchange of exchanges) exchange.abort();
+}
