@@ -6,11 +6,11 @@ import type { PartIndexEntry } from '../../core/part.ts';
 import { encodePartIndex, RECORD_SUCCEEDED } from '../../core/part.ts';
 import type { ResultText } from '../../core/result-text.ts';
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
-import type { Deps } from '../../ports/deps.ts';
 import { unixSeconds } from '../../ports/clock.ts';
-import type { BatchUsage } from '../../protocol/batch.ts';
-import type { PartRow } from '../../ports/store-segments.ts';
+import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import type { PartRow } from '../../ports/store-segments.ts';
+import type { BatchUsage } from '../../protocol/batch.ts';
 import type { OpenBatch } from './open-batch.ts';
 import type { OpenSegment } from './open-segment.ts';
 

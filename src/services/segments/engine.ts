@@ -13,10 +13,10 @@ import type { SegmentLease } from '../../ports/store-segments.ts';
 import type { Member } from './gate.ts';
 import { Gate } from './gate.ts';
 import type { Job } from './job.ts';
+import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
-import { LineRunner } from './line-runner.ts';
 
 /** A queue is full when this many times its gates' concurrency is leased and unsent. */
 const QUEUE_AHEAD = 2;

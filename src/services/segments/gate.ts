@@ -4,10 +4,10 @@
  */
 import type { Provider } from '../../../providers/contract.ts';
 import { Breaker } from '../../core/breaker.ts';
-import { GpuClock } from '../../core/gpu-time.ts';
-import { MinuteBudget } from '../../core/limiter.ts';
 import type { Failure } from '../../core/failure.ts';
+import { GpuClock } from '../../core/gpu-time.ts';
 import type { Candidate } from '../../core/lane.ts';
+import { MinuteBudget } from '../../core/limiter.ts';
 import { detour, isPressure } from '../../core/retry.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Job } from './job.ts';

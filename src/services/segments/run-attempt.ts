@@ -1,6 +1,6 @@
 import type { Provider, Result } from '../../../providers/contract.ts';
-import { refusal } from '../../core/failure.ts';
 import type { Failure } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { applyParams } from '../../core/params.ts';
 import type { Deps } from '../../ports/deps.ts';

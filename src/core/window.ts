@@ -1,0 +1,14 @@
+const UNITS = { m: 60, h: 3_600, d: 86_400 } as const;
+const WINDOW_SECONDS_MAX = 30 * 86_400;
+
+/**
+ * Seconds of a completion window: `immediate`, or a whole number of minutes, hours or days up to 30 days.
+ * null when it does not parse.
+ */
+export function windowSeconds(window: string, immediateSeconds: number): number | null {
+  if (window === 'immediate') return immediateSeconds;
+  const match = /^([1-9]\d{0,5})([mhd])$/.exec(window);
+  if (!match) return null;
+  const seconds = Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
+  return seconds <= WINDOW_SECONDS_MAX ? seconds : null;
+}

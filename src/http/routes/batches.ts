@@ -1,0 +1,77 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Deps } from '../../ports/deps.ts';
+import { batchCreateSchema, batchPageSchema, batchSchema } from '../../protocol/batch.ts';
+import { cancelBatch } from '../../services/batches/cancel.ts';
+import { createBatch } from '../../services/batches/create.ts';
+import { listBatches } from '../../services/batches/list.ts';
+import { pauseBatch, resumeBatch } from '../../services/batches/pause.ts';
+import { retrieveBatch } from '../../services/batches/retrieve.ts';
+import { retryBatch } from '../../services/batches/retry.ts';
+import type { AppEnv } from '../env.ts';
+import { pageQuery } from '../page-query.ts';
+
+const tags = ['Batches'];
+const params = z.object({ id: z.string() });
+const batchAnswer = (description: string) => ({
+  200: { description, content: { 'application/json': { schema: batchSchema } } },
+});
+
+const create = createRoute({
+  method: 'post',
+  path: '/v1/batches',
+  tags,
+  summary: 'Create a batch from an uploaded file',
+  description:
+    'As OpenAI, with `completion_window` also `immediate` or any `<n>m`, `<n>h`, `<n>d`, and a route in `config` or the header `x-weir-config`.',
+  request: { body: { required: true, content: { 'application/json': { schema: batchCreateSchema } } } },
+  responses: batchAnswer('The batch, in status `validating`'),
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/batches',
+  tags,
+  summary: 'List batches, newest first',
+  request: { query: pageQuery({ max: 100, fallback: 20 }).omit({ order: true }) },
+  responses: {
+    200: { description: 'A page of batches', content: { 'application/json': { schema: batchPageSchema } } },
+  },
+});
+
+const retrieve = createRoute({
+  method: 'get',
+  path: '/v1/batches/{id}',
+  tags,
+  summary: 'Retrieve a batch',
+  request: { params },
+  responses: batchAnswer('The batch'),
+});
+
+const verbs = [
+  { verb: 'cancel', summary: 'Stop a batch; what is in flight finishes', run: cancelBatch },
+  { verb: 'pause', summary: 'Hold a batch', run: pauseBatch },
+  { verb: 'resume', summary: 'Let a held batch go on', run: resumeBatch },
+  { verb: 'retry', summary: 'Create a batch of only the failed, expired or cancelled lines', run: retryBatch },
+] as const;
+
+/** `/v1/batches` */
+export function registerBatches(app: OpenAPIHono<AppEnv>, deps: Deps): void {
+  app.openapi(create, async (c) => {
+    const body = c.req.valid('json');
+    const config = body.config ?? c.req.header('x-weir-config') ?? c.req.header('x-portkey-config');
+    return c.json(await createBatch(deps, c.get('context'), { ...body, config }), 200);
+  });
+  app.openapi(list, async (c) => c.json(await listBatches(deps, c.get('context'), c.req.valid('query')), 200));
+  app.openapi(retrieve, async (c) => c.json(await retrieveBatch(deps, c.get('context'), c.req.valid('param').id), 200));
+  for (const { verb, summary, run } of verbs) {
+    const route = createRoute({
+      method: 'post',
+      path: `/v1/batches/{id}/${verb}`,
+      tags,
+      summary,
+      request: { params },
+      responses: batchAnswer('The batch'),
+    });
+    app.openapi(route, async (c) => c.json(await run(deps, c.get('context'), c.req.valid('param').id), 200));
+  }
+}

@@ -1,0 +1,60 @@
+import type { PartIndexEntry } from '../../core/part.ts';
+import { decodePartIndex } from '../../core/part.ts';
+import type { FileStore } from '../../ports/files.ts';
+import type { PartRow } from '../../ports/store-segments.ts';
+
+/** Parts up to this size are read whole, once; the cache holds this many bytes of them. */
+const WHOLE_PART_BYTES_MAX = 16 * 1024 ** 2;
+const CACHE_BYTES_MAX = 48 * 1024 ** 2;
+
+export interface LocatedRecord {
+  part: PartRow;
+  entry: PartIndexEntry;
+}
+
+/** Reads records of parts in bounded memory, keeping the parts used last. */
+export class PartReader {
+  private readonly files: FileStore;
+  private readonly cache = new Map<string, Uint8Array>();
+  private cached = 0;
+
+  constructor(files: FileStore) {
+    this.files = files;
+  }
+
+  /** The index of a part, in line order. */
+  async index(part: PartRow): Promise<PartIndexEntry[]> {
+    const bytes = await this.files.readRange(part.key, {
+      offset: part.indexOffset,
+      length: part.bytes - part.indexOffset,
+    });
+    return decodePartIndex(bytes);
+  }
+
+  /** Bytes `from` to `to` of a record. */
+  async slice({ part, entry }: LocatedRecord, from: number, to: number): Promise<Uint8Array> {
+    if (part.indexOffset > WHOLE_PART_BYTES_MAX) {
+      return this.files.readRange(part.key, { offset: entry.offset + from, length: to - from });
+    }
+    const whole = await this.whole(part);
+    return whole.subarray(entry.offset + from, entry.offset + to);
+  }
+
+  private async whole(part: PartRow): Promise<Uint8Array> {
+    const known = this.cache.get(part.key);
+    if (known) {
+      this.cache.delete(part.key);
+      this.cache.set(part.key, known);
+      return known;
+    }
+    const bytes = await this.files.readRange(part.key, { offset: 0, length: part.indexOffset });
+    this.cache.set(part.key, bytes);
+    this.cached += bytes.byteLength;
+    for (const [key, old] of this.cache) {
+      if (this.cached <= CACHE_BYTES_MAX || key === part.key) break;
+      this.cache.delete(key);
+      this.cached -= old.byteLength;
+    }
+    return bytes;
+  }
+}
