@@ -1,0 +1,78 @@
+import type { Deps } from '../ports/deps.ts';
+import { Engine } from '../services/segments/engine.ts';
+import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
+import { tick } from '../services/tick.ts';
+
+const TICK_MS = 1_000;
+const SWEEP_MS = 60_000;
+
+export interface Loop {
+  readonly engine: Engine;
+  /** Looks for work now instead of at the next tick. */
+  nudge(): void;
+  /** Finishes what is in flight, gives everything else back, and ends. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Node's background work: ticks, the engine and its leases, sweeps. `exclusive`: no other process works on this
+ * database, so leases of an earlier run are taken over at once instead of at their end.
+ */
+export async function startLoop(deps: Deps, options: { exclusive: boolean }): Promise<Loop> {
+  const engine = new Engine(deps);
+  const stopping = new AbortController();
+  let wake = new AbortController();
+  let nudged = true;
+  const nudge = (): void => {
+    nudged = true;
+    wake.abort();
+  };
+  const report = (what: string) => (error: unknown) => deps.log.error({ error: String(error) }, `${what} failed`);
+
+  if (options.exclusive) await deps.store.segments.recover({ others: engine.token });
+
+  const work = async (): Promise<void> => {
+    let renewedAt = deps.clock.now();
+    while (!stopping.signal.aborted) {
+      const told = nudged;
+      nudged = false;
+      wake = new AbortController();
+      const { batches } = await tick(deps).catch((error: unknown) => {
+        report('tick')(error);
+        return { batches: 0 };
+      });
+      // A nudge may be a cancel or a pause: the engine asks what became of its batches.
+      const renewDue = deps.clock.now() - renewedAt > (deps.settings.leaseSeconds * 1000) / 3;
+      if (told || renewDue) {
+        await engine.renew().catch(report('lease renewal'));
+        renewedAt = deps.clock.now();
+      }
+      await engine.wake().catch(report('claim'));
+      if (batches === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
+    }
+  };
+
+  const clean = async (): Promise<void> => {
+    let cursors = FIRST_SWEEP;
+    while (!stopping.signal.aborted) {
+      await deps.clock.sleep(SWEEP_MS, stopping.signal);
+      if (stopping.signal.aborted) return;
+      try {
+        cursors = await sweep(deps, cursors);
+      } catch (error) {
+        report('sweep')(error);
+      }
+    }
+  };
+
+  const running = Promise.all([work(), clean()]);
+  return {
+    engine,
+    nudge,
+    async stop() {
+      stopping.abort();
+      wake.abort();
+      await Promise.all([running, engine.stop()]);
+    },
+  };
+}

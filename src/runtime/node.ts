@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { createAdaptorServer } from '@hono/node-server';
+import { pino } from 'pino';
+import { priceFiles } from '../../config/prices/index.ts';
+import { kinds } from '../../providers/registry.ts';
+import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { compilePrices } from '../core/pricing.ts';
+import { openFsFiles } from '../files/fs.ts';
+import { createApp } from '../http/app.ts';
+import { createMetrics } from '../http/metrics.ts';
+import type { Deps } from '../ports/deps.ts';
+import { bootstrap } from '../services/keys/bootstrap.ts';
+import { openStore } from '../store/open-node.ts';
+import { nodeAssets } from './assets.ts';
+import { systemClock } from './clock.ts';
+import type { Environment } from './env.ts';
+import { gaugeEngine } from './gauge-engine.ts';
+import { type Loaded, loadConfig } from './load.ts';
+import { type Loop, startLoop } from './loop.ts';
+import { systemRandom } from './random.ts';
+
+export interface StartOptions {
+  env: Environment;
+  /** A config object in place of the config file. */
+  config?: unknown;
+  /** Logs nothing. */
+  quiet?: boolean;
+}
+
+export interface RunningServer {
+  url: string;
+  /** The first admin key, when this start made one: to be shown once. */
+  adminKey: string | null;
+  /** Finishes what is in flight and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Starts Weir on Node. Throws StartError with every problem of environment and config at once. */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const loaded = await loadConfig({
+    environment: options.env,
+    kinds,
+    readText: (path) =>
+      options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
+  });
+  const deps = await nodeDeps(loaded, options.quiet === true);
+  const metrics = deps.metrics ?? createMetrics();
+  const first = await bootstrap(deps);
+  let loop: Loop | null = null;
+  const nudging: Deps = { ...deps, nudge: () => loop?.nudge() };
+  loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
+  gaugeEngine(loop.engine, metrics);
+
+  const server = createAdaptorServer({ fetch: createApp(nudging).fetch, serverOptions: { requestTimeout: 0 } });
+  const { host, port } = loaded.options;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const bound = (server.address() as AddressInfo).port;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    adminKey: first?.secret ?? null,
+    async stop() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      if ('closeIdleConnections' in server) server.closeIdleConnections();
+      await loop?.stop();
+      // Downloads and followed outputs have had the drain time; a client that is still there reconnects.
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await closed;
+      await Promise.all([...deps.providers.values()].map((provider) => provider.close?.()));
+      await deps.http.close();
+      await deps.store.close();
+    },
+  };
+}
+
+/** The dependencies of a Node process, opened. */
+export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Promise<Deps> {
+  const store = await openStore({
+    url: options.databaseUrl,
+    ...(options.databaseAuthToken === null ? {} : { authToken: options.databaseAuthToken }),
+  });
+  return {
+    store,
+    files: await openFsFiles(filePath(options.filesUrl)),
+    http: createUndiciHttpClient(),
+    clock: systemClock,
+    random: systemRandom,
+    log: pino({ level: quiet ? 'silent' : options.logLevel, redact: ['*.authorization', '*.api_key', '*.secret'] }),
+    settings: config.settings,
+    providers: config.providers,
+    configRoutes: config.routes,
+    prices: compilePrices(priceFiles),
+    ownPrices: config.ownPrices,
+    nudge: () => undefined,
+    adminKeyHash: options.adminKey === null ? null : createHash('sha256').update(options.adminKey).digest('hex'),
+    metrics: createMetrics(),
+    assets: nodeAssets(),
+  };
+}
+
+/** `file:./data/files` as well as `file:///var/lib/weir`. */
+function filePath(url: string): string {
+  return url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
+}
+
+async function readText(path: string): Promise<string | null> {
+  return readFile(path, 'utf8').catch(() => null);
+}
