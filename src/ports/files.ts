@@ -13,8 +13,15 @@ export interface FileStore {
   size(key: string): Promise<number | null>;
   /** Removes an object; removing what is not there is no error. */
   delete(key: string): Promise<void>;
-  /** Every object whose key starts with `prefix`, following the store's own cursor to the end. `modifiedAt`: Unix seconds. */
-  list(prefix: string): AsyncIterable<{ key: string; bytes: number; modifiedAt: number }>;
+  /** Every object whose key starts with `prefix` and comes after `after`, in ascending order of keys. */
+  list(prefix: string, after?: string): AsyncIterable<StoredObject>;
+}
+
+export interface StoredObject {
+  key: string;
+  bytes: number;
+  /** Unix seconds. */
+  modifiedAt: number;
 }
 
 export interface ByteRange {
@@ -28,6 +35,14 @@ export interface FileWriter {
   close(): Promise<void>;
   /** Gives up and removes what was written. Safe after a failed write or close. */
   abort(): Promise<void>;
+}
+
+const keyPattern = /^[A-Za-z0-9_-][A-Za-z0-9_.-]*(\/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$/;
+
+/** Throws on a key that is not of the form above: no key may ever leave the store's root. Segments start with no dot. */
+export function checkObjectKey(key: string): void {
+  if (key.length > 512 || !keyPattern.test(key))
+    throw new RangeError(`not an object key: ${JSON.stringify(key.slice(0, 64))}`);
 }
 
 export class FileMissing extends Error {

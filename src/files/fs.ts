@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
+import {
+  type ByteRange,
+  checkObjectKey,
+  FileMissing,
+  type FileStore,
+  type FileWriter,
+  type StoredObject,
+} from '../ports/files.ts';
+import { isErrno, openWriter } from './fs-writer.ts';
+
+const chunkBytes = 256 * 1024;
+/** Unfinished objects; no key can name it, because no segment of a key starts with a dot. */
+const temporaryDirectory = '.unfinished';
+/** What a crash left unfinished is removed at the next start after this. */
+const temporaryLifeMs = 86_400_000;
+
+/**
+ * Objects as files under `root`, which is made when absent. An object is written beside, synced and renamed, so that
+ * it is there whole or not at all, also after a power cut. Links that lead out of `root` are not followed.
+ */
+export async function openFsFiles(root: string): Promise<FileStore> {
+  await mkdir(join(root, temporaryDirectory), { recursive: true });
+  const base = await realpath(root);
+  const temporary = join(base, temporaryDirectory);
+  await removeStale(temporary);
+
+  const pathOf = (key: string): string => {
+    checkObjectKey(key);
+    return join(base, ...key.split('/'));
+  };
+  return {
+    async create(key): Promise<FileWriter> {
+      const path = pathOf(key);
+      return openWriter(join(temporary, randomUUID()), (from) => putInPlace(base, from, path));
+    },
+    async read(key, range) {
+      const path = pathOf(key);
+      await (await openInside(base, path, key)).close();
+      return stream(base, path, key, range);
+    },
+    async readRange(key, range) {
+      const handle = await openInside(base, pathOf(key), key);
+      try {
+        const { size } = await handle.stat();
+        return await readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset)));
+      } finally {
+        await handle.close();
+      }
+    },
+    async size(key) {
+      try {
+        const path = await realpath(pathOf(key));
+        return isInside(base, path) ? (await stat(path)).size : null;
+      } catch (error) {
+        if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return null;
+        throw error;
+      }
+    },
+    async delete(key) {
+      const directory = await realpath(dirname(pathOf(key))).catch(() => null);
+      if (directory === null || !isInside(base, directory)) return;
+      await rm(join(directory, basename(key)), { force: true });
+      await removeEmptyParents(base, directory);
+    },
+    list: (prefix, after = '') => walk(base, '', prefix, after),
+  };
+}
+
+async function removeStale(directory: string): Promise<void> {
+  const before = Date.now() - temporaryLifeMs;
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    if ((await stat(path)).mtimeMs < before) await rm(path, { force: true });
+  }
+}
+
+/** Renames a synced file to its place and syncs the directories that name it. */
+async function putInPlace(base: string, from: string, to: string): Promise<void> {
+  const directory = dirname(to);
+  // A delete that empties the directory may remove it in between.
+  for (let tries = 3; ; tries--) {
+    const made = await mkdir(directory, { recursive: true });
+    if (!isInside(base, await realpath(directory))) throw new RangeError('a link leads out of the file store');
+    try {
+      await rename(from, to);
+    } catch (error) {
+      if (tries > 1 && isErrno(error, 'ENOENT')) continue;
+      throw error;
+    }
+    await syncDirectories(directory, made === undefined ? directory : dirname(made));
+    return;
+  }
+}
+
+async function syncDirectories(from: string, upTo: string): Promise<void> {
+  for (let directory = from; ; directory = dirname(directory)) {
+    const handle = await open(directory, constants.O_RDONLY);
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (directory.length <= upTo.length) return;
+  }
+}
+
+async function openInside(base: string, path: string, key: string): Promise<FileHandle> {
+  try {
+    const real = await realpath(path);
+    if (!isInside(base, real)) throw new FileMissing(key);
+    return await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'ELOOP')) throw new FileMissing(key);
+    throw error;
+  }
+}
+
+function isInside(base: string, path: string): boolean {
+  return path === base || path.startsWith(base + sep);
+}
+
+async function* stream(base: string, path: string, key: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+  const handle = await openInside(base, path, key);
+  try {
+    const { size } = await handle.stat();
+    let offset = range?.offset ?? 0;
+    const end = range === undefined ? size : Math.min(size, range.offset + range.length);
+    while (offset < end) {
+      const bytes = await readFully(handle, offset, Math.min(chunkBytes, end - offset));
+      if (bytes.length === 0) return;
+      offset += bytes.length;
+      yield bytes;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readFully(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}
+
+async function removeEmptyParents(base: string, from: string): Promise<void> {
+  for (let directory = from; directory.length > base.length; directory = dirname(directory)) {
+    try {
+      await rmdir(directory);
+    } catch {
+      // Not empty, or gone already.
+      return;
+    }
+  }
+}
+
+async function* walk(base: string, directory: string, prefix: string, after: string): AsyncGenerator<StoredObject> {
+  const entries = await readdir(join(base, directory), { withFileTypes: true }).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  });
+  // With its slash a directory sorts where its keys do.
+  const names = entries.filter((entry) => entry.isFile() || entry.isDirectory());
+  const keys = names.map((entry) => directory + entry.name + (entry.isDirectory() ? '/' : '')).sort();
+  for (const key of keys) {
+    if (key.endsWith('/')) {
+      const mayMatch = key.startsWith(prefix) || prefix.startsWith(key);
+      const mayFollow = key > after || after.startsWith(key);
+      if (mayMatch && mayFollow && key !== `${temporaryDirectory}/`) yield* walk(base, key, prefix, after);
+    } else if (key.startsWith(prefix) && key > after) {
+      const found = await stat(join(base, key)).catch(() => null);
+      if (found !== null) yield { key, bytes: found.size, modifiedAt: Math.floor(found.mtimeMs / 1000) };
+    }
+  }
+}
