@@ -11,9 +11,16 @@ import { idempotency } from './idempotency.ts';
 import { createMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
 import { createRouteTable } from './route-table.ts';
+import { registerBatchResults } from './routes/batch-results.ts';
+import { registerBatches } from './routes/batches.ts';
+import { registerFiles } from './routes/files.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerKeys } from './routes/keys.ts';
 import { registerLedger } from './routes/ledger.ts';
+import { registerModels } from './routes/models.ts';
+import { registerProviders } from './routes/providers.ts';
+import { registerRoutes } from './routes/routes.ts';
+import { registerUploads } from './routes/uploads.ts';
 
 /** The whole HTTP API over the given dependencies: a value that any runtime can serve. */
 export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
@@ -30,8 +37,15 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.use('/v1/*', boundBody);
   app.use('/v1/*', idempotency(deps));
 
-  registerKeys(app, deps, authenticator);
+  registerFiles(app, deps);
+  registerUploads(app, deps);
+  registerBatches(app, deps);
+  registerBatchResults(app, deps);
   registerLedger(app, deps);
+  registerModels(app, deps);
+  registerRoutes(app, deps);
+  registerProviders(app, deps);
+  registerKeys(app, deps, authenticator);
   registerHealth(app, deps, metrics);
   registerDocs(app, deps.assets, registerOpenApi(app));
   return app;

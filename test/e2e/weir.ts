@@ -1,0 +1,212 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import OpenAI from 'openai';
+import type { LiveOptions } from '../../providers/sandbox/servers/openai-compatible.ts';
+import {
+  type SimulatedServer,
+  startOpenAICompatibleServer,
+} from '../../providers/sandbox/servers/openai-compatible.ts';
+import { startServer } from '../../src/runtime/node.ts';
+
+export const ADMIN_KEY = 'test-admin-key';
+const ROOT = resolve(import.meta.dirname, '../..');
+
+/** What a test holds of a running Weir, in this process or in one of its own. */
+export interface Weir {
+  url: string;
+  client: OpenAI;
+  /** GET or POST of a path, as JSON; throws on an HTTP error unless `status` is expected. */
+  call<T = Record<string, unknown>>(path: string, init?: RequestInit): Promise<T>;
+  stop(): Promise<void>;
+}
+
+export async function temporaryFolder(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'weir-test-'));
+}
+
+export function connect(url: string, key = ADMIN_KEY): Omit<Weir, 'stop'> {
+  return {
+    url,
+    client: new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0, timeout: 60_000 }),
+    async call<T>(path: string, init: RequestInit = {}): Promise<T> {
+      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...init.headers };
+      const response = await fetch(url + path, { ...init, headers });
+      if (!response.ok) throw new Error(`${init.method ?? 'GET'} ${path}: ${response.status} ${await response.text()}`);
+      return (await response.json()) as T;
+    },
+  };
+}
+
+/** Starts Weir in this process, on a folder that is removed at the end. */
+export async function startWeir(config: object, options: { folder?: string } = {}): Promise<Weir> {
+  const folder = options.folder ?? (await temporaryFolder());
+  const server = await startServer({
+    env: { WEIR_PORT: '0', WEIR_DATA_DIR: folder, WEIR_ADMIN_KEY: ADMIN_KEY },
+    config,
+    quiet: true,
+  });
+  return {
+    ...connect(server.url),
+    async stop() {
+      await server.stop();
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Weir in a process of its own, so that it can be killed. */
+export interface WeirProcess extends Omit<Weir, 'stop'> {
+  child: ChildProcess;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Ends it as an operator would. */
+  terminate(): Promise<void>;
+}
+
+export async function spawnWeir(configPath: string, folder: string): Promise<WeirProcess> {
+  const child = spawn(process.execPath, [join(ROOT, 'src/runtime/cli.ts'), 'serve'], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      WEIR_PORT: '0',
+      WEIR_DATA_DIR: folder,
+      WEIR_CONFIG: configPath,
+      WEIR_ADMIN_KEY: ADMIN_KEY,
+      WEIR_LOG_LEVEL: 'warn',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const url = await readUrl(child);
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
+  return { ...connect(url), child, kill: () => end('SIGKILL'), terminate: () => end('SIGTERM') };
+}
+
+function readUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolveUrl, reject) => {
+    let text = '';
+    const timer = setTimeout(() => reject(new Error(`no address within 20 s: ${text}`)), 20_000);
+    const take = (chunk: Buffer): void => {
+      text += chunk.toString('utf8');
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0];
+      if (!url) return;
+      clearTimeout(timer);
+      resolveUrl(url);
+    };
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
+    child.once('exit', (code) => reject(new Error(`exited with ${code}: ${text}`)));
+  });
+}
+
+export interface Pools {
+  servers: SimulatedServer[];
+  stop(): Promise<void>;
+}
+
+/** Starts simulated servers, one for each set of options. */
+export async function startPools(options: (LiveOptions & { answer?: never })[]): Promise<Pools> {
+  const servers = await Promise.all(options.map((each) => startOpenAICompatibleServer(each)));
+  return {
+    servers,
+    async stop() {
+      await Promise.all(servers.map((server) => server.stop()));
+    },
+  };
+}
+
+/** A config with one provider per server and a route `split` over all of them with the given weights. */
+export function splitConfig(
+  urls: readonly string[],
+  weights: readonly number[],
+  extra: { settings?: object; price?: object; limits?: object; retry?: object } = {},
+): Record<string, unknown> {
+  const names = urls.map((_, index) => `pool-${'abcdefgh'[index]}`);
+  return {
+    providers: Object.fromEntries(
+      urls.map((url, index) => [
+        names[index],
+        {
+          kind: 'vllm',
+          base_urls: [url],
+          models: ['gpt-4o-mini'],
+          price: extra.price ?? { input: 0.15, output: 0.6 },
+          limits: extra.limits ?? { concurrency: 32 },
+        },
+      ]),
+    ),
+    routes: {
+      split: {
+        strategy: { mode: 'loadbalance' },
+        targets: names.map((provider, index) => ({ provider, model: 'gpt-4o-mini', weight: weights[index] })),
+        ...(extra.retry && { retry: extra.retry }),
+      },
+    },
+    ...(extra.settings && { settings: extra.settings }),
+  };
+}
+
+/** The real batch file when it is there, else one of the same shape. */
+export async function realInput(lines?: number): Promise<string> {
+  const shared = resolve(ROOT, '../shared/data/gsm8k-test.batch.jsonl');
+  const own = join(ROOT, 'config/demo/requests.jsonl');
+  const text = await readFile(existsSync(shared) ? shared : own, 'utf8');
+  return lines === undefined ? text : `${text.trimEnd().split('\n').slice(0, lines).join('\n')}\n`;
+}
+
+/** A file of `count` small chat requests. */
+export function chatLines(count: number, change: (index: number) => object = () => ({})): string {
+  return Array.from({ length: count }, (_, index) => {
+    const body = {
+      model: 'gpt-4o-mini',
+      messages: [{ role: 'user', content: `Question ${index}: what is ${index} + ${index}?` }],
+      max_tokens: 64,
+      ...change(index),
+    };
+    return JSON.stringify({ custom_id: `request-${index}`, method: 'POST', url: '/v1/chat/completions', body });
+  })
+    .join('\n')
+    .concat('\n');
+}
+
+/** Uploads `text` and starts a batch on it. */
+export async function submit(
+  weir: Pick<Weir, 'client'>,
+  text: string,
+  options: { config?: string | object; window?: string; endpoint?: string; metadata?: Record<string, string> } = {},
+): Promise<OpenAI.Batch> {
+  const file = await weir.client.files.create({ file: new File([text], 'input.jsonl'), purpose: 'batch' });
+  return weir.client.batches.create({
+    input_file_id: file.id,
+    endpoint: (options.endpoint ?? '/v1/chat/completions') as '/v1/chat/completions',
+    completion_window: (options.window ?? 'immediate') as '24h',
+    ...(options.metadata && { metadata: options.metadata }),
+    ...(options.config !== undefined && { config: options.config }),
+  } as OpenAI.BatchCreateParams);
+}
+
+const TERMINAL = ['completed', 'failed', 'expired', 'cancelled'];
+
+/** Polls until the batch satisfies `until` (default: has ended); fails after `seconds`. */
+export async function waitForBatch(
+  weir: Pick<Weir, 'client'>,
+  id: string,
+  options: { seconds?: number; until?: (batch: OpenAI.Batch) => boolean } = {},
+): Promise<OpenAI.Batch> {
+  const until = options.until ?? ((batch) => TERMINAL.includes(batch.status));
+  const deadline = Date.now() + (options.seconds ?? 30) * 1000;
+  for (;;) {
+    const batch = await weir.client.batches.retrieve(id);
+    if (until(batch)) return batch;
+    if (Date.now() > deadline) throw new Error(`batch stays ${batch.status}: ${JSON.stringify(batch.request_counts)}`);
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}
