@@ -10,7 +10,12 @@ import type { AppEnv } from '../env.ts';
 const tags = ['Batches'];
 const params = z.object({ id: z.string() });
 
-const followQuery = z.object({ follow: z.enum(['true', 'false']).catch('false') });
+const followQuery = z.object({
+  follow: z
+    .enum(['true', 'false'])
+    .catch('false')
+    .openapi({ type: 'string', enum: ['true', 'false'] }),
+});
 
 const output = createRoute({
   method: 'get',
