@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { keyCreatedSchema, keyPageSchema, keySchema } from '../../src/protocol/key.ts';
+import { errorOf, type Harness, openHarness } from './harness.ts';
+
+let harness: Harness;
+beforeEach(async () => {
+  harness = await openHarness();
+});
+afterEach(() => harness.close());
+
+describe('/v1/keys', () => {
+  it('creates a key for the default tenant and shows its secret once', async () => {
+    const answer = await harness.send('POST', '/v1/keys', { json: { name: 'ci' } });
+    expect(answer.status).toBe(200);
+    const key = keyCreatedSchema.parse(await answer.json());
+    expect(key.secret).toMatch(/^weir_[0-9A-Za-z]{43}$/);
+    expect(key).toMatchObject({ name: 'ci', role: 'user', tenant_id: 'default', revoked_at: null });
+    expect(key.secret.startsWith(key.prefix)).toBe(true);
+    const list = await (await harness.send('GET', '/v1/keys')).text();
+    expect(list).not.toContain(key.secret);
+    expect(JSON.stringify(harness.log)).not.toContain(key.secret);
+  });
+
+  it('creates keys for any tenant, which then see only their own', async () => {
+    const { secret } = await harness.makeKey({ tenant_id: 'acme' });
+    expect((await harness.send('GET', '/v1/ledger/entries?tenant_id=acme', { key: secret })).status).toBe(200);
+    expect((await harness.send('GET', '/v1/ledger/entries?tenant_id=default', { key: secret })).status).toBe(403);
+  });
+
+  it('pages through the keys, newest first', async () => {
+    for (let n = 0; n < 3; n += 1) {
+      await harness.makeKey();
+      harness.time.nowMs += 1000;
+    }
+    const first = keyPageSchema.parse(await (await harness.send('GET', '/v1/keys?limit=2')).json());
+    expect(first.data).toHaveLength(2);
+    expect(first).toMatchObject({ has_more: true, last_id: first.data[1]?.id });
+    const rest = keyPageSchema.parse(
+      await (await harness.send('GET', `/v1/keys?limit=2&after=${first.last_id}`)).json(),
+    );
+    expect(rest.data).toHaveLength(1);
+    expect(rest.has_more).toBe(false);
+    const times = [...first.data, ...rest.data].map((key) => key.created_at);
+    expect(times).toEqual([...times].sort((a, b) => b - a));
+    expect((await harness.send('GET', '/v1/keys?after=key_none')).status).toBe(404);
+  });
+
+  it('revokes by DELETE and by POST, keeping the first time', async () => {
+    const { id } = await harness.makeKey();
+    const first = keySchema.parse(await (await harness.send('DELETE', `/v1/keys/${id}`)).json());
+    harness.time.nowMs += 60_000;
+    const second = keySchema.parse(await (await harness.send('POST', `/v1/keys/${id}/revoke`)).json());
+    expect(first.revoked_at).toBe(1_790_000_000);
+    expect(second.revoked_at).toBe(1_790_000_000);
+    expect((await harness.send('DELETE', '/v1/keys/key_none')).status).toBe(404);
+  });
+
+  it('does not let a key revoke itself', async () => {
+    const { id, secret } = await harness.makeKey({ role: 'admin' });
+    expect((await harness.send('DELETE', `/v1/keys/${id}`, { key: secret })).status).toBe(409);
+    expect((await harness.send('GET', '/v1/keys', { key: secret })).status).toBe(200);
+  });
+
+  it('refuses bad names, roles and tenants by name', async () => {
+    const cases: [unknown, string, string][] = [
+      [{}, 'name', 'missing_required_parameter'],
+      [{ name: '' }, 'name', 'invalid_value'],
+      [{ name: 'a', role: 'root' }, 'role', 'invalid_value'],
+      [{ name: 'a', tenant_id: '../x' }, 'tenant_id', 'invalid_value'],
+      [{ name: 7 }, 'name', 'invalid_type'],
+    ];
+    for (const [json, param, code] of cases) {
+      const answer = await harness.send('POST', '/v1/keys', { json });
+      expect(answer.status).toBe(400);
+      expect(await errorOf(answer)).toMatchObject({ param, code });
+    }
+  });
+
+  it('tells a repeated call of the key, but not of its secret', async () => {
+    const headers = { 'idempotency-key': 'make-a-key' };
+    const first = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });
+    const { secret, ...shown } = keyCreatedSchema.parse(await first.json());
+    const again = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });
+    expect(again.headers.get('idempotent-replayed')).toBe('true');
+    expect(await again.json()).toEqual(shown);
+    const row = await harness.deps.store.idempotency.claim(
+      { tenantId: 'default', key: 'make-a-key', fingerprint: '', seed: '', status: null, body: null, createdAt: 0 },
+      0,
+      0,
+    );
+    expect(row.state).toBe('done');
+    expect(JSON.stringify(row)).not.toContain(secret);
+  });
+});
