@@ -9,7 +9,8 @@ export function csvLine(cells: readonly unknown[]): string {
 function csvCell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'object') return quote(JSON.stringify(value));
-  if (typeof value !== 'string') return String(value);
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean') return String(value);
+  if (typeof value !== 'string') throw new TypeError(`no cell can hold a ${typeof value}`);
   const isFormula = /^[=+\-@\t\r]/.test(value) && !/^-?\d+(\.\d+)?$/.test(value);
   return quote(isFormula ? `'${value}` : value);
 }

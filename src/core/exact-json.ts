@@ -6,4 +6,4 @@ export function exactJson(value: unknown): string {
 }
 
 /** `JSON.rawJSON` (ECMAScript proposal "JSON.parse source text access"): in Node since 21 and in workerd. */
-const rawJson = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
+const rawJson = (JSON as unknown as { rawJSON: (this: void, text: string) => unknown }).rawJSON;

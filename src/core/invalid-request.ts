@@ -49,7 +49,12 @@ function fromIssue(issue: Issue, path: Path, value: unknown): ApiError {
         'invalid_value',
         `Invalid ${named(param)}: its name is refused (${keyReason(issue.issues)}).`,
       );
-    default:
+    case 'too_small':
+    case 'too_big':
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'not_multiple_of':
       return refuse(param, 'invalid_value', `Invalid ${named(param)}: ${range(issue, value) ?? issue.message}.`);
   }
 }

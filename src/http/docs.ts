@@ -1,7 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import { html } from 'hono/html';
-import type { Assets } from '../ports/assets.ts';
 import { ApiError } from '../core/api-error.ts';
+import type { Assets } from '../ports/assets.ts';
 import type { AppEnv } from './env.ts';
 import type { OpenApiDocument } from './openapi.ts';
 

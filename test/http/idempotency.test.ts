@@ -38,8 +38,8 @@ function probeApp(): Hono<AppEnv> {
   });
   probe.use(idempotency(harness.deps));
   probe.all('/v1/things', async (c) => {
-    const { newId } = c.get('context');
-    const ids = [newId('batch_'), newId('batch_'), newId('file-')];
+    const context = c.get('context');
+    const ids = [context.newId('batch_'), context.newId('batch_'), context.newId('file-')];
     runs.push(ids.join());
     if (behave !== null) return behave();
     return c.json({ ids, body: await c.req.text() }, 200);
