@@ -29,6 +29,17 @@ export interface Provider {
   close?(): Promise<void>;
 }
 
+/** What `listModels` rejects with. */
+export class ProviderError extends Error {
+  override readonly name = 'ProviderError';
+  readonly failure: Failure;
+
+  constructor(failure: Failure) {
+    super(failure.message);
+    this.failure = failure;
+  }
+}
+
 /** Upper bounds, held as data; null = no bound known. */
 export interface ProviderLimits {
   concurrency: number | null;
@@ -36,9 +47,7 @@ export interface ProviderLimits {
   tokensPerMinute: number | null;
 }
 
-export type Converted =
-  | { ok: true; request: NativeRequest; warnings: string[] }
-  | { ok: false; failure: Failure };
+export type Converted = { ok: true; request: NativeRequest; warnings: string[] } | { ok: false; failure: Failure };
 
 /** A request in the provider's own form. */
 export interface NativeRequest {

@@ -1,0 +1,11 @@
+import type { ZodType } from 'zod';
+import type { Provider } from './contract.ts';
+
+/** A kind of provider, as `kind:` in the config names it. */
+export interface ProviderKind<Settings = unknown> {
+  readonly kind: string;
+  /** Parses a provider's whole config entry (`kind` and `price` included), `${ENV}` already replaced. */
+  readonly settings: ZodType<Settings>;
+  /** Cannot fail and does nothing outside: whatever can be wrong is refused by `settings`. */
+  create(name: string, settings: Settings): Provider;
+}

@@ -1,0 +1,50 @@
+import type { HttpResponse } from '../../src/ports/http-client.ts';
+
+/** What results and statuses need to know beside the answer itself. */
+export interface AnswerContext {
+  /** The operator's name of the provider, for messages. */
+  provider: string;
+  /** Values that must not appear in any text: keys and tokens. */
+  secrets: readonly string[];
+  /** Unix milliseconds. */
+  nowMs: number;
+}
+
+/** An answer's body, decoded and parsed once. `json` is undefined when it is not JSON. */
+export interface ParsedAnswer {
+  text: string;
+  json: unknown;
+  /** The body was not valid UTF-8; the bad bytes are now U+FFFD. */
+  isDamaged: boolean;
+}
+
+const lenient = new TextDecoder();
+const strict = new TextDecoder('utf-8', { fatal: true });
+
+export function parseAnswer(body: Uint8Array): ParsedAnswer {
+  const text = lenient.decode(body);
+  return { text, json: parseJson(text), isDamaged: text.includes('\uFFFD') && !isUtf8(body) };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isUtf8(body: Uint8Array): boolean {
+  try {
+    strict.decode(body);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The provider's id of the request: OpenAI's header, or Azure's API management one. */
+export function requestIdOf(headers: HttpResponse['headers']): string | null {
+  const id = headers['x-request-id'] ?? headers['apim-request-id'] ?? headers['x-ms-request-id'];
+  return id !== undefined && /^[\x21-\x7e]{1,200}$/.test(id) ? id : null;
+}

@@ -1,0 +1,58 @@
+type Headers = Readonly<Record<string, string>>;
+
+/** Longer waits are a mistake of the server, or of the reader of its clock. */
+const longestWaitMs = 600_000;
+
+/**
+ * How long the provider asks us to wait, in milliseconds from 0 to ten minutes; null when it does not say, or says
+ * something that is not a time to come. Reads, in this order: `retry-after-ms` (OpenAI, Azure), `x-ms-retry-after-ms`
+ * (Azure), `retry-after` as seconds or HTTP date (RFC 9110, 10.2.3), and for a 429 the `x-ratelimit-reset-*` durations.
+ */
+export function retryAfterMs(headers: Headers, status: number, nowMs: number): number | null {
+  const waitMs =
+    readNumber(headers['retry-after-ms']) ??
+    readNumber(headers['x-ms-retry-after-ms']) ??
+    readRetryAfter(headers['retry-after'], nowMs) ??
+    (status === 429 ? readResets(headers) : null);
+  if (waitMs === null || waitMs < 0) return null;
+  return Math.min(Math.ceil(waitMs), longestWaitMs);
+}
+
+function readNumber(text: string | undefined): number | null {
+  return text !== undefined && /^\s*-?\d+(\.\d+)?\s*$/.test(text) ? Number(text) : null;
+}
+
+function readRetryAfter(text: string | undefined, nowMs: number): number | null {
+  if (text === undefined) return null;
+  const seconds = readNumber(text);
+  if (seconds !== null) return seconds * 1000;
+  // Date.parse reads far more than HTTP dates ("5", "May"); those all name a weekday and a zone.
+  if (!/^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(text)) return null;
+  const time = Date.parse(text);
+  return Number.isNaN(time) ? null : Math.max(0, time - nowMs);
+}
+
+/** The reset of the limit that is used up; of all limits when the server does not tell which one it is. */
+function readResets(headers: Headers): number | null {
+  const waits: number[] = [];
+  for (const limit of ['requests', 'tokens']) {
+    const remaining = readNumber(headers[`x-ratelimit-remaining-${limit}`]);
+    const wait = readDuration(headers[`x-ratelimit-reset-${limit}`]);
+    if (wait !== null && (remaining === null || remaining <= 0)) waits.push(wait);
+  }
+  return waits.length === 0 ? null : Math.max(...waits);
+}
+
+const unitMs: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/** Reads `6m0s`, `120ms`, `1.5s` or plain seconds, in milliseconds. */
+function readDuration(text: string | undefined): number | null {
+  const seconds = readNumber(text);
+  if (seconds !== null) return seconds * 1000;
+  if (text === undefined || !/^(\d+(\.\d+)?(ms|[dhms]))+$/.test(text)) return null;
+  let sum = 0;
+  for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[dhms])/g)) {
+    sum += Number(amount) * (unitMs[unit ?? ''] ?? 0);
+  }
+  return sum;
+}
