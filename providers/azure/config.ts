@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { baseUrl, refuseOpenHttp } from '../shared/base-url.ts';
+import { commonSettings, secret } from '../shared/settings.ts';
+
+const deploymentName = z.string().regex(/^[\w.-]{1,64}$/, 'must be a deployment name: letters, digits, dots, dashes');
+
+export const azureSettings = z
+  .strictObject({
+    ...commonSettings,
+    /** `https://<resource>.openai.azure.com` */
+    endpoint: baseUrl,
+    api_key: secret.optional(),
+    /** A Microsoft Entra token, sent instead of a key. */
+    ad_token: secret.optional(),
+    /** Model name → deployment name. */
+    deployments: z
+      .record(z.string().min(1), deploymentName)
+      .refine((map) => Object.keys(map).length > 0, 'must name at least one deployment, as model: deployment'),
+    /** Absent: Azure's v1 API. Set: its dated API of that version. */
+    api_version: z
+      .string()
+      .regex(
+        /^\d{4}-\d{2}-\d{2}(-preview)?$/,
+        'must look like 2024-10-21 or 2025-04-01-preview; leave it out for the v1 API',
+      )
+      .optional(),
+    allow_http: z.boolean().optional(),
+  })
+  .superRefine((entry, context) => {
+    refuseOpenHttp(entry.endpoint, entry.allow_http, 'endpoint', context);
+    if ((entry.api_key === undefined) === (entry.ad_token === undefined)) {
+      context.addIssue({ code: 'custom', path: ['api_key'], message: 'give either api_key or ad_token' });
+    }
+  });
+
+export type AzureSettings = z.infer<typeof azureSettings>;

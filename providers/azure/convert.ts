@@ -1,0 +1,32 @@
+import { refusal } from '../../src/core/failure.ts';
+import type { Endpoint } from '../../src/protocol/endpoint.ts';
+import type { RequestLine } from '../../src/protocol/request-line.ts';
+import type { Converted } from '../contract.ts';
+import { selfHostedParameters } from '../shared/foreign-parameters.ts';
+import { convertToOpenAI } from '../shared/openai-convert.ts';
+import type { Deployments } from './deployments.ts';
+
+/** Azure OpenAI has no moderations; content safety is a service of its own. */
+export const azureEndpoints: readonly Endpoint[] = [
+  '/v1/chat/completions',
+  '/v1/completions',
+  '/v1/embeddings',
+  '/v1/responses',
+];
+
+const serviceTiers = ['auto', 'default'];
+
+/** `body.model` becomes the deployment's name: the v1 API finds the deployment by it, the dated one ignores it. */
+export function convert(line: RequestLine, model: string, provider: string, deployments: Deployments): Converted {
+  const deployment = deployments.deploymentOf(model);
+  if (deployment === null) {
+    const message = `${provider} has no deployment for the model '${model.slice(0, 128)}'. Add it to the provider's deployments, or choose another model.`;
+    return { ok: false, failure: refusal('not_found', 'model_not_found', message, 'model') };
+  }
+  return convertToOpenAI(line, deployment, {
+    provider,
+    endpoints: azureEndpoints,
+    refused: selfHostedParameters,
+    serviceTiers,
+  });
+}

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { baseUrl, refuseOpenHttp } from '../shared/base-url.ts';
+import { commonSettings, modelList, secret } from '../shared/settings.ts';
+import { findPreset, presetNames } from './presets.ts';
+
+export const compatibleSettings = z
+  .strictObject({
+    ...commonSettings,
+    /** A known service: its address, its prices and what it does not take. */
+    preset: z.enum(presetNames).optional(),
+    base_url: baseUrl.optional(),
+    api_key: secret.optional(),
+    models: modelList.optional(),
+    allow_http: z.boolean().optional(),
+  })
+  .superRefine((entry, context) => {
+    refuseOpenHttp(entry.base_url, entry.allow_http, 'base_url', context);
+    const preset = findPreset(entry.preset);
+    if (preset === null && entry.base_url === undefined) {
+      const message = `give a base_url, or a preset: ${presetNames.join(', ')}`;
+      context.addIssue({ code: 'custom', path: ['base_url'], message });
+    }
+    if (preset !== null && preset.needsKey !== false && entry.api_key === undefined) {
+      context.addIssue({ code: 'custom', path: ['api_key'], message: `${entry.preset} needs one` });
+    }
+  })
+  .transform((entry) => ({ ...entry, base_url: entry.base_url ?? findPreset(entry.preset)?.baseUrl ?? '' }));
+
+export type CompatibleSettings = z.infer<typeof compatibleSettings>;

@@ -1,0 +1,1 @@
+export { failureOf } from '../shared/openai-status.ts';

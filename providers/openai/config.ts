@@ -1,0 +1,17 @@
+import { z } from 'zod';
+import { baseUrl, refuseOpenHttp } from '../shared/base-url.ts';
+import { commonSettings, modelList, secret } from '../shared/settings.ts';
+
+export const openaiSettings = z
+  .strictObject({
+    ...commonSettings,
+    base_url: baseUrl.default('https://api.openai.com/v1'),
+    api_key: secret,
+    organization: secret.optional(),
+    project: secret.optional(),
+    models: modelList.optional(),
+    allow_http: z.boolean().optional(),
+  })
+  .superRefine((entry, context) => refuseOpenHttp(entry.base_url, entry.allow_http, 'base_url', context));
+
+export type OpenAISettings = z.infer<typeof openaiSettings>;

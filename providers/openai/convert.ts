@@ -1,0 +1,12 @@
+import { ENDPOINTS } from '../../src/protocol/endpoint.ts';
+import type { RequestLine } from '../../src/protocol/request-line.ts';
+import type { Converted } from '../contract.ts';
+import { selfHostedParameters } from '../shared/foreign-parameters.ts';
+import { convertToOpenAI } from '../shared/openai-convert.ts';
+
+/** `flex`, `priority` and `scale` have prices of their own (OpenAI pricing page), which no price file here holds. */
+const serviceTiers = ['auto', 'default'];
+
+export function convert(line: RequestLine, model: string, provider: string): Converted {
+  return convertToOpenAI(line, model, { provider, endpoints: ENDPOINTS, refused: selfHostedParameters, serviceTiers });
+}

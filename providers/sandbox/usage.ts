@@ -1,0 +1,1 @@
+export { usageFromOpenAI as readUsage } from '../../src/core/usage.ts';

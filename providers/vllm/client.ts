@@ -1,0 +1,45 @@
+import type { Call, ImmediateApi } from '../contract.ts';
+import {
+  bearerHeaders,
+  createExecute,
+  listModels,
+  type OpenAIAccess,
+  probe,
+  type UrlOf,
+} from '../shared/openai-client.ts';
+import { endpointUrl, endpointUrls, healthUrl, modelsUrl } from '../shared/openai-endpoints.ts';
+import type { VllmSettings } from './config.ts';
+import { readers } from './results.ts';
+
+export interface VllmClient {
+  immediate: ImmediateApi & { healthy(call: Call): Promise<boolean> };
+  listModels(call: Call): Promise<string[]>;
+}
+
+/** Calls one pool of self-hosted servers; `call.member` says which. */
+export function createVllmClient(provider: string, settings: VllmSettings): VllmClient {
+  const { api_key: apiKey, base_urls: members } = settings;
+  const access: OpenAIAccess = {
+    provider,
+    headers: Object.freeze(bearerHeaders(apiKey)),
+    secrets: apiKey === undefined ? [] : [apiKey],
+  };
+  const urls = endpointUrls(members);
+  const urlOf: UrlOf = (member, endpoint) => urls.get(member)?.get(endpoint) ?? endpointUrl(member, endpoint);
+  return {
+    immediate: {
+      members,
+      execute: createExecute(access, urlOf, readers),
+      healthy: (call) => isHealthy(access, call),
+    },
+    listModels: (call) => listModels(modelsUrl(call.member), access, call),
+  };
+}
+
+/** `/health` where there is one (vLLM, SGLang, TGI, llama.cpp), else whether the model list answers (Ollama). */
+async function isHealthy(access: OpenAIAccess, call: Call): Promise<boolean> {
+  const status = await probe(healthUrl(call.member), access, call);
+  if (status === 200) return true;
+  if (status !== 404 && status !== 405) return false;
+  return (await probe(modelsUrl(call.member), access, call)) === 200;
+}

@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import { baseUrl } from '../shared/base-url.ts';
+import { commonSettings, modelList, secret } from '../shared/settings.ts';
+
+export const vllmSettings = z.strictObject({
+  ...commonSettings,
+  /** One or more servers that serve the same models and share the load. */
+  base_urls: z
+    .array(baseUrl)
+    .min(1)
+    .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),
+  api_key: secret.optional(),
+  models: modelList.optional(),
+});
+
+export type VllmSettings = z.infer<typeof vllmSettings>;
