@@ -1,0 +1,110 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import type { HttpClient, HttpFailure, HttpRequest } from '../../../src/ports/http-client.ts';
+import {
+  httpAnswer,
+  type ScriptedRequest,
+  type ScriptedServer,
+  startScriptedServer,
+  until,
+} from '../scripted-server.ts';
+
+let http: HttpClient | undefined;
+let server: ScriptedServer | undefined;
+afterEach(async () => {
+  await http?.close();
+  await server?.close();
+});
+
+function call(client: HttpClient, url: string, changes: Partial<HttpRequest> = {}) {
+  return client.request({
+    method: 'POST',
+    url,
+    headers: {},
+    body: '{}',
+    timeoutMs: 20_000,
+    maxResponseBytes: 1e6,
+    ...changes,
+  });
+}
+
+describe('connections of the undici client', () => {
+  it('are reused by calls that follow one another', async () => {
+    server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{}')));
+    http = createUndiciHttpClient();
+    for (let sent = 0; sent < 50; sent += 1) await call(http, server.url);
+    expect(server.accepted).toBe(1);
+  });
+
+  it('carry 1,000 calls at once to one origin', async () => {
+    const held: ScriptedRequest[] = [];
+    server = await startScriptedServer((request) => {
+      held.push(request);
+      if (held.length === 1000) for (const { socket } of held) socket.write(httpAnswer(200, '{}'));
+    });
+    const { url } = server;
+    const client = createUndiciHttpClient();
+    http = client;
+    const answers = await Promise.all(Array.from({ length: 1000 }, () => call(client, url)));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+  });
+
+  it('are at most as many as allowed; further calls wait and are then served in order', async () => {
+    const held: ScriptedRequest[] = [];
+    server = await startScriptedServer((request) => held.push(request));
+    const client = createUndiciHttpClient({ maxConnectionsPerOrigin: 2 });
+    http = client;
+    const { url } = server;
+    const calls = ['/1', '/2', '/3', '/4'].map((path) => call(client, url + path));
+    const answered: string[] = [];
+    while (answered.length < 4) {
+      await until(() => held.length > 0);
+      expect(held.length).toBeLessThanOrEqual(2);
+      const next = held.shift();
+      answered.push(next?.path ?? '');
+      next?.socket.write(httpAnswer(200, '{}'));
+    }
+    await Promise.all(calls);
+    expect(answered.slice(2)).toEqual(['/3', '/4']);
+    expect(server.accepted).toBe(2);
+  });
+
+  it('say that a call which timed out while waiting never left', async () => {
+    server = await startScriptedServer(() => {});
+    const client = createUndiciHttpClient({ maxConnectionsPerOrigin: 1 });
+    http = client;
+    const outcomes = await Promise.allSettled([1, 2].map(() => call(client, server?.url ?? '', { timeoutMs: 300 })));
+    const reached = outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as HttpFailure).reached);
+    expect(reached).toEqual([true, false]);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('come back after the server was away', async () => {
+    server = await startScriptedServer(({ socket }) => socket.resetAndDestroy());
+    http = createUndiciHttpClient({ maxConnectionsPerOrigin: 1 });
+    for (let failed = 0; failed < 3; failed += 1) await expect(call(http, server.url)).rejects.toThrow('broke');
+    const { port } = new URL(server.url);
+    await server.close();
+    await expect(call(http, server.url)).rejects.toThrow('no connection');
+    server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{}')), Number(port));
+    expect((await call(http, server.url)).status).toBe(200);
+  });
+
+  it('survive an informational answer before the real one', async () => {
+    server = await startScriptedServer(({ socket }) =>
+      socket.write(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${httpAnswer(200, '{"a":1}')}`),
+    );
+    http = createUndiciHttpClient();
+    expect(new TextDecoder().decode((await call(http, server.url)).body)).toBe('{"a":1}');
+  });
+
+  it('are all ended by close', async () => {
+    server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{}')));
+    const client = createUndiciHttpClient();
+    const { url, open } = server;
+    await Promise.all(Array.from({ length: 20 }, () => call(client, url)));
+    expect(open.size).toBeGreaterThan(0);
+    await client.close();
+    await until(() => open.size === 0);
+  });
+});
