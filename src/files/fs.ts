@@ -39,13 +39,12 @@ export async function openFsFiles(root: string): Promise<FileStore> {
     },
     async read(key, range) {
       const path = pathOf(key);
-      await (await openInside(base, path, key)).close();
+      await (await openInside(base, path, key)).handle.close();
       return stream(base, path, key, range);
     },
     async readRange(key, range) {
-      const handle = await openInside(base, pathOf(key), key);
+      const { handle, size } = await openInside(base, pathOf(key), key);
       try {
-        const { size } = await handle.stat();
         return await readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset)));
       } finally {
         await handle.close();
@@ -53,10 +52,11 @@ export async function openFsFiles(root: string): Promise<FileStore> {
     },
     async size(key) {
       try {
-        const path = await realpath(pathOf(key));
-        return isInside(base, path) ? (await stat(path)).size : null;
+        const { handle, size } = await openInside(base, pathOf(key), key);
+        await handle.close();
+        return size;
       } catch (error) {
-        if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return null;
+        if (error instanceof FileMissing) return null;
         throw error;
       }
     },
@@ -83,40 +83,55 @@ async function putInPlace(base: string, from: string, to: string): Promise<void>
   const directory = dirname(to);
   // A delete that empties the directory may remove it in between.
   for (let tries = 3; ; tries--) {
-    const made = await mkdir(directory, { recursive: true });
-    if (!isInside(base, await realpath(directory))) throw new RangeError('a link leads out of the file store');
     try {
+      const made = await mkdir(directory, { recursive: true });
+      if (!isInside(base, await realpath(directory))) throw new RangeError('a link leads out of the file store');
       await rename(from, to);
+      await syncDirectories(directory, made === undefined ? directory : dirname(made));
+      return;
     } catch (error) {
-      if (tries > 1 && isErrno(error, 'ENOENT')) continue;
-      throw error;
+      if (tries === 1 || !isErrno(error, 'ENOENT')) throw error;
     }
-    await syncDirectories(directory, made === undefined ? directory : dirname(made));
-    return;
   }
 }
 
 async function syncDirectories(from: string, upTo: string): Promise<void> {
   for (let directory = from; ; directory = dirname(directory)) {
-    const handle = await open(directory, constants.O_RDONLY);
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncDirectory(directory);
     if (directory.length <= upTo.length) return;
   }
 }
 
-async function openInside(base: string, path: string, key: string): Promise<FileHandle> {
+async function syncDirectory(directory: string): Promise<void> {
+  // Windows opens no directories, and needs no sync of them.
+  if (sep === '\\') return;
+  const handle = await open(directory, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+interface OpenFile {
+  handle: FileHandle;
+  size: number;
+}
+
+async function openInside(base: string, path: string, key: string): Promise<OpenFile> {
+  let handle: FileHandle;
   try {
     const real = await realpath(path);
     if (!isInside(base, real)) throw new FileMissing(key);
-    return await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
+    handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'ELOOP')) throw new FileMissing(key);
     throw error;
   }
+  const found = await handle.stat();
+  if (found.isFile()) return { handle, size: found.size };
+  await handle.close();
+  throw new FileMissing(key);
 }
 
 function isInside(base: string, path: string): boolean {
@@ -124,9 +139,8 @@ function isInside(base: string, path: string): boolean {
 }
 
 async function* stream(base: string, path: string, key: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
-  const handle = await openInside(base, path, key);
+  const { handle, size } = await openInside(base, path, key);
   try {
-    const { size } = await handle.stat();
     let offset = range?.offset ?? 0;
     const end = range === undefined ? size : Math.min(size, range.offset + range.length);
     while (offset < end) {

@@ -28,7 +28,7 @@ export function openMemoryFiles(now: () => number): FileStore {
       return chunksOf(range === undefined ? bytes : cut(bytes, range));
     },
     async readRange(key, range) {
-      return cut(find(key), range).slice();
+      return new Uint8Array(cut(find(key), range));
     },
     async size(key) {
       checkObjectKey(key);
@@ -54,7 +54,8 @@ function memoryWriter(keep: (bytes: Uint8Array) => void): FileWriter {
   return {
     async write(chunk) {
       if (ended) throw new Error('the object is closed already');
-      chunks.push(chunk.slice());
+      // Not slice(): a Buffer's is a view of the caller's memory.
+      chunks.push(new Uint8Array(chunk));
     },
     async close() {
       if (ended) throw new Error('the object is closed already');
@@ -74,5 +75,5 @@ function cut(bytes: Uint8Array, range: ByteRange): Uint8Array {
 }
 
 async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.slice(at, at + chunkBytes);
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield new Uint8Array(bytes.subarray(at, at + chunkBytes));
 }

@@ -113,7 +113,8 @@ class R2Writer implements FileWriter {
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#ended) throw new Error('the object is closed already');
     for (let at = 0; at < chunk.length; ) {
-      const piece = chunk.slice(at, at + partBytes - this.#length);
+      // Not slice(): a Buffer's is a view of the caller's memory.
+      const piece = new Uint8Array(chunk.subarray(at, at + partBytes - this.#length));
       this.#pieces.push(piece);
       this.#length += piece.length;
       at += piece.length;

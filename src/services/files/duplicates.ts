@@ -62,7 +62,7 @@ export async function clearLines(files: FileStore, planKey: string, lines: reado
     let at = 0;
     let next = 0;
     for await (const chunk of source) {
-      const copy = chunk.slice();
+      const copy = new Uint8Array(chunk);
       for (; next < lines.length; next++) {
         const place = (lines[next] as number) * PLAN_RECORD_BYTES + flagsOffset - at;
         if (place >= copy.length) break;
