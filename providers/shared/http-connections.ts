@@ -1,5 +1,8 @@
-import { Client } from 'undici';
+import type { Socket } from 'node:net';
+import { buildConnector, Client } from 'undici';
 import type { Exchange } from './http-exchange.ts';
+
+const connectTimeoutMs = 10_000;
 
 /**
  * The connections to one origin, one undici Client each, kept in a stack of idle ones: finding one costs the same at
@@ -9,16 +12,19 @@ export class Connections {
   readonly #origin: string;
   readonly #options: Client.Options;
   readonly #max: number;
+  /** Every socket, connected or not: destroying a Client does not end the one it is still connecting. */
+  readonly #sockets = new Set<Socket>();
   readonly #all = new Set<Client>();
   readonly #idle: Client[] = [];
   /** Exchanges beyond `max`, oldest first; the ones that ended while waiting are skipped. */
   readonly #waiting: Exchange[] = [];
   #nextWaiting = 0;
 
-  constructor(origin: string, max: number, options: Client.Options) {
+  constructor(origin: string, max: number) {
     this.#origin = origin;
     this.#max = max;
-    this.#options = options;
+    // Time is bounded by the caller alone: undici's own limits of 300 s would end long generations.
+    this.#options = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, connect: this.#createConnector() };
   }
 
   /** Starts the exchange on an idle or new connection, or as soon as one is free. */
@@ -50,6 +56,18 @@ export class Connections {
     this.#idle.length = 0;
     await Promise.all([...this.#all].map((client) => client.destroy()));
     this.#all.clear();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** One connector for the origin, so that its connections share their TLS sessions. */
+  #createConnector(): buildConnector.connector {
+    const connect = buildConnector({ allowH2: false, timeout: connectTimeoutMs });
+    return (options, callback) => {
+      // It returns the socket, which its type does not say.
+      const socket = connect(options, callback) as unknown as Socket;
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    };
   }
 
   #open(): Client | null {

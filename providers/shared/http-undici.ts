@@ -1,4 +1,3 @@
-import { buildConnector } from 'undici';
 import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
 import { Deadlines } from './deadlines.ts';
 import { Connections } from './http-connections.ts';
@@ -19,7 +18,6 @@ interface Destination {
   path: string;
 }
 
-const connectTimeoutMs = 10_000;
 /** URLs are few (servers × endpoints); the bound only keeps ids in paths from piling up. */
 const maxDestinations = 10_000;
 
@@ -89,14 +87,7 @@ class UndiciHttpClient implements HttpClient {
   }
 
   #connect(origin: string): Connections {
-    const connections = new Connections(origin, this.#maxConnections, {
-      // Time is bounded by the deadlines alone: undici's own limits of 300 s would end long generations.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      // One connector for the origin, so that its connections share their TLS sessions.
-      connect: buildConnector({ allowH2: false, timeout: connectTimeoutMs }),
-      allowH2: false,
-    });
+    const connections = new Connections(origin, this.#maxConnections);
     this.#connections.set(origin, connections);
     return connections;
   }

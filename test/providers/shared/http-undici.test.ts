@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
 import type { HttpClient, HttpFailure, HttpRequest } from '../../../src/ports/http-client.ts';
@@ -106,5 +108,30 @@ describe('connections of the undici client', () => {
     expect(open.size).toBeGreaterThan(0);
     await client.close();
     await until(() => open.size === 0);
+  });
+
+  it('that never finish their TLS handshake count as never made, and are ended by close too', async () => {
+    const { promise: accepted, resolve } = Promise.withResolvers<void>();
+    const silent = createServer((socket) => {
+      open.add(socket);
+      socket.resume();
+      socket.on('error', () => {});
+      socket.on('close', () => open.delete(socket));
+      resolve();
+    });
+    const open = new Set<Socket>();
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const client = createUndiciHttpClient();
+    const failure = await call(client, url, { timeoutMs: 200 }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ kind: 'timeout', reached: false });
+    await accepted;
+    const inFlight = call(client, url).catch((error: unknown) => error);
+    await until(() => open.size > 0);
+    await client.close();
+    expect(await inFlight).toMatchObject({ kind: 'aborted', reached: false });
+    await until(() => open.size === 0);
+    silent.close();
   });
 });
