@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assertInvariants } from './invariants.ts';
-import { type Pools, realInput, splitConfig, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+import {
+  chatLines,
+  type Pools,
+  realInput,
+  splitConfig,
+  startPools,
+  startWeir,
+  submit,
+  type Weir,
+  waitForBatch,
+} from './weir.ts';
 
 const MODEL = { models: ['gpt-4o-mini'], count_by: { path: 'messages.1.content' } as const };
 const PRICE = { input: '0.15', output: '0.6' };
@@ -82,6 +92,23 @@ describe('one file over three targets', () => {
       targets.push(lines.map((line) => line.weir.target ?? ''));
     }
     expect(targets[1]).toEqual(targets[0]);
+  });
+
+  it('works through many segments, a few at a time', async () => {
+    const input = chatLines(400);
+    const small = await startWeir(
+      splitConfig([pools.servers[0]?.baseUrl ?? ''], [1], {
+        limits: { concurrency: 2 },
+        settings: { segment_lines: 3, part_lines: 2, max_open_segments: 4 },
+      }),
+    );
+    try {
+      const batch = await submit(small, input, { config: 'split' });
+      await waitForBatch(small, batch.id);
+      await assertInvariants(small, batch.id, input);
+    } finally {
+      await small.stop();
+    }
   });
 
   it('summarises the ledger by provider with the batches’ sum', async () => {

@@ -14,8 +14,6 @@ import type { BatchUsage } from '../../protocol/batch.ts';
 import type { OpenBatch } from './open-batch.ts';
 import type { OpenSegment } from './open-segment.ts';
 
-/** Lines a segment may send ahead of the commit that says so: what a crash can leave in doubt. */
-const GRANT_AHEAD_MIN = 64;
 const RETRY_MS_MAX = 5_000;
 
 export interface FinishedLine {
@@ -47,17 +45,16 @@ export class Collector {
 
   private readonly deps: Deps;
   private readonly batch: OpenBatch;
-  private readonly token: string;
+  private readonly partName: () => string;
   private readonly onCommitted: () => void;
   private group = newGroup();
   private flushing: Promise<void> | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private parts = 0;
 
-  constructor(deps: Deps, batch: OpenBatch, token: string, onCommitted: () => void) {
+  constructor(deps: Deps, batch: OpenBatch, partName: () => string, onCommitted: () => void) {
     this.deps = deps;
     this.batch = batch;
-    this.token = token;
+    this.partName = partName;
     this.onCommitted = onCommitted;
   }
 
@@ -193,8 +190,7 @@ export class Collector {
   }
 
   private grantFor(segment: OpenSegment): number {
-    const ahead = Math.max(GRANT_AHEAD_MIN, this.deps.settings.partLines);
-    return Math.min(segment.lease.lines, Math.max(segment.granted, segment.cursor + ahead));
+    return Math.min(segment.lease.lines, Math.max(segment.granted, segment.cursor + segment.window));
   }
 
   /** Results under a lost lease are not delivered, but their calls were real: the ledger keeps them as superseded. */
@@ -238,7 +234,7 @@ export class Collector {
       offset += length + 1;
     }
     const encoded = encodePartIndex(index);
-    const key = `batches/${this.batch.row.id}/parts/${this.token}-${String(this.parts++).padStart(8, '0')}`;
+    const key = `batches/${this.batch.row.id}/parts/${this.partName()}`;
     const writer = await this.deps.files.create(key);
     try {
       await writer.write(Buffer.from(texts.join('')));

@@ -20,6 +20,7 @@ import { SegmentQueue } from './segment-queue.ts';
 
 /** A queue is full when this many times its gates' concurrency is leased and unsent. */
 const QUEUE_AHEAD = 2;
+const WINDOW_MIN = 32;
 
 export class Engine {
   readonly token: string;
@@ -31,8 +32,9 @@ export class Engine {
   private stopping = false;
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
-  /** The last claim found nothing: only a nudge or a tick is reason to ask again. */
-  private dry = false;
+  /** With these queues full the last claim found nothing: a nudge, a tick, or other queues are reason to ask again. */
+  private dryWithout: string | null = null;
+  private parts = 0;
   private idleWaiters: (() => void)[] = [];
 
   constructor(deps: Deps) {
@@ -46,12 +48,12 @@ export class Engine {
 
   /** Claims work for every queue with room. Resolves when the claim is over, not when the work is. */
   wake(): Promise<void> {
-    this.dry = false;
+    this.dryWithout = null;
     return this.claim();
   }
 
   private claim(): Promise<void> {
-    if (this.stopping || this.dry) return Promise.resolve();
+    if (this.stopping || this.dryWithout === this.fullQueues().join()) return Promise.resolve();
     this.claimAgain = true;
     this.claiming ??= this.claimLoop().finally(() => {
       this.claiming = null;
@@ -142,16 +144,17 @@ export class Engine {
       const room = this.deps.settings.maxOpenSegments - this.openSegments;
       if (room <= 0) return;
       const now = Math.floor(this.deps.clock.now() / 1000);
+      const exclude = this.fullQueues();
       const leases = await this.deps.store.segments.claim({
         now,
         until: now + this.deps.settings.leaseSeconds,
         token: this.token,
         limit: Math.min(room, 4),
-        exclude: [...this.queues.values()].filter((queue) => this.isFull(queue)).map((queue) => queue.key),
+        exclude,
       });
       for (const lease of leases) await this.open(lease);
       if (leases.length > 0) this.claimAgain = true;
-      else this.dry = true;
+      else this.dryWithout = exclude.join();
     }
     this.reportIdle();
   }
@@ -159,7 +162,7 @@ export class Engine {
   private async open(lease: SegmentLease): Promise<void> {
     try {
       const batch = await this.openBatch(lease.batchId);
-      const segment = await OpenSegment.open(this.deps, lease, batch);
+      const segment = await OpenSegment.open(this.deps, lease, batch, this.windowOf(batch, lease));
       batch.segments.add(segment);
       // The first grant is committed before anything is sent; a segment with nothing left to do ends by it.
       batch.collector.requestGrant(segment);
@@ -170,15 +173,34 @@ export class Engine {
     }
   }
 
+  /** As many lines as can be in flight at once: sending never waits for a commit, and a crash leaves little in doubt. */
+  private windowOf(batch: OpenBatch, { lane: number }: SegmentLease): number {
+    const lane = batch.row.lanes[number];
+    const sharing = lane?.kind === 'run' ? lane.candidates.slice(0, lane.shared) : [];
+    const slots = sharing.reduce((sum, { provider }) => sum + (this.gates.get(provider)?.limit ?? 0), 0);
+    return Math.max(WINDOW_MIN, slots);
+  }
+
   private async openBatch(id: string): Promise<OpenBatch> {
     const open = this.batches.get(id);
     if (open) return open;
     const row = await this.deps.store.batches.get('all', id);
     const input = row && (await this.deps.store.files.getAny(row.inputFileId));
     if (!row || !input) throw new Error(`batch ${id} or its input file is gone`);
-    const batch = new OpenBatch(this.deps, row, input, this.token, () => this.onCommitted());
+    const batch = new OpenBatch(
+      this.deps,
+      row,
+      input,
+      () => this.partName(),
+      () => this.onCommitted(),
+    );
     this.batches.set(id, batch);
     return batch;
+  }
+
+  /** Unique for all time, also when a batch leaves this process and comes back to it. */
+  private partName(): string {
+    return `${this.token}-${String(this.parts++).padStart(8, '0')}`;
   }
 
   private queue(key: string, segment: OpenSegment): SegmentQueue {
@@ -202,6 +224,10 @@ export class Engine {
       gate?.sources.push({ queue, cap, inFlight: 0 });
     }
     return queue;
+  }
+
+  private fullQueues(): string[] {
+    return [...this.queues.values()].filter((queue) => this.isFull(queue)).map((queue) => queue.key);
   }
 
   private isFull(queue: SegmentQueue): boolean {

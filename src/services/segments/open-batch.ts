@@ -15,11 +15,11 @@ export class OpenBatch {
   private control: BatchControl;
   private graceTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(deps: Deps, row: BatchRow, input: FileRow, token: string, onCommitted: () => void) {
+  constructor(deps: Deps, row: BatchRow, input: FileRow, partName: () => string, onCommitted: () => void) {
     this.row = row;
     this.input = input;
     this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
-    this.collector = new Collector(deps, this, token, onCommitted);
+    this.collector = new Collector(deps, this, partName, onCommitted);
   }
 
   /** True while lines may be sent. */

@@ -25,6 +25,8 @@ export class OpenSegment {
   readonly lane: Extract<Lane, { kind: 'run' }>;
   /** Lines up to this position may be sent; raised by commits, before sending. */
   granted = 0;
+  /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
+  readonly window: number;
   /** Lines without a committed result. */
   remaining: number;
   /** Lines sent (or waiting to be sent again) whose result is not committed yet. */
@@ -46,7 +48,9 @@ export class OpenSegment {
     lane: Extract<Lane, { kind: 'run' }>,
     pending: PendingLine[],
     attempts: ReadonlyMap<number, number>,
+    window: number,
   ) {
+    this.window = window;
     this.lease = lease;
     this.batch = batch;
     this.lane = lane;
@@ -56,7 +60,7 @@ export class OpenSegment {
   }
 
   /** Reads which lines are the segment's own and have no committed result. */
-  static async open(deps: Deps, lease: SegmentLease, batch: OpenBatch): Promise<OpenSegment> {
+  static async open(deps: Deps, lease: SegmentLease, batch: OpenBatch, window: number): Promise<OpenSegment> {
     const lane = batch.row.lanes[lease.lane];
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
     const own = await ownLines(deps, lease, batch);
@@ -70,6 +74,7 @@ export class OpenSegment {
       lane,
       own.filter((line) => !done.has(line.line)),
       attempts,
+      window,
     );
   }
 

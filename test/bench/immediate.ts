@@ -1,0 +1,112 @@
+/**
+ * Immediate mode, everything durable and ledgered, against a bare loop of undici's `Pool.request` on the same simulated
+ * server in the same run. Absolute figures move with the machine; the ratio is what counts.
+ *
+ *   node test/bench/immediate.ts [--rounds 3]
+ */
+import { parseArgs } from 'node:util';
+import { Pool } from 'undici';
+import { chatLines, splitConfig, startWeir, submit, waitForBatch } from '../e2e/weir.ts';
+import { startSimulator } from './simulator.ts';
+import { median, printTable } from './table.ts';
+
+const CASES = [
+  { latencyMs: 0, concurrency: 64, lines: 20_000 },
+  { latencyMs: 0, concurrency: 256, lines: 20_000 },
+  { latencyMs: 20, concurrency: 256, lines: 20_000 },
+  { latencyMs: 200, concurrency: 256, lines: 8_000 },
+];
+
+interface Run {
+  perSecond: number;
+  cpuMicros: number;
+}
+
+async function measure(count: number, work: () => Promise<void>): Promise<Run> {
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  await work();
+  const seconds = (performance.now() - started) / 1000;
+  const used = process.cpuUsage(cpu);
+  return { perSecond: count / seconds, cpuMicros: (used.user + used.system) / count };
+}
+
+async function bareLoop(baseUrl: string, bodies: readonly Buffer[], concurrency: number): Promise<Run> {
+  const url = new URL(baseUrl);
+  const pool = new Pool(url.origin, { connections: concurrency, pipelining: 1 });
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < bodies.length) {
+      const body = bodies[next++] ?? Buffer.alloc(0);
+      const path = `${url.pathname}/chat/completions`;
+      const answer = await pool.request({
+        path,
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      await answer.body.arrayBuffer();
+    }
+  };
+  try {
+    return await measure(bodies.length, async () => {
+      await Promise.all(Array.from({ length: concurrency }, worker));
+    });
+  } finally {
+    await pool.close();
+  }
+}
+
+async function weirBatch(baseUrl: string, input: string, lines: number, concurrency: number): Promise<Run> {
+  const weir = await startWeir(splitConfig([baseUrl], [1], { limits: { concurrency } }));
+  try {
+    // A first small batch opens the connections, as the bare loop's first requests do for it.
+    await waitForBatch(weir, (await submit(weir, chatLines(concurrency), { config: 'split' })).id);
+    const file = await weir.client.files.create({ file: new File([input], 'bench.jsonl'), purpose: 'batch' });
+    return await measure(lines, async () => {
+      const batch = await weir.call<{ id: string }>('/v1/batches', {
+        method: 'POST',
+        body: JSON.stringify({
+          input_file_id: file.id,
+          endpoint: '/v1/chat/completions',
+          completion_window: 'immediate',
+          config: 'split',
+        }),
+      });
+      const ended = await waitForBatch(weir, batch.id, { seconds: 120 });
+      if (ended.request_counts?.completed !== lines) throw new Error(`only ${JSON.stringify(ended.request_counts)}`);
+    });
+  } finally {
+    await weir.stop();
+  }
+}
+
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' } } });
+const rows: string[][] = [];
+for (const { latencyMs, concurrency, lines } of CASES) {
+  const simulator = await startSimulator({ models: ['gpt-4o-mini'], latency_ms: latencyMs });
+  const input = chatLines(lines);
+  const bodies = input
+    .trimEnd()
+    .split('\n')
+    .map((line) => Buffer.from(JSON.stringify((JSON.parse(line) as { body: object }).body)));
+  const bare: Run[] = [];
+  const weir: Run[] = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    bare.push(await bareLoop(simulator.baseUrl, bodies, concurrency));
+    weir.push(await weirBatch(simulator.baseUrl, input, lines, concurrency));
+  }
+  await simulator.stop();
+  const bareRate = median(bare.map((run) => run.perSecond));
+  const weirRate = median(weir.map((run) => run.perSecond));
+  rows.push([
+    `${latencyMs} ms`,
+    String(concurrency),
+    bareRate.toFixed(0),
+    weirRate.toFixed(0),
+    (weirRate / bareRate).toFixed(2),
+    median(weir.map((run) => run.cpuMicros)).toFixed(0),
+    latencyMs === 0 ? '–' : (weirRate / ((concurrency * 1000) / latencyMs)).toFixed(2),
+  ]);
+}
+printTable(['latency', 'in flight', 'bare req/s', 'weir req/s', 'ratio', 'µs CPU/req', 'slot use'], rows);

@@ -1,0 +1,13 @@
+/** `npm run bench`: every benchmark, one after the other. */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const BENCHMARKS = ['immediate.ts'];
+
+for (const name of BENCHMARKS) {
+  console.log(`\n${name}`);
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, name), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exitCode = 1;
+}
