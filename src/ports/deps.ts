@@ -11,7 +11,8 @@ import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Random } from './random.ts';
 import type { Settings } from './settings.ts';
-import type { Scope, Store } from './store.ts';
+import type { Store } from './store.ts';
+import type { Scope } from './store-query.ts';
 
 /** What every service gets; made once, in src/runtime. */
 export interface Deps {

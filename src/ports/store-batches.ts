@@ -3,7 +3,7 @@ import type { BatchError, BatchStatus, BatchUsage } from '../protocol/batch.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Metadata } from '../protocol/metadata.ts';
 import type { FileRow } from './store-files.ts';
-import type { ListQuery, Scope } from './store.ts';
+import type { ListQuery, Scope } from './store-query.ts';
 
 /** Why a batch stops before its lines are done; its rest is written as `batch_cancelled` or `batch_expired`. */
 export type StopReason = 'cancelled' | 'expired';
@@ -86,7 +86,15 @@ export interface StoreBatches {
   start(
     id: string,
     token: string,
-    change: { now: number; total: number; refused: number; model: string | null; lanes: Lane[]; lanesKey: string; segments: number },
+    change: {
+      now: number;
+      total: number;
+      refused: number;
+      model: string | null;
+      lanes: Lane[];
+      lanesKey: string;
+      segments: number;
+    },
   ): Promise<boolean>;
   /** validating → failed. */
   fail(id: string, token: string, change: { now: number; errors: BatchError[] }): Promise<boolean>;

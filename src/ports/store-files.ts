@@ -1,6 +1,6 @@
 import type { PlanSummary } from '../core/plan.ts';
 import type { FilePurpose } from '../protocol/file.ts';
-import type { ListQuery, Scope } from './store.ts';
+import type { ListQuery, Scope } from './store-query.ts';
 
 export interface FileRow {
   id: string;

@@ -1,5 +1,5 @@
 import type { KeyRole } from '../protocol/key.ts';
-import type { ListQuery } from './store.ts';
+import type { ListQuery } from './store-query.ts';
 
 export interface KeyRow {
   id: string;

@@ -1,7 +1,7 @@
 import type { UploadPurpose } from '../protocol/file.ts';
 import type { UploadStatus } from '../protocol/upload.ts';
 import type { FileRow } from './store-files.ts';
-import type { Scope } from './store.ts';
+import type { Scope } from './store-query.ts';
 
 export interface UploadRow {
   id: string;

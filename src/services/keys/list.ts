@@ -1,6 +1,6 @@
 import { notFound } from '../../core/api-error.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
-import type { ListQuery } from '../../ports/store.ts';
+import type { ListQuery } from '../../ports/store-query.ts';
 import type { KeyObject } from '../../protocol/key.ts';
 import { type Page, toPage } from '../../protocol/page.ts';
 import { toKeyObject } from './present.ts';

@@ -1,7 +1,7 @@
 import { notFound } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { ListQuery } from '../../ports/store.ts';
 import type { LedgerFilter } from '../../ports/store-ledger.ts';
+import type { ListQuery } from '../../ports/store-query.ts';
 import type { LedgerEntryObject } from '../../protocol/ledger.ts';
 import { type Page, toPage } from '../../protocol/page.ts';
 import { toLedgerEntry } from './present.ts';
