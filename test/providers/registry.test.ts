@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { priceFiles } from '../../config/prices/index.ts';
 import { presetNames } from '../../providers/openai-compatible/presets.ts';
@@ -14,20 +13,6 @@ const examples: Record<string, object> = {
 };
 
 describe('the registry of provider kinds', () => {
-  it('knows every kind by the name of its folder', () => {
-    const folders = readdirSync(new URL('../../providers', import.meta.url), { withFileTypes: true });
-    const names = folders.filter((entry) => entry.isDirectory() && entry.name !== 'shared').map(({ name }) => name);
-    expect([...kinds.keys()].sort()).toEqual(names.sort());
-    for (const name of names) {
-      for (const file of ['index', 'config', 'convert', 'client', 'status', 'results', 'usage']) {
-        expect(existsSync(new URL(`../../providers/${name}/${file}.ts`, import.meta.url)), `${name}/${file}.ts`).toBe(
-          true,
-        );
-      }
-      expect(existsSync(new URL(`../../providers/${name}/README.md`, import.meta.url)), `${name}/README.md`).toBe(true);
-    }
-  });
-
   it.each([...kinds.keys()])('makes a provider of kind %s that keeps the contract', (kind) => {
     const provider = createProvider(kind, examples[kind] ?? {}, 'my-provider');
     expect(provider).toMatchObject({ name: 'my-provider', kind });
