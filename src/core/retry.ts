@@ -118,8 +118,9 @@ function nextCandidate(
 ): number | null {
   for (let index = from + 1; index < candidates.length; index++) {
     const rule = candidates[index]?.enterOn;
-    const admits =
-      rule === 'any' || (rule === 'trouble' ? fault !== 'own' : rule?.includes(failure.status ?? 500) === true);
+    // No answer, or one that cannot be read, counts as the server's error.
+    const status = failure.status !== null && failure.status >= 400 ? failure.status : 500;
+    const admits = rule === 'any' || (rule === 'trouble' ? fault !== 'own' : rule?.includes(status) === true);
     if (admits) return index;
   }
   return null;

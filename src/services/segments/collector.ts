@@ -4,61 +4,47 @@
  */
 import type { PartIndexEntry } from '../../core/part.ts';
 import { encodePartIndex, RECORD_SUCCEEDED } from '../../core/part.ts';
-import type { ResultText } from '../../core/result-text.ts';
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
-import type { BatchUsage } from '../../protocol/batch.ts';
-import type { OpenBatch } from './open-batch.ts';
-import type { OpenSegment } from './open-segment.ts';
+import type { BatchInHand, FinishedLine, Results, SegmentInHand } from './work.ts';
 
 const RETRY_MS_MAX = 5_000;
-
-export interface FinishedLine {
-  segment: OpenSegment;
-  line: number;
-  succeeded: boolean;
-  attempts: number;
-  text: ResultText;
-  usage: BatchUsage | null;
-  entry: LedgerEntryRow | null;
-}
 
 interface Group {
   lines: FinishedLine[];
   /** Entries of attempts that did not decide their line. */
-  entries: { segment: OpenSegment; entry: LedgerEntryRow }[];
+  entries: { segment: SegmentInHand; entry: LedgerEntryRow }[];
   bytes: number;
-  touched: Set<OpenSegment>;
-  givenUp: OpenSegment[];
+  touched: Set<SegmentInHand>;
+  givenUp: SegmentInHand[];
   /** Written once per group: a commit whose answer was lost is repeated under the same key, and then known. */
   part: PartRow | null;
 }
 
 const newGroup = (): Group => ({ lines: [], entries: [], bytes: 0, touched: new Set(), givenUp: [], part: null });
 
-export class Collector {
+export class Collector implements Results {
   /** Results waiting to become durable. */
   uncommitted = 0;
 
   private readonly deps: Deps;
-  private readonly batch: OpenBatch;
+  private readonly batch: BatchInHand;
   private readonly partName: () => string;
   private readonly onCommitted: () => void;
   private group = newGroup();
   private flushing: Promise<void> | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(deps: Deps, batch: OpenBatch, partName: () => string, onCommitted: () => void) {
+  constructor(deps: Deps, batch: BatchInHand, partName: () => string, onCommitted: () => void) {
     this.deps = deps;
     this.batch = batch;
     this.partName = partName;
     this.onCommitted = onCommitted;
   }
 
-  /** Takes the result of a line. */
   finish(line: FinishedLine): void {
     this.group.lines.push(line);
     this.group.bytes += line.text.text.length;
@@ -67,30 +53,26 @@ export class Collector {
     this.schedule();
   }
 
-  /** Takes the entry of an attempt after which the line goes on. */
-  record(segment: OpenSegment, entry: LedgerEntryRow): void {
+  record(segment: SegmentInHand, entry: LedgerEntryRow): void {
     this.group.entries.push({ segment, entry });
     this.group.touched.add(segment);
     this.schedule();
   }
 
-  /** Takes back a line that was sent and will not go on here: its batch stops, or the process does. */
-  giveUp(segment: OpenSegment, entry: LedgerEntryRow | null): void {
+  giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void {
     if (entry) this.group.entries.push({ segment, entry });
     this.group.givenUp.push(segment);
     this.group.touched.add(segment);
     this.schedule();
   }
 
-  /** Asks for a commit that lets the segment send more lines. */
-  requestGrant(segment: OpenSegment): void {
+  requestGrant(segment: SegmentInHand): void {
     if (this.group.touched.has(segment) && this.flushing) return;
     this.group.touched.add(segment);
     this.flushSoon();
   }
 
-  /** A segment's input could not be read: give it back after a moment, so that somebody tries again. */
-  failLoading(segment: OpenSegment, error: unknown): void {
+  failLoading(segment: SegmentInHand, error: unknown): void {
     segment.closed = true;
     this.deps.log.error(
       { batch: this.batch.row.id, segment: segment.lease.id, error: String(error) },
@@ -189,14 +171,14 @@ export class Collector {
     }
   }
 
-  private grantFor(segment: OpenSegment): number {
+  private grantFor(segment: SegmentInHand): number {
     return Math.min(segment.lease.lines, Math.max(segment.granted, segment.cursor + segment.window));
   }
 
   /** Results under a lost lease are not delivered, but their calls were real: the ledger keeps them as superseded. */
   private async dropLost(group: Group, lost: readonly string[]): Promise<void> {
     const gone = [...group.touched].filter((segment) => lost.length === 0 || lost.includes(segment.lease.id));
-    const isGone = (segment: OpenSegment): boolean => gone.includes(segment);
+    const isGone = (segment: SegmentInHand): boolean => gone.includes(segment);
     const waste = [
       ...group.lines.filter((line) => isGone(line.segment)).flatMap((line) => line.entry ?? []),
       ...group.entries.filter(({ segment }) => isGone(segment)).map(({ entry }) => entry),
@@ -258,8 +240,8 @@ export class Collector {
   }
 }
 
-function countBySegment(lines: readonly FinishedLine[]): Map<OpenSegment, number> {
-  const counts = new Map<OpenSegment, number>();
+function countBySegment(lines: readonly FinishedLine[]): Map<SegmentInHand, number> {
+  const counts = new Map<SegmentInHand, number>();
   for (const { segment } of lines) counts.set(segment, (counts.get(segment) ?? 0) + 1);
   return counts;
 }

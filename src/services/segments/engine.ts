@@ -12,11 +12,11 @@ import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import type { Member } from './gate.ts';
 import { Gate } from './gate.ts';
-import type { Job } from './job.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
+import type { Job } from './work.ts';
 
 /** A queue is full when this many times its gates' concurrency is leased and unsent. */
 const QUEUE_AHEAD = 2;
@@ -129,7 +129,7 @@ export class Engine {
 
   private get uncommitted(): number {
     let count = 0;
-    for (const batch of this.batches.values()) count += batch.collector.uncommitted;
+    for (const batch of this.batches.values()) count += batch.results.uncommitted;
     return count;
   }
 
@@ -165,7 +165,7 @@ export class Engine {
       const segment = await OpenSegment.open(this.deps, lease, batch, this.windowOf(batch, lease));
       batch.segments.add(segment);
       // The first grant is committed before anything is sent; a segment with nothing left to do ends by it.
-      batch.collector.requestGrant(segment);
+      batch.results.requestGrant(segment);
       this.queue(lease.queue, segment).add(segment);
     } catch (error) {
       this.deps.log.error({ segment: lease.id, error: String(error) }, 'segment cannot be opened');
@@ -282,7 +282,7 @@ export class Engine {
   }
 
   private async closeBatch(batch: OpenBatch): Promise<void> {
-    await batch.collector.drain();
+    await batch.results.drain();
     const held = [...batch.segments].filter((segment) => segment.remaining > 0 && !segment.lost);
     await this.deps.store.segments.release(held.map(({ lease }) => ({ id: lease.id, token: lease.token })));
     batch.close();

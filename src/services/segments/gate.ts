@@ -10,8 +10,8 @@ import type { Candidate } from '../../core/lane.ts';
 import { MinuteBudget } from '../../core/limiter.ts';
 import { detour, isPressure } from '../../core/retry.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Job } from './job.ts';
 import type { SegmentQueue } from './segment-queue.ts';
+import type { Job } from './work.ts';
 
 export interface Member {
   url: string;

@@ -12,9 +12,9 @@ import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { priceAttempt } from '../ledger/price-attempt.ts';
 import type { Gate, Member } from './gate.ts';
 import { estimateTokens } from './gate.ts';
-import type { Job } from './job.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
+import type { Job } from './work.ts';
 
 /** Takes a line from its first call to its result: attempts, entries, and where to go next. */
 export class LineRunner {
@@ -81,7 +81,7 @@ export class LineRunner {
     gpuMicroseconds: number | null,
   ): void {
     const { segment } = job;
-    const stopped = failure.kind === 'cancelled' || segment.closed || !segment.batch.running;
+    const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
     const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit());
     const final = !stopped && step.do === 'fail';
     const entry = outcome.reached ? this.entry(job, gate, candidate, outcome, final, gpuMicroseconds) : null;
@@ -90,10 +90,10 @@ export class LineRunner {
       return;
     }
     if (stopped || step.do === 'fail') {
-      segment.batch.collector.giveUp(segment, entry);
+      segment.batch.results.giveUp(segment, entry);
       return;
     }
-    if (entry) segment.batch.collector.record(segment, entry);
+    if (entry) segment.batch.results.record(segment, entry);
     job.progress = step.progress;
     this.enqueue(job, step.delayMs);
   }
@@ -110,7 +110,7 @@ export class LineRunner {
     job.doubtRecorded = true;
     job.attempts += 1;
     const outcome = { result: null, failure: null, warnings: [], reached: true, latencyMs: 0 };
-    job.segment.batch.collector.record(job.segment, this.entry(job, gate, candidate, outcome, false, null));
+    job.segment.batch.results.record(job.segment, this.entry(job, gate, candidate, outcome, false, null));
   }
 
   private entry(
@@ -163,8 +163,7 @@ export class LineRunner {
   ): void {
     const error = toErrorBody(failure);
     this.finish(job, candidate, entry, {
-      // A refusal of our own is answered as a provider would: 400 with the parameter's name.
-      statusCode: failure.status ?? (failure.reachedProvider ? null : 400),
+      statusCode: statusOf(failure),
       requestId: result?.requestId ?? null,
       body: result?.body ?? JSON.stringify({ error }),
       error: { code: error.code, message: error.message },
@@ -206,7 +205,7 @@ export class LineRunner {
         output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
       },
     });
-    segment.batch.collector.finish({
+    segment.batch.results.finish({
       segment,
       line: job.line,
       succeeded: answer.error === null,
@@ -216,6 +215,12 @@ export class LineRunner {
       entry,
     });
   }
+}
+
+/** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */
+function statusOf(failure: Failure): number | null {
+  if (failure.status !== null) return failure.status >= 400 ? failure.status : null;
+  return failure.reachedProvider || failure.kind === 'connection' ? null : 400;
 }
 
 function noSuchProvider(candidate: Candidate): Failure {

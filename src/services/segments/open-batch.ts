@@ -3,14 +3,14 @@ import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import { Collector } from './collector.ts';
 import type { OpenSegment } from './open-segment.ts';
+import type { BatchInHand } from './work.ts';
 
 /** A batch of which this process holds segments. */
-export class OpenBatch {
+export class OpenBatch implements BatchInHand {
   readonly row: BatchRow;
   readonly input: FileRow;
-  readonly collector: Collector;
+  readonly results: Collector;
   readonly segments = new Set<OpenSegment>();
-  /** Ends the requests in flight, when a stop has outlasted its grace. */
   readonly abort = new AbortController();
   private control: BatchControl;
   private graceTimer: ReturnType<typeof setTimeout> | null = null;
@@ -19,10 +19,9 @@ export class OpenBatch {
     this.row = row;
     this.input = input;
     this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
-    this.collector = new Collector(deps, this, partName, onCommitted);
+    this.results = new Collector(deps, this, partName, onCommitted);
   }
 
-  /** True while lines may be sent. */
   get running(): boolean {
     return this.control.status === 'in_progress' && this.control.stop === null && !this.control.paused;
   }

@@ -4,8 +4,7 @@ import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
-import type { Job } from './job.ts';
-import type { OpenBatch } from './open-batch.ts';
+import type { BatchInHand, Job, SegmentInHand } from './work.ts';
 
 /** Lines are read from the input in chunks of at most this, unless one line alone is longer. */
 const CHUNK_BYTES = 512 * 1024;
@@ -19,21 +18,15 @@ interface PendingLine {
 }
 
 /** A leased segment: which of its lines still need a result, and the next few of them ready to send. */
-export class OpenSegment {
+export class OpenSegment implements SegmentInHand {
   readonly lease: SegmentLease;
-  readonly batch: OpenBatch;
+  readonly batch: BatchInHand;
   readonly lane: Extract<Lane, { kind: 'run' }>;
-  /** Lines up to this position may be sent; raised by commits, before sending. */
   granted = 0;
-  /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
   readonly window: number;
-  /** Lines without a committed result. */
   remaining: number;
-  /** Lines sent (or waiting to be sent again) whose result is not committed yet. */
   outstanding = 0;
-  /** Set when the lease is gone or the process stops: nothing more is sent. */
   closed = false;
-  /** Set when somebody else holds the lease. */
   lost = false;
   loading = false;
 
@@ -44,7 +37,7 @@ export class OpenSegment {
 
   private constructor(
     lease: SegmentLease,
-    batch: OpenBatch,
+    batch: BatchInHand,
     lane: Extract<Lane, { kind: 'run' }>,
     pending: PendingLine[],
     attempts: ReadonlyMap<number, number>,
@@ -60,7 +53,7 @@ export class OpenSegment {
   }
 
   /** Reads which lines are the segment's own and have no committed result. */
-  static async open(deps: Deps, lease: SegmentLease, batch: OpenBatch, window: number): Promise<OpenSegment> {
+  static async open(deps: Deps, lease: SegmentLease, batch: BatchInHand, window: number): Promise<OpenSegment> {
     const lane = batch.row.lanes[lease.lane];
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
     const own = await ownLines(deps, lease, batch);
@@ -78,7 +71,6 @@ export class OpenSegment {
     );
   }
 
-  /** True when the line may have been sent under an earlier lease that ended without a word. */
   maybeSent(job: Job): boolean {
     return job.position < this.lease.granted;
   }
@@ -91,7 +83,6 @@ export class OpenSegment {
     return !this.loading && !this.closed && this.buffer.length < CHUNK_LINES / 2 && this.next < this.pending.length;
   }
 
-  /** The position of the next line to send; the segment's size when there is none. */
   get cursor(): number {
     return this.buffer[0]?.position ?? this.pending[this.next]?.position ?? this.lease.lines;
   }
@@ -154,7 +145,7 @@ export class OpenSegment {
   }
 }
 
-async function ownLines(deps: Deps, lease: SegmentLease, batch: OpenBatch): Promise<PendingLine[]> {
+async function ownLines(deps: Deps, lease: SegmentLease, batch: BatchInHand): Promise<PendingLine[]> {
   const { planKey } = batch.input;
   const { lanesKey } = batch.row;
   if (planKey === null || lanesKey === null) throw new Error(`batch ${batch.row.id} has no plan`);

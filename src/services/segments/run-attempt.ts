@@ -4,7 +4,7 @@ import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { applyParams } from '../../core/params.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Job } from './job.ts';
+import type { Job } from './work.ts';
 
 export interface AttemptOutcome {
   /** null when the line was refused before a call. */

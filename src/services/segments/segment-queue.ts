@@ -1,14 +1,13 @@
 import type { Deps } from '../../ports/deps.ts';
-import type { Job } from './job.ts';
-import type { OpenBatch } from './open-batch.ts';
 import type { OpenSegment } from './open-segment.ts';
+import type { BatchInHand, Job } from './work.ts';
 
 /** The open segments of one queue. Batches take turns line by line; within a batch the oldest segment goes first. */
 export class SegmentQueue {
   readonly key: string;
   private readonly deps: Deps;
   private readonly onReady: () => void;
-  private readonly turns: { batch: OpenBatch; segments: OpenSegment[] }[] = [];
+  private readonly turns: { batch: BatchInHand; segments: OpenSegment[] }[] = [];
 
   constructor(key: string, deps: Deps, onReady: () => void) {
     this.key = key;
@@ -42,7 +41,7 @@ export class SegmentQueue {
         const job = segment.take();
         this.prefetch(segment);
         if (job) return job;
-        if (segment.cursor >= segment.granted && segment.undispatched > 0) turn.batch.collector.requestGrant(segment);
+        if (segment.cursor >= segment.granted && segment.undispatched > 0) turn.batch.results.requestGrant(segment);
       }
     }
     return undefined;
@@ -60,6 +59,6 @@ export class SegmentQueue {
     segment
       .load(this.deps)
       .then(() => this.onReady())
-      .catch((error: unknown) => segment.batch.collector.failLoading(segment, error));
+      .catch((error: unknown) => segment.batch.results.failLoading(segment, error));
   }
 }

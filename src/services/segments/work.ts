@@ -1,0 +1,92 @@
+/** The nouns of the engine: what its parts know of each other. */
+import type { Candidate, Lane } from '../../core/lane.ts';
+import type { ResultText } from '../../core/result-text.ts';
+import type { LineProgress } from '../../core/retry.ts';
+import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
+import type { FileRow } from '../../ports/store-files.ts';
+import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import type { SegmentLease } from '../../ports/store-segments.ts';
+import type { BatchUsage } from '../../protocol/batch.ts';
+import type { RequestLine } from '../../protocol/request-line.ts';
+
+/** One line of an open segment, on its way to a result. */
+export interface Job {
+  segment: SegmentInHand;
+  /** 0-based line of the input file. */
+  line: number;
+  /** Index among the segment's own lines: what the segment's grant counts. */
+  position: number;
+  request: RequestLine;
+  /** Bytes of the line, for token estimates. */
+  bytes: number;
+  /** Where it may go, in order; `progress.candidate` is an index into these. */
+  candidates: readonly Candidate[];
+  progress: LineProgress;
+  /** Attempts that reached a provider so far, earlier leases included. */
+  attempts: number;
+  warnings: string[];
+  /** Sum of its attempts' known amounts, in nano-USD. */
+  costNano: number;
+  /** The ledger has been told that an earlier lease may have sent it. */
+  doubtRecorded: boolean;
+}
+
+/** A segment this process holds the lease of. */
+export interface SegmentInHand {
+  readonly lease: SegmentLease;
+  readonly batch: BatchInHand;
+  readonly lane: Extract<Lane, { kind: 'run' }>;
+  /** Lines up to this position may be sent; raised by commits, before sending. */
+  granted: number;
+  /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
+  readonly window: number;
+  /** The position of the next line to send; the segment's size when there is none. */
+  readonly cursor: number;
+  /** Lines without a committed result. */
+  remaining: number;
+  /** Lines sent (or waiting to be sent again) whose result is not committed yet. */
+  outstanding: number;
+  /** Set when the lease is gone or the process stops: nothing more is sent. */
+  closed: boolean;
+  /** Set when somebody else holds the lease. */
+  lost: boolean;
+  /** True when the line may have been sent under an earlier lease that ended without a word. */
+  maybeSent(job: Job): boolean;
+}
+
+/** A batch of which this process holds segments. */
+export interface BatchInHand {
+  readonly row: BatchRow;
+  readonly input: FileRow;
+  /** True while lines may be sent. */
+  readonly running: boolean;
+  /** Ends the requests in flight, when a stop has outlasted its grace. */
+  readonly abort: AbortController;
+  readonly results: Results;
+  /** Takes in what the store says of the batch. */
+  apply(control: BatchControl, drainMs: number): void;
+}
+
+/** Where results become durable. */
+export interface Results {
+  /** Takes the result of a line. */
+  finish(line: FinishedLine): void;
+  /** Takes the entry of an attempt after which the line goes on. */
+  record(segment: SegmentInHand, entry: LedgerEntryRow): void;
+  /** Takes back a line that was sent and will not go on here: its batch stops, or the process does. */
+  giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void;
+  /** Asks for a commit that lets the segment send more lines. */
+  requestGrant(segment: SegmentInHand): void;
+  /** Gives a segment back after a moment because its input could not be read. */
+  failLoading(segment: SegmentInHand, error: unknown): void;
+}
+
+export interface FinishedLine {
+  segment: SegmentInHand;
+  line: number;
+  succeeded: boolean;
+  attempts: number;
+  text: ResultText;
+  usage: BatchUsage | null;
+  entry: LedgerEntryRow | null;
+}
