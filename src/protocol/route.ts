@@ -1,0 +1,150 @@
+import { z } from '@hono/zod-openapi';
+import { ENDPOINTS } from './endpoint.ts';
+
+/**
+ * A routing config, in Portkey's words: a tree whose leaves are targets. The schema gives the shape; what no schema can
+ * say (names that must exist, weights that must not all be zero) is checked by core/route-check.ts.
+ */
+export const ROUTE_DEPTH_MAX = 8;
+export const ROUTE_NODES_MAX = 64;
+export const ROUTE_RETRIES_MAX = 5;
+/** Names of one tenant's routes; a slash would look like `provider/model`. */
+export const ROUTE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
+export const ROUTE_NAME_RULE = 'use 1 to 128 letters, digits, . _ : or -, starting with a letter or digit';
+
+const statusCodes = z.array(z.int().min(100).max(599)).min(1).max(64);
+const params = z.record(z.string(), z.unknown());
+
+export const retrySchema = z.strictObject({
+  attempts: z.int().min(0).max(ROUTE_RETRIES_MAX).optional(),
+  on_status_codes: statusCodes.optional(),
+  use_retry_after_header: z.boolean().optional(),
+});
+
+const conditionSchema = z.strictObject({
+  query: z.record(z.string(), z.unknown()),
+  // biome-ignore lint/suspicious/noThenProperty: the word of the routing config; a plain value, never awaited.
+  then: z.string().min(1).max(128),
+});
+
+export const strategySchema = z.strictObject({
+  mode: z.enum(['single', 'loadbalance', 'fallback', 'conditional']),
+  by: z.enum(['requests', 'capacity', 'tokens']).optional(),
+  on_status_codes: statusCodes.optional(),
+  conditions: z.array(conditionSchema).min(1).max(32).optional(),
+  default: z.string().min(1).max(128).optional(),
+});
+
+export const routeSchema = z
+  .strictObject({
+    name: z.string().min(1).max(128).optional(),
+    strategy: strategySchema.optional(),
+    get targets() {
+      return z.array(routeSchema).min(1).max(ROUTE_NODES_MAX).optional();
+    },
+    provider: z.string().min(1).max(128).optional(),
+    model: z.string().min(1).max(256).optional(),
+    weight: z.number().min(0).max(1e9).optional(),
+    mode: z.enum(['batch', 'immediate', 'auto']).optional(),
+    retry: retrySchema.optional(),
+    request_timeout: z.int().min(1).max(86_400_000).optional(),
+    default_params: params.optional(),
+    override_params: params.optional(),
+    drop_params: z.array(z.string().min(1).max(256)).max(64).optional(),
+  })
+  .openapi('RouteConfig');
+
+export type Route = z.infer<typeof routeSchema>;
+export type Strategy = z.infer<typeof strategySchema>;
+
+const HOOKS = 'guardrails and mutators are not supported; remove it and check results after the batch';
+const CREDENTIALS = 'credentials belong to the server: name a configured `provider` instead and remove it';
+
+/** Fields of a Portkey config that have no meaning here (yet), with what to do instead. */
+export const REFUSED_ROUTE_FIELDS: Readonly<Record<string, string>> = {
+  cache: 'caching of answers is not supported by this version; remove it',
+  sticky: 'sticky assignment is not supported; remove it: the same file and route always split the same way',
+  cb_config: 'circuit breakers are not configured per route; remove it: a failing target is left by itself',
+  input_guardrails: HOOKS,
+  output_guardrails: HOOKS,
+  before_request_hooks: HOOKS,
+  after_request_hooks: HOOKS,
+  input_mutators: HOOKS,
+  output_mutators: HOOKS,
+  api_key: CREDENTIALS,
+  virtual_key: CREDENTIALS,
+  custom_host: 'a host is set by the operator as the base URL of a provider; name that `provider` and remove it',
+  forward_headers: 'headers are not forwarded to providers; remove it',
+  prompt_id: 'stored prompts are not supported; put the messages into the request lines',
+  passthrough: 'a target takes the provider of the line when it names none; remove it',
+  strict_open_ai_compliance: 'answers always have the shape of OpenAI; remove it',
+  deployments: 'deployments are set by the operator on the provider; name that `provider` and remove it',
+  metadata: 'metadata belongs to the batch, not to the route; send it with the batch',
+  max_attempts: 'the name is `attempts`',
+  use_retry_after_headers: 'the name is `use_retry_after_header`',
+};
+
+/** A route with its name, as /v1/routes shows it. Routes of the config file cannot be changed over the API. */
+export const namedRouteSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('route'),
+    name: z.string(),
+    config: routeSchema,
+    source: z.enum(['config', 'stored']),
+    created_at: z.number().int(),
+    updated_at: z.number().int(),
+  })
+  .openapi('Route');
+
+export const routeListSchema = z
+  .object({ object: z.literal('list'), data: z.array(namedRouteSchema) })
+  .openapi('RouteList');
+
+// `config` stays open here: its own check names every problem with its path.
+const configBody = z.record(z.string(), z.unknown()).openapi({
+  type: 'object',
+  description: 'A routing config; see the schema RouteConfig.',
+});
+
+export const routePutSchema = z.object({ config: configBody }).openapi('RoutePut');
+
+export const routeCreateSchema = z
+  .object({ name: z.string().regex(ROUTE_NAME_PATTERN, ROUTE_NAME_RULE), config: configBody })
+  .openapi('RouteCreate');
+
+export const routeDeletedSchema = z
+  .object({ id: z.string(), object: z.literal('route'), name: z.string(), deleted: z.literal(true) })
+  .openapi('RouteDeleted');
+
+export const modelSchema = z
+  .object({ id: z.string(), object: z.literal('model'), created: z.number().int(), owned_by: z.string() })
+  .openapi('Model');
+
+export const modelListSchema = z.object({ object: z.literal('list'), data: z.array(modelSchema) }).openapi('ModelList');
+
+const limit = z.number().nullable();
+
+/** What an administrator sees of a provider: never its settings, which hold secrets. */
+export const providerSchema = z
+  .object({
+    object: z.literal('provider'),
+    name: z.string(),
+    kind: z.string(),
+    endpoints: z.array(z.enum(ENDPOINTS)),
+    models: z.array(z.string()),
+    models_from: z.enum(['config', 'provider', 'unknown']),
+    /** Why the provider's own list is missing or old; null when all is well. */
+    models_error: z.string().nullable(),
+    limits: z.object({ concurrency: limit, requests_per_minute: limit, tokens_per_minute: limit }),
+    health: z.enum(['unknown', 'healthy', 'unhealthy']),
+  })
+  .openapi('Provider');
+
+export const providerListSchema = z
+  .object({ object: z.literal('list'), data: z.array(providerSchema) })
+  .openapi('ProviderList');
+
+export type NamedRoute = z.infer<typeof namedRouteSchema>;
+export type ModelObject = z.infer<typeof modelSchema>;
+export type ProviderObject = z.infer<typeof providerSchema>;
