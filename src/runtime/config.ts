@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import type { Provider } from '../../providers/contract.ts';
+import type { ProviderKind } from '../../providers/contract-kind.ts';
+import { suggestion } from '../core/close-names.ts';
+import { type Checked, check, formatPath, type Problem } from '../core/problems.ts';
+import { compileOwnPrice, type OwnPriceBook, ownPriceSchema } from '../core/rates.ts';
+import { checkRoute } from '../core/route-check.ts';
+import type { Settings } from '../ports/settings.ts';
+import { ROUTE_NAME_PATTERN, ROUTE_NAME_RULE, type Route } from '../protocol/route.ts';
+import { readConfigText } from './config-text.ts';
+import type { Environment } from './env.ts';
+import { readSettings } from './settings.ts';
+
+/** What a config file comes to. */
+export interface Config {
+  providers: ReadonlyMap<string, Provider>;
+  ownPrices: ReadonlyMap<string, OwnPriceBook>;
+  routes: ReadonlyMap<string, Route>;
+  settings: Settings;
+}
+
+export interface ConfigOptions {
+  environment: Environment;
+  kinds: ReadonlyMap<string, ProviderKind>;
+}
+
+/** No slash and no @: requests name a model as `provider/model` or `@provider/model`. */
+const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+/** Shorter values stand in ordinary words. */
+const SHORTEST_SECRET = 4;
+
+const fileSchema = z.strictObject({
+  providers: z.record(z.string(), z.unknown()).nullish(),
+  routes: z.record(z.string(), z.unknown()).nullish(),
+  settings: z.unknown().optional(),
+});
+
+/** Reads a config file's text. Finds everything wrong with it at once; no message holds a value of the environment. */
+export function readConfig(text: string, options: ConfigOptions): Checked<Config> {
+  const problems: Problem[] = [];
+  const { value, secrets } = readConfigText(text, options.environment, problems);
+  const config = problems.some((problem) => problem.path.startsWith('line '))
+    ? null
+    : readTree(value ?? {}, options, problems);
+  if (config !== null && problems.length === 0) return { ok: true, value: config };
+  return { ok: false, problems: problems.map((problem) => hideSecrets(problem, secrets)) };
+}
+
+function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): Config | null {
+  const file = check(fileSchema, tree);
+  if (!file.ok) {
+    problems.push(...file.problems);
+    return null;
+  }
+  const entries = Object.entries(file.value.providers ?? {});
+  const names = new Set(entries.map(([name]) => name));
+  const providers = new Map<string, Provider>();
+  const ownPrices = new Map<string, OwnPriceBook>();
+  for (const [name, entry] of entries) {
+    const provider = readProvider(name, entry, options.kinds, problems);
+    if (provider === null) continue;
+    providers.set(name, provider);
+    const price = check(ownPriceSchema.optional(), (entry as { price?: unknown }).price, ['providers', name, 'price']);
+    if (!price.ok) problems.push(...price.problems);
+    else if (price.value !== undefined) ownPrices.set(name, compileOwnPrice(price.value));
+  }
+  const routes = new Map<string, Route>();
+  for (const [name, entry] of Object.entries(file.value.routes ?? {})) {
+    const route = readRoute(name, entry, names, problems);
+    if (route !== null) routes.set(name, route);
+  }
+  const settings = readSettings(file.value.settings, ['settings'], problems);
+  return { providers, ownPrices, routes, settings };
+}
+
+function readProvider(
+  name: string,
+  entry: unknown,
+  kinds: ReadonlyMap<string, ProviderKind>,
+  problems: Problem[],
+): Provider | null {
+  const path = ['providers', name];
+  const report = (at: readonly string[], message: string) => {
+    problems.push({ path: formatPath(at), message });
+    return null;
+  };
+  if (!PROVIDER_NAME.test(name)) {
+    return report(path, 'use 1 to 64 letters, digits, . _ or - as a name, starting with a letter or digit');
+  }
+  if (entry === null || typeof entry !== 'object' || Array.isArray(entry)) return report(path, 'must be a mapping');
+  const { kind } = entry as { kind?: unknown };
+  const known = [...kinds.keys()];
+  if (typeof kind !== 'string') return report([...path, 'kind'], `is required: one of ${known.join(', ')}`);
+  const found = kinds.get(kind);
+  if (found === undefined) {
+    return report(
+      [...path, 'kind'],
+      `this version has no such kind.${suggestion(kind, known)} Use ${known.join(', ')}`,
+    );
+  }
+  const settings = check(found.settings, entry, path);
+  if (settings.ok) return found.create(name, settings.value);
+  problems.push(...settings.problems);
+  return null;
+}
+
+function readRoute(name: string, entry: unknown, providers: ReadonlySet<string>, problems: Problem[]): Route | null {
+  const path = ['routes', name];
+  if (!ROUTE_NAME_PATTERN.test(name))
+    problems.push({ path: formatPath(path), message: `${ROUTE_NAME_RULE} as a name` });
+  const checked = checkRoute(entry, providers, path);
+  if (checked.ok) return checked.value;
+  problems.push(...checked.problems);
+  return null;
+}
+
+/** Messages name fields, not values; should one repeat a value all the same, the variable's name takes its place. */
+function hideSecrets(problem: Problem, secrets: ReadonlyMap<string, string>): Problem {
+  let { message } = problem;
+  for (const [value, name] of secrets) {
+    if (value.length >= SHORTEST_SECRET) message = message.replaceAll(value, () => `\${${name}}`);
+  }
+  return { ...problem, message };
+}
