@@ -2,21 +2,43 @@ import { PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import { duplicateCustomId, parseRequestLine } from '../../core/validate-input.ts';
 import type { FileStore } from '../../ports/files.ts';
 import type { BatchError } from '../../protocol/batch.ts';
-import type { Suspect } from './plan-builder.ts';
+import type { PlanBuilder, Suspect } from './plan-builder.ts';
 
 const flagsOffset = 13;
 
-export interface Verdict {
+interface ObjectKeys {
+  contentKey: string;
+  planKey: string;
+}
+
+interface Verdict {
   duplicates: BatchError[];
   /** Suspects not looked at, because enough duplicates are known. */
   unchecked: number;
   cleared: Suspect[];
 }
 
-/** Looks the first line of each suspect up and compares the ids themselves, until `enough` duplicates are certain. */
-export async function judgeSuspects(
+/**
+ * Looks at the lines whose ids have the hash of an earlier one, until `enough` true duplicates are known. What was no
+ * duplicate becomes a request after all, in the builder and in the written plan.
+ */
+export async function settleSuspects(
   files: FileStore,
-  keys: { contentKey: string; planKey: string },
+  keys: ObjectKeys,
+  builder: PlanBuilder,
+  enough: number,
+): Promise<void> {
+  const { duplicates, unchecked, cleared } = await judge(files, keys, builder.suspects, enough);
+  if (cleared.length > 0) {
+    const lines = cleared.map((suspect) => suspect.line);
+    await clearLines(files, keys.planKey, lines);
+  }
+  builder.settle(duplicates, unchecked, cleared);
+}
+
+async function judge(
+  files: FileStore,
+  keys: ObjectKeys,
   suspects: readonly Suspect[],
   enough: number,
 ): Promise<Verdict> {
@@ -44,18 +66,14 @@ export async function judgeSuspects(
   return verdict;
 }
 
-async function readCustomId(
-  files: FileStore,
-  keys: { contentKey: string; planKey: string },
-  line: number,
-): Promise<string> {
+async function readCustomId(files: FileStore, keys: ObjectKeys, line: number): Promise<string> {
   const bytes = await files.readRange(keys.planKey, { offset: line * PLAN_RECORD_BYTES, length: PLAN_RECORD_BYTES });
   const { offset, length } = readPlanRecord(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
   return parseRequestLine(await files.readRange(keys.contentKey, { offset, length })).customId;
 }
 
 /** Rewrites a plan so that `lines` (0-based, ascending) are no longer invalid. */
-export async function clearLines(files: FileStore, planKey: string, lines: readonly number[]): Promise<void> {
+async function clearLines(files: FileStore, planKey: string, lines: readonly number[]): Promise<void> {
   const source = await files.read(planKey);
   const writer = await files.create(planKey);
   try {

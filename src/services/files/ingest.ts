@@ -6,7 +6,7 @@ import type { PlanSummary } from '../../core/plan.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { UploadPurpose } from '../../protocol/file.ts';
-import { clearLines, judgeSuspects } from './duplicates.ts';
+import { settleSuspects } from './duplicates.ts';
 import { PlanBuilder } from './plan-builder.ts';
 
 /** A chunk of blank lines makes sixteen times its size in plan records: larger ones are taken in pieces. */
@@ -51,8 +51,9 @@ export async function ingest(
     const copied = await copy(deps, content, contentWriter, planner);
     const { refusal } = planner.builder;
     if (refusal !== null) await planWriter.abort();
-    const planned = refusal === null ? await settle(deps, { contentKey, planKey }, planner.builder) : { refusal };
-    return { ...copied, contentKey, planned };
+    if (refusal !== null) return { ...copied, contentKey, planned: { refusal } };
+    await settleSuspects(deps.files, { contentKey, planKey }, planner.builder, deps.settings.maxLineErrors);
+    return { ...copied, contentKey, planned: { planKey, plan: planner.builder.summary() } };
   } catch (error) {
     await Promise.all(writers.map((writer) => writer.abort()));
     await deps.files.delete(contentKey);
@@ -131,23 +132,4 @@ async function copy(
 export function fileTooLarge(maxFileBytes: number): ApiError {
   const message = `File is too large. At most ${maxFileBytes} bytes are allowed. Split it into several files.`;
   return new ApiError(413, message, { code: 'file_too_large', param: 'file' });
-}
-
-async function settle(
-  deps: IngestDeps,
-  keys: { contentKey: string; planKey: string },
-  builder: PlanBuilder,
-): Promise<{ planKey: string; plan: PlanSummary }> {
-  const { duplicates, unchecked, cleared } = await judgeSuspects(
-    deps.files,
-    keys,
-    builder.suspects,
-    deps.settings.maxLineErrors,
-  );
-  if (cleared.length > 0) {
-    const lines = cleared.map((suspect) => suspect.line);
-    await clearLines(deps.files, keys.planKey, lines);
-  }
-  builder.settle(duplicates, unchecked, cleared);
-  return { planKey: keys.planKey, plan: builder.summary() };
 }
