@@ -1,0 +1,23 @@
+/**
+ * The life of a segment:
+ *
+ *            claim            every line has a result
+ *   pending ──────→ leased ──────────────────────────→ done
+ *      ↑              │
+ *      └──────────────┘ released, or the lease ended
+ *
+ * The segments of a batch go when the batch ends.
+ */
+const transitions = {
+  pending: ['leased'],
+  leased: ['done', 'pending'],
+  done: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type SegmentState = keyof typeof transitions;
+
+export const SEGMENT_STATES = Object.keys(transitions) as readonly SegmentState[];
+
+export function canMoveSegment(from: SegmentState, to: SegmentState): boolean {
+  return (transitions[from] as readonly SegmentState[]).includes(to);
+}
