@@ -1,0 +1,133 @@
+import { inArray, sql } from 'drizzle-orm';
+import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
+import type { BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { BatchStatus } from '../protocol/batch.ts';
+import { batchColumns, toBatchRow } from './batch-row.ts';
+import type { Argument, Database, Statement } from './client.ts';
+import { insertFile } from './files.ts';
+import { batches } from './schema/batches.ts';
+import { literalList } from './text.ts';
+
+/** Who works on which batch: every change below holds only while the token is the batch's. */
+interface Lease {
+  id: string;
+  token: string;
+}
+
+type Change<Method extends 'start' | 'fail' | 'finish'> = Parameters<StoreBatches[Method]>[2];
+
+/** See StoreBatches.claimDue. A lease that is still running is left alone whoever holds it. */
+export async function claimDueBatches(
+  database: Database,
+  { now, until, token, limit }: Parameters<StoreBatches['claimDue']>[0],
+): Promise<BatchRow[]> {
+  const claim: Statement = {
+    sql: `update batches set lease_token = ?, lease_until = ?
+          where seq in (
+            select b.seq from batches b
+            where b.status in (${literalList(LIVE_STATUSES)}) and b.next_at <= ?
+              and (b.lease_until is null or b.lease_until <= ?)
+              and (
+                b.status in ('validating', 'finalizing')
+                or (b.status = 'in_progress' and b.open_segments = 0)
+                or ((b.status = 'cancelling' or b.stop is not null) and not exists (
+                  select 1 from segments s where s.state = 'leased' and s.batch_id = b.id and s.lease_until >= ?)))
+            order by b.next_at, b.seq limit ?)
+          returning seq`,
+    args: [token, until, now, now, now, limit],
+  };
+  // Whoever let a segment's lease lapse must not commit to a batch that is being brought to its end.
+  const endLapsedLeases: Statement = {
+    sql: `update segments set state = 'pending', token = null, lease_until = null, resumed = 1
+          where state = 'leased' and lease_until < ? and batch_id in (
+            select id from batches
+            where status in (${literalList(LIVE_STATUSES)}) and lease_token = ? and lease_until = ?
+              and (status = 'cancelling' or stop is not null))`,
+    args: [now, token, until],
+  };
+  const [claimed] = await database.write([claim, endLapsedLeases]);
+  const seqs = (claimed?.rows ?? []).map((row) => Number(row.seq));
+  if (seqs.length === 0) return [];
+  const rows = await database.orm
+    .select(batchColumns)
+    .from(batches)
+    .where(inArray(batches.seq, seqs))
+    .orderBy(batches.nextAt, batches.seq);
+  return rows.map(toBatchRow);
+}
+
+export async function releaseBatch(database: Database, { id, token }: Lease, nextAt: number): Promise<void> {
+  await database.orm
+    .update(batches)
+    .set({ leaseToken: null, leaseUntil: null, nextAt })
+    .where(sql`${batches.id} = ${id} and ${batches.leaseToken} = ${token}`);
+}
+
+export function startBatch(database: Database, lease: Lease, change: Change<'start'>): Promise<boolean> {
+  return moveBatch(database, lease, 'in_progress', {
+    set: {
+      in_progress_at: change.now,
+      total: change.total,
+      failed: change.refused,
+      model: change.model,
+      lanes: JSON.stringify(change.lanes),
+      lanes_key: change.lanesKey,
+      open_segments: change.segments,
+    },
+  });
+}
+
+export function failBatch(database: Database, lease: Lease, change: Change<'fail'>): Promise<boolean> {
+  return moveBatch(database, lease, 'failed', {
+    set: { failed_at: change.now, errors: JSON.stringify(change.errors), ...noLease },
+    also: [deleteSegments(lease.id)],
+  });
+}
+
+export function beginFinalizing(database: Database, lease: Lease, now: number): Promise<boolean> {
+  return moveBatch(database, lease, 'finalizing', {
+    set: { finalizing_at: now },
+    when: '(open_segments = 0 or stop is not null)',
+  });
+}
+
+export function finishBatch(database: Database, lease: Lease, change: Change<'finish'>): Promise<boolean> {
+  const files = [change.outputFile, change.errorFile].filter((file) => file !== null);
+  return moveBatch(database, lease, change.status, {
+    set: {
+      [`${change.status}_at`]: change.now,
+      completed: change.completed,
+      failed: change.failed,
+      output_file_id: change.outputFile?.id ?? null,
+      error_file_id: change.errorFile?.id ?? null,
+      ...noLease,
+    },
+    also: [...files.map((file) => insertFile(database, file)), deleteSegments(lease.id)],
+  });
+}
+
+const noLease = { lease_token: null, lease_until: null, open_segments: 0 };
+
+function deleteSegments(batchId: string): Statement {
+  return { sql: 'delete from segments where batch_id = ?', args: [batchId] };
+}
+
+/** One step of core/batch-state.ts, with what belongs to it, in one write; false when the batch is not there to take it. */
+async function moveBatch(
+  database: Database,
+  { id, token }: Lease,
+  to: BatchStatus,
+  step: { set: Record<string, Argument>; when?: string; also?: readonly Statement[] },
+): Promise<boolean> {
+  const fence: Statement = {
+    sql: `exists (select 1 from batches where id = ? and lease_token = ?
+            and status in (${literalList(statusesBefore(to))}) and ${step.when ?? 'true'})`,
+    args: [id, token],
+  };
+  const columns = Object.keys(step.set);
+  const update: Statement = {
+    sql: `update batches set status = '${to}', ${columns.map((column) => `${column} = ?`).join(', ')} where id = ?`,
+    args: [...Object.values(step.set), id],
+  };
+  return (await database.writeIf(fence, [update, ...(step.also ?? [])])) !== null;
+}

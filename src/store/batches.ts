@@ -1,0 +1,121 @@
+import { and, count, eq, inArray, sql } from 'drizzle-orm';
+import { statusesBefore } from '../core/batch-state.ts';
+import type { BatchControl, BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { ListQuery, Scope } from '../ports/store-query.ts';
+import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
+import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
+import { beginFinalizing, claimDueBatches, failBatch, finishBatch, releaseBatch, startBatch } from './batch-work.ts';
+import type { Database } from './client.ts';
+import { inScope, pageOf } from './cursor.ts';
+import { batches } from './schema/batches.ts';
+
+export class LibsqlBatches implements StoreBatches {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async insert(row: BatchRow): Promise<BatchRow> {
+    await this.#db.orm.insert(batches).values(toStoredBatch(row)).onConflictDoNothing({ target: batches.id });
+    const stored = await this.get('all', row.id);
+    if (stored === null) throw new Error('the database did not return the stored batch');
+    return stored;
+  }
+
+  async get(scope: Scope, id: string): Promise<BatchRow | null> {
+    const row = await this.#db.orm
+      .select(batchColumns)
+      .from(batches)
+      .where(and(eq(batches.id, id), inScope(batches, scope)))
+      .get();
+    return row === undefined ? null : toBatchRow(row);
+  }
+
+  async list(tenantId: string, query: ListQuery): Promise<BatchRow[] | null> {
+    const page = await pageOf(this.#db, batches, { tenantId }, query);
+    if (page === null) return null;
+    const rows = await this.#db.orm
+      .select(batchColumns)
+      .from(batches)
+      .where(and(eq(batches.tenantId, tenantId), page.beyond))
+      .orderBy(page.orderBy)
+      .limit(page.limit);
+    return rows.map(toBatchRow);
+  }
+
+  async control(id: string): Promise<BatchControl | null> {
+    const [row] = await this.#db.read({ sql: 'select status, stop, paused_at from batches where id = ?', args: [id] });
+    return row === undefined ? null : toControl(row);
+  }
+
+  claimDue(query: Parameters<StoreBatches['claimDue']>[0]): Promise<BatchRow[]> {
+    return claimDueBatches(this.#db, query);
+  }
+
+  release(id: string, token: string, nextAt: number): Promise<void> {
+    return releaseBatch(this.#db, { id, token }, nextAt);
+  }
+
+  start(id: string, token: string, change: Parameters<StoreBatches['start']>[2]): Promise<boolean> {
+    return startBatch(this.#db, { id, token }, change);
+  }
+
+  fail(id: string, token: string, change: Parameters<StoreBatches['fail']>[2]): Promise<boolean> {
+    return failBatch(this.#db, { id, token }, change);
+  }
+
+  beginFinalizing(id: string, token: string, now: number): Promise<boolean> {
+    return beginFinalizing(this.#db, { id, token }, now);
+  }
+
+  finish(id: string, token: string, change: Parameters<StoreBatches['finish']>[2]): Promise<boolean> {
+    return finishBatch(this.#db, { id, token }, change);
+  }
+
+  async cancel(scope: Scope, id: string, now: number): Promise<BatchRow | null> {
+    const [cancelled] = await this.#db.orm
+      .update(batches)
+      .set({ status: 'cancelling', stop: 'cancelled', cancellingAt: now, nextAt: now })
+      .where(
+        and(eq(batches.id, id), inScope(batches, scope), inArray(batches.status, [...statusesBefore('cancelling')])),
+      )
+      .returning(batchColumns);
+    return cancelled === undefined ? this.get(scope, id) : toBatchRow(cancelled);
+  }
+
+  async setPaused(scope: Scope, id: string, pausedAt: number | null): Promise<BatchRow | null> {
+    const held = pausedAt === null ? null : sql`coalesce(${batches.pausedAt}, ${pausedAt})`;
+    const [changed] = await this.#db.orm
+      .update(batches)
+      .set({ pausedAt: held })
+      .where(and(eq(batches.id, id), inScope(batches, scope), inArray(batches.status, ['validating', 'in_progress'])))
+      .returning(batchColumns);
+    return changed === undefined ? this.get(scope, id) : toBatchRow(changed);
+  }
+
+  async stopExpired(now: number, limit: number): Promise<string[]> {
+    const [stopped] = await this.#db.write([
+      {
+        sql: `update batches set stop = 'expired', next_at = ?
+              where seq in (
+                select seq from batches
+                where status = 'in_progress' and stop is null and expires_at <= ?
+                order by expires_at limit ?)
+              returning id`,
+        args: [now, now, limit],
+      },
+    ]);
+    return (stopped?.rows ?? []).map((row) => String(row.id));
+  }
+
+  async countByStatus(): Promise<Record<BatchStatus, number>> {
+    const rows = await this.#db.orm
+      .select({ status: batches.status, count: count() })
+      .from(batches)
+      .groupBy(batches.status);
+    const counts = Object.fromEntries(BATCH_STATUSES.map((status) => [status, 0])) as Record<BatchStatus, number>;
+    for (const row of rows) counts[row.status] = row.count;
+    return counts;
+  }
+}

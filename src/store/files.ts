@@ -1,0 +1,101 @@
+import { and, eq, getTableColumns, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm';
+import { LIVE_STATUSES } from '../core/batch-state.ts';
+import type { FileRow, StoreFiles } from '../ports/store-files.ts';
+import type { ListQuery, Scope } from '../ports/store-query.ts';
+import type { FilePurpose } from '../protocol/file.ts';
+import type { Database, Statement } from './client.ts';
+import { statementOf } from './client.ts';
+import { inScope, pageOf } from './cursor.ts';
+import { batches } from './schema/batches.ts';
+import { files } from './schema/files.ts';
+import { literalList } from './text.ts';
+
+const { seq: _seq, purgedAt: _purgedAt, ...columns } = getTableColumns(files);
+
+/** Adds a file's row unless its id is there; for the files' own insert and for the end of a batch. */
+export function insertFile(database: Database, row: FileRow): Statement {
+  return statementOf(database.orm.insert(files).values(row).onConflictDoNothing({ target: files.id }));
+}
+
+export class LibsqlFiles implements StoreFiles {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async insert(row: FileRow): Promise<void> {
+    await this.#db.write([insertFile(this.#db, row)]);
+  }
+
+  async get(scope: Scope, id: string): Promise<FileRow | null> {
+    const row = await this.#db.orm
+      .select(columns)
+      .from(files)
+      .where(and(eq(files.id, id), inScope(files, scope), isNull(files.deletedAt)))
+      .get();
+    return row ?? null;
+  }
+
+  async getAny(id: string): Promise<FileRow | null> {
+    return (await this.#db.orm.select(columns).from(files).where(eq(files.id, id)).get()) ?? null;
+  }
+
+  async list(tenantId: string, query: ListQuery & { purpose?: string | undefined }): Promise<FileRow[] | null> {
+    const page = await pageOf(this.#db, files, { tenantId }, query);
+    if (page === null) return null;
+    const ofPurpose = query.purpose === undefined ? undefined : eq(files.purpose, query.purpose as FilePurpose);
+    return this.#db.orm
+      .select(columns)
+      .from(files)
+      .where(and(eq(files.tenantId, tenantId), isNull(files.deletedAt), ofPurpose, page.beyond))
+      .orderBy(page.orderBy)
+      .limit(page.limit);
+  }
+
+  async markDeleted(scope: Scope, id: string, now: number): Promise<boolean> {
+    const marked = await this.#db.orm
+      .update(files)
+      .set({ deletedAt: now })
+      .where(and(eq(files.id, id), inScope(files, scope), isNull(files.deletedAt)))
+      .returning({ id: files.id });
+    return marked.length > 0;
+  }
+
+  async markExpired(now: number, limit: number): Promise<number> {
+    const due = this.#db.orm
+      .select({ seq: files.seq })
+      .from(files)
+      .where(and(isNull(files.deletedAt), isNotNull(files.expiresAt), lte(files.expiresAt, now)))
+      .orderBy(files.expiresAt)
+      .limit(limit);
+    const marked = await this.#db.orm
+      .update(files)
+      .set({ deletedAt: now })
+      .where(inArray(files.seq, due))
+      .returning({ id: files.id });
+    return marked.length;
+  }
+
+  async purgeable(limit: number): Promise<FileRow[]> {
+    const live = sql.raw(literalList(LIVE_STATUSES));
+    const usedByLiveBatch = sql`exists (select 1 from ${batches} where ${batches.inputFileId} = ${files.id} and ${batches.status} in (${live}))`;
+    return this.#db.orm
+      .select(columns)
+      .from(files)
+      .where(and(isNotNull(files.deletedAt), isNull(files.purgedAt), sql`not ${usedByLiveBatch}`))
+      .orderBy(files.deletedAt)
+      .limit(limit);
+  }
+
+  async markPurged(ids: readonly string[], now: number): Promise<void> {
+    if (ids.length === 0) return;
+    await this.#db.write([
+      {
+        sql: `update files set purged_at = ? where deleted_at is not null and purged_at is null
+              and id in (select value from json_each(?))`,
+        args: [now, JSON.stringify(ids)],
+      },
+    ]);
+  }
+}

@@ -1,0 +1,44 @@
+import { count, eq, getTableColumns, sql } from 'drizzle-orm';
+import type { KeyRow, StoreKeys } from '../ports/store-keys.ts';
+import type { ListQuery } from '../ports/store-query.ts';
+import type { Database } from './client.ts';
+import { pageOf } from './cursor.ts';
+import { keys } from './schema/keys.ts';
+
+const { seq: _seq, ...columns } = getTableColumns(keys);
+
+export class LibsqlKeys implements StoreKeys {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async insert(row: KeyRow): Promise<void> {
+    await this.#db.orm.insert(keys).values(row).onConflictDoNothing({ target: keys.id });
+  }
+
+  async findByHash(hash: string): Promise<KeyRow | null> {
+    return (await this.#db.orm.select(columns).from(keys).where(eq(keys.hash, hash)).get()) ?? null;
+  }
+
+  async list(query: ListQuery): Promise<KeyRow[] | null> {
+    const page = await pageOf(this.#db, keys, 'all', query);
+    if (page === null) return null;
+    return this.#db.orm.select(columns).from(keys).where(page.beyond).orderBy(page.orderBy).limit(page.limit);
+  }
+
+  async revoke(id: string, now: number): Promise<KeyRow | null> {
+    const [row] = await this.#db.orm
+      .update(keys)
+      .set({ revokedAt: sql`coalesce(${keys.revokedAt}, ${now})` })
+      .where(eq(keys.id, id))
+      .returning(columns);
+    return row ?? null;
+  }
+
+  async count(): Promise<number> {
+    const row = await this.#db.orm.select({ count: count() }).from(keys).get();
+    return row?.count ?? 0;
+  }
+}

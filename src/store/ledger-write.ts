@@ -1,0 +1,150 @@
+import type { LedgerEntryRow } from '../ports/store-ledger.ts';
+import { type Database, isConstraintFailure, type Statement } from './client.ts';
+import { identify } from './content-id.ts';
+import { storedIdSql } from './entry-id.ts';
+import { writeRollups } from './ledger-rollup.ts';
+import { BULK_ROWS, bulkRows, type Cell } from './text.ts';
+
+interface Identified {
+  entry: LedgerEntryRow;
+  tagsId: string | null;
+  ratesId: string | null;
+}
+
+/** Column by column: what an entry stores there. */
+const COLUMNS: readonly (readonly [name: string, value: (row: Identified) => Cell])[] = [
+  ['batch_id', ({ entry }) => entry.batchId],
+  ['line', ({ entry }) => entry.line],
+  ['attempt', ({ entry }) => entry.attempt],
+  ['created_at', ({ entry }) => entry.createdAt],
+  ['tenant_id', ({ entry }) => entry.tenantId],
+  ['key_id', ({ entry }) => entry.keyId],
+  ['custom_id', ({ entry }) => (entry.customId === null ? null : JSON.stringify(entry.customId))],
+  ['mode', ({ entry }) => entry.mode],
+  ['provider', ({ entry }) => entry.provider],
+  ['target', ({ entry }) => entry.target],
+  ['model', ({ entry }) => entry.model],
+  ['served_model', ({ entry }) => entry.servedModel],
+  ['status', ({ entry }) => entry.status],
+  ['final', ({ entry }) => (entry.final ? 1 : 0)],
+  ['status_code', ({ entry }) => entry.statusCode],
+  ['error_code', ({ entry }) => entry.errorCode],
+  ['usage', ({ entry }) => entry.usage],
+  ['raw_usage', ({ entry }) => entry.rawUsage],
+  ['input_tokens', ({ entry }) => entry.inputTokens],
+  ['cached_input_tokens', ({ entry }) => entry.cachedInputTokens],
+  ['output_tokens', ({ entry }) => entry.outputTokens],
+  ['rates_id', ({ ratesId }) => ratesId],
+  ['price_version', ({ entry }) => entry.priceVersion],
+  ['amount_nano', ({ entry }) => entry.amountNano],
+  ['list_amount_nano', ({ entry }) => entry.listAmountNano],
+  ['estimated', ({ entry }) => (entry.estimated ? 1 : 0)],
+  ['unpriced_reason', ({ entry }) => entry.unpricedReason],
+  ['tags_id', ({ tagsId }) => tagsId],
+  ['latency_ms', ({ entry }) => entry.latencyMs],
+];
+
+const NAMES = COLUMNS.map(([name]) => name);
+const VALUES = NAMES.map((_, index) => `v ->> ${index}`);
+const column = (name: string) => `v ->> ${NAMES.indexOf(name)}`;
+const STORED_ID = storedIdSql(column('batch_id'), column('line'));
+
+const SAME_LINE = `from ledger_entries taken where taken.batch_id = ${column('batch_id')} and taken.line = ${column('line')}`;
+const FREE_ATTEMPT = `iif(exists (select 1 ${SAME_LINE} and taken.attempt = ${column('attempt')}),
+  (select max(taken.attempt) + 1 ${SAME_LINE}), ${column('attempt')})`;
+
+/**
+ * Everything that adds entries: their tags and rates, the entries, the rollups. With `renumber`, an entry whose
+ * (batch, line, attempt) is taken gets the next free attempt number; without, the write fails (isAttemptTaken).
+ */
+export async function writeEntries(entries: readonly LedgerEntryRow[], renumber: boolean): Promise<Statement[]> {
+  if (entries.length === 0) return [];
+  const tags = await identify(
+    entries.map((entry) => (entry.tags === null ? null : { scope: entry.tenantId, content: entry.tags })),
+  );
+  const rates = await identify(
+    entries.map((entry) => (entry.rates === null ? null : { scope: '', content: entry.rates })),
+  );
+  const rows = entries.map((entry, index) => ({
+    entry,
+    tagsId: tags[index]?.id ?? null,
+    ratesId: rates[index]?.id ?? null,
+  }));
+  return [
+    ...insertSets('tag_sets', ['id', 'tenant_id', 'tags'], tags, (set) => [set.id, set.scope, set.json]),
+    ...insertSets('rate_sets', ['id', 'rates'], rates, (set) => [set.id, set.json]),
+    ...(renumber ? oneLineEach(rows).map((wave) => insertEntries(wave, true)) : [insertEntries(rows, false)]),
+    writeRollups(entries),
+  ];
+}
+
+/** Whether a write without `renumber` failed on an attempt number that is taken. */
+export function isAttemptTaken(error: unknown): boolean {
+  return isConstraintFailure(error, 'ledger_entries.attempt');
+}
+
+/** Whether these very entries are there already, with their attempt numbers. */
+export async function hasEntries(database: Database, entries: readonly LedgerEntryRow[]): Promise<boolean> {
+  const rows = entries.map((entry) => [
+    entry.batchId,
+    entry.line,
+    entry.attempt,
+    entry.createdAt,
+    entry.target,
+    entry.status,
+    entry.latencyMs,
+  ]);
+  const [row] = await database.read({
+    sql: `with ${BULK_ROWS}
+          select count(*) as count from r cross join ledger_entries e
+          where e.batch_id = v ->> 0 and e.line = v ->> 1 and e.attempt = v ->> 2 and e.created_at = v ->> 3
+            and e.target = v ->> 4 and e.status = v ->> 5 and e.latency_ms is v ->> 6`,
+    args: [bulkRows(rows)],
+  });
+  return Number(row?.count) === entries.length;
+}
+
+type Sets = Awaited<ReturnType<typeof identify>>;
+
+function insertSets(
+  table: string,
+  columns: readonly string[],
+  sets: Sets,
+  cells: (set: NonNullable<Sets[number]>) => Cell[],
+): Statement[] {
+  const distinct = new Map(sets.filter((set) => set !== null).map((set) => [set.id, cells(set)]));
+  if (distinct.size === 0) return [];
+  const values = columns.map((_, index) => `v ->> ${index}`);
+  return [
+    {
+      sql: `insert into ${table} (${columns}) with ${BULK_ROWS} select ${values} from r where true on conflict (id) do nothing`,
+      args: [bulkRows([...distinct.values()])],
+    },
+  ];
+}
+
+function insertEntries(rows: readonly Identified[], renumber: boolean): Statement {
+  const values = renumber ? VALUES.with(NAMES.indexOf('attempt'), FREE_ATTEMPT) : VALUES;
+  return {
+    sql: `insert into ledger_entries (id, ${NAMES}) with ${BULK_ROWS} select ${STORED_ID}, ${values} from r`,
+    args: [bulkRows(rows.map((row) => COLUMNS.map(([, value]) => value(row))))],
+  };
+}
+
+/**
+ * The entries in as many statements as a line has entries at most, by attempt: a statement does not see the rows that
+ * it adds itself, so two entries of one line would be given the same number.
+ */
+function oneLineEach(rows: readonly Identified[]): Identified[][] {
+  const waves: Identified[][] = [];
+  const counts = new Map<string, number>();
+  for (const row of rows.toSorted((left, right) => left.entry.attempt - right.entry.attempt)) {
+    const line = JSON.stringify([row.entry.batchId, row.entry.line]);
+    const count = row.entry.batchId === null || row.entry.line === null ? 0 : (counts.get(line) ?? 0);
+    counts.set(line, count + 1);
+    const wave = waves[count];
+    if (wave === undefined) waves[count] = [row];
+    else wave.push(row);
+  }
+  return waves;
+}

@@ -1,0 +1,61 @@
+import type { LedgerEntryRow, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
+import type { Database, Statement } from './client.ts';
+import { listEntries } from './ledger-query.ts';
+import { sumEntries } from './ledger-rollup.ts';
+import { summarize } from './ledger-summary.ts';
+import { writeEntries } from './ledger-write.ts';
+import { BULK_ROWS, bulkRows } from './text.ts';
+
+export class LibsqlLedger implements StoreLedger {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async append(entries: readonly LedgerEntryRow[]): Promise<void> {
+    if (entries.length === 0) return;
+    await this.#db.write([...(await writeEntries(entries, true)), ...advanceBatches(entries)]);
+  }
+
+  async attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>> {
+    const rows = await this.#db.read({
+      sql: `select line, max(attempt) as attempt from ledger_entries
+            where batch_id = ? and line between ? and ? group by line`,
+      args: [batchId, firstLine, lastLine],
+    });
+    return new Map(rows.map((row) => [Number(row.line), Number(row.attempt)]));
+  }
+
+  entries(
+    filter: Parameters<StoreLedger['entries']>[0],
+    page: Parameters<StoreLedger['entries']>[1],
+  ): Promise<StoredLedgerEntry[] | null> {
+    return listEntries(this.#db, filter, page);
+  }
+
+  summary(...[filter, groups, tagKey]: Parameters<StoreLedger['summary']>): ReturnType<StoreLedger['summary']> {
+    return summarize(this.#db, filter, groups, tagKey);
+  }
+}
+
+function advanceBatches(entries: readonly LedgerEntryRow[]): Statement[] {
+  const rows = [...Map.groupBy(entries, (entry) => entry.batchId)].flatMap(([batchId, group]) => {
+    if (batchId === null) return [];
+    const sums = sumEntries(group);
+    return [[batchId, String(sums.amountNano), String(sums.listAmountNano), sums.entries, sums.unpricedEntries]];
+  });
+  if (rows.length === 0) return [];
+  return [
+    {
+      sql: `with ${BULK_ROWS}
+            update batches set
+              amount_nano = amount_nano + cast(v ->> 1 as integer),
+              list_amount_nano = list_amount_nano + cast(v ->> 2 as integer),
+              entries = entries + (v ->> 3),
+              unpriced_entries = unpriced_entries + (v ->> 4)
+            from r where batches.id = v ->> 0`,
+      args: [bulkRows(rows)],
+    },
+  ];
+}

@@ -1,0 +1,5 @@
+import type { Migration } from '../migrate.ts';
+import { initial } from './0001-initial.ts';
+
+/** In the order they are applied. A released migration is never edited; a change is a new one. */
+export const MIGRATIONS: readonly Migration[] = [initial];

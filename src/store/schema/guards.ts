@@ -1,0 +1,9 @@
+import { sql } from 'drizzle-orm';
+import { check, integer, sqliteTable } from 'drizzle-orm/sqlite-core';
+
+/** One row that can only hold a 1: writing a condition into it aborts the write whose condition does not hold. */
+export const guards = sqliteTable(
+  'guards',
+  { id: integer('id').primaryKey(), ok: integer('ok').notNull() },
+  (table) => [check('fence', sql`${table.ok} = 1`)],
+);

@@ -1,0 +1,42 @@
+import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+/** Sums of the ledger by hour. `first_seq`/`last_seq` bound the rows of ledger_entries that it sums. */
+export const ledgerHourly = sqliteTable(
+  'ledger_hourly',
+  {
+    /** Unix seconds of the hour's start. */
+    hour: integer('hour').notNull(),
+    tenantId: text('tenant_id').notNull(),
+    /** Empty where there is no key, as a primary key may not hold null. */
+    keyId: text('key_id').notNull(),
+    provider: text('provider').notNull(),
+    target: text('target').notNull(),
+    model: text('model').notNull(),
+    mode: text('mode').notNull(),
+    status: text('status').notNull(),
+    entries: integer('entries').notNull(),
+    requests: integer('requests').notNull(),
+    inputTokens: integer('input_tokens').notNull(),
+    cachedInputTokens: integer('cached_input_tokens').notNull(),
+    outputTokens: integer('output_tokens').notNull(),
+    amountNano: integer('amount_nano').notNull(),
+    listAmountNano: integer('list_amount_nano').notNull(),
+    unpricedEntries: integer('unpriced_entries').notNull(),
+    firstSeq: integer('first_seq').notNull(),
+    lastSeq: integer('last_seq').notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [
+        table.tenantId,
+        table.hour,
+        table.keyId,
+        table.provider,
+        table.target,
+        table.model,
+        table.mode,
+        table.status,
+      ],
+    }),
+  ],
+);

@@ -1,0 +1,22 @@
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+
+export const parts = sqliteTable(
+  'parts',
+  {
+    seq: integer('seq').primaryKey({ autoIncrement: true }),
+    key: text('key').notNull(),
+    batchId: text('batch_id').notNull(),
+    tenantId: text('tenant_id').notNull(),
+    firstLine: integer('first_line').notNull(),
+    lastLine: integer('last_line').notNull(),
+    count: integer('count').notNull(),
+    bytes: integer('bytes').notNull(),
+    indexOffset: integer('index_offset').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    uniqueIndex('parts_key').on(table.key),
+    index('parts_lines').on(table.batchId, table.firstLine, table.lastLine),
+    index('parts_batch').on(table.batchId, table.seq),
+  ],
+);

@@ -1,0 +1,7 @@
+import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+/** The migrations that this database has had. */
+export const weirMigrations = sqliteTable('weir_migrations', {
+  name: text('name').primaryKey().notNull(),
+  appliedAt: integer('applied_at').notNull(),
+});

@@ -1,0 +1,120 @@
+import { LIVE_STATUSES } from '../core/batch-state.ts';
+import type { BatchControl } from '../ports/store-batches.ts';
+import type {
+  Commit,
+  CommitOutcome,
+  PartRow,
+  SegmentLease,
+  SegmentRow,
+  StoreSegments,
+} from '../ports/store-segments.ts';
+import { toControl } from './batch-row.ts';
+import { claimSegments } from './claim.ts';
+import type { Database } from './client.ts';
+import { commitResults } from './commit.ts';
+import { partsSince, partsTouching } from './parts.ts';
+import { BULK_ROWS, bulkRows, literalList } from './text.ts';
+
+export class LibsqlSegments implements StoreSegments {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Leaves out rows of a batch that has ended, so that a planner that lost its lease leaves nothing behind. */
+  async insertMany(rows: readonly SegmentRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const cells = rows.map((row) => [
+      row.id,
+      row.batchId,
+      row.tenantId,
+      row.lane,
+      row.queue,
+      row.firstLine,
+      row.lastLine,
+      row.lines,
+    ]);
+    await this.#db.write([
+      {
+        sql: `insert into segments (id, batch_id, tenant_id, lane, queue, first_line, last_line, lines)
+              with ${BULK_ROWS}
+              select v ->> 0, v ->> 1, v ->> 2, v ->> 3, v ->> 4, v ->> 5, v ->> 6, v ->> 7 from r
+              where exists (
+                select 1 from batches b where b.id = v ->> 1 and b.status in (${literalList(LIVE_STATUSES)}))
+              on conflict (id) do nothing`,
+        args: [bulkRows(cells)],
+      },
+    ]);
+  }
+
+  claim(query: Parameters<StoreSegments['claim']>[0]): Promise<SegmentLease[]> {
+    return claimSegments(this.#db, query);
+  }
+
+  commit(commit: Commit): Promise<CommitOutcome> {
+    return commitResults(this.#db, commit);
+  }
+
+  async renew(token: string, until: number): Promise<Map<string, BatchControl>> {
+    const [, held] = await this.#db.write([
+      {
+        sql: `update segments set lease_until = max(lease_until, ?) where state = 'leased' and token = ?`,
+        args: [until, token],
+      },
+      {
+        sql: `select id, status, stop, paused_at from batches
+              where id in (select batch_id from segments where state = 'leased' and token = ?)`,
+        args: [token],
+      },
+    ]);
+    return new Map((held?.rows ?? []).map((row) => [String(row.id), toControl(row)]));
+  }
+
+  async release(segments: readonly { id: string; token: string }[]): Promise<void> {
+    if (segments.length === 0) return;
+    await this.#db.write([
+      {
+        sql: `with ${BULK_ROWS}
+              update segments set state = 'pending', token = null, lease_until = null, granted = 0, resumed = 1
+              from r where segments.id = v ->> 0 and segments.state = 'leased' and segments.token = v ->> 1`,
+        args: [bulkRows(segments.map((segment) => [segment.id, segment.token]))],
+      },
+    ]);
+  }
+
+  async recover(query: { now: number } | { others: string }): Promise<number> {
+    const [ended, argument] = 'now' in query ? ['lease_until < ?', query.now] : ['token <> ?', query.others];
+    const [recovered] = await this.#db.write([
+      {
+        sql: `update segments set state = 'pending', token = null, lease_until = null, resumed = 1
+              where state = 'leased' and ${ended}`,
+        args: [argument],
+      },
+    ]);
+    return recovered?.rowsAffected ?? 0;
+  }
+
+  parts(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]> {
+    return partsTouching(this.#db, batchId, firstLine, lastLine);
+  }
+
+  partsSince(batchId: string, afterKey: string | null, limit: number): Promise<PartRow[]> {
+    return partsSince(this.#db, batchId, afterKey, limit);
+  }
+
+  async backlog(): Promise<{ queue: string; pending: number; leased: number }[]> {
+    const rows = await this.#db.read({
+      sql: `select queue,
+              coalesce(sum(lines) filter (where state = 'pending'), 0) as pending,
+              coalesce(sum(lines) filter (where state = 'leased'), 0) as leased
+            from segments group by queue order by queue`,
+      args: [],
+    });
+    return rows.map((row) => ({
+      queue: String(row.queue),
+      pending: Number(row.pending),
+      leased: Number(row.leased),
+    }));
+  }
+}

@@ -1,0 +1,36 @@
+import type { Store } from '../ports/store.ts';
+import { LibsqlBatches } from './batches.ts';
+import type { Database } from './client.ts';
+import { LibsqlFiles } from './files.ts';
+import { LibsqlIdempotency } from './idempotency.ts';
+import { LibsqlKeys } from './keys.ts';
+import { LibsqlLedger } from './ledger.ts';
+import { migrate } from './migrate.ts';
+import { MIGRATIONS } from './migrations/index.ts';
+import { LibsqlRoutes } from './routes.ts';
+import { LibsqlSegments } from './segments.ts';
+import { LibsqlUploads } from './uploads.ts';
+
+/** The store on an open database, migrated. Closes the database when it cannot be. */
+export async function openStoreOn(database: Database): Promise<Store> {
+  try {
+    await migrate(database, MIGRATIONS);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return {
+    files: new LibsqlFiles(database),
+    uploads: new LibsqlUploads(database),
+    batches: new LibsqlBatches(database),
+    segments: new LibsqlSegments(database),
+    ledger: new LibsqlLedger(database),
+    keys: new LibsqlKeys(database),
+    routes: new LibsqlRoutes(database),
+    idempotency: new LibsqlIdempotency(database),
+    ping: async () => {
+      await database.read({ sql: 'select 1', args: [] });
+    },
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from 'vitest';
+import type { KeyRow } from '../../../src/ports/store-keys.ts';
+import { NOW, type Subject } from './subject.ts';
+
+function keyRow(id: string, change: Partial<KeyRow> = {}): KeyRow {
+  return {
+    id,
+    tenantId: 'tenant-a',
+    name: 'laptop',
+    role: 'user',
+    prefix: 'weir_ab',
+    hash: `hash-of-${id}`,
+    createdAt: NOW,
+    revokedAt: null,
+    ...change,
+  };
+}
+
+export function keysContract(subject: Subject): void {
+  describe('keys', () => {
+    it('finds a key by its hash, revoked or not', async () => {
+      const { keys } = subject.store;
+      expect(await keys.count()).toBe(0);
+      await keys.insert(keyRow('key_1'));
+      expect(await keys.findByHash('hash-of-key_1')).toEqual(keyRow('key_1'));
+      expect(await keys.findByHash('hash-of-key_2')).toBeNull();
+      await keys.revoke('key_1', NOW + 1);
+      expect(await keys.findByHash('hash-of-key_1')).toEqual(keyRow('key_1', { revokedAt: NOW + 1 }));
+      expect(await keys.count()).toBe(1);
+    });
+
+    it('keeps the time of the first revocation', async () => {
+      const { keys } = subject.store;
+      await keys.insert(keyRow('key_1'));
+      expect(await keys.revoke('key_1', NOW + 1)).toEqual(keyRow('key_1', { revokedAt: NOW + 1 }));
+      expect(await keys.revoke('key_1', NOW + 2)).toEqual(keyRow('key_1', { revokedAt: NOW + 1 }));
+      expect(await keys.revoke('key_none', NOW)).toBeNull();
+    });
+
+    it('refuses a second key with the same hash', async () => {
+      const { keys } = subject.store;
+      await keys.insert(keyRow('key_1', { hash: 'same' }));
+      await expect(keys.insert(keyRow('key_2', { hash: 'same' }))).rejects.toThrow();
+      expect(await keys.count()).toBe(1);
+    });
+
+    it('lists the keys of all tenants by pages', async () => {
+      const { keys } = subject.store;
+      for (const n of [1, 2, 3]) await keys.insert(keyRow(`key_${n}`, { tenantId: `tenant-${n}` }));
+      await keys.revoke('key_2', NOW);
+      const ids = async (query: Parameters<typeof keys.list>[0]) => (await keys.list(query))?.map((row) => row.id);
+      expect(await ids({ limit: 2 })).toEqual(['key_3', 'key_2']);
+      expect(await ids({ limit: 2, after: 'key_2' })).toEqual(['key_1']);
+      expect(await ids({ limit: 2, order: 'asc', after: 'key_1' })).toEqual(['key_2', 'key_3']);
+      expect(await keys.list({ limit: 2, after: 'key_none' })).toBeNull();
+    });
+  });
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import type { LedgerFilter } from '../../../src/ports/store-ledger.ts';
+import { batchRow, entryRow, NOW, type Subject } from './subject.ts';
+
+const tenant = { tenantId: 'tenant-a' };
+
+export function ledgerContract(subject: Subject): void {
+  describe('ledger entries', () => {
+    const list = (filter: LedgerFilter, page: { after?: string; order?: 'asc' | 'desc'; limit?: number } = {}) =>
+      subject.store.ledger.entries(filter, { limit: 100, ...page });
+    const lines = async (filter: LedgerFilter) => (await list(filter, { order: 'asc' }))?.map((entry) => entry.line);
+
+    it('give back every field, and every field that is null', async () => {
+      const full = entryRow({ estimated: true, unpricedReason: 'no price', errorCode: 'rate_limited' });
+      const empty = entryRow({
+        line: 2,
+        keyId: null,
+        customId: null,
+        servedModel: null,
+        statusCode: null,
+        usage: null,
+        rawUsage: null,
+        rates: null,
+        priceVersion: null,
+        amountNano: null,
+        listAmountNano: null,
+        tags: null,
+        latencyMs: null,
+        final: false,
+      });
+      const sync = entryRow({ batchId: null, line: null, customId: null, mode: 'sync' });
+      await subject.store.ledger.append([full, empty, sync]);
+      const stored = await list(tenant, { order: 'asc' });
+      expect(stored?.map(({ id: _, ...entry }) => entry)).toEqual([full, empty, sync]);
+      expect(new Set(stored?.map((entry) => entry.id)).size).toBe(3);
+      for (const entry of stored ?? []) expect(entry.id).toMatch(/^entry_/);
+    });
+
+    it('are read by pages, newest first or oldest first, and keep their place under inserts', async () => {
+      const { ledger } = subject.store;
+      await ledger.append([1, 2, 3].map((line) => entryRow({ line, createdAt: NOW + 10 - line })));
+      await ledger.append([entryRow({ batchId: null, line: null })]);
+      const first = await list(tenant, { limit: 2 });
+      expect(first?.map((entry) => entry.line)).toEqual([null, 3]);
+      await ledger.append([entryRow({ line: 4 })]);
+      for (const entry of first ?? []) {
+        const rest = await list(tenant, { after: entry.id });
+        expect(rest?.map(({ line }) => line)).toEqual(entry.line === null ? [3, 2, 1] : [2, 1]);
+      }
+      const oldest = await list(tenant, { limit: 1, order: 'asc' });
+      const next = await list(tenant, { order: 'asc', after: oldest?.[0]?.id ?? '' });
+      expect(next?.map((entry) => entry.line)).toEqual([2, 3, null, 4]);
+    });
+
+    it('are hidden from other tenants, also as a cursor', async () => {
+      await subject.store.ledger.append([entryRow(), entryRow({ batchId: null, line: null })]);
+      const stored = (await list(tenant)) ?? [];
+      expect(stored).toHaveLength(2);
+      expect(await list({ tenantId: 'tenant-b' })).toEqual([]);
+      for (const { id } of stored) {
+        expect(await list({ tenantId: 'tenant-b' }, { after: id })).toBeNull();
+        expect(await list({ tenantId: null }, { after: id })).not.toBeNull();
+      }
+      expect(await list(tenant, { after: 'entry_none' })).toBeNull();
+      expect(await list(tenant, { after: 'entry_batch_1_99_1' })).toBeNull();
+      expect(await list({ tenantId: null })).toHaveLength(2);
+    });
+
+    it('are found by time, batch, provider, model, key, status and tag', async () => {
+      await subject.store.ledger.append([
+        entryRow({ line: 1 }),
+        entryRow({ line: 2, createdAt: NOW + 3_600, provider: 'openai', keyId: null }),
+        entryRow({ line: 3, createdAt: NOW + 7_200, model: 'gpt', tags: { team: 'ads', 'a "b" \u0000': 'x' } }),
+        entryRow({ line: 4, createdAt: NOW - 1, batchId: 'batch_2', status: 'failed', tags: null }),
+      ]);
+      expect(await lines({ ...tenant, from: NOW })).toEqual([1, 2, 3]);
+      expect(await lines({ ...tenant, from: NOW, to: NOW + 7_200 })).toEqual([1, 2]);
+      expect(await lines({ ...tenant, to: NOW })).toEqual([4]);
+      expect(await lines({ ...tenant, from: NOW + 9_000_000 })).toEqual([]);
+      expect(await lines({ ...tenant, batchId: 'batch_1', from: NOW + 1 })).toEqual([2, 3]);
+      expect(await lines({ ...tenant, provider: 'openai' })).toEqual([2]);
+      expect(await lines({ ...tenant, model: 'gpt' })).toEqual([3]);
+      expect(await lines({ ...tenant, keyId: 'key_1' })).toEqual([1, 3, 4]);
+      expect(await lines({ ...tenant, status: 'failed' })).toEqual([4]);
+      expect(await lines({ ...tenant, tag: { key: 'team', value: 'search' } })).toEqual([1, 2]);
+      expect(await lines({ tenantId: null, tag: { key: 'team', value: 'ads' } })).toEqual([3]);
+      expect(await lines({ tenantId: 'tenant-b', tag: { key: 'team', value: 'ads' } })).toEqual([]);
+    });
+
+    it('with a taken attempt number get the next free one, also within one call', async () => {
+      const { ledger } = subject.store;
+      await ledger.append([entryRow({ line: 1 }), entryRow({ line: 1 }), entryRow({ line: 1, attempt: 5 })]);
+      await ledger.append([
+        entryRow({ line: 1, attempt: 5 }),
+        entryRow({ line: 1, attempt: 3 }),
+        entryRow({ line: 2 }),
+      ]);
+      const attempts = (await list(tenant, { order: 'asc' }))?.filter((entry) => entry.line === 1);
+      expect(attempts?.map((entry) => entry.attempt).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 5, 6]);
+      expect(await ledger.attempts('batch_1', 1, 2)).toEqual(
+        new Map([
+          [1, 6],
+          [2, 1],
+        ]),
+      );
+      expect(await ledger.attempts('batch_1', 2, 9)).toEqual(new Map([[2, 1]]));
+    });
+
+    it('added outside a commit count in the sums of their batch', async () => {
+      const { batches, ledger } = subject.store;
+      await batches.insert(batchRow('batch_1'));
+      await batches.insert(batchRow('batch_2'));
+      await ledger.append([]);
+      await ledger.append([
+        entryRow(),
+        entryRow({ line: 2, amountNano: null }),
+        entryRow({ batchId: null, line: null }),
+      ]);
+      expect(await batches.get('all', 'batch_1')).toEqual(
+        batchRow('batch_1', { entries: 2, unpricedEntries: 1, amountNano: 1_000n, listAmountNano: 4_000n }),
+      );
+      expect(await batches.get('all', 'batch_2')).toEqual(batchRow('batch_2'));
+    });
+  });
+}
