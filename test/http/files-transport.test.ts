@@ -1,0 +1,129 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ApiError } from '../../src/core/api-error.ts';
+import { openFsFiles } from '../../src/files/fs.ts';
+import { openForm } from '../../src/http/multipart.ts';
+import { line, objects } from '../services/file-inputs.ts';
+import { BOUNDARY, form, type Listening, listen, type Part, sendRaw, until } from './files-server.ts';
+import { ADMIN_SECRET, type Harness, openHarness } from './harness.ts';
+
+let directory: string;
+let harness: Harness;
+let server: Listening;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'weir-transport-'));
+  harness = await openHarness({ files: await openFsFiles(directory) });
+  server = await listen(harness);
+});
+afterAll(async () => {
+  await server.close();
+  await harness.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const file: Part = { name: 'file', filename: 'in.jsonl', body: `${line('a')}\n${line('b')}\n` };
+const purpose: Part = { name: 'purpose', body: 'batch' };
+const head = (extra: string) =>
+  `POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_SECRET}\r\nConnection: close\r\n` +
+  `Content-Type: multipart/form-data; boundary=${BOUNDARY}\r\n${extra}\r\n`;
+const chunked = (bytes: Uint8Array) =>
+  Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]);
+const unfinished = () => readdir(join(directory, '.unfinished'));
+
+describe('uploads over a raw socket', () => {
+  it('come chunked, without a Content-Length', async () => {
+    const bytes = form([file, purpose]);
+    const pieces = [chunked(bytes.subarray(0, 50)), chunked(bytes.subarray(50)), '0\r\n\r\n'];
+    const answer = await sendRaw(server.port, [head('Transfer-Encoding: chunked\r\n'), ...pieces]);
+    expect(answer).toContain('HTTP/1.1 200');
+    expect(answer).toContain('"status":"processed"');
+  });
+
+  it('leave nothing behind when the client leaves in the middle of the file', async () => {
+    const before = await objects(harness.deps);
+    const bytes = form([purpose, { ...file, body: `${line('a')}\n`.repeat(20_000) }]);
+    await sendRaw(server.port, [head(`Content-Length: ${bytes.length}\r\n`), bytes.subarray(0, 1_000_000)], true);
+    await until(async () => (await unfinished()).length === 0);
+    await until(() => harness.log.some((entry) => entry.message === 'the client left before the answer'));
+    expect(await objects(harness.deps)).toEqual(before);
+    expect(harness.log.filter((entry) => entry.level === 'error')).toEqual([]);
+  });
+
+  it('are answered although the client still sends what is refused', async () => {
+    const huge = Buffer.alloc(30_000_000, 'x');
+    const bytes = form([
+      { name: 'purpose', body: 'banana' },
+      { ...file, body: huge },
+    ]);
+    const answer = await sendRaw(server.port, [head(`Content-Length: ${bytes.length}\r\n`), bytes]);
+    expect(answer).toContain('HTTP/1.1 400');
+    expect(answer).toContain('banana');
+    expect(await unfinished()).toEqual([]);
+  });
+
+  it('are answered although bytes follow the end of the form', async () => {
+    const bytes = Buffer.concat([form([purpose, file]), Buffer.alloc(100_000, 'epilogue')]);
+    const answer = await sendRaw(server.port, [head(`Content-Length: ${bytes.length}\r\n`), bytes]);
+    expect(answer).toContain('HTTP/1.1 200');
+  });
+
+  it('are refused with part headers without end, and with many header lines', async () => {
+    for (const headers of ['X-A: ', `${'X-A: b\r\n'.repeat(50_000)}`]) {
+      const part = `--${BOUNDARY}\r\n${headers}${'y'.repeat(2_000_000)}\r\nContent-Disposition: form-data; name="file"\r\n\r\n`;
+      const bytes = Buffer.from(`${part}x\r\n--${BOUNDARY}--\r\n`);
+      const answer = await sendRaw(server.port, [head(`Content-Length: ${bytes.length}\r\n`), bytes]);
+      expect(answer).toContain('HTTP/1.1 400');
+    }
+  });
+});
+
+describe('openForm', () => {
+  const options = {
+    fileField: 'file',
+    maxBytes: 1_000_000,
+    tooLarge: () => new ApiError(413, 'too large'),
+    idleMs: 50,
+  };
+  const request = (body: ReadableStream<Uint8Array>) =>
+    new Request('http://x/', {
+      method: 'POST',
+      headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
+      body,
+      duplex: 'half',
+    } as RequestInit);
+
+  it('gives up a client that sends nothing for too long, before and within the file', async () => {
+    const silent = new ReadableStream<Uint8Array>({ start: () => undefined });
+    await expect(openForm(request(silent), options)).rejects.toMatchObject({ status: 408 });
+    const stalled = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(form([purpose, file], false)),
+    });
+    const opened = await openForm(request(stalled), options);
+    const read = async () => {
+      for await (const _chunk of opened.file.content);
+    };
+    await expect(read()).rejects.toMatchObject({ status: 408, code: 'upload_timeout' });
+    await expect(opened.fields()).rejects.toMatchObject({ status: 408 });
+    await opened.close();
+  });
+
+  it('reads no further than its reader: the sender is held back', async () => {
+    let sent = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (sent === 0) controller.enqueue(form([purpose, { ...file, body: '' }], false).subarray(0, -2));
+        sent += 65_536;
+        controller.enqueue(Buffer.alloc(65_536, 'x'));
+      },
+    });
+    const opened = await openForm(request(endless), { ...options, idleMs: 60_000 });
+    const content = opened.file.content[Symbol.asyncIterator]();
+    await content.next();
+    // Whatever was to be read ahead is read now.
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toBeLessThan(1_000_000);
+    await content.return?.();
+  });
+});
