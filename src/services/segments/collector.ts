@@ -54,9 +54,10 @@ export class Collector implements Results {
   }
 
   record(segment: SegmentInHand, entry: LedgerEntryRow): void {
-    this.group.entries.push({ segment, entry });
-    this.group.touched.add(segment);
-    this.schedule();
+    // Under way until it is committed: its line may be withdrawn meanwhile, and without its lease a segment commits
+    // nothing any more.
+    segment.outstanding += 1;
+    this.giveUp(segment, entry);
   }
 
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void {

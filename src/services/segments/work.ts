@@ -44,7 +44,7 @@ export interface SegmentInHand {
   readonly cursor: number;
   /** Lines without a committed result. */
   remaining: number;
-  /** Lines sent (or waiting to be sent again) whose result is not committed yet. */
+  /** Lines sent (or waiting to be sent again) whose result is not committed yet, and entries that are not. */
   outstanding: number;
   /** Set when the lease is gone or the process stops: nothing more is sent. */
   closed: boolean;
