@@ -1,3 +1,4 @@
+import { isTerminal } from '../../core/batch-state.ts';
 import { formatUsd } from '../../core/money.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchObject } from '../../protocol/batch.ts';
@@ -35,7 +36,8 @@ export function presentBatch(row: BatchRow): BatchObject {
       unpriced_entries: row.unpricedEntries,
     },
     config: row.configName,
-    paused: row.pausedAt !== null,
+    // A batch that has been told to stop is not held any more, whenever it was.
+    paused: row.pausedAt !== null && row.stop === null && !isTerminal(row.status),
     retry_of: row.retryOf,
   };
 }
