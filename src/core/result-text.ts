@@ -40,6 +40,15 @@ export function resultText(outcome: LineOutcome): ResultText {
     `{"id":"${resultId(outcome.batchId, outcome.line)}","custom_id":${JSON.stringify(outcome.customId)},` +
       `"response":${response},"error":${error}`,
   );
-  const tail = escapeLineSeparators(`,"weir":${JSON.stringify(outcome.details)}}`);
-  return { text: head + tail, strictBytes: Buffer.byteLength(head) };
+  return { text: head + detailsText(outcome.details), strictBytes: Buffer.byteLength(head) };
+}
+
+/** The end of a result line, from behind its strict part. */
+export function detailsText(details: ResultDetails): string {
+  return escapeLineSeparators(`,"weir":${JSON.stringify(details)}}`);
+}
+
+/** Reads the details back from the end of a result line. */
+export function parseDetails(tail: string): ResultDetails {
+  return (JSON.parse(`{${tail.slice(1)}`) as { weir: ResultDetails }).weir;
 }

@@ -70,6 +70,7 @@ export function nextStep(
   if (!candidate) return { do: 'fail' };
   const pressure = progress.pressure + (fault === 'pressure' ? 1 : 0);
   const tries = progress.tries + 1;
+  if (pressure >= PRESSURE_TRIES_MAX) return { do: 'fail' };
 
   if (
     (fault === 'trouble' || fault === 'pressure') &&
@@ -81,12 +82,7 @@ export function nextStep(
   }
   const next = nextCandidate(candidates, progress.candidate, failure, fault);
   if (next !== null) return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure } };
-  if (
-    fault === 'pressure' &&
-    pressure < PRESSURE_TRIES_MAX &&
-    candidate.retry.attempts > 0 &&
-    retries(candidate, failure)
-  ) {
+  if (fault === 'pressure' && candidate.retry.attempts > 0 && retries(candidate, failure)) {
     const asked = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
     return {
       do: 'retry',

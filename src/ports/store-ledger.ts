@@ -72,6 +72,12 @@ export interface LedgerSummaryRow extends LedgerSums {
   group: Partial<Record<LedgerGroup, string | number | null>>;
 }
 
+export interface LineTotal {
+  attempts: number;
+  /** Sum of the known amounts; null when none is known. */
+  amountNano: number | null;
+}
+
 export interface StoreLedger {
   /**
    * Adds entries with their rollups outside a segment's commit (late answers, synchronous calls). An entry whose
@@ -80,6 +86,11 @@ export interface StoreLedger {
   append(entries: readonly LedgerEntryRow[]): Promise<void>;
   /** Highest attempt per 1-based line of a batch between two lines, inclusive. */
   attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>>;
+  /**
+   * What all attempts of a line came to, for the 1-based lines between two lines of which the last attempt alone does
+   * not tell: those with several entries, or with none that decided them.
+   */
+  lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
   /** Newest first (`asc`: oldest first); `after` is an entry's id; null when it names none. */
   entries(
     filter: LedgerFilter,

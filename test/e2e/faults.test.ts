@@ -130,9 +130,10 @@ describe('immediate mode under faults', () => {
   });
 
   it('treats pages of HTML, cut bodies and slow bodies as trouble and goes on', async () => {
-    const running = await run([
-      { ...MODEL, rate_bad_json: 0.1, rate_reset_mid_body: 0.05, rate_slow_body: 0.05, slow_body_ms: 200 },
-    ]);
+    const running = await run(
+      [{ ...MODEL, rate_bad_json: 0.1, rate_reset_mid_body: 0.05, rate_slow_body: 0.05, slow_body_ms: 200 }],
+      { retry: { attempts: 5 } },
+    );
     const input = chatLines(150);
     const batch = await submit(running.weir, input, { config: 'split' });
     const ended = await waitForBatch(running.weir, batch.id, { seconds: 60 });

@@ -3,11 +3,12 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal, toErrorBody } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
-import { resultText } from '../../core/result-text.ts';
+import { detailsText, parseDetails, resultText } from '../../core/result-text.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
+import type { LineTotal } from '../../ports/store-ledger.ts';
 import type { LocatedRecord, PartReader } from './part-reader.ts';
 
 /** Lines looked at together: their places in the parts are held in memory, their texts are not. */
@@ -15,20 +16,21 @@ const WINDOW_LINES = 16_384;
 
 /** One line of a batch, in input order. */
 export type BatchLine =
-  | { state: 'finished'; line: number; succeeded: boolean; attempts: number; record: LocatedRecord }
-  /** Never ran, and never will: `text` is its synthesised result. */
+  | { state: 'finished'; line: number; succeeded: boolean; record: LocatedRecord; total: LineTotal | undefined }
+  /** Has no result, and will have none: `text` is its synthesised one. */
   | { state: 'missing'; line: number; failure: Failure; text: string; strictBytes: number }
   | { state: 'pending'; line: number };
 
 /**
  * Walks a batch's lines in input order, from 0-based `from`, in bounded memory. `rest` says what becomes of lines
- * without a result: a stop reason for an ended batch, null while it runs (then they are `pending`).
+ * without a result: a stop reason for an ended batch, null while it runs (then they are `pending`). With `totals`, details count
+ * all attempts of a line, also those of earlier leases and those that came too late.
  */
 export async function* batchLines(
   deps: Deps,
   batch: BatchRow,
   reader: PartReader,
-  options: { from: number; rest: StopReason | 'lost' | null },
+  options: { from: number; rest: StopReason | 'lost' | null; totals?: boolean },
 ): AsyncGenerator<BatchLine> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   const total = input?.plan?.lines ?? 0;
@@ -37,6 +39,9 @@ export async function* batchLines(
     const last = Math.min(total, first + WINDOW_LINES) - 1;
     const located = await locate(deps, batch, reader, first, last);
     const window = await readWindow(deps, batch, input, first, last);
+    const totals = options.totals
+      ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
+      : new Map<number, LineTotal>();
     for (let line = first; line <= last; line++) {
       const index = line - first;
       const plan = readPlanRecord(window.plan, index);
@@ -44,12 +49,12 @@ export async function* batchLines(
       const record = located.get(line);
       if (record) {
         const succeeded = (record.entry.flags & RECORD_SUCCEEDED) !== 0;
-        yield { state: 'finished', line, succeeded, attempts: record.entry.attempts, record };
+        yield { state: 'finished', line, succeeded, record, total: totals.get(line + 1) };
         continue;
       }
       const lane = batch.lanes[window.lanes.getUint16(index * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
-      if (failure) yield await synthesise(deps, batch, input, line, plan, failure);
+      if (failure) yield await synthesise(deps, batch, input, { line, ...plan }, failure, totals.get(line + 1));
       else yield { state: 'pending', line };
     }
   }
@@ -109,11 +114,12 @@ async function synthesise(
   deps: Deps,
   batch: BatchRow,
   input: FileRow,
-  line: number,
-  plan: { offset: number; length: number },
+  place: { line: number; offset: number; length: number },
   failure: Failure,
+  total: LineTotal | undefined,
 ): Promise<BatchLine> {
-  const bytes = await deps.files.readRange(input.contentKey, plan);
+  const { line } = place;
+  const bytes = await deps.files.readRange(input.contentKey, place);
   const error = toErrorBody(failure);
   const refused = failure.kind === 'not_found' || failure.kind === 'unsupported' || failure.kind === 'invalid_request';
   const { text, strictBytes } = resultText({
@@ -130,8 +136,8 @@ async function synthesise(
       provider: null,
       model: null,
       target: null,
-      attempts: 0,
-      cost_nano_usd: 0,
+      attempts: total?.attempts ?? 0,
+      cost_nano_usd: total ? total.amountNano : 0,
       warnings: [],
       finish_reason: null,
       input_tokens: 0,
@@ -152,7 +158,13 @@ export async function strictBytes(reader: PartReader, line: Exclude<BatchLine, {
 
 /** A result line with Weir's own details, with its line feed. */
 export async function fullBytes(reader: PartReader, line: Exclude<BatchLine, { state: 'pending' }>): Promise<Buffer> {
-  const text =
-    line.state === 'missing' ? Buffer.from(line.text) : await reader.slice(line.record, 0, line.record.entry.length);
-  return Buffer.concat([text, Buffer.from('\n')]);
+  if (line.state === 'missing') return Buffer.from(`${line.text}\n`);
+  const { strictLength, length } = line.record.entry;
+  const strict = await reader.slice(line.record, 0, strictLength);
+  const tail = Buffer.from(await reader.slice(line.record, strictLength, length));
+  if (!line.total) return Buffer.concat([strict, tail, Buffer.from('\n')]);
+  const details = parseDetails(tail.toString('utf8'));
+  const { attempts, amountNano } = line.total;
+  const counted = detailsText({ ...details, attempts, cost_nano_usd: amountNano });
+  return Buffer.concat([strict, Buffer.from(`${counted}\n`)]);
 }

@@ -35,7 +35,7 @@ export async function batchOutput(deps: Deps, context: Context, id: string, foll
 
 async function* finishedLines(deps: Deps, batch: BatchRow): AsyncGenerator<Uint8Array> {
   const reader = new PartReader(deps.files);
-  for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch) })) {
+  for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch), totals: true })) {
     if (line.state !== 'pending') yield await fullBytes(reader, line);
   }
 }
@@ -55,7 +55,7 @@ async function* followLines(deps: Deps, context: Context, started: BatchRow): As
       if (parts.length < PARTS_AT_ONCE) break;
     }
     if (isTerminal(batch.status)) {
-      for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch) })) {
+      for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch), totals: true })) {
         if (line.state === 'missing') yield await fullBytes(reader, line);
       }
       return;

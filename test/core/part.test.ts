@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodePartIndex, encodePartIndex, PART_INDEX_BYTES } from '../../src/core/part.ts';
+import { resultText } from '../../src/core/result-text.ts';
+import { resultLineSchema } from '../../src/protocol/result-line.ts';
+
+const word = fc.integer({ min: 0, max: 0xffff_ffff });
+
+describe('the index of a part', () => {
+  it('comes back as it was written, in line order, also from a slice of a larger buffer', () => {
+    const entry = fc.record({
+      line: word,
+      offset: word,
+      length: word,
+      strictLength: word,
+      flags: word,
+      attempts: word,
+    });
+    fc.assert(
+      fc.property(fc.uniqueArray(entry, { selector: ({ line }) => line }), (entries) => {
+        const encoded = encodePartIndex(entries);
+        expect(encoded.byteLength).toBe(entries.length * PART_INDEX_BYTES);
+        const shifted = new Uint8Array(encoded.byteLength + 3);
+        shifted.set(encoded, 3);
+        expect(decodePartIndex(shifted.subarray(3))).toEqual(entries.toSorted((a, b) => a.line - b.line));
+      }),
+    );
+  });
+});
+
+describe('resultText', () => {
+  const details = {
+    line: 1,
+    provider: 'p',
+    model: 'm',
+    target: 'p/m',
+    attempts: 1,
+    cost_nano_usd: 5,
+    warnings: [],
+    finish_reason: 'stop',
+    input_tokens: 1,
+    output_tokens: 2,
+  };
+
+  it('cuts to OpenAI’s strict line at strictBytes, whatever the texts hold', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (customId, content) => {
+        const { text, strictBytes } = resultText({
+          line: 0,
+          customId,
+          batchId: 'batch_x',
+          statusCode: 200,
+          requestId: null,
+          body: JSON.stringify({ content }),
+          error: null,
+          details,
+        });
+        expect(/[\u2028\u2029\u0085\n]/.test(text)).toBe(false);
+        const strict = JSON.parse(`${Buffer.from(text).subarray(0, strictBytes).toString('utf8')}}`) as unknown;
+        const line = resultLineSchema.strict().parse(strict);
+        const wellFormed = customId.isWellFormed() && content.isWellFormed();
+        if (wellFormed) expect(line).toMatchObject({ custom_id: customId, response: { body: { content } } });
+        expect(JSON.parse(text)).toMatchObject({ weir: details });
+      }),
+    );
+  });
+
+  it('has no response when there was no answer', () => {
+    const { text } = resultText({
+      line: 4,
+      customId: 'a',
+      batchId: 'batch_x',
+      statusCode: null,
+      requestId: null,
+      body: '{}',
+      error: { code: 'batch_expired', message: 'late' },
+      details,
+    });
+    expect(JSON.parse(text)).toMatchObject({
+      id: 'batch_req_x_5',
+      response: null,
+      error: { code: 'batch_expired', message: 'late' },
+    });
+  });
+});

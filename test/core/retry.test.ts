@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import type { Failure, FailureKind } from '../../src/core/failure.ts';
+import type { Candidate, EnterOn } from '../../src/core/lane.ts';
+import { backoffMs, detour, isPressure, nextStep, PRESSURE_TRIES_MAX } from '../../src/core/retry.ts';
+
+const STATUS: Partial<Record<FailureKind, number>> = {
+  invalid_request: 400,
+  authentication: 401,
+  not_found: 404,
+  rate_limited: 429,
+  overloaded: 503,
+  server_error: 500,
+};
+
+function failure(kind: FailureKind, change: Partial<Failure> = {}): Failure {
+  return {
+    kind,
+    status: STATUS[kind] ?? null,
+    code: kind,
+    message: kind,
+    param: null,
+    type: 'error',
+    retryAfterMs: null,
+    reachedProvider: true,
+    ...change,
+  };
+}
+
+function candidate(provider: string, enterOn: EnterOn = 'any', attempts = 2): Candidate {
+  return {
+    provider,
+    model: 'm',
+    mode: 'auto',
+    weight: 1,
+    retry: { attempts, onStatusCodes: [429, 500, 503], useRetryAfter: true },
+    requestTimeoutMs: null,
+    params: { defaults: {}, overrides: {}, drops: [] },
+    enterOn,
+  };
+}
+
+const START = { candidate: 0, tries: 0, pressure: 0 };
+
+/** Fails a line with the same failure until it gives up; the candidates it was tried on. */
+function path(candidates: Candidate[], kind: FailureKind, change: Partial<Failure> = {}): number[] {
+  const visited: number[] = [];
+  let progress = START;
+  for (let round = 0; round < 200; round++) {
+    visited.push(progress.candidate);
+    const step = nextStep(candidates, progress, failure(kind, change), 0.5);
+    if (step.do === 'fail') return visited;
+    progress = step.progress;
+  }
+  throw new Error('a line must not be tried for ever');
+}
+
+describe('nextStep', () => {
+  it('tries trouble again on the same target, then on each next one, then gives up', () => {
+    expect(path([candidate('a'), candidate('b', 'trouble')], 'server_error')).toEqual([0, 0, 0, 1, 1, 1]);
+  });
+
+  it('never repeats what the target calls the client’s mistake, nor moves it to a spare target', () => {
+    expect(path([candidate('a'), candidate('b', 'trouble')], 'invalid_request')).toEqual([0]);
+  });
+
+  it('moves the client’s mistake on where a fallback admits any failure or its status', () => {
+    expect(path([candidate('a'), candidate('b', 'any')], 'invalid_request')).toEqual([0, 1]);
+    expect(path([candidate('a'), candidate('b', [400]), candidate('c', [429])], 'invalid_request')).toEqual([0, 1]);
+    expect(path([candidate('a'), candidate('b', [429])], 'invalid_request')).toEqual([0]);
+  });
+
+  it('leaves a target with bad credentials at once', () => {
+    expect(path([candidate('a'), candidate('b', 'trouble')], 'authentication')).toEqual([0, 1]);
+  });
+
+  it('goes round under pressure, bounded, because pressure passes', () => {
+    const visited = path([candidate('a'), candidate('b', 'trouble')], 'rate_limited');
+    expect(visited).toHaveLength(PRESSURE_TRIES_MAX);
+    expect(visited.slice(0, 7)).toEqual([0, 0, 0, 1, 1, 1, 0]);
+  });
+
+  it('does not retry at all when the operator allows no retries', () => {
+    expect(path([candidate('a', 'any', 0)], 'rate_limited')).toEqual([0]);
+    expect(path([candidate('a', 'any', 0)], 'server_error')).toEqual([0]);
+  });
+
+  it('does not retry a status that the operator left out', () => {
+    expect(path([candidate('a')], 'server_error', { status: 502 })).toEqual([0]);
+  });
+
+  it('counts an unreadable 200 as the server’s error for a fallback by status', () => {
+    expect(path([candidate('a', 'any', 0), candidate('b', [500], 0)], 'bad_response', { status: 200 })).toEqual([0, 1]);
+  });
+
+  it('waits at least what the provider asked for, unless told to ignore it', () => {
+    const step = nextStep([candidate('a')], START, failure('rate_limited', { retryAfterMs: 3_000 }), 0);
+    expect(step).toMatchObject({ do: 'retry', delayMs: 3_000 });
+    const ignoring = { ...candidate('a'), retry: { ...candidate('a').retry, useRetryAfter: false } };
+    expect(nextStep([ignoring], START, failure('rate_limited', { retryAfterMs: 3_000 }), 0)).toMatchObject({
+      delayMs: 0,
+    });
+  });
+
+  it('stops with its batch', () => {
+    expect(nextStep([candidate('a')], START, failure('interrupted'), 0)).toEqual({ do: 'fail' });
+  });
+});
+
+describe('backoffMs', () => {
+  it('is uniform below a bound that doubles up to a minute', () => {
+    expect(backoffMs(0, 1)).toBe(250);
+    expect(backoffMs(3, 1)).toBe(2_000);
+    expect(backoffMs(60, 1)).toBe(60_000);
+    expect(backoffMs(3, 0)).toBe(0);
+  });
+});
+
+describe('isPressure', () => {
+  it('holds for refusals by load and for servers that are not there, not for cut answers', () => {
+    expect(isPressure(failure('rate_limited'))).toBe(true);
+    expect(isPressure(failure('connection', { reachedProvider: false }))).toBe(true);
+    expect(isPressure(failure('connection'))).toBe(false);
+  });
+});
+
+describe('detour', () => {
+  it('leads to a next candidate that takes trouble, not to one that waits for a status', () => {
+    expect(detour([candidate('a'), candidate('b', 'trouble')], 0)).toBe(1);
+    expect(detour([candidate('a'), candidate('b', [429])], 0)).toBeNull();
+    expect(detour([candidate('a')], 0)).toBeNull();
+  });
+});
