@@ -1,8 +1,8 @@
+import { suggestion } from './close-names.ts';
 import { type PathStep, parsePath, readPath } from './path.ts';
 import { compilePattern } from './pattern.ts';
 import { PatternError } from './pattern-parse.ts';
 import { formatPath, type Path, type Problem } from './problems.ts';
-import { suggestion } from './close-names.ts';
 
 /** What a query is asked about: a request's body, its batch's metadata and its endpoint's path. */
 export interface Subject {
@@ -120,11 +120,16 @@ function compileOperator(name: string, operand: unknown, path: Path, state: Stat
         throw error;
       }
     }
-    default: {
+    case '$gt':
+    case '$gte':
+    case '$lt':
+    case '$lte': {
       const bound = toNumber(operand);
       if (bound === null) return refuse('must be a number');
       return (found) => compare(name, toNumber(found), bound);
     }
+    default:
+      return name satisfies never;
   }
 }
 

@@ -1,5 +1,5 @@
 /** One step of a path into JSON: a member's name, an element's index, or every element (`*`). */
-export type PathStep = string | number | '*';
+export type PathStep = string | number;
 
 const STEP = /(?:^|\.)([^.[\]]+)|\[(\d{1,9}|\*|'[^']*'|"[^"]*")\]/y;
 

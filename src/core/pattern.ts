@@ -1,4 +1,4 @@
-import { type PatternNode, PatternError, parsePattern, type Range, WORD } from './pattern-parse.ts';
+import { PatternError, type PatternNode, parsePattern, type Range, WORD } from './pattern-parse.ts';
 
 /**
  * Regular expressions over text that users write, matched in time linear in the text: all ways through the pattern are

@@ -6,10 +6,10 @@ import {
   routeSchema,
   type Strategy,
 } from '../protocol/route.ts';
+import { suggestion } from './close-names.ts';
 import { compileQuery } from './conditions.ts';
 import { parsePath } from './path.ts';
 import { type Checked, check, formatPath, type Path, type Problem } from './problems.ts';
-import { suggestion } from './close-names.ts';
 import { readAddress } from './target-address.ts';
 
 /**

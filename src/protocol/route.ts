@@ -24,7 +24,7 @@ export const retrySchema = z.strictObject({
 const conditionSchema = z.strictObject({
   query: z.record(z.string(), z.unknown()),
   // biome-ignore lint/suspicious/noThenProperty: the word of the routing config; a plain value, never awaited.
-  then: z.string().min(1).max(128),
+  then: z.string().min(1).max(128), // oxlint-disable-line unicorn/no-thenable -- the same
 });
 
 export const strategySchema = z.strictObject({

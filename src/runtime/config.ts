@@ -22,6 +22,8 @@ export interface Config {
 export interface ConfigOptions {
   environment: Environment;
   kinds: ReadonlyMap<string, ProviderKind>;
+  /** Settings that the config leaves out; Node's by default. */
+  defaults?: Settings;
 }
 
 /** No slash and no @: requests name a model as `provider/model` or `@provider/model`. */
@@ -69,7 +71,7 @@ function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): C
     const route = readRoute(name, entry, names, problems);
     if (route !== null) routes.set(name, route);
   }
-  const settings = readSettings(file.value.settings, ['settings'], problems);
+  const settings = readSettings(file.value.settings, ['settings'], problems, options.defaults);
   return { providers, ownPrices, routes, settings };
 }
 

@@ -1,7 +1,7 @@
 import type { ProviderKind } from '../../providers/contract-kind.ts';
+import type { Problem } from '../core/problems.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Environment } from './env.ts';
-import type { Problem } from '../core/problems.ts';
 import { StartError } from './problems.ts';
 import { readServerOptions, type ServerOptions } from './settings.ts';
 
@@ -11,7 +11,7 @@ export interface LoadOptions {
   environment: Environment;
   kinds: ReadonlyMap<string, ProviderKind>;
   /** The text of a file; null when there is none. */
-  readText(path: string): Promise<string | null>;
+  readText: (path: string) => Promise<string | null>;
 }
 
 export interface Loaded {

@@ -144,13 +144,18 @@ const overridesSchema = z.strictObject(
 );
 
 /** The settings with the overrides of the config's `settings`, whose names are those of Settings in snake_case. */
-export function readSettings(overrides: unknown, path: Path, problems: Problem[]): Settings {
+export function readSettings(
+  overrides: unknown,
+  path: Path,
+  problems: Problem[],
+  defaults: Settings = DEFAULT_SETTINGS,
+): Settings {
   const checked = check(overridesSchema, overrides ?? {}, path);
   if (!checked.ok) {
     problems.push(...checked.problems);
-    return DEFAULT_SETTINGS;
+    return defaults;
   }
-  const stated = NAMES.map((name) => [name, checked.value[snakeCase(name)] ?? DEFAULT_SETTINGS[name]]);
+  const stated = NAMES.map((name) => [name, checked.value[snakeCase(name)] ?? defaults[name]]);
   return Object.fromEntries(stated) as unknown as Settings;
 }
 

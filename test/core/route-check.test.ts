@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noThenProperty: `then` is a word of routing configs, never awaited.
+/* oxlint-disable unicorn/no-thenable -- as above. */
 import { describe, expect, it } from 'vitest';
 import { checkRoute } from '../../src/core/route-check.ts';
 

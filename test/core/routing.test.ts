@@ -1,10 +1,11 @@
 // biome-ignore-all lint/suspicious/noThenProperty: `then` is a word of routing configs, never awaited.
+/* oxlint-disable unicorn/no-thenable -- as above. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { targetName } from '../../src/core/lane.ts';
 import { createModelNames, type ProviderFacts } from '../../src/core/model-names.ts';
 import { checkRoute } from '../../src/core/route-check.ts';
 import { createLaneAssigner, LANES_MAX, type LaneAssigner } from '../../src/core/routing.ts';
-import { targetName } from '../../src/core/lane.ts';
 import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoint.ts';
 import type { Route } from '../../src/protocol/route.ts';
 
