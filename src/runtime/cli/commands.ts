@@ -1,0 +1,153 @@
+import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
+import type { Terminal } from './terminal.ts';
+import { version } from './version.ts';
+
+/**
+ * Every command with its options. Only this table is loaded to parse a command line or to show help; what a command
+ * does is imported when it runs.
+ */
+const json = { type: 'boolean', description: 'One JSON document on stdout' } as const;
+const watch = { type: 'boolean', description: 'Show progress until the batch ends' } as const;
+const id = (description: string) => ({ type: 'positional', description, required: true }) as const;
+const text = (valueHint: string, description: string) => ({ type: 'string', valueHint, description }) as const;
+const flag = (description: string) => ({ type: 'boolean', description }) as const;
+
+/** Options that may be given more than once. */
+export const REPEATABLE: readonly string[] = ['metadata'];
+
+function command<const T extends ArgsDef>(
+  name: string,
+  description: string,
+  args: T,
+  run: (terminal: Terminal, args: Parsed<T>, rawArguments: readonly string[]) => Promise<number>,
+): CommandDef {
+  return defineCommand({
+    meta: { name, description },
+    args,
+    run: ({ data, args: parsed, rawArgs }) => run(data as Terminal, parsed as unknown as Parsed<T>, rawArgs),
+  }) as unknown as CommandDef;
+}
+
+/** Arguments after parsing; citty's own type would let any other name pass. */
+export type Parsed<T extends ArgsDef> = {
+  [K in keyof T]: T[K]['type'] extends 'boolean'
+    ? boolean | undefined
+    : T[K]['required'] extends true
+      ? string
+      : string | undefined;
+};
+
+export const submitArguments = {
+  file: id('A batch file: one JSON request per line'),
+  route: text('name', 'Route of the server, or an inline {…}'),
+  endpoint: text('path', "Default: the first line's url"),
+  window: text('time', 'immediate, or a time such as 24h (default)'),
+  metadata: text('k=v', 'Metadata and ledger tag; repeatable'),
+  watch,
+  output: text('file', 'Wait, then write every line in input order'),
+  json,
+} as const satisfies ArgsDef;
+
+export const ledgerArguments = {
+  'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),
+  batch: text('id', 'Only this batch'),
+  provider: text('name', 'Only this provider'),
+  model: text('name', 'Only this model'),
+  tag: text('k:v', 'Only batches with this metadata'),
+  from: text('time', 'From this date or unix time on'),
+  to: text('time', 'Before this date or unix time'),
+  entries: flag('Single entries in place of sums'),
+  format: text('name', 'table (default), json, csv or jsonl'),
+  json,
+} as const satisfies ArgsDef;
+
+const subCommands = {
+  serve: command('serve', 'Run the server', {}, async (terminal) =>
+    (await import('./commands/serve.ts')).serve(terminal),
+  ),
+  demo: command(
+    'demo',
+    'Show the main job on sandbox providers; needs no keys',
+    { keep: flag('Keep the server running afterwards'), json },
+    async (terminal, args) => (await import('./commands/demo.ts')).demo(terminal, args),
+  ),
+  submit: command('submit', 'Send a batch file', submitArguments, async (terminal, args, raw) =>
+    (await import('./commands/submit.ts')).submit(terminal, args, raw),
+  ),
+  status: command(
+    'status',
+    'Show one batch, or list the latest',
+    {
+      id: { type: 'positional', description: 'Batch id', required: false },
+      watch,
+      limit: text('n', 'Batches in the list (default 20)'),
+      json,
+    },
+    async (terminal, args) => (await import('./commands/status.ts')).status(terminal, args),
+  ),
+  output: command(
+    'output',
+    'Print the finished lines of a batch in input order',
+    {
+      id: id('Batch id'),
+      out: text('file', 'Write to a file in place of stdout'),
+      follow: flag('Stream lines as they finish, until the end'),
+      json,
+    },
+    async (terminal, args) => (await import('./commands/output.ts')).output(terminal, args),
+  ),
+  cancel: command(
+    'cancel',
+    'Cancel a batch; what is done stays',
+    { id: id('Batch id'), json },
+    async (terminal, args) => (await import('./commands/steer.ts')).cancel(terminal, args),
+  ),
+  pause: command('pause', 'Hold a batch', { id: id('Batch id'), json }, async (terminal, args) =>
+    (await import('./commands/steer.ts')).pause(terminal, args),
+  ),
+  resume: command('resume', 'Go on with a held batch', { id: id('Batch id'), json }, async (terminal, args) =>
+    (await import('./commands/steer.ts')).resume(terminal, args),
+  ),
+  retry: command(
+    'retry',
+    'Send the failed lines of a batch again, as a new one',
+    { id: id('Batch id'), watch, json },
+    async (terminal, args) => (await import('./commands/steer.ts')).retry(terminal, args),
+  ),
+  ledger: command('ledger', 'Show the accounts', ledgerArguments, async (terminal, args) =>
+    (await import('./commands/ledger.ts')).ledger(terminal, args),
+  ),
+  models: command('models', 'List what a request may name as its model', { json }, async (terminal, args) =>
+    (await import('./commands/models.ts')).models(terminal, args),
+  ),
+  keys: defineCommand({
+    meta: { name: 'keys', description: 'Manage API keys (needs an admin key)' },
+    subCommands: {
+      create: command(
+        'create',
+        'Create a key; its secret is shown once',
+        {
+          name: id('What the key is for'),
+          admin: flag('An admin key'),
+          tenant: text('id', 'Whose key it is (default: yours)'),
+          json,
+        },
+        async (terminal, args) => (await import('./commands/keys.ts')).createKey(terminal, args),
+      ),
+      list: command('list', 'List keys', { json }, async (terminal, args) =>
+        (await import('./commands/keys.ts')).listKeys(terminal, args),
+      ),
+      revoke: command('revoke', 'Revoke a key', { id: id('Key id'), json }, async (terminal, args) =>
+        (await import('./commands/keys.ts')).revokeKey(terminal, args),
+      ),
+    },
+  }) as CommandDef,
+  doctor: command('doctor', 'Check this machine, the config and every provider', { json }, async (terminal, args) =>
+    (await import('./commands/doctor.ts')).doctor(terminal, args),
+  ),
+};
+
+export const root: CommandDef = defineCommand({
+  meta: { name: 'weir', version: version(), description: 'One batch file, many providers, an exact account' },
+  subCommands,
+}) as CommandDef;

@@ -1,0 +1,105 @@
+import { wrongUse, EXIT } from '../exit.ts';
+import { withApi } from '../api.ts';
+import { formatBytes, plural } from '../figures.ts';
+import { printableJson } from '../printable.ts';
+import { checkWritable, openOutput, type OutputOptions, saveOutput } from '../save-output.ts';
+import { note, print, type Terminal } from '../terminal.ts';
+import type { Api } from '../api.ts';
+
+interface Arguments {
+  id: string;
+  out: string | undefined;
+  follow: boolean | undefined;
+  json: boolean | undefined;
+}
+
+/** `weir output ID [--out FILE] [--follow]`: to stdout or a file, in memory that does not grow with the output. */
+export async function output(terminal: Terminal, args: Arguments): Promise<number> {
+  if (args.out === '') throw wrongUse('--out needs a file name.', 'out');
+  if (args.out !== undefined) await checkWritable(args.out, 'out');
+  const leaving = new AbortController();
+  const restore = terminal.onInterrupt(() => leaving.abort());
+  const options: OutputOptions = { follow: args.follow === true, signal: leaving.signal };
+  try {
+    return await withApi(terminal, (api) =>
+      args.out === undefined ? toStdout(terminal, api, args, options) : toFile(terminal, api, args, args.out, options),
+    );
+  } catch (error) {
+    if (leaving.signal.aborted) return EXIT.interrupted;
+    throw error;
+  } finally {
+    restore();
+  }
+}
+
+async function toFile(
+  terminal: Terminal,
+  api: Api,
+  args: Arguments,
+  path: string,
+  options: OutputOptions,
+): Promise<number> {
+  const saved = await saveOutput(api, args.id, path, options);
+  const incomplete = saved.incomplete && options.follow !== true;
+  if (args.json) {
+    const document = {
+      object: 'batch.output',
+      batch_id: args.id,
+      path,
+      lines: saved.lines,
+      bytes: saved.bytes,
+      incomplete,
+    };
+    await print(terminal, printableJson(JSON.stringify(document, null, 2)));
+  } else {
+    await print(terminal, `${plural(saved.lines, 'line')} (${formatBytes(saved.bytes)}) written to ${path}`);
+    if (incomplete) await note(terminal, 'The batch still runs: lines that are not done are missing.');
+  }
+  return EXIT.done;
+}
+
+async function toStdout(terminal: Terminal, api: Api, args: Arguments, options: OutputOptions): Promise<number> {
+  const { chunks, incomplete } = await openOutput(api, args.id, options);
+  const write = terminalSafe(terminal);
+  if (!args.json) {
+    for await (const chunk of chunks) await write(chunk);
+  } else {
+    const isIncomplete = incomplete && options.follow !== true;
+    const head = `{"object":"list","batch_id":${JSON.stringify(args.id)},"incomplete":${isIncomplete},"data":[\n`;
+    await print(terminal, head.trimEnd());
+    // Lines are JSON already: commas between them make the list, without reading any.
+    let isFirst = true;
+    for await (const line of linesOf(chunks)) {
+      await write(isFirst ? line : Buffer.concat([Buffer.from(',\n'), line]));
+      isFirst = false;
+    }
+    await print(terminal, `${isFirst ? '' : '\n'}]}`);
+  }
+  if (incomplete && options.follow !== true) {
+    await note(terminal, 'The batch still runs: lines that are not done are missing. --follow waits for them.');
+  }
+  return EXIT.done;
+}
+
+/** Bytes as they are into files and pipes; nothing that a terminal obeys onto a terminal. */
+function terminalSafe(terminal: Terminal): (chunk: Uint8Array) => Promise<void> {
+  if (!terminal.out.isTty) return (chunk) => terminal.out.write(chunk);
+  const decoder = new TextDecoder();
+  return (chunk) => terminal.out.write(printableJson(decoder.decode(chunk, { stream: true })));
+}
+
+/** Lines without their ends. One line is held at a time. */
+async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let carried: Uint8Array[] = [];
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, start)) {
+      carried.push(chunk.subarray(start, end));
+      yield Buffer.concat(carried);
+      carried = [];
+      start = end + 1;
+    }
+    if (start < chunk.length) carried.push(chunk.subarray(start));
+  }
+  if (carried.length > 0) yield Buffer.concat(carried);
+}

@@ -1,0 +1,39 @@
+import { startServer } from '../../node.ts';
+import { EXIT, trouble } from '../exit.ts';
+import { note, print, type Terminal } from '../terminal.ts';
+
+/** `weir serve`: runs until it is told to stop. A second Ctrl-C (or TERM) does not wait for what is in flight. */
+export async function serve(terminal: Terminal): Promise<number> {
+  let interrupts = 0;
+  const stopping = Promise.withResolvers<void>();
+  const restore = terminal.onInterrupt(() => {
+    interrupts += 1;
+    if (interrupts > 1) process.exit(EXIT.interrupted);
+    stopping.resolve();
+  });
+  try {
+    const server = await startServer({ env: terminal.environment }).catch((error: unknown) => {
+      throw explained(error);
+    });
+    await print(terminal, `Weir is ready at ${server.url}`);
+    if (server.adminKey !== null) {
+      await print(terminal, `Admin key, shown this once: ${server.adminKey}`);
+      await print(terminal, 'Keep it, and set WEIR_API_KEY to it to use the command line.');
+    }
+    await stopping.promise;
+    await note(terminal, 'Stopping; what is in flight is finished first. Ctrl-C again stops at once.');
+    await server.stop();
+    return EXIT.done;
+  } finally {
+    restore();
+  }
+}
+
+function explained(error: unknown): unknown {
+  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+  if (code === 'EADDRINUSE')
+    return trouble(`${address}:${port} is taken. Set WEIR_PORT to another port, or stop what runs there.`);
+  if (code === 'EACCES' && port !== undefined)
+    return trouble(`Port ${port} is not allowed. Set WEIR_PORT to one above 1023.`);
+  return error;
+}

@@ -1,0 +1,54 @@
+import { stat } from 'node:fs/promises';
+import { ENDPOINTS, type Endpoint, parseEndpoint } from '../../../protocol/endpoint.ts';
+import { withApi } from '../api.ts';
+import { readPairs, readRoute, valuesOf } from '../arguments.ts';
+import { printBatch, printBatchJson } from '../batch-report.ts';
+import { type Parsed, submitArguments } from '../commands.ts';
+import { EXIT, wrongUse } from '../exit.ts';
+import { findEndpoint } from '../first-line.ts';
+import { checkWritable } from '../save-output.ts';
+import { createBatch, uploadFile } from '../send.ts';
+import { note, type Terminal } from '../terminal.ts';
+import { followBatch } from './follow-batch.ts';
+
+type Arguments = Parsed<typeof submitArguments>;
+
+/** `weir submit FILE`: uploads, creates the batch, and watches it when asked to. */
+export async function submit(terminal: Terminal, args: Arguments, rawArguments: readonly string[]): Promise<number> {
+  const metadata = readPairs(valuesOf('metadata', submitArguments, rawArguments), 'metadata');
+  const route = args.route === undefined ? null : readRoute(args.route);
+  if (args.output !== undefined) await checkWritable(args.output, 'output');
+  const bytes = await sizeOf(args.file);
+  const endpoint = args.endpoint === undefined ? await findEndpoint(args.file) : readEndpoint(args.endpoint);
+  return withApi(terminal, async (api) => {
+    const fileId = await uploadFile(terminal, api, args.file, bytes);
+    const batch = await createBatch(api, {
+      input_file_id: fileId,
+      endpoint,
+      completion_window: args.window ?? '24h',
+      ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
+      ...(route === null ? {} : { config: route }),
+    });
+    if (args.watch || args.output !== undefined) {
+      await note(terminal, `${batch.id} created`);
+      return followBatch(terminal, api, batch.id, { json: args.json === true, outputPath: args.output ?? null });
+    }
+    await (args.json ? printBatchJson : printBatch)(terminal, batch, { ledger: null });
+    if (!args.json) await note(terminal, `To watch it: weir status ${batch.id} --watch`);
+    return EXIT.done;
+  });
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch(() => null);
+  if (found === null) throw wrongUse(`There is no file ${path}.`, 'file');
+  if (!found.isFile()) throw wrongUse(`${path} is no file.`, 'file');
+  if (found.size === 0) throw wrongUse(`${path} is empty. A batch file has one JSON request per line.`, 'file');
+  return found.size;
+}
+
+function readEndpoint(text: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
+  throw wrongUse(`--endpoint must be one of ${ENDPOINTS.join(', ')}.`, 'endpoint');
+}

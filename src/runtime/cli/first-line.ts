@@ -1,0 +1,40 @@
+import { createReadStream } from 'node:fs';
+import { LineFramer } from '../../core/jsonl.ts';
+import { ENDPOINTS, type Endpoint, parseEndpoint } from '../../protocol/endpoint.ts';
+import { wrongUse } from './exit.ts';
+
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The endpoint that the first line of a batch file names. Throws CliError when it names none. */
+export async function findEndpoint(path: string): Promise<Endpoint> {
+  const first = await readFirstLine(path);
+  if (first === null) throw wrongUse(`${path} holds no lines. A batch file has one JSON request per line.`, 'file');
+  const where = `Line ${first.number} of ${path}`;
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(first.bytes));
+  } catch {
+    throw wrongUse(`${where} is no JSON in UTF-8. A batch file has one JSON request per line.`, 'file');
+  }
+  const url = (value as { url?: unknown } | null)?.url;
+  const endpoint = typeof url === 'string' ? parseEndpoint(url) : undefined;
+  if (endpoint !== undefined) return endpoint;
+  throw wrongUse(`${where} has no url that Weir knows. Use one of ${ENDPOINTS.join(', ')}.`, 'file');
+}
+
+/** The first line that is not blank, with its 1-based number; null when there is none. */
+async function readFirstLine(path: string): Promise<{ bytes: Uint8Array; number: number } | null> {
+  let found: { bytes: Uint8Array; number: number } | null = null;
+  let number = 0;
+  const framer = new LineFramer(LINE_BYTES_MAX, (bytes) => {
+    number += 1;
+    if (bytes === null) throw wrongUse(`Line ${number} of ${path} is longer than 64 MB.`, 'file');
+    if (found === null && bytes.some((byte) => byte > 0x20)) found = { bytes: Uint8Array.from(bytes), number };
+  });
+  for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
+    framer.push(chunk);
+    if (found !== null) return found;
+  }
+  framer.end();
+  return found;
+}

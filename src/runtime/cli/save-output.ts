@@ -1,0 +1,79 @@
+import { constants } from 'node:fs';
+import { access, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Api } from './api.ts';
+import { trouble, wrongUse } from './exit.ts';
+
+/** Refuses a path that cannot be written, before the work that would end there. Throws CliError. */
+export async function checkWritable(path: string, option: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory()) throw wrongUse(`--${option} ${path} is a folder; name a file.`, option);
+  await access(dirname(path), constants.W_OK).catch(() => {
+    throw wrongUse(`--${option} ${path} cannot be written: its folder is missing or read-only.`, option);
+  });
+}
+
+export interface Saved {
+  bytes: number;
+  lines: number;
+  /** The batch was still running. */
+  incomplete: boolean;
+}
+
+/** Writes a batch's output lines to a file, which appears only when it is whole. Throws CliError. */
+export async function saveOutput(api: Api, id: string, path: string, options: OutputOptions = {}): Promise<Saved> {
+  const { chunks, incomplete } = await openOutput(api, id, options);
+  const partial = `${path}.partial`;
+  const saved: Saved = { bytes: 0, lines: 0, incomplete };
+  try {
+    const file = await open(partial, 'w');
+    try {
+      for await (const chunk of chunks) {
+        await file.write(chunk);
+        saved.bytes += chunk.byteLength;
+        saved.lines += countLineFeeds(chunk);
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw broken(error, path);
+  }
+  return saved;
+}
+
+export interface OutputOptions {
+  follow?: boolean;
+  signal?: AbortSignal;
+}
+
+/** The output lines of a batch as the server sends them. */
+export async function openOutput(
+  api: Api,
+  id: string,
+  { follow = false, signal }: OutputOptions = {},
+): Promise<{ chunks: AsyncIterable<Uint8Array>; incomplete: boolean }> {
+  const response = await api.stream(
+    `/v1/batches/${encodeURIComponent(id)}/output${follow ? '?follow=true' : ''}`,
+    signal,
+  );
+  if (response.body === null) throw trouble('The server sent no output.');
+  return { chunks: response.body, incomplete: response.headers.get('x-weir-incomplete') === 'true' };
+}
+
+function countLineFeeds(bytes: Uint8Array): number {
+  let count = 0;
+  for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, at + 1)) count += 1;
+  return count;
+}
+
+function broken(error: unknown, path: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EACCES' || code === 'EIO') return trouble(`${path} cannot be written (${code}).`);
+  if (error instanceof Error && error.name !== 'AbortError')
+    return trouble(`The output broke off: ${message}. Ask again.`);
+  return error;
+}
