@@ -26,7 +26,7 @@ export interface Balance {
 
 export const DEFAULT_RETRY: RetryRule = {
   attempts: 3,
-  onStatusCodes: [408, 409, 429, 500, 502, 503, 504, 529],
+  onStatusCodes: [408, 409, 424, 429, 498, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529],
   useRetryAfter: true,
 };
 

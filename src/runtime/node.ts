@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +12,7 @@ import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { Deps } from '../ports/deps.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
+import { hashSecret } from '../services/keys/secret.ts';
 import { openStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
 import { systemClock } from './clock.ts';
@@ -47,12 +47,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
   });
   const deps = await nodeDeps(loaded, options.quiet === true);
-  const metrics = deps.metrics ?? createMetrics();
   const first = await bootstrap(deps);
   let loop: Loop | null = null;
   const nudging: Deps = { ...deps, nudge: () => loop?.nudge() };
   loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
-  gaugeEngine(loop.engine, metrics);
+  if (deps.metrics) gaugeEngine(loop.engine, deps.metrics);
 
   const server = createAdaptorServer({ fetch: createApp(nudging).fetch, serverOptions: { requestTimeout: 0 } });
   const { host, port } = loaded.options;
@@ -97,8 +96,8 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     prices: compilePrices(priceFiles),
     ownPrices: config.ownPrices,
     nudge: () => undefined,
-    adminKeyHash: options.adminKey === null ? null : createHash('sha256').update(options.adminKey).digest('hex'),
-    metrics: createMetrics(),
+    adminKeyHash: options.adminKey === null ? null : hashSecret(options.adminKey),
+    metrics: createMetrics({ process: true }),
     assets: nodeAssets(),
   };
 }
@@ -108,6 +107,10 @@ function filePath(url: string): string {
   return url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
 }
 
+/** Only a file that is not there counts as none: one that cannot be read must not start a server without its config. */
 async function readText(path: string): Promise<string | null> {
-  return readFile(path, 'utf8').catch(() => null);
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
 }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { targetName } from '../../src/core/lane.ts';
 import { createModelNames, type ProviderFacts } from '../../src/core/model-names.ts';
 import { checkRoute } from '../../src/core/route-check.ts';
+import { DEFAULT_RETRY } from '../../src/core/route-steps.ts';
 import { createLaneAssigner, LANES_MAX, type LaneAssigner } from '../../src/core/routing.ts';
 import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoint.ts';
 import type { Route } from '../../src/protocol/route.ts';
@@ -341,7 +342,7 @@ describe('what targets inherit', () => {
         enterOn: 'any',
         mode: 'immediate',
         requestTimeoutMs: 5,
-        retry: { attempts: 2, onStatusCodes: [408, 409, 429, 500, 502, 503, 504, 529], useRetryAfter: true },
+        retry: { attempts: 2, onStatusCodes: DEFAULT_RETRY.onStatusCodes, useRetryAfter: true },
         params: { defaults: { a: 1, b: 2 }, overrides: { c: 2, d: 2 }, drops: ['x', 'y'] },
       },
       {
@@ -359,7 +360,7 @@ describe('what targets inherit', () => {
 
   it('is three retries on the usual codes when nothing is said', () => {
     expect(laneOf(assigner({ provider: 'a' }))).toMatchObject({
-      candidates: [{ retry: { attempts: 3, onStatusCodes: [408, 409, 429, 500, 502, 503, 504, 529] }, mode: 'auto' }],
+      candidates: [{ retry: { attempts: 3, onStatusCodes: DEFAULT_RETRY.onStatusCodes }, mode: 'auto' }],
     });
   });
 

@@ -10,11 +10,15 @@ import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchError } from '../../protocol/batch.ts';
 import { endpointFamily } from '../../protocol/endpoint.ts';
+import { discoverModels } from '../models/discover.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { Segmenter } from './segmenter.ts';
 
 /** Plan records looked at together: one megabyte. */
 const WINDOW_LINES = 65_536;
+
+/** A provider that is down for a moment must not cost the lines that only it could take. */
+const PATIENCE_SECONDS = 300;
 
 /**
  * Takes a batch from `validating` to `in_progress`: judges what the upload found, gives every line its lane, and cuts
@@ -43,6 +47,9 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
     }),
   );
   const { refused, segments } = await assignLanes(deps, batch, input, input.plan, assigner);
+  if (refused > 0 && now - batch.createdAt < PATIENCE_SECONDS && (await someProviderIsSilent(deps))) {
+    throw new Error('lines name models that no provider lists, and a provider does not answer: waiting for it');
+  }
   await deps.store.batches.start(batch.id, token, {
     now: unixSeconds(deps.clock),
     total: input.plan.requests,
@@ -52,6 +59,11 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
     lanesKey: lanesKey(batch),
     segments,
   });
+}
+
+async function someProviderIsSilent(deps: Deps): Promise<boolean> {
+  const lists = await discoverModels(deps);
+  return [...lists.values()].some((list) => list.models === null && list.error !== null);
 }
 
 function lanesKey(batch: BatchRow): string {

@@ -214,11 +214,13 @@ export class Gate {
     this.timer = null;
     const now = this.deps.clock.now();
     const waits = this.delayed.map(({ at }) => at - now);
-    if (this.waiting > 0 || this.sources.some(({ queue }) => queue.undispatched > 0)) {
-      for (const member of this.members) waits.push(member.breaker.waitMs(now, member.inFlight));
-      waits.push(this.requests?.waitMs(1, now) ?? 0, this.tokens?.waitMs(1, now) ?? 0);
+    if (this.inFlight < this.limit && (this.waiting > 0 || this.sources.some(({ queue }) => queue.undispatched > 0))) {
+      for (const { breaker, inFlight } of this.members) if (!breaker.closed) waits.push(breaker.waitMs(now, inFlight));
+      if (this.requests) waits.push(this.requests.waitMs(1, now));
+      if (this.tokens) waits.push(this.tokens.waitMs(1, now));
     }
-    const next = waits.filter((wait) => wait > 0 && Number.isFinite(wait)).reduce((a, b) => Math.min(a, b), Infinity);
+    // What came due while the loop ran has a wait of 0: it needs the timer as much as what is still to come.
+    const next = waits.filter(Number.isFinite).reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
     if (Number.isFinite(next)) this.timer = setTimeout(() => this.pump(), Math.max(1, next));
   }
 }
