@@ -3,7 +3,16 @@ import type { BatchControl, BatchRow } from '../ports/store-batches.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import { batches } from './schema/batches.ts';
 
-const { seq, leaseToken, leaseUntil, nextAt, turn, amountNano, listAmountNano, ...plain } = getTableColumns(batches);
+const {
+  seq: _seq,
+  leaseToken: _token,
+  leaseUntil: _until,
+  nextAt: _nextAt,
+  turn: _turn,
+  amountNano,
+  listAmountNano,
+  ...plain
+} = getTableColumns(batches);
 
 /** What is read of a batch. Sums of money come as text, as the client refuses integers beyond 2^53. */
 export const batchColumns = { ...plain, amountNano: asBigInt(amountNano), listAmountNano: asBigInt(listAmountNano) };

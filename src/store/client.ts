@@ -95,7 +95,7 @@ export class Database {
         // A busy statement of the embedded client is never finalized and would fail every later commit of its
         // connection (tursodatabase/libsql-client-ts#352): start with a fresh one.
         if (this.#client.protocol === 'file' && hasCode(error, 'SQLITE_BUSY')) {
-          await this.#client.reconnect();
+          this.#client.reconnect();
           await this.#prepare(this.#client).catch(() => undefined);
         }
         await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS * 2 ** attempt));

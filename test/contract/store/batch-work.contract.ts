@@ -44,10 +44,13 @@ export function batchWorkContract(subject: Subject): void {
 
     it('is due in progress once no segment is open, and at once when a commit ends the last', async () => {
       const { store } = subject;
-      await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
-      expect(await claimDue(store, 'work')).toEqual([]);
+      await store.batches.insert(batchRow('batch_1'));
+      await claimDue(store, 'work');
+      await store.segments.insertMany([segmentRow('batch_1', 0)]);
+      await store.batches.start('batch_1', 'work', { ...start, segments: 1 });
+      await store.batches.release('batch_1', 'work', NOW + 999);
+      expect(await claimDue(store, 'work', NOW + 999)).toEqual([]);
       const leases = await claim(store);
-      await store.batches.claimDue({ now: NOW, until: NOW, token: 'work', limit: 1 });
       const segments = leases.map(({ id, token }) => ({ id, token, granted: 10, finished: true }));
       expect((await store.segments.commit(emptyCommit(leases, { segments }))).ok).toBe(true);
       expect(await claimDue(store, 'work')).toEqual(['batch_1']);
