@@ -1,0 +1,118 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Provider } from '../../../providers/contract.ts';
+import type { Failure } from '../../../src/core/failure.ts';
+import type { Candidate } from '../../../src/core/lane.ts';
+import type { Deps } from '../../../src/ports/deps.ts';
+import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
+import { Gate, type Member } from '../../../src/services/segments/gate.ts';
+import type { Job } from '../../../src/services/segments/work.ts';
+
+const REFUSED: Failure = {
+  kind: 'connection',
+  status: null,
+  code: 'connection',
+  message: 'refused',
+  param: null,
+  type: 'error',
+  retryAfterMs: null,
+  reachedProvider: false,
+};
+
+function job(candidates: number): Job {
+  return {
+    segment: { lane: { kind: 'run', candidates: [], shared: 1 }, lease: { queue: 'pool' } },
+    candidates: Array.from({ length: candidates }, () => ({ enterOn: 'trouble' }) as unknown as Candidate),
+    progress: { candidate: 0, tries: 0, pressure: 0 },
+    request: { body: {} },
+    bytes: 100,
+  } as unknown as Job;
+}
+
+function provider(members: string[], limits: Partial<Provider['limits']> = {}): Provider {
+  return {
+    name: 'pool',
+    limits: { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null, ...limits },
+    immediate: { members },
+  } as unknown as Provider;
+}
+
+describe('Gate', () => {
+  const gates: Gate[] = [];
+  afterEach(() => {
+    for (const gate of gates.splice(0)) gate.close();
+  });
+
+  function open(of: Provider, now: () => number = Date.now) {
+    const started: { job: Job; member: Member }[] = [];
+    const rerouted: Job[] = [];
+    const deps = {
+      clock: { now },
+      random: { unit: () => 0.5 },
+      settings: DEFAULT_SETTINGS,
+    } as unknown as Deps;
+    const gate = new Gate(deps, of, {
+      mayStart: () => true,
+      start: (line, _gate, member) => started.push({ job: line, member }),
+      reroute: (line) => rerouted.push(line),
+    });
+    gates.push(gate);
+    return { gate, started, rerouted };
+  }
+
+  it('starts a line that comes due while the gate is already looking', async () => {
+    let time = 1_000;
+    const { gate, started } = open(provider(['a']), () => time++);
+    gate.enqueue(job(1), 2);
+    await expect.poll(() => started.length).toBe(1);
+  });
+
+  it('never has more in flight than its limit, and goes on when one ends', () => {
+    const { gate, started } = open(provider(['a']));
+    const jobs = Array.from({ length: 6 }, () => job(1));
+    for (const line of jobs) gate.enqueue(line, 0);
+    expect(started).toHaveLength(4);
+    const first = started[0]!;
+    gate.settle(first.job, first.member, null);
+    gate.pump();
+    expect(started).toHaveLength(5);
+    expect(gate.inFlight).toBe(4);
+  });
+
+  it('spreads lines over the members by what they have in flight', () => {
+    const { gate, started } = open(provider(['a', 'b']));
+    for (let count = 0; count < 4; count++) gate.enqueue(job(1), 0);
+    expect(started.map(({ member }) => member.url).toSorted()).toEqual(['a', 'a', 'b', 'b']);
+  });
+
+  it('leaves out a member that refuses connections and uses the others', () => {
+    const { gate, started } = open(provider(['a', 'b']));
+    for (let count = 0; count < 4; count++) gate.enqueue(job(1), 0);
+    for (const { job: line, member } of started.splice(0))
+      gate.settle(line, member, member.url === 'a' ? REFUSED : null);
+    for (let count = 0; count < 4; count++) gate.enqueue(job(1), 0);
+    expect(started.map(({ member }) => member.url)).toEqual(['b', 'b', 'b', 'b']);
+  });
+
+  it('sends lines on when nothing answers, and keeps those that have nowhere to go', () => {
+    const { gate, started, rerouted } = open(provider(['a']));
+    for (let count = 0; count < 2; count++) gate.enqueue(job(1), 0);
+    for (const { job: line, member } of started.splice(0)) gate.settle(line, member, REFUSED);
+    expect(gate.unreachable).toBe(true);
+    const spare = job(2);
+    gate.enqueue(job(1), 0);
+    gate.enqueue(spare, 0);
+    expect(rerouted).toEqual([spare]);
+    expect(gate.waiting).toBe(1);
+    expect(started).toEqual([]);
+  });
+
+  it('keeps to its requests per minute', async () => {
+    const { gate, started } = open(provider(['a'], { concurrency: 100, requestsPerMinute: 1_200 }));
+    const began = Date.now();
+    for (let count = 0; count < 30; count++) gate.enqueue(job(1), 0);
+    expect(started.length).toBe(20);
+    await expect.poll(() => started.length, { timeout: 5_000 }).toBe(30);
+    // Ten more at twenty a second; a timer may be late, never early.
+    expect(Date.now() - began).toBeGreaterThanOrEqual(450);
+  });
+});
