@@ -1,4 +1,4 @@
-import type { LedgerEntryRow, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
+import type { LedgerEntryRow, LineTotal, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
 import type { Database, Statement } from './client.ts';
 import { listEntries } from './ledger-query.ts';
 import { sumEntries } from './ledger-rollup.ts';
@@ -25,6 +25,21 @@ export class LibsqlLedger implements StoreLedger {
       args: [batchId, firstLine, lastLine],
     });
     return new Map(rows.map((row) => [Number(row.line), Number(row.attempt)]));
+  }
+
+  async lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
+    const rows = await this.#db.read({
+      sql: `select line, max(attempt) as attempts, sum(amount_nano) as amount from ledger_entries
+            where batch_id = ? and line between ? and ? group by line
+            having count(*) > 1 or max(final) = 0`,
+      args: [batchId, firstLine, lastLine],
+    });
+    return new Map(
+      rows.map((row) => [
+        Number(row.line),
+        { attempts: Number(row.attempts), amountNano: row.amount === null ? null : Number(row.amount) },
+      ]),
+    );
   }
 
   entries(

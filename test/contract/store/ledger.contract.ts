@@ -106,6 +106,27 @@ export function ledgerContract(subject: Subject): void {
       expect(await ledger.attempts('batch_1', 2, 9)).toEqual(new Map([[2, 1]]));
     });
 
+    it('are totalled for the lines of which the last attempt alone does not tell', async () => {
+      const { ledger } = subject.store;
+      await ledger.append([
+        entryRow({ line: 1 }),
+        entryRow({ line: 2, final: false }),
+        entryRow({ line: 2, attempt: 2, amountNano: 5 }),
+        entryRow({ line: 3, final: false, amountNano: null }),
+        entryRow({ line: 4, attempt: 3, final: false, amountNano: null }),
+        entryRow({ line: 4, attempt: 4, amountNano: 7 }),
+        entryRow({ line: 9, final: false }),
+        entryRow({ line: 2, batchId: 'batch_2' }),
+      ]);
+      expect(await ledger.lineTotals('batch_1', 1, 8)).toEqual(
+        new Map([
+          [2, { attempts: 2, amountNano: 1_005 }],
+          [3, { attempts: 1, amountNano: null }],
+          [4, { attempts: 4, amountNano: 7 }],
+        ]),
+      );
+    });
+
     it('added outside a commit count in the sums of their batch', async () => {
       const { batches, ledger } = subject.store;
       await batches.insert(batchRow('batch_1'));
