@@ -23,13 +23,14 @@ export interface Provider {
   /** The name under which `model` is priced (a deployment's model, a profile's base); the same name by default. */
   pricedModel?(model: string): string;
   readonly immediate?: ImmediateApi;
+  readonly batch?: BatchApi;
   /** Asks the provider which models it serves. Rejects with ProviderError. */
   listModels?(call: Call): Promise<string[]>;
   /** Frees what the provider itself started (the sandbox's servers). */
   close?(): Promise<void>;
 }
 
-/** What `listModels` rejects with. */
+/** What `listModels` and the members of BatchApi reject with. */
 export class ProviderError extends Error {
   override readonly name = 'ProviderError';
   readonly failure: Failure;
@@ -101,4 +102,111 @@ export interface Failed {
   /** Some errors are billed (a filtered completion): what the provider reported. */
   usage: Usage | null;
   rawUsage: object | null;
+}
+
+/**
+ * A provider's own batch service. A shard (the lines of one batch for one target) becomes one provider batch.
+ * Everything that `submit` makes at the provider carries the shard's token: in a client request token, metadata, label,
+ * display name, file or object name, whatever the provider offers. Members reject with ProviderError.
+ */
+export interface BatchApi {
+  readonly limits: BatchLimits;
+  /** Pure: one line of the provider's own input file, without line feed. `key` ([a-z0-9-], ≤ 32) comes back with the answer. */
+  line(key: string, request: NativeRequest): string;
+  /** Uploads the input and creates the provider batch. `call.saved` is told of each remote object as soon as it exists. */
+  submit(input: ShardInput, call: BatchCall): Promise<ProviderBatch>;
+  /** The provider batch with this token, when the answer to `submit` was lost; null when there is none. */
+  find(token: string, refs: ProviderRefs, call: BatchCall): Promise<ProviderBatch | null>;
+  poll(batch: ProviderBatch, call: BatchCall): Promise<Progress>;
+  /** The answers of a batch that has ended, in any order: streamed, whole lines only, lengths checked. */
+  results(batch: ProviderBatch, call: BatchCall): AsyncIterable<BatchResult>;
+  /** Asks it to stop. Resolves also when it has ended already. */
+  cancel(batch: ProviderBatch, call: BatchCall): Promise<void>;
+  /** Removes the files a shard left at the provider; answers what it removed, for the record. */
+  cleanup(refs: ProviderRefs, call: BatchCall): Promise<string[]>;
+  /** Everything of ours that the provider still holds, for the search for orphans. */
+  inventory(call: BatchCall): AsyncIterable<RemoteObject>;
+}
+
+/** What one provider batch may hold; null = no bound known. */
+export interface BatchLimits {
+  lines: number | null;
+  linesMin: number | null;
+  bytes: number | null;
+  lineBytes: number | null;
+  /** Provider batches at once. */
+  jobs: number | null;
+  /** Estimated input tokens queued at once, over all provider batches of one model. */
+  enqueuedTokens: number | null;
+}
+
+export interface ShardInput {
+  /** Unique for a shard and try: [a-z0-9-], ≤ 48 characters. */
+  token: string;
+  endpoint: Endpoint;
+  model: string;
+  lines: number;
+  bytes: number;
+  /** The native lines with their line feeds; may be called again for a second upload. */
+  open(): AsyncIterable<Uint8Array>;
+  /** Native fields for the create call, as the client gave them in `provider_options`. */
+  options: Readonly<Record<string, unknown>>;
+}
+
+/** Remote ids and places by name (`input_file_id`, `input_uri`, …); strings only, kept on the shard's row. */
+export type ProviderRefs = Readonly<Record<string, string>>;
+
+export interface ProviderBatch {
+  id: string;
+  refs: ProviderRefs;
+}
+
+export interface Progress {
+  /** `ended` = results can be read, whole or partial, whatever the reason of the end; `failed` = there are none. */
+  state: 'running' | 'ended' | 'failed';
+  /** Why it ended or failed. */
+  reason: 'completed' | 'expired' | 'cancelled' | 'failed' | null;
+  /** The provider's own word. */
+  raw: string;
+  counts: { total: number; succeeded: number; failed: number } | null;
+  /** Of a failed batch: quota_full means try again later; invalid_request with `lines` means those lines are at fault. */
+  failure: Failure | null;
+  /** Lines that the provider's own validation names, 1-based in the input file. */
+  lines: { line: number; failure: Failure }[];
+  /** Remote places that are only known now (output file ids, uris), to be kept. */
+  refs: ProviderRefs;
+  /** The untouched answer, for `include_provider_details`. */
+  details: unknown;
+}
+
+export interface BatchResult {
+  /** null when the answer names no line of ours. */
+  key: string | null;
+  result: Result;
+  /** The untouched line, for `include_raw`. */
+  raw: string;
+}
+
+export interface RemoteObject {
+  kind: 'batch' | 'file';
+  id: string;
+  /** The token it carries. */
+  token: string;
+  /** Unix seconds. */
+  createdAt: number;
+  refs: ProviderRefs;
+  /** True while a batch can still cost money. */
+  live: boolean;
+}
+
+export interface BatchCall {
+  http: HttpClient;
+  /** The platform's fetch for SDKs and streams; redirects with credentials are the caller's to refuse. */
+  fetch: typeof fetch;
+  timeoutMs: number;
+  maxResponseBytes: number;
+  nowMs: number;
+  signal?: AbortSignal | undefined;
+  /** Persists remote ids before the next step is taken. */
+  saved(refs: ProviderRefs): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { ErrorBody } from '../protocol/error.ts';
 /**
  * Why a call did not give a result. The kind decides what happens next (core/retry.ts), never the text.
  * - refused before work: invalid_request, authentication, permission, not_found, quota_exhausted, unsupported
- * - pressure: rate_limited, overloaded
+ * - pressure: rate_limited, overloaded; quota_full (a batch service's queue, job slots or file quota: later, not never)
  * - trouble: server_error, timeout, connection, bad_response
  * - ours: cancelled, expired, interrupted
  */
@@ -16,6 +16,7 @@ export type FailureKind =
   | 'quota_exhausted'
   | 'rate_limited'
   | 'overloaded'
+  | 'quota_full'
   | 'server_error'
   | 'timeout'
   | 'connection'

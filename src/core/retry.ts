@@ -38,6 +38,7 @@ const FAULTS: Record<FailureKind, Fault> = {
   quota_exhausted: 'target',
   rate_limited: 'pressure',
   overloaded: 'pressure',
+  quota_full: 'pressure',
   server_error: 'trouble',
   timeout: 'trouble',
   connection: 'trouble',
