@@ -14,7 +14,7 @@ export class IdSet {
   readonly #key1: number;
   readonly #fingerprintMask: number;
   /** Open addressing, pairs of [fingerprint, line + 1]; 0 as the second marks a free slot. */
-  readonly #tables: (Uint32Array<ArrayBuffer> | undefined)[] = new Array(partitions);
+  readonly #tables: (Uint32Array<ArrayBuffer> | undefined)[] = Array.from({ length: partitions });
   readonly #sizes = new Uint32Array(partitions);
 
   /** `key`: 8 random bytes. `fingerprintBits`, at most 32, are kept beside those that choose the partition. */

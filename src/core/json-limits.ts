@@ -1,9 +1,9 @@
 /** Parsed JSON whose members nobody has looked at yet. */
 export type JsonObject = Record<string, unknown>;
 
-export const NESTING_MAX = 512;
+const NESTING_MAX = 512;
 
-export interface BadValue {
+interface BadValue {
   /** Where it is, e.g. `body.messages[0].content`; null for the whole. */
   path: string | null;
   message: string;

@@ -5,8 +5,8 @@ import type { RequestLine } from '../protocol/request-line.ts';
 import { findBadValue, type JsonObject } from './json-limits.ts';
 
 /** In UTF-16 units, as the database and the providers' mappings keep it. */
-export const CUSTOM_ID_LENGTH_MAX = 1_024;
-export const MODEL_LENGTH_MAX = 512;
+const CUSTOM_ID_LENGTH_MAX = 1_024;
+const MODEL_LENGTH_MAX = 512;
 
 /** What a request line says, as far as a plan needs it. */
 export interface RequestHead {
@@ -15,7 +15,7 @@ export interface RequestHead {
   endpoint: Endpoint;
 }
 
-export type CheckedLine = { head: RequestHead; error?: never } | { head?: never; error: BatchError };
+type CheckedLine = { head: RequestHead; error?: never } | { head?: never; error: BatchError };
 
 /**
  * Checks one physical line (no line end, not blank) of an input file; `line` is 1-based. The error has OpenAI's code

@@ -1,7 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IdSet } from '../../src/core/id-set.ts';
 import { LineFramer } from '../../src/core/jsonl.ts';
+import { openFsFiles } from '../../src/files/fs.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import { deleteFile } from '../../src/services/files/delete.ts';
@@ -75,6 +79,34 @@ describe('creating a file', () => {
     const { plan } = await upload(few, lines.join('\n'));
     expect(plan?.errors.map((error) => error.line)).toEqual([2, 3, 4]);
     expect(plan).toMatchObject({ errorCount: 6, requests: 1, lines: 7 });
+  });
+});
+
+describe('the memory of an upload', () => {
+  it('does not grow with the file', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'weir-ingest-'));
+    try {
+      const onDisk = { ...deps, files: await openFsFiles(directory) };
+      let most = 0;
+      const used = () => {
+        const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+        return heapUsed + external + arrayBuffers;
+      };
+      const before = used();
+      async function* content(): AsyncGenerator<Uint8Array> {
+        for (let block = 0; block < 2_000; block++) {
+          const lines = Array.from({ length: 100 }, (_, index) => line(`r${block}-${index}`, { x: 'y'.repeat(1_000) }));
+          most = Math.max(most, used() - before);
+          yield Buffer.from(`${lines.join('\n')}\n`);
+        }
+      }
+      const row = await upload(onDisk, content());
+      expect(row.plan).toMatchObject({ requests: 200_000, errorCount: 0 });
+      expect(row.bytes).toBeGreaterThan(200_000_000);
+      expect(most).toBeLessThan(100_000_000);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
   });
 });
 

@@ -7,7 +7,7 @@ import { findFile } from './file-row.ts';
 export interface FileContent {
   row: FileRow;
   /** Opens the content, or a range of it. Throws ApiError 404 when the file was purged meanwhile. */
-  open(range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
+  open: (range?: ByteRange) => Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** A file's content, to be opened when it is wanted. Throws ApiError 404. */
@@ -15,7 +15,7 @@ export async function fileContent(deps: Deps, context: Context, id: string): Pro
   const row = await findFile(deps, context, id);
   return {
     row,
-    async open(range) {
+    open: async (range) => {
       try {
         return await deps.files.read(row.contentKey, range);
       } catch (error) {

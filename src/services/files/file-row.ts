@@ -5,7 +5,7 @@ import type { FileRow } from '../../ports/store-files.ts';
 import type { FileObject, UploadPurpose } from '../../protocol/file.ts';
 import type { Ingested } from './ingest.ts';
 
-export const FILENAME_LENGTH_MAX = 1_024;
+const FILENAME_LENGTH_MAX = 1_024;
 
 export interface FileDetails {
   filename: string;
@@ -42,8 +42,7 @@ export function fileRow(deps: Deps, context: Context, id: string, ingested: Inge
 /** The name without its directories, control characters and broken surrogates; `upload` when nothing is left. */
 export function cleanFilename(filename: string): string {
   const name = filename.slice(Math.max(filename.lastIndexOf('/'), filename.lastIndexOf('\\')) + 1);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
-  const clean = name.toWellFormed().replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, '');
+  const clean = name.toWellFormed().replaceAll(/\p{Cc}/gu, '');
   if (clean.length > FILENAME_LENGTH_MAX) {
     const message = `The filename has ${clean.length} characters; at most ${FILENAME_LENGTH_MAX} are allowed. Shorten it.`;
     throw new ApiError(400, message, { code: 'string_above_max_length', param: 'filename' });
