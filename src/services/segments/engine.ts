@@ -163,6 +163,8 @@ export class Engine {
     try {
       const batch = await this.openBatch(lease.batchId);
       const segment = await OpenSegment.open(this.deps, lease, batch, this.windowOf(batch, lease));
+      // Its other segments may have ended while this one was opened, and the batch with them.
+      this.batches.set(batch.row.id, batch);
       batch.segments.add(segment);
       // The first grant is committed before anything is sent; a segment with nothing left to do ends by it.
       batch.results.requestGrant(segment);

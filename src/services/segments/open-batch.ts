@@ -29,6 +29,8 @@ export class OpenBatch implements BatchInHand {
   /** Takes in what the store says of the batch; a stop starts the grace period of what is in flight. */
   apply(control: BatchControl, drainMs: number): void {
     this.control = control;
+    // Lines that were withdrawn or given up meanwhile run under the next lease, even if the batch goes on at once.
+    if (!this.running) for (const segment of this.segments) segment.closed = true;
     const stopped = control.stop !== null || control.status !== 'in_progress';
     if (stopped && this.graceTimer === null) {
       this.graceTimer = setTimeout(() => this.abort.abort(), drainMs);
@@ -38,5 +40,6 @@ export class OpenBatch implements BatchInHand {
 
   close(): void {
     if (this.graceTimer !== null) clearTimeout(this.graceTimer);
+    this.graceTimer = null;
   }
 }
