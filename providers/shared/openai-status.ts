@@ -65,6 +65,7 @@ const codeByKind: Readonly<Record<FailureKind, string>> = {
   quota_exhausted: 'insufficient_quota',
   rate_limited: 'rate_limit_exceeded',
   overloaded: 'overloaded',
+  quota_full: 'quota_full',
   server_error: 'server_error',
   timeout: 'timeout',
   connection: 'connection_error',
@@ -154,6 +155,7 @@ export function typeOf(kind: FailureKind): string {
     case 'quota_exhausted':
       return 'insufficient_quota';
     case 'rate_limited':
+    case 'quota_full':
       return 'rate_limit_error';
     case 'timeout':
       return 'timeout_error';
