@@ -1,4 +1,4 @@
-import { inArray, sql } from 'drizzle-orm';
+import { inArray, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
 import type { BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { BatchStatus } from '../protocol/batch.ts';
@@ -96,6 +96,8 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
   return moveBatch(database, lease, change.status, {
     set: {
       [`${change.status}_at`]: change.now,
+      // A batch cancelled before its start knows its lines only now.
+      total: change.completed + change.failed,
       completed: change.completed,
       failed: change.failed,
       output_file_id: change.outputFile?.id ?? null,

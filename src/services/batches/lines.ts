@@ -23,8 +23,8 @@ export type BatchLine =
 
 /**
  * Walks a batch's lines in input order, from 0-based `from`, in bounded memory. `rest` says what becomes of lines
- * without a result: a stop reason for an ended batch, null while it runs (then they are `pending`). With `totals`, details count
- * all attempts of a line, also those of earlier leases and those that came too late.
+ * without a result: a stop reason for an ended batch, null while it runs (then they are `pending`). With `totals`,
+ * details count all attempts of a line, also those of earlier leases and those that came too late.
  */
 export async function* batchLines(
   deps: Deps,
@@ -34,7 +34,7 @@ export async function* batchLines(
 ): AsyncGenerator<BatchLine> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   const total = input?.plan?.lines ?? 0;
-  if (!input || batch.lanesKey === null) return;
+  if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
   for (let first = options.from; first < total; first += WINDOW_LINES) {
     const last = Math.min(total, first + WINDOW_LINES) - 1;
     const located = await locate(deps, batch, reader, first, last);
@@ -52,12 +52,17 @@ export async function* batchLines(
         yield { state: 'finished', line, succeeded, record, total: totals.get(line + 1) };
         continue;
       }
-      const lane = batch.lanes[window.lanes.getUint16(index * 2, true)];
+      const lane = window.lanes && batch.lanes[window.lanes.getUint16(index * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
       if (failure) yield await synthesise(deps, batch, input, { line, ...plan }, failure, totals.get(line + 1));
       else yield { state: 'pending', line };
     }
   }
+}
+
+/** Cancelled before its lines had lanes: they are answered for all the same, unless some of them have no valid id. */
+function stoppedBeforeStart(batch: BatchRow, input: FileRow): boolean {
+  return batch.stop !== null && input.plan?.errorCount === 0;
 }
 
 async function locate(
@@ -82,15 +87,15 @@ async function readWindow(
   input: FileRow,
   first: number,
   last: number,
-): Promise<{ plan: DataView; lanes: DataView }> {
+): Promise<{ plan: DataView; lanes: DataView | null }> {
   const count = last - first + 1;
   const [plan, lanes] = await Promise.all([
     deps.files.readRange(input.planKey ?? '', { offset: first * PLAN_RECORD_BYTES, length: count * PLAN_RECORD_BYTES }),
-    deps.files.readRange(batch.lanesKey ?? '', { offset: first * 2, length: count * 2 }),
+    batch.lanesKey === null ? null : deps.files.readRange(batch.lanesKey, { offset: first * 2, length: count * 2 }),
   ]);
   return {
     plan: new DataView(plan.buffer, plan.byteOffset, plan.byteLength),
-    lanes: new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength),
+    lanes: lanes && new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength),
   };
 }
 
