@@ -1,4 +1,4 @@
-import { getTableColumns, type SQL, sql } from 'drizzle-orm';
+import { getTableColumns, type SQL, sql } from '#drizzle';
 import type { BatchControl, BatchRow } from '../ports/store-batches.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import { batches } from './schema/batches.ts';

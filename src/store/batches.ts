@@ -1,4 +1,4 @@
-import { and, count, eq, inArray, sql } from 'drizzle-orm';
+import { and, count, eq, inArray, sql } from '#drizzle';
 import { statusesBefore } from '../core/batch-state.ts';
 import type { BatchControl, BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { ListQuery, Scope } from '../ports/store-query.ts';

@@ -1,5 +1,5 @@
 import type { Client, InStatement, ResultSet, Row } from '@libsql/client';
-import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+import { drizzle, type SqliteRemoteDatabase } from '#drizzle';
 import { storableText } from './text.ts';
 
 export type Argument = string | number | bigint | boolean | null;

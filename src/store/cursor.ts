@@ -1,5 +1,5 @@
-import { and, asc, desc, eq, gt, lt, type SQL } from 'drizzle-orm';
-import type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';
+import type { AnySQLiteColumn } from '#drizzle';
+import { and, asc, desc, eq, gt, lt, type SQL } from '#drizzle';
 import type { ListQuery, Scope } from '../ports/store-query.ts';
 import type { Database } from './client.ts';
 import type { batches } from './schema/batches.ts';

@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, inArray, isNotNull, isNull, lte, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, inArray, isNotNull, isNull, lte, sql } from '#drizzle';
 import { LIVE_STATUSES } from '../core/batch-state.ts';
 import type { FileRow, StoreFiles } from '../ports/store-files.ts';
 import type { ListQuery, Scope } from '../ports/store-query.ts';

@@ -1,4 +1,4 @@
-import { count, eq, getTableColumns, sql } from 'drizzle-orm';
+import { count, eq, getTableColumns, sql } from '#drizzle';
 import type { KeyRow, StoreKeys } from '../ports/store-keys.ts';
 import type { ListQuery } from '../ports/store-query.ts';
 import type { Database } from './client.ts';

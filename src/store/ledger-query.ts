@@ -1,4 +1,4 @@
-import { asc, desc, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm';
+import { asc, desc, eq, getTableColumns, inArray, type SQL, sql } from '#drizzle';
 import type { LedgerFilter, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
 import type { Database } from './client.ts';
 import { entryId, parseEntryId } from './entry-id.ts';

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gte, lte, sql } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, gte, lte, sql } from '#drizzle';
 import type { PartRow } from '../ports/store-segments.ts';
 import type { Database, Statement } from './client.ts';
 import { parts } from './schema/parts.ts';

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns } from '#drizzle';
 import type { RouteRow, StoreRoutes } from '../ports/store-routes.ts';
 import type { Database } from './client.ts';
 import { routes } from './schema/routes.ts';

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, inArray, lte, ne } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, inArray, lte, ne } from '#drizzle';
 import type { FileRow } from '../ports/store-files.ts';
 import type { Scope } from '../ports/store-query.ts';
 import type { StoreUploads, UploadPartRow, UploadRow } from '../ports/store-uploads.ts';

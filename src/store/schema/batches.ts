@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { customType, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { customType, index, integer, sql, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { Lane } from '../../core/lane.ts';
 import type { StopReason } from '../../ports/store-batches.ts';
 import type { BatchError, BatchStatus } from '../../protocol/batch.ts';

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { check, integer, sqliteTable } from 'drizzle-orm/sqlite-core';
+import { check, integer, sql, sqliteTable } from '#drizzle';
 
 /** One row that can only hold a 1: writing a condition into it aborts the write whose condition does not hold. */
 export const guards = sqliteTable(

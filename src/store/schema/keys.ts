@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { KeyRole } from '../../protocol/key.ts';
 
 export const keys = sqliteTable(

@@ -1,5 +1,4 @@
-import { sql } from 'drizzle-orm';
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { index, integer, sql, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { Usage } from '../../core/usage.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { EntryStatus } from '../../protocol/ledger.ts';

@@ -1,4 +1,4 @@
-import { integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, primaryKey, sqliteTable, text } from '#drizzle';
 
 /** Sums of the ledger by hour. `first_seq`/`last_seq` bound the rows of ledger_entries that it sums. */
 export const ledgerHourly = sqliteTable(

@@ -1,4 +1,4 @@
-import { sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { sqliteTable, text } from '#drizzle';
 import type { Rates } from '../../core/rates.ts';
 
 /** The rates that ledger entries were priced with, each set once; the id is a hash of the content. */

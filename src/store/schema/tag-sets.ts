@@ -1,4 +1,4 @@
-import { sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { sqliteTable, text } from '#drizzle';
 
 /** The tags of ledger entries, each set once per tenant; the id is a hash of tenant and content. */
 export const tagSets = sqliteTable('tag_sets', {

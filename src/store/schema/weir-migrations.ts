@@ -1,4 +1,4 @@
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { integer, sqliteTable, text } from '#drizzle';
 
 /** The migrations that this database has had. */
 export const weirMigrations = sqliteTable('weir_migrations', {

@@ -1,0 +1,35 @@
+/** Drizzle for bundlers (Workers), as `#drizzle`: the same names as node.ts. */
+export type { SQL } from 'drizzle-orm';
+export {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  inArray,
+  is,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  ne,
+  sql,
+} from 'drizzle-orm';
+export type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';
+export {
+  check,
+  customType,
+  getTableConfig,
+  index,
+  integer,
+  primaryKey,
+  SQLiteTable,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/sqlite-core';
+export type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy';
+export { drizzle } from 'drizzle-orm/sqlite-proxy';
