@@ -9,6 +9,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
+import { ForwardReader } from './forward-reader.ts';
 import type { LocatedRecord, PartReader } from './part-reader.ts';
 
 /** Lines looked at together: their places in the parts are held in memory, their texts are not. */
@@ -35,6 +36,7 @@ export async function* batchLines(
   const input = await deps.store.files.getAny(batch.inputFileId);
   const total = input?.plan?.lines ?? 0;
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
+  const text = new ForwardReader(deps.files, input.contentKey);
   for (let first = options.from; first < total; first += WINDOW_LINES) {
     const last = Math.min(total, first + WINDOW_LINES) - 1;
     const located = await locate(deps, batch, reader, first, last);
@@ -54,7 +56,7 @@ export async function* batchLines(
       }
       const lane = window.lanes && batch.lanes[window.lanes.getUint16(index * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
-      if (failure) yield await synthesise(deps, batch, input, { line, ...plan }, failure, totals.get(line + 1));
+      if (failure) yield synthesise(batch, line, await text.read(plan), failure, totals.get(line + 1));
       else yield { state: 'pending', line };
     }
   }
@@ -115,16 +117,13 @@ function stopFailure(rest: StopReason | 'lost'): Failure {
   }
 }
 
-async function synthesise(
-  deps: Deps,
+function synthesise(
   batch: BatchRow,
-  input: FileRow,
-  place: { line: number; offset: number; length: number },
+  line: number,
+  bytes: Uint8Array,
   failure: Failure,
   total: LineTotal | undefined,
-): Promise<BatchLine> {
-  const { line } = place;
-  const bytes = await deps.files.readRange(input.contentKey, place);
+): BatchLine {
   const error = toErrorBody(failure);
   const refused = failure.kind === 'not_found' || failure.kind === 'unsupported' || failure.kind === 'invalid_request';
   const { text, strictBytes } = resultText({

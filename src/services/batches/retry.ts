@@ -8,6 +8,7 @@ import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchObject } from '../../protocol/batch.ts';
 import { createFile } from '../files/create.ts';
 import { createBatch } from './create.ts';
+import { ForwardReader } from './forward-reader.ts';
 import { batchLines } from './lines.ts';
 import { restOf } from './output.ts';
 import { PartReader } from './part-reader.ts';
@@ -67,13 +68,12 @@ export async function retryBatch(deps: Deps, context: Context, id: string): Prom
 
 async function* failedLines(deps: Deps, batch: BatchRow, input: FileRow): AsyncGenerator<Uint8Array> {
   const reader = new PartReader(deps.files);
+  const plan = new ForwardReader(deps.files, input.planKey ?? '');
+  const text = new ForwardReader(deps.files, input.contentKey);
   for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch) })) {
     if (line.state === 'finished' && line.succeeded) continue;
-    const record = await deps.files.readRange(input.planKey ?? '', {
-      offset: line.line * PLAN_RECORD_BYTES,
-      length: PLAN_RECORD_BYTES,
-    });
+    const record = await plan.read({ offset: line.line * PLAN_RECORD_BYTES, length: PLAN_RECORD_BYTES });
     const place = readPlanRecord(new DataView(record.buffer, record.byteOffset, record.byteLength), 0);
-    yield Buffer.concat([await deps.files.readRange(input.contentKey, place), Buffer.from('\n')]);
+    yield Buffer.concat([await text.read(place), Buffer.from('\n')]);
   }
 }
