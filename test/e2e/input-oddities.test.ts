@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Books, assertInvariants } from './invariants.ts';
 import { ask, start, upload } from './answers.ts';
+import { assertInvariants, type Books } from './invariants.ts';
 import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
 const line = (customId: string, body: object = {}, change: object = {}): string =>
