@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=16
 // Plain JavaScript, so that a Node.js that cannot read TypeScript can still say so.
 try {
   await import('../cli.ts');
