@@ -80,7 +80,7 @@ describe('layers', () => {
 });
 
 /** One cycle as a path, or null. */
-export function findCycle(graph: ReadonlyMap<string, readonly string[]>): string[] | null {
+function findCycle(graph: ReadonlyMap<string, readonly string[]>): string[] | null {
   const done = new Set<string>();
   const path: string[] = [];
   const visit = (node: string): string[] | null => {
