@@ -1,8 +1,8 @@
 import type OpenAI from 'openai';
-import { Agent, fetch as undiciFetch, type RequestInit, type Response } from 'undici';
+import { Agent, type RequestInit, type Response, fetch as undiciFetch } from 'undici';
+import { formatProblem } from '../../core/problems.ts';
 import type { ErrorBody } from '../../protocol/error.ts';
 import { type ClientOptions, readClientOptions } from '../settings.ts';
-import { formatProblem } from '../../core/problems.ts';
 import { CliError, EXIT, trouble, wrongUse } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 

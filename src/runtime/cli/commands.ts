@@ -1,19 +1,7 @@
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
+import { flag, id, json, ledgerArguments, type Parsed, submitArguments, text, watch } from './options.ts';
 import type { Terminal } from './terminal.ts';
 import { version } from './version.ts';
-
-/**
- * Every command with its options. Only this table is loaded to parse a command line or to show help; what a command
- * does is imported when it runs.
- */
-const json = { type: 'boolean', description: 'One JSON document on stdout' } as const;
-const watch = { type: 'boolean', description: 'Show progress until the batch ends' } as const;
-const id = (description: string) => ({ type: 'positional', description, required: true }) as const;
-const text = (valueHint: string, description: string) => ({ type: 'string', valueHint, description }) as const;
-const flag = (description: string) => ({ type: 'boolean', description }) as const;
-
-/** Options that may be given more than once. */
-export const REPEATABLE: readonly string[] = ['metadata'];
 
 function command<const T extends ArgsDef>(
   name: string,
@@ -28,39 +16,10 @@ function command<const T extends ArgsDef>(
   }) as unknown as CommandDef;
 }
 
-/** Arguments after parsing; citty's own type would let any other name pass. */
-export type Parsed<T extends ArgsDef> = {
-  [K in keyof T]: T[K]['type'] extends 'boolean'
-    ? boolean | undefined
-    : T[K]['required'] extends true
-      ? string
-      : string | undefined;
-};
-
-export const submitArguments = {
-  file: id('A batch file: one JSON request per line'),
-  route: text('name', 'Route of the server, or an inline {…}'),
-  endpoint: text('path', "Default: the first line's url"),
-  window: text('time', 'immediate, or a time such as 24h (default)'),
-  metadata: text('k=v', 'Metadata and ledger tag; repeatable'),
-  watch,
-  output: text('file', 'Wait, then write every line in input order'),
-  json,
-} as const satisfies ArgsDef;
-
-export const ledgerArguments = {
-  'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),
-  batch: text('id', 'Only this batch'),
-  provider: text('name', 'Only this provider'),
-  model: text('name', 'Only this model'),
-  tag: text('k:v', 'Only batches with this metadata'),
-  from: text('time', 'From this date or unix time on'),
-  to: text('time', 'Before this date or unix time'),
-  entries: flag('Single entries in place of sums'),
-  format: text('name', 'table (default), json, csv or jsonl'),
-  json,
-} as const satisfies ArgsDef;
-
+/**
+ * Every command with its options. Only this table is loaded to parse a command line or to show help; what a command
+ * does is imported when it runs.
+ */
 const subCommands = {
   serve: command('serve', 'Run the server', {}, async (terminal) =>
     (await import('./commands/serve.ts')).serve(terminal),

@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 /**
  * Text from servers and files may hold what a terminal obeys: escape sequences, C1 controls, marks that turn the
  * direction of writing. None of it reaches a terminal as it is.
@@ -41,12 +43,10 @@ const PLAIN_ASCII = /^[\x20-\x7e]*$/;
 const ZERO_WIDTH = /^[\p{M}\p{Cf}]+$/u;
 const WIDE =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}\p{Emoji_Presentation}\u3000-\u303f\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: our own colours begin with an escape.
-const COLOURS = /\x1b\[[\d;]*m/g;
 
 /** Columns that a terminal gives to the text; colours take none. */
 export function columnsOf(text: string): number {
-  const plain = text.replaceAll(COLOURS, '');
+  const plain = stripVTControlCharacters(text);
   if (PLAIN_ASCII.test(plain)) return plain.length;
   let columns = 0;
   for (const { segment } of SEGMENTER.segment(plain)) columns += columnsOfGrapheme(segment);

@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:tty';
-import { processEnvironment, type Environment } from '../env.ts';
+import { type Environment, processEnvironment } from '../env.ts';
 import { EXIT } from './exit.ts';
 import { choosePaint, type Paint } from './paint.ts';
 
@@ -21,8 +21,6 @@ export interface Terminal {
   onInterrupt(listener: () => void): () => void;
   /** Milliseconds that only go forward. */
   now(): number;
-  /** The wall clock, unix milliseconds. */
-  date(): number;
 }
 
 /** Tables and bars never need more columns than a narrow terminal has. */
@@ -44,7 +42,6 @@ export function processTerminal(): Terminal {
       };
     },
     now: () => performance.now(),
-    date: () => Date.now(),
   };
 }
 

@@ -1,13 +1,13 @@
-import { basename } from 'node:path';
 import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { NamedRoute } from '../../../protocol/route.ts';
 import { accountByTarget, type BatchLedger } from '../account.ts';
 import { exitCodeOf, fetchLedger } from '../batch-report.ts';
-import { type DemoServer, demoInput, startDemoServer } from '../demo/server.ts';
-import { failedAttempts, imbalance, readOutputs } from '../demo/outcome.ts';
-import * as show from '../demo/show.ts';
-import { sharesOf, type Share } from '../demo/split.ts';
 import { countLines } from '../demo/lines.ts';
+import { failedAttempts, imbalance, readOutputs } from '../demo/outcome.ts';
+import { type DemoServer, demoInput, startDemoServer } from '../demo/server.ts';
+import * as show from '../demo/show.ts';
+import { type Share, sharesOf } from '../demo/split.ts';
 import { EXIT, trouble } from '../exit.ts';
 import { findEndpoint } from '../first-line.ts';
 import { printableJson } from '../printable.ts';
@@ -81,7 +81,7 @@ async function run(terminal: Terminal, server: DemoServer, args: Arguments): Pro
     show.sayEnd(batch, seconds),
     show.sayRetries(failures),
     '',
-    paint.bold('Sample outputs, in input order'),
+    `${paint.bold('Sample outputs, in input order')} ${paint.dim('(simulated providers answer with filler text)')}`,
     '',
     ...show.laySamples(outputs.samples, paint),
     paint.bold('Split'),

@@ -1,5 +1,5 @@
-import { createUndiciHttpClient } from '../../../../providers/shared/http-undici.ts';
 import type { Provider } from '../../../../providers/contract.ts';
+import { createUndiciHttpClient } from '../../../../providers/shared/http-undici.ts';
 import type { Environment } from '../../env.ts';
 import type { ServerOptions } from '../../settings.ts';
 import { type Check, finding } from '../doctor/check.ts';

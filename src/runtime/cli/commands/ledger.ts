@@ -1,9 +1,9 @@
 import { LEDGER_GROUPS, type LedgerEntryObject, type LedgerFigures } from '../../../protocol/ledger.ts';
 import type { Page } from '../../../protocol/page.ts';
 import { type Api, withApi } from '../api.ts';
-import type { ledgerArguments, Parsed } from '../commands.ts';
 import { EXIT, trouble, wrongUse } from '../exit.ts';
 import { alignUsd, formatCount, formatTime } from '../figures.ts';
+import type { ledgerArguments, Parsed } from '../options.ts';
 import { printableJson, printableLines } from '../printable.ts';
 import { type Column, layTable } from '../table.ts';
 import { note, print, type Terminal } from '../terminal.ts';

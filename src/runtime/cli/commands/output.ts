@@ -1,10 +1,10 @@
-import { wrongUse, EXIT } from '../exit.ts';
+import type { Api } from '../api.ts';
 import { withApi } from '../api.ts';
+import { EXIT, wrongUse } from '../exit.ts';
 import { formatBytes, plural } from '../figures.ts';
 import { printableJson } from '../printable.ts';
-import { checkWritable, openOutput, type OutputOptions, saveOutput } from '../save-output.ts';
+import { checkWritable, type OutputOptions, openOutput, saveOutput } from '../save-output.ts';
 import { note, print, type Terminal } from '../terminal.ts';
-import type { Api } from '../api.ts';
 
 interface Arguments {
   id: string;

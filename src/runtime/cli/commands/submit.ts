@@ -3,9 +3,9 @@ import { ENDPOINTS, type Endpoint, parseEndpoint } from '../../../protocol/endpo
 import { withApi } from '../api.ts';
 import { readPairs, readRoute, valuesOf } from '../arguments.ts';
 import { printBatch, printBatchJson } from '../batch-report.ts';
-import { type Parsed, submitArguments } from '../commands.ts';
 import { EXIT, wrongUse } from '../exit.ts';
 import { findEndpoint } from '../first-line.ts';
+import { type Parsed, submitArguments } from '../options.ts';
 import { checkWritable } from '../save-output.ts';
 import { createBatch, uploadFile } from '../send.ts';
 import { note, type Terminal } from '../terminal.ts';

@@ -1,0 +1,49 @@
+import type { ArgsDef } from 'citty';
+
+export const json = { type: 'boolean', description: 'One JSON document on stdout' } as const;
+export const watch = { type: 'boolean', description: 'Show progress until the batch ends' } as const;
+
+/** An argument that must be there. */
+export const id = (description: string) => ({ type: 'positional', description, required: true }) as const;
+
+/** An option with a value. */
+export const text = (valueHint: string, description: string) => ({ type: 'string', valueHint, description }) as const;
+
+/** An option without one. */
+export const flag = (description: string) => ({ type: 'boolean', description }) as const;
+
+/** Options that may be given more than once. */
+export const REPEATABLE: readonly string[] = ['metadata'];
+
+/** Arguments after parsing; citty's own type would let any other name pass. */
+export type Parsed<T extends ArgsDef> = {
+  [K in keyof T]: T[K]['type'] extends 'boolean'
+    ? boolean | undefined
+    : T[K]['required'] extends true
+      ? string
+      : string | undefined;
+};
+
+export const submitArguments = {
+  file: id('A batch file: one JSON request per line'),
+  route: text('name', 'Route of the server, or an inline {…}'),
+  endpoint: text('path', "Default: the first line's url"),
+  window: text('time', 'immediate, or a time such as 24h (default)'),
+  metadata: text('k=v', 'Metadata and ledger tag; repeatable'),
+  watch,
+  output: text('file', 'Wait, then write every line in input order'),
+  json,
+} as const satisfies ArgsDef;
+
+export const ledgerArguments = {
+  'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),
+  batch: text('id', 'Only this batch'),
+  provider: text('name', 'Only this provider'),
+  model: text('name', 'Only this model'),
+  tag: text('k:v', 'Only batches with this metadata'),
+  from: text('time', 'From this date or unix time on'),
+  to: text('time', 'Before this date or unix time'),
+  entries: flag('Single entries in place of sums'),
+  format: text('name', 'table (default), json, csv or jsonl'),
+  json,
+} as const satisfies ArgsDef;
