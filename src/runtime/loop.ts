@@ -37,13 +37,13 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
       const told = nudged;
       nudged = false;
       wake = new AbortController();
-      const { batches } = await tick(deps).catch((error: unknown) => {
+      const { batches, changed } = await tick(deps).catch((error: unknown) => {
         report('tick')(error);
-        return { batches: 0 };
+        return { batches: 0, changed: false };
       });
-      // A nudge may be a cancel or a pause: the engine asks what became of its batches.
+      // A nudge may be a cancel or a pause, a change an expiry: the engine asks what became of its batches.
       const renewDue = deps.clock.now() - renewedAt > (deps.settings.leaseSeconds * 1000) / 3;
-      if (told || renewDue) {
+      if (told || changed || renewDue) {
         await engine.renew().catch(report('lease renewal'));
         renewedAt = deps.clock.now();
       }
