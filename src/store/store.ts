@@ -19,6 +19,11 @@ export async function openStoreOn(database: Database): Promise<Store> {
     await database.close();
     throw error;
   }
+  return storeOn(database);
+}
+
+/** The store on an open database that was migrated before. */
+export function storeOn(database: Database): Store {
   return {
     files: new LibsqlFiles(database),
     uploads: new LibsqlUploads(database),
