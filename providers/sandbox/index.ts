@@ -8,6 +8,7 @@ import { convert } from './convert.ts';
 /** A simulated server in this process: real HTTP, no keys, no costs, and every fault on request. */
 export const sandbox: ProviderKind<SandboxSettings> = {
   kind: 'sandbox',
+  nodeOnly: true,
   settings: sandboxSettings,
   create(name, settings) {
     return {
