@@ -1,0 +1,53 @@
+import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
+import { openR2Files } from '../../files/r2.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { Store } from '../../ports/store.ts';
+import { openStore } from '../../store/open-web.ts';
+import { systemClock } from '../clock.ts';
+import { systemRandom } from '../random.ts';
+import { boundHttp, CallBudget } from './calls.ts';
+import { consoleLog } from './log.ts';
+import { PROVIDER_CALLS_AT_ONCE, type Setup } from './setup.ts';
+
+/** Databases whose tables this isolate has seen made. */
+const migrated = new Set<string>();
+
+export interface Invocation {
+  deps: Deps;
+  calls: CallBudget;
+  /** A further store, which can be closed without disturbing the others. */
+  openStore: () => Promise<Store>;
+}
+
+/**
+ * What one request or cron event works with. Each gets its own: workerd forbids one invocation to touch connections
+ * and timers of another, and an invocation that waited for another's write would hang when that one is cancelled.
+ */
+export async function openInvocation(setup: Setup, nudge: (invocation: Invocation) => void): Promise<Invocation> {
+  const { options, config } = setup;
+  const calls = new CallBudget(setup.callLimit);
+  const { databaseUrl: url, databaseAuthToken } = options;
+  const open = async (): Promise<Store> => {
+    const authToken = databaseAuthToken ?? undefined;
+    const store = await openStore({ url, authToken, migrated: migrated.has(url), onCall: () => calls.count() });
+    migrated.add(url);
+    return store;
+  };
+  const deps: Deps = {
+    store: await open(),
+    files: openR2Files(setup.bucket),
+    http: boundHttp(createFetchHttpClient(), calls, PROVIDER_CALLS_AT_ONCE),
+    clock: systemClock,
+    random: systemRandom,
+    log: consoleLog(options.logLevel),
+    settings: config.settings,
+    providers: config.providers,
+    configRoutes: config.routes,
+    prices: setup.prices,
+    ownPrices: config.ownPrices,
+    nudge: () => nudge(invocation),
+    adminKeyHash: setup.adminKeyHash,
+  };
+  const invocation: Invocation = { deps, calls, openStore: open };
+  return invocation;
+}

@@ -1,0 +1,112 @@
+/**
+ * Background work of a Worker: rounds bounded in time and calls, one at a time in an isolate. Rows are the truth, so a
+ * round that is cut short, or a nudge that finds no room, leaves its work to the next cron event or another isolate.
+ */
+import type { Deps } from '../../ports/deps.ts';
+import { Engine } from '../../services/segments/engine.ts';
+import { tick } from '../../services/tick.ts';
+import type { Invocation } from './invocation.ts';
+
+interface RoundLimits {
+  /** How long lines are sent. */
+  workMs: number;
+  /** How long those in flight may take after that. */
+  drainMs: number;
+}
+
+/** After an answer the platform grants 30 seconds; what is in flight then would be paid for and lost. */
+const NUDGED: RoundLimits = { workMs: 10_000, drainMs: 16_000 };
+/** The next event comes after a minute; a long drain costs only time. */
+const CRON: RoundLimits = { workMs: 45_000, drainMs: 120_000 };
+
+const CRON_WAIT_MS = 50_000;
+const LOOK_MS = 100;
+/** Commits and releases after the drain. */
+const ENDING_MS = 4_000;
+
+/** The isolate's only shared state: plain values, so that every invocation may touch it. */
+let busyUntil = 0;
+let nudged = false;
+
+/** Starts a round for news of this invocation, or tells the one that runs. */
+export async function nudgedRound(invocation: Invocation): Promise<void> {
+  nudged = true;
+  if (invocation.deps.clock.now() >= busyUntil) await run(invocation, NUDGED);
+}
+
+/** Runs a round when the isolate's last one is over, unless the next cron event comes before that. */
+export async function cronRound(invocation: Invocation): Promise<void> {
+  const { clock } = invocation.deps;
+  const until = clock.now() + CRON_WAIT_MS;
+  while (clock.now() < busyUntil) {
+    if (clock.now() >= until) return;
+    await clock.sleep(LOOK_MS);
+  }
+  await run(invocation, CRON);
+}
+
+async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits): Promise<void> {
+  const until = deps.clock.now() + limits.workMs;
+  // A time, and not a promise: a round whose invocation is cancelled never says so.
+  busyUntil = until + limits.drainMs + ENDING_MS;
+  const drainSeconds = Math.min(deps.settings.drainSeconds, limits.drainMs / 1000);
+  const store = await openStore();
+  const own: Deps = {
+    ...deps,
+    store,
+    settings: { ...deps.settings, drainSeconds },
+    nudge: () => {
+      nudged = true;
+    },
+  };
+  const mayGoOn = (): boolean => deps.clock.now() < until && !calls.spent.aborted;
+  try {
+    do {
+      await work(own, mayGoOn);
+      // What the last commits finished.
+      if (!calls.spent.aborted) await tick(own);
+    } while (nudged && mayGoOn());
+  } finally {
+    // The engine gives some leases back without waiting; what is under way when an invocation ends is cancelled.
+    await store.close();
+    busyUntil = 0;
+  }
+}
+
+/** Ticks and sends until nothing is left to do here. */
+async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
+  const engine = new Engine(deps);
+  const renewMs = (deps.settings.leaseSeconds * 1000) / 3;
+  const renew = (): Promise<void> =>
+    engine.renew().catch((error: unknown) => deps.log.error({ err: error }, 'lease renewal failed'));
+  try {
+    do {
+      nudged = false;
+      while ((await tick(deps)).batches > 0 && mayGoOn());
+      await renew();
+      await engine.wake();
+      await quiet(deps, engine, () => nudged || !mayGoOn(), deps.clock.now() + renewMs);
+    } while (mayGoOn() && (nudged || !engine.idle));
+  } finally {
+    // What is in flight may outlast its leases.
+    const stopped = new AbortController();
+    const stopping = engine.stop().finally(() => stopped.abort());
+    while (!stopped.signal.aborted) {
+      await deps.clock.sleep(renewMs, stopped.signal);
+      if (!stopped.signal.aborted) await renew();
+    }
+    await stopping;
+  }
+}
+
+/** Waits until the engine is idle, there is news, or it is time to renew. News may come from other invocations. */
+async function quiet(deps: Deps, engine: Engine, isNews: () => boolean, until: number): Promise<void> {
+  const over = new AbortController();
+  const idle = engine.untilIdle(over.signal);
+  while (!engine.idle && !isNews() && deps.clock.now() < until) {
+    const slept = new AbortController();
+    await Promise.race([idle, deps.clock.sleep(LOOK_MS, slept.signal)]);
+    slept.abort();
+  }
+  over.abort();
+}
