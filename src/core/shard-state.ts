@@ -1,0 +1,27 @@
+/**
+ * The life of a shard: the lines of one batch that go to one target as one provider batch.
+ *
+ *            token stored        created              ended               every line settled
+ *   pending ─────────────→ submitting ───→ running ─────────→ collecting ───────────────────→ done
+ *      ↑                        │             │
+ *      └────────────────────────┘             └─ told to stop, and its time to do so is over ─→ abandoned ──→ done
+ *        the service has no room: later           (its lines run elsewhere; what it still answers is waste)
+ *
+ * Before a provider batch is created its token is stored, so that after a crash it is looked for before it is made again.
+ */
+const transitions = {
+  pending: ['submitting', 'done'],
+  submitting: ['running', 'pending', 'done'],
+  running: ['collecting', 'abandoned', 'pending', 'done'],
+  collecting: ['done'],
+  abandoned: ['done'],
+  done: [],
+} as const satisfies Record<string, readonly string[]>;
+
+export type ShardState = keyof typeof transitions;
+
+export const SHARD_STATES = Object.keys(transitions) as readonly ShardState[];
+
+export function canMoveShard(from: ShardState, to: ShardState): boolean {
+  return (transitions[from] as readonly ShardState[]).includes(to);
+}

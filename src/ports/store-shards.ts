@@ -1,0 +1,128 @@
+import type { Failure } from '../core/failure.ts';
+import type { ShardState } from '../core/shard-state.ts';
+import type { BatchUsage } from '../protocol/batch.ts';
+import type { Endpoint } from '../protocol/endpoint.ts';
+import type { BatchControl } from './store-batches.ts';
+import type { LedgerEntryRow } from './store-ledger.ts';
+import type { PartRow, SegmentRow } from './store-segments.ts';
+
+/** The lines of `lane` between `firstLine` and `lastLine` (0-based, inclusive) of `endpoint` that had no result when it began. */
+export interface ShardRow {
+  id: string;
+  batchId: string;
+  tenantId: string;
+  lane: number;
+  /** Index of the lane's candidate that this provider batch is for. */
+  candidate: number;
+  provider: string;
+  model: string;
+  endpoint: Endpoint;
+  firstLine: number;
+  lastLine: number;
+  lines: number;
+  bytes: number;
+  /** Estimated input tokens, for the provider's queue limit. */
+  tokens: number;
+
+  state: ShardState;
+  /** Tries to submit so far; the token is made anew for each that certainly left nothing behind. */
+  tries: number;
+  token: string | null;
+  providerBatchId: string | null;
+  /** Remote ids and places by name. */
+  refs: Record<string, string>;
+  /** The provider's own status word. */
+  raw: string | null;
+  counts: { total: number; succeeded: number; failed: number } | null;
+  /** Why it waits, or why it ended without results. */
+  failure: Failure | null;
+  createdAt: number;
+  submittedAt: number | null;
+  /** When the counts or the status word last changed. */
+  progressAt: number | null;
+  /** When the provider was asked to stop it. */
+  cancelAskedAt: number | null;
+  endedAt: number | null;
+  /** When the provider's files were removed. */
+  cleanedAt: number | null;
+  /** What is due next, and when. */
+  nextAt: number;
+}
+
+export interface ShardLease extends ShardRow {
+  leaseToken: string;
+  leaseUntil: number;
+}
+
+/** What a holder of the lease may set. */
+export type ShardChange = Partial<
+  Omit<
+    ShardRow,
+    'id' | 'batchId' | 'tenantId' | 'lane' | 'candidate' | 'provider' | 'model' | 'endpoint' | 'firstLine' | 'lastLine'
+  >
+>;
+
+export interface ShardCommit {
+  batchId: string;
+  shardId: string;
+  leaseToken: string;
+  part: PartRow | null;
+  /** Entries carry `shardId`; a line of a shard that has one already is left out (collecting may run twice). */
+  entries: LedgerEntryRow[];
+  completed: number;
+  failed: number;
+  usage: BatchUsage;
+}
+
+/** What takes a shard's place: work on the same lines with other targets, or on parts of them. */
+export interface FollowUp {
+  segments: SegmentRow[];
+  shards: ShardRow[];
+}
+
+export interface StoreShards {
+  /** A random word that tells this installation's objects at providers from those of others: 8 of [a-z0-9], for ever the same. */
+  installation(): Promise<string>;
+  /** Adds rows; ids already there are left as they are (planning may run twice). */
+  insertMany(rows: readonly ShardRow[]): Promise<void>;
+  get(id: string): Promise<ShardRow | null>;
+  /** The shards of a batch by firstLine, each with what it cost so far. */
+  list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]>;
+  /**
+   * Leases up to `limit` shards with nextAt ≤ now that nobody holds, oldest due first: those not done of started batches
+   * (paused ones too, except pending), and done ones that are not cleaned up. Pending shards of paused or stopped
+   * batches are left out. Shards of providers in `exclude` too.
+   */
+  claimDue(query: {
+    now: number;
+    until: number;
+    token: string;
+    limit: number;
+    exclude: readonly string[];
+  }): Promise<ShardLease[]>;
+  /** Sets fields under the lease, moving the state only as core/shard-state.ts allows. False when the lease is gone. */
+  save(id: string, leaseToken: string, change: ShardChange): Promise<boolean>;
+  /** Gives the lease back. */
+  release(id: string, leaseToken: string): Promise<void>;
+  /** Part, entries, rollups and batch progress: all or nothing, fenced by the lease and by the batch's taking results. */
+  commit(commit: ShardCommit): Promise<{ ok: true; control: BatchControl } | { ok: false }>;
+  /** 1-based lines that have an entry of this shard. */
+  ledgeredLines(shardId: string): Promise<Set<number>>;
+  /**
+   * Ends a shard (→ done), or gives it up (→ abandoned), and adds its follow-up, in one write: the batch's open work
+   * changes by the follow-up less one. An abandoned shard counts no longer as open work.
+   */
+  settle(
+    id: string,
+    leaseToken: string,
+    change: { state: 'done' | 'abandoned'; now: number; nextAt: number; followUp: FollowUp },
+  ): Promise<boolean>;
+  /** Of a provider (and model, if named): provider batches submitted and not ended, and their tokens. */
+  load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }>;
+  /** Which of these tokens belong to rows. */
+  knownTokens(tokens: readonly string[]): Promise<Set<string>>;
+  /** Makes leases that ended claimable; with `others`, all but that token's. */
+  recover(query: { now: number } | { others: string }): Promise<number>;
+  /** Shards by provider and state, for metrics. */
+  countByState(): Promise<{ provider: string; state: ShardState; count: number }[]>;
+}
