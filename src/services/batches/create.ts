@@ -17,7 +17,7 @@ import { presentBatch } from './present.ts';
 export async function createBatch(
   deps: Deps,
   context: Context,
-  input: BatchCreate & { retryOf?: string },
+  input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName'> },
 ): Promise<BatchObject> {
   const endpoint = parseEndpoint(input.endpoint);
   if (!endpoint) {
@@ -61,10 +61,11 @@ export async function createBatch(
     completionWindow: input.completion_window,
     inputFileId: file.id,
     metadata: input.metadata ?? null,
-    configName: route?.name ?? null,
+    // A retry runs on the route as its first batch resolved it, and goes by its name.
+    configName: input.retryOf ? input.retryOf.configName : (route?.name ?? null),
     route: route?.route ?? null,
     outputExpiresAfterSeconds: input.output_expires_after?.seconds ?? null,
-    retryOf: input.retryOf ?? null,
+    retryOf: input.retryOf?.id ?? null,
     createdAt: now,
     expiresAt: now + seconds,
   });

@@ -61,8 +61,8 @@ export async function retryBatch(deps: Deps, context: Context, id: string): Prom
     endpoint: batch.endpoint,
     completion_window: batch.completionWindow,
     metadata: batch.metadata,
-    config: (batch.route as Record<string, unknown> | null) ?? batch.configName,
-    retryOf: batch.id,
+    config: batch.route as Record<string, unknown> | null,
+    retryOf: batch,
   });
 }
 
