@@ -19,7 +19,7 @@ import { systemClock } from './clock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
 import { type Loaded, loadConfig } from './load.ts';
-import { type Loop, startLoop } from './loop.ts';
+import { startLoop } from './loop.ts';
 import { systemRandom } from './random.ts';
 
 export interface StartOptions {
@@ -48,17 +48,29 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   });
   const deps = await nodeDeps(loaded, options.quiet === true);
   const first = await bootstrap(deps);
-  let loop: Loop | null = null;
-  const nudging: Deps = { ...deps, nudge: () => loop?.nudge() };
-  loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
+  let nudge = (): void => undefined;
+  const nudging: Deps = { ...deps, nudge: () => nudge() };
+  const loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
+  nudge = () => loop.nudge();
   if (deps.metrics) gaugeEngine(loop.engine, deps.metrics);
 
   const server = createAdaptorServer({ fetch: createApp(nudging).fetch, serverOptions: { requestTimeout: 0 } });
   const { host, port } = loaded.options;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
+  const close = async (): Promise<void> => {
+    for (const provider of deps.providers.values()) await provider.close?.();
+    await deps.http.close();
+    await deps.store.close();
+  };
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+  } catch (error) {
+    await loop.stop();
+    await close();
+    throw error;
+  }
   const bound = (server.address() as AddressInfo).port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
@@ -66,13 +78,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       if ('closeIdleConnections' in server) server.closeIdleConnections();
-      await loop?.stop();
+      await loop.stop();
       // Downloads and followed outputs have had the drain time; a client that is still there reconnects.
       if ('closeAllConnections' in server) server.closeAllConnections();
       await closed;
-      await Promise.all([...deps.providers.values()].map((provider) => provider.close?.()));
-      await deps.http.close();
-      await deps.store.close();
+      await close();
     },
   };
 }
