@@ -1,4 +1,4 @@
-import { refusal } from '../../src/core/failure.ts';
+import { type Failure, refusal } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { RequestLine } from '../../src/protocol/request-line.ts';
 import type { Converted } from '../contract.ts';
@@ -22,7 +22,7 @@ export interface ConvertRules {
  * Settings of client libraries that would choose where a request goes or with which credentials. Whoever honours one lets
  * a line spend the operator's key elsewhere, so no provider ever sees them.
  */
-const forbidden: ReadonlySet<string> = new Set([
+export const forbiddenParameters: ReadonlySet<string> = new Set([
   'api_base',
   'base_url',
   'api_key',
@@ -52,7 +52,7 @@ export function convertToOpenAI(line: RequestLine, model: string, rules: Convert
   for (const name in line.body) {
     if (!Object.hasOwn(line.body, name) || name === 'model') continue;
     const value = line.body[name];
-    if (forbidden.has(name)) return refuseForbidden(name, rules);
+    if (forbiddenParameters.has(name)) return { ok: false, failure: forbiddenParameter(name, rules.provider) };
     if (value === undefined || isLeftOut(name, value, rules, warnings)) continue;
     const refusedValue = refuseValue(name, value, rules);
     if (refusedValue !== null) return refusedValue;
@@ -97,9 +97,10 @@ function assign(body: Record<string, unknown>, name: string, value: unknown): vo
   else body[name] = value;
 }
 
-function refuseForbidden(name: string, rules: ConvertRules): Converted {
-  const message = `'${name}' may not stand in a request: where it goes, and with which key, is set in the config of ${rules.provider}. Remove it.`;
-  return refuse('invalid_request', 'forbidden_parameter', message, name);
+/** The refusal of one of `forbiddenParameters`. */
+export function forbiddenParameter(name: string, provider: string): Failure {
+  const message = `'${name}' may not stand in a request: where it goes, and with which key, is set in the config of ${provider}. Remove it.`;
+  return refusal('invalid_request', 'forbidden_parameter', message, name);
 }
 
 function refuse(kind: 'unsupported' | 'invalid_request', code: string, message: string, param: string): Converted {
