@@ -111,6 +111,8 @@ export interface Failed {
  */
 export interface BatchApi {
   readonly limits: BatchLimits;
+  /** Pure. Why the batch service cannot take a request that the immediate API takes; null when it can. Absent: it takes all. */
+  refuses?(request: NativeRequest): Failure | null;
   /** Pure: one line of the provider's own input file, without line feed. `key` ([a-z0-9-], ≤ 32) comes back with the answer. */
   line(key: string, request: NativeRequest): string;
   /** Uploads the input and creates the provider batch. `call.saved` is told of each remote object as soon as it exists. */
