@@ -1,0 +1,92 @@
+import { totalInput, totalOutput, type Usage, type UsageReading } from '../../src/core/usage.ts';
+import { isFields } from './error-body.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the usage of a Messages answer. `input_tokens` excludes what was read from and written to a cache, the writes are
+ * split by lifetime in `cache_creation`, and thinking is a part of `output_tokens` (@anthropic-ai/sdk, Usage).
+ */
+export function usageFromMessage(message: unknown): UsageReading {
+  const raw = isFields(message) ? message.usage : undefined;
+  if (raw === undefined || raw === null) return { usage: null, raw: null, problems: [] };
+  if (!isFields(raw)) return { usage: null, raw: null, problems: ['usage is not an object'] };
+  const problems: string[] = [];
+  const input = countOf(raw, 'input_tokens', problems);
+  const output = countOf(raw, 'output_tokens', problems);
+  if (input === undefined || output === undefined) {
+    if (problems.length === 0) problems.push(`${input === undefined ? 'input' : 'output'}_tokens is missing`);
+    return { usage: null, raw, problems };
+  }
+  const cached = countOf(raw, 'cache_read_input_tokens', problems) ?? 0;
+  const writes = readWrites(raw, problems);
+  const usage: Usage = {
+    input_tokens: input,
+    ...(cached > 0 && { cached_input_tokens: cached }),
+    ...writes,
+    ...readOutput(raw, output, problems),
+  };
+  if (totalInput(usage) + totalOutput(usage) === 0) problems.push('every count is zero');
+  checkExtras(raw, problems);
+  return { usage, raw, problems };
+}
+
+/** Without the split every write counts as the usual one, of five minutes; so does a remainder that it leaves open. */
+function readWrites(raw: Fields, problems: string[]): Usage {
+  const total = countOf(raw, 'cache_creation_input_tokens', problems);
+  const split = isFields(raw.cache_creation) ? raw.cache_creation : {};
+  const short = countOf(split, 'ephemeral_5m_input_tokens', problems) ?? 0;
+  const long = countOf(split, 'ephemeral_1h_input_tokens', problems) ?? 0;
+  const isSplit = short + long > 0;
+  if (isSplit && total !== undefined && total !== short + long) {
+    problems.push(`cache_creation_input_tokens is ${total}, but its parts add up to ${short + long}`);
+  }
+  const usual = Math.max(short, (total ?? 0) - long);
+  return { ...(usual > 0 && { cache_write_tokens: usual }), ...(long > 0 && { cache_write_1h_tokens: long }) };
+}
+
+function readOutput(raw: Fields, output: number, problems: string[]): Usage {
+  const details = isFields(raw.output_tokens_details) ? raw.output_tokens_details : {};
+  const thinking = countOf(details, 'thinking_tokens', problems) ?? 0;
+  if (thinking > output) problems.push(`thinking_tokens is ${thinking}, more than the ${output} it is a part of`);
+  const reasoning = Math.min(thinking, output);
+  return { output_tokens: output - reasoning, ...(reasoning > 0 && { reasoning_tokens: reasoning }) };
+}
+
+/** What is billed beside tokens, or at other prices than those of the list. */
+function checkExtras(raw: Fields, problems: string[]): void {
+  const { server_tool_use: tools, service_tier: tier, speed, inference_geo: geo } = raw;
+  if (isFields(tools) && Object.values(tools).some((count) => typeof count === 'number' && count > 0)) {
+    problems.push('server tools were used, which are billed by request and not priced here');
+  }
+  if (typeof tier === 'string' && tier !== 'standard' && tier !== 'batch') {
+    problems.push(`served in the tier ${tier.slice(0, 40)}, which list prices do not cover`);
+  }
+  if (speed === 'fast') problems.push('served in fast mode, which list prices do not cover');
+  if (geo === 'us') problems.push('inference was bound to the US, which list prices do not cover');
+}
+
+function countOf(fields: Fields, name: string, problems: string[]): number | undefined {
+  const value = fields[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  problems.push(`${name} is not a whole, non-negative number`);
+  return undefined;
+}
+
+/** A usage in the form of OpenAI's chat completions, where caches and reasoning are parts of the totals. */
+export function toCompletionUsage(usage: Usage): Record<string, unknown> {
+  const input = totalInput(usage);
+  const output = totalOutput(usage);
+  const written = (usage.cache_write_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
+  return {
+    prompt_tokens: input,
+    completion_tokens: output,
+    total_tokens: input + output,
+    prompt_tokens_details: {
+      cached_tokens: usage.cached_input_tokens ?? 0,
+      ...(written > 0 && { cache_write_tokens: written }),
+    },
+    completion_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
+  };
+}
