@@ -33,18 +33,33 @@ export interface Candidate {
   enterOn: EnterOn;
 }
 
+export interface RunLane {
+  kind: 'run';
+  /** In order of preference. The first `shared` of them pull from one queue, in proportion to weight. */
+  candidates: readonly Candidate[];
+  shared: number;
+}
+
 export type Lane =
-  | {
-      kind: 'run';
-      /** In order of preference. The first `shared` of them pull from one queue, in proportion to weight. */
-      candidates: readonly Candidate[];
-      shared: number;
-    }
+  | RunLane
   | {
       /** No target: every line of the lane fails so, without a call. */
       kind: 'refuse';
       failure: Failure;
     };
+
+/** A lane whose first candidates are done with: what is left starts at `candidate`, which shares its queue with no other. */
+export function laneFrom(lane: RunLane, candidate: number): RunLane {
+  return candidate > 0 ? { ...lane, candidates: lane.candidates.slice(candidate), shared: 1 } : lane;
+}
+
+/** Whose work the lines of a lane are at first: one provider's, or all that share its queue. */
+export function queueOf(lane: RunLane): string {
+  return lane.candidates
+    .slice(0, lane.shared)
+    .map(({ provider, weight }) => (lane.shared > 1 ? `${provider}*${weight}` : provider))
+    .join(' ');
+}
 
 /** The name a target has in results, the ledger and tables. */
 export function targetName(candidate: Pick<Candidate, 'provider' | 'model'>): string {

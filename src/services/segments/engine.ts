@@ -8,6 +8,7 @@
  * One engine per process; several processes share the work by leases.
  */
 import { formatId, ID_BYTES } from '../../core/ids.ts';
+import { laneFrom } from '../../core/lane.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import type { Member } from './gate.ts';
@@ -28,6 +29,7 @@ export class Engine {
   private readonly gates = new Map<string, Gate>();
   private readonly queues = new Map<string, SegmentQueue>();
   private readonly batches = new Map<string, OpenBatch>();
+  private readonly gateless: SegmentQueue[] = [];
   private readonly runner: LineRunner;
   private stopping = false;
   private claiming: Promise<void> | null = null;
@@ -71,7 +73,7 @@ export class Engine {
       if (control) batch.apply(control, this.deps.settings.drainSeconds * 1000);
     }
     this.settleBatches();
-    for (const gate of this.gates.values()) gate.pump();
+    this.pump();
   }
 
   /** True when this process holds no work. */
@@ -176,9 +178,10 @@ export class Engine {
   }
 
   /** As many lines as can be in flight at once: sending never waits for a commit, and a crash leaves little in doubt. */
-  private windowOf(batch: OpenBatch, { lane: number }: SegmentLease): number {
-    const lane = batch.row.lanes[number];
-    const sharing = lane?.kind === 'run' ? lane.candidates.slice(0, lane.shared) : [];
+  private windowOf(batch: OpenBatch, lease: SegmentLease): number {
+    const lane = batch.row.lanes[lease.lane];
+    const first = lane?.kind === 'run' ? laneFrom(lane, lease.candidate) : null;
+    const sharing = first?.candidates.slice(0, first.shared) ?? [];
     const slots = sharing.reduce((sum, { provider }) => sum + (this.gates.get(provider)?.limit ?? 0), 0);
     return Math.max(WINDOW_MIN, slots);
   }
@@ -211,10 +214,10 @@ export class Engine {
     const { candidates, shared } = segment.lane;
     const sharing = candidates.slice(0, shared);
     const gates = new Map(sharing.map(({ provider }) => [provider, this.gates.get(provider)]));
-    const queue = new SegmentQueue(key, this.deps, () => {
-      for (const gate of gates.values()) gate?.pump();
-    });
+    const queue = new SegmentQueue(key, this.deps, () => this.pump());
     this.queues.set(key, queue);
+    // No provider of this name takes single requests (any more): its lines go on to their next target, or fail.
+    if (![...gates.values()].some((gate) => gate)) this.gateless.push(queue);
     const heaviest = Math.max(...sharing.map(({ weight }) => weight));
     const widest = Math.max(
       ...sharing.filter(({ weight }) => weight === heaviest).map(({ provider }) => gates.get(provider)?.limit ?? 1),
@@ -240,9 +243,14 @@ export class Engine {
     return queue.undispatched >= Math.max(1, slots) * QUEUE_AHEAD;
   }
 
+  private pump(): void {
+    for (const gate of this.gates.values()) gate.pump();
+    for (const queue of this.gateless) this.runner.passOn(queue);
+  }
+
   private onCommitted(): void {
     this.settleBatches();
-    for (const gate of this.gates.values()) gate.pump();
+    this.pump();
     void this.claim().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim failed'));
   }
 

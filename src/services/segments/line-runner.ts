@@ -14,6 +14,7 @@ import type { Gate, Member } from './gate.ts';
 import { estimateTokens } from './gate.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
+import type { SegmentQueue } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
 /** Takes a line from its first call to its result: attempts, entries, and where to go next. */
@@ -43,6 +44,14 @@ export class LineRunner {
   moveTo(job: Job, candidate: number, delayMs: number): void {
     job.progress = { ...job.progress, candidate, tries: 0 };
     this.enqueue(job, delayMs);
+  }
+
+  /** Sends every ready line of a queue without a gate to the first of its candidates that has one, or fails it. */
+  passOn(queue: SegmentQueue): void {
+    for (let job = queue.next(); job; job = queue.next()) {
+      const next = job.candidates.findIndex((candidate) => this.gateOf(candidate.provider) !== undefined);
+      this.moveTo(job, Math.max(0, next), 0);
+    }
   }
 
   /** Lines that will not be sent from here any more: their segment counts them no longer as under way. */

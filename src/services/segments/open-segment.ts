@@ -1,4 +1,4 @@
-import type { Lane } from '../../core/lane.ts';
+import { laneFrom, type RunLane } from '../../core/lane.ts';
 import { decodePartIndex } from '../../core/part.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
@@ -21,7 +21,7 @@ interface PendingLine {
 export class OpenSegment implements SegmentInHand {
   readonly lease: SegmentLease;
   readonly batch: BatchInHand;
-  readonly lane: Extract<Lane, { kind: 'run' }>;
+  readonly lane: RunLane;
   granted = 0;
   readonly window: number;
   remaining: number;
@@ -38,7 +38,7 @@ export class OpenSegment implements SegmentInHand {
   private constructor(
     lease: SegmentLease,
     batch: BatchInHand,
-    lane: Extract<Lane, { kind: 'run' }>,
+    lane: RunLane,
     pending: PendingLine[],
     attempts: ReadonlyMap<number, number>,
     window: number,
@@ -64,7 +64,7 @@ export class OpenSegment implements SegmentInHand {
     return new OpenSegment(
       lease,
       batch,
-      lane,
+      laneFrom(lane, lease.candidate),
       own.filter((line) => !done.has(line.line)),
       attempts,
       window,

@@ -1,5 +1,5 @@
 /** The nouns of the engine: what its parts know of each other. */
-import type { Candidate, Lane } from '../../core/lane.ts';
+import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { ResultText } from '../../core/result-text.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
@@ -35,7 +35,7 @@ export interface Job {
 export interface SegmentInHand {
   readonly lease: SegmentLease;
   readonly batch: BatchInHand;
-  readonly lane: Extract<Lane, { kind: 'run' }>;
+  readonly lane: RunLane;
   /** Lines up to this position may be sent; raised by commits, before sending. */
   granted: number;
   /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
