@@ -27,6 +27,12 @@ export function resultId(batchId: string, line: number): string {
   return `batch_req_${batchId.slice('batch_'.length)}_${line + 1}`;
 }
 
+/** The 0-based line that the id of a batch's result line names; null when it is no such id. */
+export function lineOfResult(batchId: string, id: string): number | null {
+  const line = Number(/^batch_req_.+_(\d+)$/.exec(id)?.[1]) - 1;
+  return Number.isSafeInteger(line) && resultId(batchId, line) === id ? line : null;
+}
+
 /** Writes a result line: OpenAI's members first, Weir's own last (core/part.ts relies on it). */
 export function resultText(outcome: LineOutcome): ResultText {
   const response =

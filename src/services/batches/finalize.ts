@@ -6,7 +6,8 @@ import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
-import { batchLines, strictBytes } from './lines.ts';
+import { strictBytes } from './batch-line.ts';
+import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
 
 const WRITE_BYTES = 256 * 1024;

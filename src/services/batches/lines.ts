@@ -1,26 +1,17 @@
-import { Buffer } from 'node:buffer';
+import { isTerminal } from '../../core/batch-state.ts';
 import type { Failure } from '../../core/failure.ts';
-import { refusal, toErrorBody } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
-import { detailsText, parseDetails, resultText } from '../../core/result-text.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
+import { type BatchLine, missingLine } from './batch-line.ts';
 import { ForwardReader } from './forward-reader.ts';
-import type { LocatedRecord, PartReader } from './part-reader.ts';
-
-/** Lines looked at together: their places in the parts are held in memory, their texts are not. */
-const WINDOW_LINES = 16_384;
-
-/** One line of a batch, in input order. */
-export type BatchLine =
-  | { state: 'finished'; line: number; succeeded: boolean; record: LocatedRecord; total: LineTotal | undefined }
-  /** Has no result, and will have none: `text` is its synthesised one. */
-  | { state: 'missing'; line: number; failure: Failure; text: string; strictBytes: number }
-  | { state: 'pending'; line: number };
+import { keptLines } from './kept-lines.ts';
+import { type PartReader, WINDOW_LINES } from './part-reader.ts';
 
 /**
  * Walks a batch's lines in input order, from 0-based `from`, in bounded memory. `rest` says what becomes of lines
@@ -35,11 +26,15 @@ export async function* batchLines(
 ): AsyncGenerator<BatchLine> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   const total = input?.plan?.lines ?? 0;
+  if (input?.deletedAt != null && isTerminal(batch.status) && (await deps.files.size(input.contentKey)) === null) {
+    yield* keptLines(deps, batch, reader, { ...options, lines: total });
+    return;
+  }
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
   const text = new ForwardReader(deps.files, input.contentKey);
   for (let first = options.from; first < total; first += WINDOW_LINES) {
     const last = Math.min(total, first + WINDOW_LINES) - 1;
-    const located = await locate(deps, batch, reader, first, last);
+    const located = await reader.locate(deps.store.segments, batch.id, first, last);
     const window = await readWindow(deps, batch, input, first, last);
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
@@ -56,8 +51,10 @@ export async function* batchLines(
       }
       const lane = window.lanes && batch.lanes[window.lanes.getUint16(index * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
-      if (failure) yield synthesise(batch, line, await text.read(plan), failure, totals.get(line + 1));
-      else yield { state: 'pending', line };
+      if (failure) {
+        const { customId } = parseRequestLine(await text.read(plan));
+        yield missingLine(batch, line, { customId, failure, total: totals.get(line + 1) });
+      } else yield { state: 'pending', line };
     }
   }
 }
@@ -65,22 +62,6 @@ export async function* batchLines(
 /** Cancelled before its lines had lanes: they are answered for all the same, unless some of them have no valid id. */
 function stoppedBeforeStart(batch: BatchRow, input: FileRow): boolean {
   return batch.stop !== null && input.plan?.errorCount === 0;
-}
-
-async function locate(
-  deps: Deps,
-  batch: BatchRow,
-  reader: PartReader,
-  first: number,
-  last: number,
-): Promise<Map<number, LocatedRecord>> {
-  const located = new Map<number, LocatedRecord>();
-  for (const part of await deps.store.segments.parts(batch.id, first, last)) {
-    for (const entry of await reader.index(part)) {
-      if (entry.line >= first && entry.line <= last) located.set(entry.line, { part, entry });
-    }
-  }
-  return located;
 }
 
 async function readWindow(
@@ -115,60 +96,4 @@ function stopFailure(rest: StopReason | 'lost'): Failure {
     case 'lost':
       return refusal('interrupted', 'result_missing', 'No result was recorded for this request. Retry the batch.');
   }
-}
-
-function synthesise(
-  batch: BatchRow,
-  line: number,
-  bytes: Uint8Array,
-  failure: Failure,
-  total: LineTotal | undefined,
-): BatchLine {
-  const error = toErrorBody(failure);
-  const refused = failure.kind === 'not_found' || failure.kind === 'unsupported' || failure.kind === 'invalid_request';
-  const { text, strictBytes } = resultText({
-    line,
-    customId: parseRequestLine(bytes).customId,
-    batchId: batch.id,
-    // A line that Weir itself refuses is answered as a provider would; one that never ran has no response.
-    statusCode: refused ? (failure.kind === 'not_found' ? 404 : 400) : null,
-    requestId: null,
-    body: JSON.stringify({ error }),
-    error: { code: error.code, message: error.message },
-    details: {
-      line: line + 1,
-      provider: null,
-      model: null,
-      target: null,
-      attempts: total?.attempts ?? 0,
-      cost_nano_usd: total ? total.amountNano : 0,
-      warnings: [],
-      finish_reason: null,
-      input_tokens: 0,
-      output_tokens: 0,
-    },
-  });
-  return { state: 'missing', line, failure, text, strictBytes };
-}
-
-/** A result line in OpenAI's strict shape, with its line feed. */
-export async function strictBytes(reader: PartReader, line: Exclude<BatchLine, { state: 'pending' }>): Promise<Buffer> {
-  const head =
-    line.state === 'missing'
-      ? Buffer.from(line.text).subarray(0, line.strictBytes)
-      : await reader.slice(line.record, 0, line.record.entry.strictLength);
-  return Buffer.concat([head, Buffer.from('}\n')]);
-}
-
-/** A result line with Weir's own details, with its line feed. */
-export async function fullBytes(reader: PartReader, line: Exclude<BatchLine, { state: 'pending' }>): Promise<Buffer> {
-  if (line.state === 'missing') return Buffer.from(`${line.text}\n`);
-  const { strictLength, length } = line.record.entry;
-  const strict = await reader.slice(line.record, 0, strictLength);
-  const tail = Buffer.from(await reader.slice(line.record, strictLength, length));
-  if (!line.total) return Buffer.concat([strict, tail, Buffer.from('\n')]);
-  const details = parseDetails(tail.toString('utf8'));
-  const { attempts, amountNano } = line.total;
-  const counted = detailsText({ ...details, attempts, cost_nano_usd: amountNano });
-  return Buffer.concat([strict, Buffer.from(`${counted}\n`)]);
 }

@@ -3,8 +3,10 @@ import { ApiError } from '../../core/api-error.ts';
 import { isTerminal } from '../../core/batch-state.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
-import { batchLines, fullBytes } from './lines.ts';
+import { fullBytes } from './batch-line.ts';
+import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
+import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
 const FOLLOW_POLL_MS = 200;
@@ -28,6 +30,7 @@ export async function batchOutput(deps: Deps, context: Context, id: string, foll
       code: 'batch_failed',
     });
   }
+  await requireResults(deps, batch);
   const incomplete = !isTerminal(batch.status);
   if (follow && incomplete) return { incomplete, bytes: followLines(deps, context, batch) };
   return { incomplete, bytes: inChunks(finishedLines(deps, batch)) };

@@ -1,11 +1,14 @@
 import type { PartIndexEntry } from '../../core/part.ts';
 import { decodePartIndex } from '../../core/part.ts';
 import type { FileStore } from '../../ports/files.ts';
-import type { PartRow } from '../../ports/store-segments.ts';
+import type { PartRow, StoreSegments } from '../../ports/store-segments.ts';
 
 /** Parts up to this size are read whole, once; the cache holds this many bytes of them. */
 const WHOLE_PART_BYTES_MAX = 16 * 1024 ** 2;
 const CACHE_BYTES_MAX = 48 * 1024 ** 2;
+
+/** Lines looked at together: their places in the parts are held in memory, their texts are not. */
+export const WINDOW_LINES = 16_384;
 
 export interface LocatedRecord {
   part: PartRow;
@@ -22,8 +25,24 @@ export class PartReader {
     this.files = files;
   }
 
+  /** Where the results of the 0-based lines from `first` to `last` are, by line. */
+  async locate(
+    store: Pick<StoreSegments, 'parts'>,
+    batchId: string,
+    first: number,
+    last: number,
+  ): Promise<Map<number, LocatedRecord>> {
+    const located = new Map<number, LocatedRecord>();
+    for (const part of await store.parts(batchId, first, last)) {
+      for (const entry of await this.index(part)) {
+        if (entry.line >= first && entry.line <= last) located.set(entry.line, { part, entry });
+      }
+    }
+    return located;
+  }
+
   /** The index of a part, in line order. */
-  async index(part: PartRow): Promise<PartIndexEntry[]> {
+  private async index(part: PartRow): Promise<PartIndexEntry[]> {
     const bytes = await this.files.readRange(part.key, {
       offset: part.indexOffset,
       length: part.bytes - part.indexOffset,

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { ApiError } from '../../core/api-error.ts';
 import { formatUsd } from '../../core/money.ts';
 import { PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
-import { resultId } from '../../core/result-text.ts';
+import { lineOfResult, resultId } from '../../core/result-text.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
@@ -11,10 +11,11 @@ import type { BatchRequest, RequestStatus } from '../../protocol/batch-request.t
 import type { Page } from '../../protocol/page.ts';
 import { toPage } from '../../protocol/page.ts';
 import type { OutputLine } from '../../protocol/result-line.ts';
-import type { BatchLine } from './lines.ts';
-import { batchLines, fullBytes } from './lines.ts';
+import { type BatchLine, fullBytes } from './batch-line.ts';
+import { batchLines } from './lines.ts';
 import { restOf } from './output.ts';
 import { PartReader } from './part-reader.ts';
+import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
 /** The requests of a batch in input order, also while it runs. `after` is the id of the last one seen. */
@@ -25,6 +26,7 @@ export async function listRequests(
   query: { status?: RequestStatus | undefined; after?: string | undefined; limit: number },
 ): Promise<Page<BatchRequest>> {
   const batch = await fetchBatch(deps, context, id);
+  await requireResults(deps, batch);
   const input = await deps.store.files.getAny(batch.inputFileId);
   const reader = new PartReader(deps.files);
   const found: BatchRequest[] = [];
@@ -39,14 +41,14 @@ export async function listRequests(
 
 /** 0-based line after the one that `after` names. */
 function lineOf(batch: BatchRow, after: string): number {
-  const line = Number(/^batch_req_.+_(\d+)$/.exec(after)?.[1]);
-  if (!Number.isSafeInteger(line) || resultId(batch.id, line - 1) !== after) {
+  const line = lineOfResult(batch.id, after);
+  if (line === null) {
     throw new ApiError(400, `'${after.slice(0, 128)}' is no request of this batch. Use the last id of a page.`, {
       code: 'invalid_cursor',
       param: 'after',
     });
   }
-  return line;
+  return line + 1;
 }
 
 function statusOf(line: BatchLine): RequestStatus {

@@ -12,6 +12,7 @@ import { ForwardReader } from './forward-reader.ts';
 import { batchLines } from './lines.ts';
 import { restOf } from './output.ts';
 import { PartReader } from './part-reader.ts';
+import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
 /**
@@ -44,6 +45,7 @@ export async function retryBatch(deps: Deps, context: Context, id: string): Prom
       code: 'file_gone',
     });
   }
+  await requireResults(deps, batch);
   if (batch.failed === 0) {
     throw new ApiError(400, 'Every line of this batch succeeded: there is nothing to retry.', {
       code: 'nothing_to_retry',

@@ -1,12 +1,14 @@
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import { areResultsGone } from './results-gone.ts';
 
 /** A part is committed seconds after it was written; a lane file belongs to its batch from the start. */
 const ORPHAN_AGE_SECONDS = 86_400;
 
 /**
- * Removes parts and lane files that no row knows: what crashes between a write and its commit left. Looks at up to
- * `limit` objects after the key `after`; answers the key to go on from, null at the end.
+ * Removes parts and lane files of batches whose results were deleted or have expired, and those that no row knows: what
+ * crashes between a write and its commit left. Looks at up to `limit` objects after the key `after`; answers the key to
+ * go on from, null at the end.
  */
 export async function sweepParts(
   deps: Deps,
@@ -15,11 +17,11 @@ export async function sweepParts(
   const before = unixSeconds(deps.clock) - ORPHAN_AGE_SECONDS;
   let looked = 0;
   let removed = 0;
-  let known = { batchId: '', keys: new Set<string>() };
+  let known: Known = { batchId: '', gone: false, keys: new Set() };
   for await (const object of deps.files.list('batches/', query.after ?? undefined)) {
     const batchId = object.key.split('/')[1] ?? '';
-    if (known.batchId !== batchId) known = { batchId, keys: await knownKeys(deps, batchId) };
-    if (object.modifiedAt < before && !known.keys.has(object.key)) {
+    if (known.batchId !== batchId) known = await knownOf(deps, batchId);
+    if (known.gone || (object.modifiedAt < before && !known.keys.has(object.key))) {
       await deps.files.delete(object.key);
       removed += 1;
     }
@@ -29,9 +31,17 @@ export async function sweepParts(
   return { next: null, removed };
 }
 
-async function knownKeys(deps: Deps, batchId: string): Promise<Set<string>> {
+interface Known {
+  batchId: string;
+  /** Nobody may read its results any more. */
+  gone: boolean;
+  keys: ReadonlySet<string>;
+}
+
+async function knownOf(deps: Deps, batchId: string): Promise<Known> {
   const batch = await deps.store.batches.get('all', batchId);
-  if (!batch) return new Set();
+  if (!batch) return { batchId, gone: false, keys: new Set() };
   const parts = await deps.store.segments.parts(batchId, 0, Number.MAX_SAFE_INTEGER);
-  return new Set([`batches/${batchId}/lanes`, ...parts.map((part) => part.key)]);
+  const keys = new Set([`batches/${batchId}/lanes`, ...parts.map((part) => part.key)]);
+  return { batchId, gone: await areResultsGone(deps, batch), keys };
 }
