@@ -35,8 +35,9 @@ export async function createBatch(
       { code: 'invalid_value', param: 'completion_window' },
     );
   }
+  const now = unixSeconds(deps.clock);
   const file = await deps.store.files.get(scopeOf(context.actor), input.input_file_id);
-  if (!file) {
+  if (!file || (file.expiresAt !== null && file.expiresAt <= now)) {
     throw new ApiError(400, `No such File object: '${input.input_file_id.slice(0, 128)}'. Upload it first.`, {
       code: 'file_not_found',
       param: 'input_file_id',
@@ -50,7 +51,6 @@ export async function createBatch(
     );
   }
   const route = input.config == null ? null : await resolveRoute(deps, context.actor, input.config);
-  const now = unixSeconds(deps.clock);
   const stored = await deps.store.batches.insert({
     ...newBatchRow(),
     id: context.newId('batch_'),
