@@ -8,7 +8,7 @@
  *                                          round again, up to PRESSURE_TRIES_MAX: pressure passes, a lost line does not
  */
 import type { Failure, FailureKind } from './failure.ts';
-import type { Candidate } from './lane.ts';
+import type { Candidate, EnterOn } from './lane.ts';
 
 /** With waits of at most a minute this outlasts a storm of ten minutes and stays bounded. */
 export const PRESSURE_TRIES_MAX = 40;
@@ -27,7 +27,7 @@ export interface LineProgress {
 
 export type NextStep = { do: 'retry'; delayMs: number; progress: LineProgress } | { do: 'fail' };
 
-type Fault = 'own' | 'target' | 'trouble' | 'pressure' | 'stop';
+export type Fault = 'own' | 'target' | 'trouble' | 'pressure' | 'stop';
 
 const FAULTS: Record<FailureKind, Fault> = {
   invalid_request: 'own',
@@ -48,6 +48,11 @@ const FAULTS: Record<FailureKind, Fault> = {
   interrupted: 'stop',
 };
 
+/** Whose fault a failure is; a server that cannot be reached counts as pressure. */
+export function faultOf(failure: Failure): Fault {
+  return isPressure(failure) ? 'pressure' : FAULTS[failure.kind];
+}
+
 /** True for failures that speak of the target's load, or of a target that cannot be reached at all. */
 export function isPressure(failure: Failure): boolean {
   return FAULTS[failure.kind] === 'pressure' || (failure.kind === 'connection' && !failure.reachedProvider);
@@ -65,7 +70,7 @@ export function nextStep(
   failure: Failure,
   unit: number,
 ): NextStep {
-  const fault = isPressure(failure) ? 'pressure' : FAULTS[failure.kind];
+  const fault = faultOf(failure);
   if (fault === 'stop') return { do: 'fail' };
   const candidate = candidates[progress.candidate];
   if (!candidate) return { do: 'fail' };
@@ -107,6 +112,13 @@ function retries(candidate: Candidate, failure: Failure): boolean {
   return failure.status === null || failure.status < 400 || candidate.retry.onStatusCodes.includes(failure.status);
 }
 
+/** Whether a candidate's rule lets a line in after a failure. No answer, or an unreadable one, counts as status 500. */
+export function admits(rule: EnterOn | undefined, failure: Failure, fault: Fault): boolean {
+  if (rule === 'any' || rule === undefined) return rule === 'any';
+  if (rule === 'trouble') return fault !== 'own';
+  return rule.includes(failure.status !== null && failure.status >= 400 ? failure.status : 500);
+}
+
 function nextCandidate(
   candidates: readonly Candidate[],
   from: number,
@@ -115,10 +127,7 @@ function nextCandidate(
 ): number | null {
   for (let index = from + 1; index < candidates.length; index++) {
     const rule = candidates[index]?.enterOn;
-    // No answer, or one that cannot be read, counts as the server's error.
-    const status = failure.status !== null && failure.status >= 400 ? failure.status : 500;
-    const admits = rule === 'any' || (rule === 'trouble' ? fault !== 'own' : rule?.includes(status) === true);
-    if (admits) return index;
+    if (admits(rule, failure, fault)) return index;
   }
   return null;
 }

@@ -2,13 +2,12 @@
  * Makes results durable in groups. Order of a commit: the part is written and synced, then one write holds part row,
  * ledger entries, rollups and progress. What is not committed did not happen: the lease's successor runs it again.
  */
-import type { PartIndexEntry } from '../../core/part.ts';
-import { encodePartIndex, RECORD_SUCCEEDED } from '../../core/part.ts';
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
+import { writePart } from '../results/write-part.ts';
 import type { BatchInHand, FinishedLine, Results, SegmentInHand } from './work.ts';
 
 const RETRY_MS_MAX = 5_000;
@@ -131,7 +130,8 @@ export class Collector implements Results {
 
   private async commit(group: Group): Promise<void> {
     while (group.touched.size > 0) {
-      if (group.part === null && group.lines.length > 0) group.part = await this.writePart(group.lines);
+      if (group.part === null && group.lines.length > 0)
+        group.part = await writePart(this.deps, this.batch.row.id, this.partName(), group.lines);
       const segments = [...group.touched];
       const done = countBySegment(group.lines);
       const grants = segments.map((segment) => this.grantFor(segment));
@@ -197,47 +197,6 @@ export class Collector implements Results {
       segment.lost = true;
       group.touched.delete(segment);
     }
-  }
-
-  private async writePart(lines: readonly FinishedLine[]): Promise<PartRow> {
-    const index: PartIndexEntry[] = [];
-    const texts: string[] = [];
-    let offset = 0;
-    for (const line of lines) {
-      const length = Buffer.byteLength(line.text.text);
-      index.push({
-        line: line.line,
-        offset,
-        length,
-        strictLength: line.text.strictBytes,
-        flags: line.succeeded ? RECORD_SUCCEEDED : 0,
-        attempts: line.attempts,
-      });
-      texts.push(line.text.text, '\n');
-      offset += length + 1;
-    }
-    const encoded = encodePartIndex(index);
-    const key = `batches/${this.batch.row.id}/parts/${this.partName()}`;
-    const writer = await this.deps.files.create(key);
-    try {
-      await writer.write(Buffer.from(texts.join('')));
-      await writer.write(encoded);
-      await writer.close();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
-    const byLine = index.map((entry) => entry.line);
-    return {
-      key,
-      batchId: this.batch.row.id,
-      firstLine: byLine.reduce((a, b) => Math.min(a, b)),
-      lastLine: byLine.reduce((a, b) => Math.max(a, b)),
-      count: lines.length,
-      bytes: offset + encoded.byteLength,
-      indexOffset: offset,
-      createdAt: unixSeconds(this.deps.clock),
-    };
   }
 }
 

@@ -1,15 +1,14 @@
-import type { Failed, Success } from '../../../providers/contract.ts';
+import type { Failed } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
-import { refusal, toErrorBody } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
-import { targetName } from '../../core/lane.ts';
-import { resultText } from '../../core/result-text.ts';
 import { nextStep } from '../../core/retry.ts';
-import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
+import { totalInput, totalOutput } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { priceAttempt } from '../ledger/price-attempt.ts';
+import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
 import type { Gate, Member } from './gate.ts';
 import { estimateTokens } from './gate.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
@@ -74,7 +73,8 @@ export class LineRunner {
     if (result?.ok) {
       const usage = result.usage;
       if (usage) gate.correctTokens(estimateTokens(job), totalInput(usage) + totalOutput(usage));
-      this.succeed(job, candidate, result, this.entry(job, gate, candidate, outcome, true, gpuMicroseconds));
+      const entry = this.entry(job, gate, candidate, outcome, true, gpuMicroseconds);
+      this.finish(job, entry, resultOfAttempt(finishedAttempt(job, candidate, entry), result));
     } else if (failure) {
       this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
     }
@@ -152,84 +152,32 @@ export class LineRunner {
     return entry;
   }
 
-  private succeed(job: Job, candidate: Candidate, result: Success, entry: LedgerEntryRow): void {
-    this.finish(job, candidate, entry, {
-      statusCode: result.status,
-      requestId: result.requestId,
-      body: result.body,
-      error: null,
-      finishReason: result.finishReason,
-      usage: result.usage,
-    });
-  }
-
   private fail(
     job: Job,
     candidate: Candidate,
     failure: Failure,
-    result: Failed | null,
+    answer: Failed | null,
     entry: LedgerEntryRow | null,
   ): void {
-    const error = toErrorBody(failure);
-    this.finish(job, candidate, entry, {
-      statusCode: statusOf(failure),
-      requestId: result?.requestId ?? null,
-      body: result?.body ?? JSON.stringify({ error }),
-      error: { code: error.code, message: error.message },
-      finishReason: null,
-      usage: null,
-    });
+    this.finish(job, entry, resultOfFailure(finishedAttempt(job, candidate, entry), failure, answer));
   }
 
-  private finish(
-    job: Job,
-    candidate: Candidate,
-    entry: LedgerEntryRow | null,
-    answer: Pick<Success, 'requestId' | 'finishReason' | 'usage'> & {
-      statusCode: number | null;
-      body: string;
-      error: { code: string | null; message: string } | null;
-    },
-  ): void {
-    const { segment } = job;
-    const unpriced = entry?.amountNano === null && job.costNano === 0;
-    const text = resultText({
-      line: job.line,
-      customId: job.request.customId,
-      batchId: segment.batch.row.id,
-      statusCode: answer.statusCode,
-      requestId: answer.requestId,
-      body: answer.body,
-      error: answer.error,
-      details: {
-        line: job.line + 1,
-        provider: candidate.provider,
-        model: candidate.model,
-        target: targetName(candidate),
-        attempts: job.attempts,
-        cost_nano_usd: unpriced ? null : job.costNano,
-        warnings: [...new Set(job.warnings)],
-        finish_reason: answer.finishReason,
-        input_tokens: answer.usage ? totalInput(answer.usage) : 0,
-        output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
-      },
-    });
-    segment.batch.results.finish({
-      segment,
-      line: job.line,
-      succeeded: answer.error === null,
-      attempts: job.attempts,
-      text,
-      usage: answer.usage ? toBatchUsage(answer.usage) : null,
-      entry,
-    });
+  private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {
+    job.segment.batch.results.finish({ ...result, segment: job.segment, entry });
   }
 }
 
-/** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */
-function statusOf(failure: Failure): number | null {
-  if (failure.status !== null) return failure.status >= 400 ? failure.status : null;
-  return failure.reachedProvider || failure.kind === 'connection' ? null : 400;
+function finishedAttempt(job: Job, candidate: Candidate, entry: LedgerEntryRow | null): FinishedAttempt {
+  const unpriced = entry?.amountNano === null && job.costNano === 0;
+  return {
+    batchId: job.segment.batch.row.id,
+    line: job.line,
+    customId: job.request.customId,
+    candidate,
+    attempts: job.attempts,
+    costNano: unpriced ? null : job.costNano,
+    warnings: job.warnings,
+  };
 }
 
 function noSuchProvider(candidate: Candidate): Failure {

@@ -1,13 +1,12 @@
 /** The nouns of the engine: what its parts know of each other. */
 import type { Candidate, RunLane } from '../../core/lane.ts';
-import type { ResultText } from '../../core/result-text.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
-import type { BatchUsage } from '../../protocol/batch.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
+import type { LineResult } from '../results/line-result.ts';
 
 /** One line of an open segment, on its way to a result. */
 export interface Job {
@@ -81,12 +80,7 @@ export interface Results {
   failLoading(segment: SegmentInHand, error: unknown): void;
 }
 
-export interface FinishedLine {
+export interface FinishedLine extends LineResult {
   segment: SegmentInHand;
-  line: number;
-  succeeded: boolean;
-  attempts: number;
-  text: ResultText;
-  usage: BatchUsage | null;
   entry: LedgerEntryRow | null;
 }

@@ -1,0 +1,105 @@
+import type { Failed, Result } from '../../../providers/contract.ts';
+import type { Failure } from '../../core/failure.ts';
+import { toErrorBody } from '../../core/failure.ts';
+import type { Candidate } from '../../core/lane.ts';
+import { targetName } from '../../core/lane.ts';
+import { type ResultText, resultText } from '../../core/result-text.ts';
+import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
+import type { BatchUsage } from '../../protocol/batch.ts';
+
+/** A line with its final result, ready for a part. */
+export interface LineResult {
+  /** 0-based line of the input file. */
+  line: number;
+  succeeded: boolean;
+  attempts: number;
+  text: ResultText;
+  usage: BatchUsage | null;
+}
+
+export interface FinishedAttempt {
+  batchId: string;
+  /** 0-based. */
+  line: number;
+  customId: string;
+  candidate: Pick<Candidate, 'provider' | 'model'>;
+  attempts: number;
+  costNano: number | null;
+  warnings: readonly string[];
+}
+
+/** The result of a line whose last attempt ended so. */
+export function resultOfAttempt(attempt: FinishedAttempt, result: Result): LineResult {
+  if (!result.ok) return resultOfFailure(attempt, result.failure, result);
+  return lineResult(attempt, {
+    statusCode: result.status,
+    requestId: result.requestId,
+    body: result.body,
+    error: null,
+    finishReason: result.finishReason,
+    usage: result.usage,
+  });
+}
+
+/** The result of a line that fails for good, with or without an answer of the provider. */
+export function resultOfFailure(attempt: FinishedAttempt, failure: Failure, answer: Failed | null): LineResult {
+  const error = toErrorBody(failure);
+  return lineResult(attempt, {
+    statusCode: statusOf(failure),
+    requestId: answer?.requestId ?? null,
+    body: answer?.body ?? JSON.stringify({ error }),
+    error: { code: error.code, message: error.message },
+    finishReason: null,
+    usage: null,
+  });
+}
+
+interface Answer {
+  statusCode: number | null;
+  requestId: string | null;
+  body: string;
+  error: { code: string | null; message: string } | null;
+  finishReason: string | null;
+  usage: Extract<Result, { ok: true }>['usage'];
+}
+
+function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
+  const { candidate, line } = attempt;
+  const text = resultText({
+    line,
+    customId: attempt.customId,
+    batchId: attempt.batchId,
+    statusCode: answer.statusCode,
+    requestId: answer.requestId,
+    body: answer.body,
+    error: answer.error,
+    details: {
+      line: line + 1,
+      provider: candidate.provider,
+      model: candidate.model,
+      target: targetName(candidate),
+      attempts: attempt.attempts,
+      cost_nano_usd: attempt.costNano,
+      warnings: [...new Set(attempt.warnings)],
+      finish_reason: answer.finishReason,
+      input_tokens: answer.usage ? totalInput(answer.usage) : 0,
+      output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
+    },
+  });
+  return {
+    line,
+    succeeded: answer.error === null,
+    attempts: attempt.attempts,
+    text,
+    usage: answer.usage ? toBatchUsage(answer.usage) : null,
+  };
+}
+
+/** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */
+function statusOf(failure: Failure): number | null {
+  if (failure.status !== null) return failure.status >= 400 ? failure.status : null;
+  const silent = failure.reachedProvider || failure.kind === 'connection';
+  return silent || failure.kind === 'expired' || failure.kind === 'cancelled' || failure.kind === 'interrupted'
+    ? null
+    : 400;
+}

@@ -1,0 +1,54 @@
+import { Buffer } from 'node:buffer';
+import type { PartIndexEntry } from '../../core/part.ts';
+import { encodePartIndex, RECORD_SUCCEEDED } from '../../core/part.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { PartRow } from '../../ports/store-segments.ts';
+import type { LineResult } from './line-result.ts';
+
+/** Writes the part `name` of a batch, durably; it counts only once its row is committed. */
+export async function writePart(
+  deps: Pick<Deps, 'files' | 'clock'>,
+  batchId: string,
+  name: string,
+  lines: readonly LineResult[],
+): Promise<PartRow> {
+  const index: PartIndexEntry[] = [];
+  const texts: string[] = [];
+  let offset = 0;
+  for (const line of lines) {
+    const length = Buffer.byteLength(line.text.text);
+    index.push({
+      line: line.line,
+      offset,
+      length,
+      strictLength: line.text.strictBytes,
+      flags: line.succeeded ? RECORD_SUCCEEDED : 0,
+      attempts: line.attempts,
+    });
+    texts.push(line.text.text, '\n');
+    offset += length + 1;
+  }
+  const encoded = encodePartIndex(index);
+  const key = `batches/${batchId}/parts/${name}`;
+  const writer = await deps.files.create(key);
+  try {
+    await writer.write(Buffer.from(texts.join('')));
+    await writer.write(encoded);
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  const numbers = index.map((entry) => entry.line);
+  return {
+    key,
+    batchId,
+    firstLine: numbers.reduce((a, b) => Math.min(a, b)),
+    lastLine: numbers.reduce((a, b) => Math.max(a, b)),
+    count: lines.length,
+    bytes: offset + encoded.byteLength,
+    indexOffset: offset,
+    createdAt: unixSeconds(deps.clock),
+  };
+}
