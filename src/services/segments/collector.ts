@@ -147,7 +147,8 @@ export class Collector implements Results {
           granted: grants[index] ?? segment.granted,
           finished: segment.remaining === (done.get(segment) ?? 0),
         })),
-        entries: [...group.lines.flatMap((line) => line.entry ?? []), ...group.entries.map(({ entry }) => entry)],
+        // A line's earlier tries come first, as they did.
+        entries: [...group.entries.map(({ entry }) => entry), ...group.lines.flatMap((line) => line.entry ?? [])],
         completed: group.lines.filter((line) => line.succeeded).length,
         failed: group.lines.filter((line) => !line.succeeded).length,
         usage: group.lines.reduce(
