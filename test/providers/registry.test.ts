@@ -9,6 +9,7 @@ const examples: Record<string, object> = {
   openai: { api_key: 'k' },
   azure: { endpoint: 'https://x.openai.azure.com', api_key: 'k', deployments: { 'gpt-4o-mini': 'd' } },
   'openai-compatible': { base_url: 'https://llm.example.com/v1' },
+  bedrock: { region: 'us-east-1' },
   sandbox: {},
 };
 

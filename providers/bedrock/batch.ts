@@ -1,0 +1,112 @@
+import { refusal } from '../../src/core/failure.ts';
+import type { BatchApi, BatchCall, NativeRequest, ProviderBatch, ProviderRefs, RemoteObject } from '../contract.ts';
+import type { Access } from './access.ts';
+import type { BedrockSettings } from './config.ts';
+import { unbatchable, withoutCachePoints } from './converse.ts';
+import { createJobs } from './jobs.ts';
+import { layoutOf, tokenOfJob, tokenOfKey, tokenOfRefs, uriOf } from './layout.ts';
+import { maxLineBytes } from './limits.ts';
+import { createBucket } from './objects.ts';
+import { readOutput } from './output.ts';
+import { createSubmit } from './submit.ts';
+
+/** Statuses in which a job can still cost money. */
+const liveStatuses: ReadonlySet<string> = new Set(['Submitted', 'Validating', 'Scheduled', 'InProgress', 'Stopping']);
+
+/** Batch inference: input and output in the operator's bucket, one job a shard. */
+export function createBatchApi(
+  access: Access,
+  settings: BedrockSettings & { role_arn: string; bucket: string },
+): BatchApi {
+  const { prefix } = settings;
+  const bucket = createBucket(access, settings.bucket);
+  const jobs = createJobs(access);
+  const limits = settings.batch_limits;
+  const outputs = { access, bucket, prefix };
+
+  return {
+    limits: {
+      lines: limits.lines,
+      linesMin: limits.lines_min,
+      bytes: limits.bytes,
+      lineBytes: maxLineBytes,
+      jobs: limits.jobs,
+      enqueuedTokens: null,
+    },
+    refuses: (request) => (settings.batch_tools === 'allow' ? null : refuse(request, access.provider)),
+    line: (key, { body }) => `{"recordId":${JSON.stringify(key)},"modelInput":${withoutCachePoints(body)}}`,
+    submit: createSubmit(settings, bucket, jobs),
+    find: (token, refs, call) => find(token, refs, call),
+    poll: (batch, call) => jobs.poll(batch, outputs, call),
+    results: (batch, call) => readOutput(batch, outputs, call),
+    cancel: (batch, call) => jobs.stop(batch.id, call),
+    cleanup: (refs, call) => cleanup(refs, call),
+    inventory: (call) => inventory(call),
+  };
+
+  async function find(token: string, refs: ProviderRefs, call: BatchCall): Promise<ProviderBatch | null> {
+    const job = await jobs.named(token, call);
+    if (job?.jobArn === undefined) return null;
+    return { id: job.jobArn, refs: { ...refs, ...refsOf(token, job.modelId ?? refs.model), job_arn: job.jobArn } };
+  }
+
+  function refsOf(token: string, model: string | undefined): Record<string, string> {
+    const layout = layoutOf(prefix, token);
+    return {
+      token,
+      input_uri: uriOf(bucket.name, layout.input),
+      output_uri: uriOf(bucket.name, layout.output),
+      ...(model !== undefined && { model }),
+    };
+  }
+
+  async function cleanup(refs: ProviderRefs, call: BatchCall): Promise<string[]> {
+    const token = tokenOfRefs(refs);
+    if (token === null) return [];
+    const { folder } = layoutOf(prefix, token);
+    const removed: string[] = [];
+    for (const open of await bucket.openUploads(folder, call)) {
+      await bucket.abortUpload(open, call);
+      removed.push(`${uriOf(bucket.name, open.key)} (unfinished upload)`);
+    }
+    for await (const { key } of bucket.list(folder, call)) {
+      await bucket.delete(key, call);
+      removed.push(uriOf(bucket.name, key));
+    }
+    return removed;
+  }
+
+  async function* inventory(call: BatchCall): AsyncIterable<RemoteObject> {
+    const home = uriOf(bucket.name, prefix);
+    for await (const job of jobs.list({}, call)) {
+      const token = tokenOfJob(job.jobName);
+      // Another installation of the same account has another bucket or prefix.
+      const isOurs = job.outputDataConfig?.s3OutputDataConfig?.s3Uri?.startsWith(home) === true;
+      if (token === null || !isOurs || job.jobArn === undefined) continue;
+      yield {
+        kind: 'batch',
+        id: job.jobArn,
+        token,
+        createdAt: Math.floor((job.submitTime?.getTime() ?? 0) / 1000),
+        refs: { ...refsOf(token, job.modelId), job_arn: job.jobArn },
+        live: liveStatuses.has(job.status ?? ''),
+      };
+    }
+    for await (const { key, createdAt } of bucket.list(prefix, call)) yield* fileOf(key, createdAt);
+    for (const { key, createdAt } of await bucket.openUploads(prefix, call)) yield* fileOf(key, createdAt);
+  }
+
+  function* fileOf(key: string, createdAt: number): Iterable<RemoteObject> {
+    const token = tokenOfKey(prefix, key);
+    if (token === null) return;
+    yield { kind: 'file', id: uriOf(bucket.name, key), token, createdAt, refs: refsOf(token, undefined), live: false };
+  }
+}
+
+/** Bedrock documents that batch inference does not support tool calling or structured output. */
+function refuse(request: NativeRequest, provider: string) {
+  const param = unbatchable(request.body);
+  if (param === null) return null;
+  const message = `Batch jobs of ${provider} do not serve '${param}'. Send the request in immediate mode, or without it.`;
+  return refusal('unsupported', 'unsupported_in_batch', message, param);
+}

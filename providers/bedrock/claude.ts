@@ -1,0 +1,41 @@
+import { refusal } from '../../src/core/failure.ts';
+import type { RequestLine } from '../../src/protocol/request-line.ts';
+import type { Converted, Result } from '../contract.ts';
+import { toMessages } from '../shared/anthropic-messages.ts';
+import { fromMessage } from '../shared/anthropic-messages-answer.ts';
+import { familyOfModel } from '../shared/anthropic-messages-families.ts';
+import type { ConvertSettings } from './convert-settings.ts';
+import type { AnswerFacts } from './facts.ts';
+
+/** Bedrock's one version of the Messages API (Claude's parameter page). */
+const version = 'bedrock-2023-05-31';
+
+/** A chat request as a body of Anthropic's Messages API, as InvokeModel takes it: no model, no stream. */
+export function claudeBody(line: RequestLine, model: string, base: string, settings: ConvertSettings): Converted {
+  const family = familyOfModel(base);
+  if (family === null) {
+    const message = `${settings.provider} does not know the Claude model '${model}'.`;
+    return { ok: false, failure: refusal('unsupported', 'unknown_model_family', message, 'model') };
+  }
+  const mapped = toMessages(line.body, {
+    provider: settings.provider,
+    family,
+    head: { anthropic_version: version },
+    fetchesUrls: false,
+    caches: true,
+    hasServiceTiers: false,
+    defaultMaxTokens: Math.min(settings.defaultMaxTokens, family.maxOutput),
+  });
+  if (!mapped.ok) return mapped;
+  const request = { endpoint: line.endpoint, model, body: JSON.stringify(mapped.body) };
+  return { ok: true, request, warnings: mapped.warnings };
+}
+
+/**
+ * A Messages answer as a chat completion. It names the model as Anthropic does, without region and version; Bedrock's own
+ * name, under which it was asked and is priced, takes its place.
+ */
+export function claudeResult(output: Readonly<Record<string, unknown>>, facts: AnswerFacts): Result {
+  const { provider, secrets, requestId, model, created } = facts;
+  return fromMessage({ ...output, model }, { provider, secrets, requestId, nowMs: created * 1000 });
+}

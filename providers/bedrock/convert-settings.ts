@@ -1,0 +1,8 @@
+/** What the operator's config says about conversion. */
+export interface ConvertSettings {
+  /** The operator's name of the provider, for messages. */
+  provider: string;
+  profiles: Readonly<Record<string, string>>;
+  defaultMaxTokens: number;
+  embeddingInputType: string;
+}

@@ -1,0 +1,80 @@
+import type { ModelFamily } from './models.ts';
+import { invalid, unsupported } from './refused.ts';
+
+/** Cohere takes up to 96 texts in one request (parameter page of Embed v3 and v4). */
+const mostTexts = 96;
+
+export interface EmbeddingRequest {
+  body: string;
+  warnings: string[];
+}
+
+/** An OpenAI embeddings request for Titan or Cohere. Throws Refused. */
+export function embeddingBody(
+  body: Readonly<Record<string, unknown>>,
+  family: ModelFamily,
+  model: string,
+  inputType: string,
+): EmbeddingRequest {
+  const warnings: string[] = [];
+  for (const name of Object.keys(body)) {
+    const value = body[name];
+    if (value === null || value === undefined || known.has(name)) continue;
+    if (name !== 'user') {
+      throw unsupported(name, `'${name}' is not known for ${model}. Remove it, or list it in drop_params.`);
+    }
+    warnings.push('user was left out: Bedrock does not know it');
+  }
+  const texts = textsOf(body.input);
+  const dimensions = dimensionsOf(body.dimensions, family, model);
+  requireFloat(body.encoding_format);
+  return { body: JSON.stringify(requestOf(family, model, texts, dimensions, body.input_type ?? inputType)), warnings };
+}
+
+const known: ReadonlySet<string> = new Set(['model', 'input', 'dimensions', 'encoding_format', 'input_type']);
+
+function requestOf(family: ModelFamily, model: string, texts: string[], dimensions: number | null, inputType: unknown) {
+  if (family.form === 'cohere-embed') {
+    if (texts.length > mostTexts) throw unsupported('input', `input: ${model} takes up to ${mostTexts} texts at once.`);
+    return {
+      texts,
+      input_type: inputType,
+      embedding_types: ['float'],
+      ...(dimensions !== null && { output_dimension: dimensions }),
+    };
+  }
+  if (texts.length !== 1) {
+    throw unsupported('input', `input: ${model} takes one text a request. Put each text into a line of its own.`);
+  }
+  return {
+    inputText: texts[0],
+    // The first generation knows inputText alone.
+    ...(dimensions !== null && { dimensions }),
+  };
+}
+
+function textsOf(input: unknown): string[] {
+  const list: unknown[] = Array.isArray(input) ? input : [input];
+  if (list.length > 0 && list.every((text) => typeof text === 'number' || Array.isArray(text))) {
+    throw unsupported('input', 'input: Bedrock takes texts, not token numbers.');
+  }
+  if (list.length === 0 || !list.every((text) => typeof text === 'string' && text !== '')) {
+    throw invalid('input', 'input must be a text, or a list of texts, none of them empty.');
+  }
+  return list as string[];
+}
+
+function dimensionsOf(value: unknown, family: ModelFamily, model: string): number | null {
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'number' && family.dimensions?.includes(value) === true) return value;
+  const offered = family.dimensions === undefined ? 'cannot be chosen' : `may be ${family.dimensions.join(', ')}`;
+  throw unsupported('dimensions', `'dimensions' ${offered} for ${model}.`);
+}
+
+function requireFloat(format: unknown): void {
+  if (format === undefined || format === null || format === 'float') return;
+  if (format === 'base64') {
+    throw unsupported('encoding_format', "'encoding_format' must be float for Bedrock, which answers with numbers.");
+  }
+  throw invalid('encoding_format', 'encoding_format must be float or base64.');
+}

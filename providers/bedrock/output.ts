@@ -1,0 +1,90 @@
+import type { BatchCall, BatchResult, ProviderBatch } from '../contract.ts';
+import { ProviderError } from '../contract.ts';
+import { parseAnswer } from '../shared/answer.ts';
+import { badResponse } from '../shared/openai-status.ts';
+import type { Access } from './access.ts';
+import { download, linesOf } from './download.ts';
+import type { AnswerFacts } from './facts.ts';
+import { jobIdOf, layoutOf, tokenOfRefs } from './layout.ts';
+import { knownModel } from './models.ts';
+import type { Bucket, ListedObject } from './objects.ts';
+import { readRecord } from './results.ts';
+
+export interface Outputs {
+  access: Access;
+  bucket: Bucket;
+  prefix: string;
+}
+
+/** The places are our own, never those that an answer names: results are read with the operator's rights. */
+async function* outputsOf(
+  batch: ProviderBatch,
+  { bucket, prefix }: Outputs,
+  call: BatchCall,
+): AsyncIterable<ListedObject> {
+  const token = tokenOfRefs(batch.refs);
+  if (token === null) return;
+  const folder = `${layoutOf(prefix, token).output}${jobIdOf(batch.id)}/`;
+  for await (const object of bucket.list(folder, call)) if (object.key.endsWith('.jsonl.out')) yield object;
+}
+
+/** True when an output file can be seen. */
+export async function hasOutput(batch: ProviderBatch, outputs: Outputs, call: BatchCall): Promise<boolean> {
+  for await (const _object of outputsOf(batch, outputs, call)) return true;
+  return false;
+}
+
+/** Every line of every output file of a job, in the order of the files; memory holds one line and one chunk. */
+export async function* readOutput(batch: ProviderBatch, outputs: Outputs, call: BatchCall): AsyncIterable<BatchResult> {
+  const { access, bucket } = outputs;
+  const factsOf = factsReader(batch, access, call);
+  let records = 0;
+  for await (const object of outputsOf(batch, outputs, call)) {
+    for await (const bytes of linesOf(download(bucket, object, access, call), call.maxResponseBytes)) {
+      if (bytes?.every((byte) => byte <= 0x20)) continue;
+      records += 1;
+      yield bytes === null ? tooLong(access) : readLine(bytes, factsOf);
+    }
+  }
+  refuseTooFew(records, batch, access, call);
+}
+
+function readLine(bytes: Uint8Array, factsOf: (key: string) => AnswerFacts): BatchResult {
+  const line = parseAnswer(bytes);
+  return { ...readRecord(line, factsOf), raw: line.text };
+}
+
+function tooLong({ provider }: Access): BatchResult {
+  const failure = badResponse(200, `${provider} answered with a line longer than may be.`, 'response_too_large');
+  return {
+    key: null,
+    result: { ok: false, failure, requestId: null, body: null, usage: null, rawUsage: null },
+    raw: '',
+  };
+}
+
+function factsReader({ id, refs }: ProviderBatch, access: Access, call: BatchCall): (key: string) => AnswerFacts {
+  const { provider, secrets, settings } = access;
+  const model = refs.model ?? '';
+  const form = knownModel(model, settings.profiles)?.family.form ?? 'converse';
+  const jobId = jobIdOf(id);
+  const created = Number(refs.ended_at ?? Math.floor(call.nowMs / 1000));
+  return (key) => ({
+    form,
+    provider,
+    secrets,
+    model,
+    id: `chatcmpl-${jobId}-${key}`,
+    requestId: `${jobId}/${key}`,
+    created,
+  });
+}
+
+/** A second output file may be listed late: fewer records than the job counted are not the end while it is young. */
+function refuseTooFew(records: number, { refs }: ProviderBatch, { provider }: Access, call: BatchCall): void {
+  const processed = Number(refs.processed ?? 0);
+  const ageMs = call.nowMs - Number(refs.ended_at ?? 0) * 1000;
+  if (records >= processed || ageMs > 600_000) return;
+  const message = `${provider} counted ${processed} records, but its output holds ${records} so far.`;
+  throw new ProviderError({ ...badResponse(200, message, 'output_incomplete'), kind: 'server_error' });
+}
