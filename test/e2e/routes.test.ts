@@ -1,17 +1,31 @@
+import { rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
+import { post, upload } from './answers.ts';
 import { assertInvariants, type Books } from './invariants.ts';
-import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+import {
+  chatLines,
+  type Pools,
+  startPools,
+  startWeir,
+  submit,
+  temporaryFolder,
+  type Weir,
+  waitForBatch,
+} from './weir.ts';
 
 const PRICE = { input: 0.15, output: 0.6 };
 
 describe('batches over routes and endpoints', () => {
   let pools: Pools;
   let weir: Weir;
+  let folder: string;
+  let config: object;
 
   afterEach(async () => {
     await weir?.stop();
     await pools?.stop();
+    await rm(folder, { recursive: true, force: true });
   });
 
   /** One provider per server, `p0`, `p1`, …, each with the model `m`. */
@@ -32,7 +46,9 @@ describe('batches over routes and endpoints', () => {
         ...provider(index),
       },
     ]);
-    weir = await startWeir({ providers: Object.fromEntries(providers), routes });
+    config = { providers: Object.fromEntries(providers), routes };
+    folder = await temporaryFolder();
+    weir = await startWeir(config, { folder });
   }
 
   async function run(input: string, options: Parameters<typeof submit>[2] = {}): Promise<Books> {
@@ -172,6 +188,40 @@ describe('batches over routes and endpoints', () => {
     await pools.servers[1]?.crash();
     const { lines } = await run(chatLines(60), { config: 'fast' });
     expect(new Set(providersOf(lines))).toEqual(new Set(['p0']));
+  });
+
+  it('weights 70/20/10/0, stopped in the middle and started again: exact, and no line changes its target', async () => {
+    const targets = [70, 20, 10, 0].map((weight, index) => target(`p${index}`, { weight }));
+    await open([{ latency_ms: 10 }, { latency_ms: 10 }, { latency_ms: 10 }, {}], {
+      split: { strategy: { mode: 'loadbalance' }, targets },
+    });
+    const input = chatLines(1000);
+    const { lines: undisturbed } = await run(input, { config: 'split' });
+    expect(received()).toEqual([700, 200, 100, 0]);
+    const { id } = await submit(weir, input, { config: 'split' });
+    await waitForBatch(weir, id, { until: () => received().reduce((sum, count) => sum + count) > 1400 });
+    await weir.stop();
+    weir = await startWeir(config, { folder });
+    await waitForBatch(weir, id);
+    const { lines } = await assertInvariants(weir, id, input);
+    expect(received()).toEqual([1400, 400, 200, 0]);
+    expect(providersOf(lines)).toEqual(providersOf(undisturbed));
+  });
+
+  it('the route by header; one in the body comes before it', async () => {
+    await open([{}, {}], { first: target('p0'), second: target('p1') });
+    const file = await upload(weir, chatLines(3));
+    const body = { input_file_id: file, endpoint: '/v1/chat/completions', completion_window: '24h' };
+    for (const [change, headers, wanted] of [
+      [{}, { 'x-weir-config': 'second' }, 'p1'],
+      [{}, { 'x-portkey-config': JSON.stringify(target('p1')) }, 'p1'],
+      [{ config: 'first' }, { 'x-weir-config': 'second' }, 'p0'],
+    ] as const) {
+      const { body: created } = await post(weir, '/v1/batches', { ...body, ...change }, headers);
+      expect((await waitForBatch(weir, String(created.id))).status).toBe('completed');
+      const { lines } = await assertInvariants(weir, String(created.id), chatLines(3));
+      expect(providersOf(lines)).toEqual([wanted, wanted, wanted]);
+    }
   });
 
   it.each<[string, object, (body: Record<string, unknown>) => unknown]>([
