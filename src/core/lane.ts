@@ -38,6 +38,8 @@ export interface RunLane {
   /** In order of preference. The first `shared` of them pull from one queue, in proportion to weight. */
   candidates: readonly Candidate[];
   shared: number;
+  /** Seconds after the batch's creation when unfinished lines are called back from provider batches; absent: late. */
+  rescueAfterSeconds?: number;
 }
 
 export type Lane =

@@ -28,6 +28,16 @@ export interface Settings {
   defaultConcurrency: number;
   /** How long requests in flight may go on after a cancel, an expiry or a shutdown. */
   drainSeconds: number;
+  /** Provider batches are looked at no more often than this. */
+  pollSecondsMin: number;
+  /** A provider batch whose status and counts have not changed for so long is called back, if its lines can go elsewhere. */
+  stuckSeconds: number;
+  /** How long a provider may take to stop a batch; then its lines go on without it. */
+  cancelSeconds: number;
+  /** Provider batches this process works on at once. */
+  maxShardSteps: number;
+  /** 1: files at providers stay after their results were read. */
+  keepProviderFiles: number;
   /** How long routing trusts a provider's model list. */
   modelListSeconds: number;
 }
@@ -51,5 +61,10 @@ export const DEFAULT_SETTINGS: Settings = {
   maxResponseBytes: 256 * 1024 ** 2,
   defaultConcurrency: 64,
   drainSeconds: 30,
+  pollSecondsMin: 10,
+  stuckSeconds: 6 * 3_600,
+  cancelSeconds: 900,
+  maxShardSteps: 8,
+  keepProviderFiles: 0,
   modelListSeconds: 300,
 };

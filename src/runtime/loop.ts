@@ -1,5 +1,6 @@
 import type { Deps } from '../ports/deps.ts';
 import { Engine } from '../services/segments/engine.ts';
+import { ShardRunner } from '../services/shards/run.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
 import { tick } from '../services/tick.ts';
 
@@ -20,6 +21,7 @@ export interface Loop {
  */
 export async function startLoop(deps: Deps, options: { exclusive: boolean }): Promise<Loop> {
   const engine = new Engine(deps);
+  const shards = new ShardRunner(deps);
   const stopping = new AbortController();
   let wake = new AbortController();
   let nudged = true;
@@ -29,7 +31,10 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   };
   const report = (what: string) => (error: unknown) => deps.log.error({ error: String(error) }, `${what} failed`);
 
-  if (options.exclusive) await deps.store.segments.recover({ others: engine.token });
+  if (options.exclusive) {
+    await deps.store.segments.recover({ others: engine.token });
+    await deps.store.shards.recover({ others: shards.token });
+  }
 
   const work = async (): Promise<void> => {
     let renewedAt = deps.clock.now();
@@ -48,6 +53,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
         renewedAt = deps.clock.now();
       }
       await engine.wake().catch(report('claim'));
+      await shards.wake().catch(report('claim of shards'));
       if (batches === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
     }
   };
@@ -72,7 +78,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     async stop() {
       stopping.abort();
       wake.abort();
-      await Promise.all([running, engine.stop()]);
+      await Promise.all([running, engine.stop(), shards.stop()]);
     },
   };
 }

@@ -120,11 +120,15 @@ const MOST: Partial<Record<keyof Settings, number>> = {
   requestTimeoutMs: 2 ** 31 - 1,
   partDelayMs: 60_000,
   leaseSeconds: 3_600,
+  keepProviderFiles: 1,
 };
 const LEAST: Partial<Record<keyof Settings, number>> = {
   partDelayMs: 0,
   drainSeconds: 0,
   modelListSeconds: 0,
+  pollSecondsMin: 0,
+  cancelSeconds: 0,
+  keepProviderFiles: 0,
   leaseSeconds: 5,
 };
 

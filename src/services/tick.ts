@@ -24,7 +24,7 @@ export interface TickResult {
 /** Runs one round. A batch that cannot be worked on now (its disk, its database) is tried again a little later. */
 export async function tick(deps: Deps): Promise<TickResult> {
   const now = Math.floor(deps.clock.now() / 1000);
-  const recovered = await deps.store.segments.recover({ now });
+  const recovered = (await deps.store.segments.recover({ now })) + (await deps.store.shards.recover({ now }));
   const expired = await deps.store.batches.stopExpired(now, EXPIRED_AT_ONCE);
   const token = formatId('req_', deps.random.bytes(ID_BYTES));
   const due = await deps.store.batches.claimDue({

@@ -1,4 +1,4 @@
-import type { Lane } from '../../core/lane.ts';
+import { laneFrom, queueOf, type RunLane } from '../../core/lane.ts';
 import type { SegmentRow, StoreSegments } from '../../ports/store-segments.ts';
 
 const INSERT_ROWS = 1_000;
@@ -20,7 +20,7 @@ export class Segmenter {
   }
 
   /** Adds 0-based `line` of `bytes` bytes to the segment that is open for its lane. */
-  add(laneNumber: number, lane: Extract<Lane, { kind: 'run' }>, line: number, bytes: number): void {
+  add(laneNumber: number, lane: RunLane, candidate: number, line: number, bytes: number): void {
     let segment = this.open.get(laneNumber);
     if (segment && (segment.lines >= this.limits.lines || segment.bytes + bytes > this.limits.bytes)) {
       this.closeSegment(laneNumber, segment);
@@ -32,7 +32,8 @@ export class Segmenter {
         batchId: this.batch.id,
         tenantId: this.batch.tenantId,
         lane: laneNumber,
-        queue: queueOf(lane),
+        queue: queueOf(laneFrom(lane, candidate)),
+        candidate,
         firstLine: line,
         lastLine: line,
         lines: 0,
@@ -43,6 +44,12 @@ export class Segmenter {
     segment.lastLine = line;
     segment.lines += 1;
     segment.bytes += bytes;
+  }
+
+  /** Takes a segment that was cut elsewhere. */
+  addWhole(row: SegmentRow): void {
+    this.ready.push(row);
+    this.count += 1;
   }
 
   /** Stores what is complete when it is worth a write. */
@@ -64,12 +71,4 @@ export class Segmenter {
     this.ready.push(row);
     this.count += 1;
   }
-}
-
-/** The providers that take lines of this lane first; several when they share it. */
-function queueOf(lane: Extract<Lane, { kind: 'run' }>): string {
-  return lane.candidates
-    .slice(0, lane.shared)
-    .map(({ provider, weight }) => (lane.shared > 1 ? `${provider}*${weight}` : provider))
-    .join(' ');
 }

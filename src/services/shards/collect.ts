@@ -1,0 +1,119 @@
+import type { BatchResult } from '../../../providers/contract.ts';
+import type { Failure } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
+import { parseRequestLine } from '../../core/validate-input.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import { ForwardReader } from '../batches/forward-reader.ts';
+import { endShard, failLines } from './end.ts';
+import { convertLine, lineOfKey } from './native-input.ts';
+import { entryOf, type ShardOutcome, settleLines } from './settle-lines.ts';
+import type { ShardLine, ShardWork } from './shard-work.ts';
+import { shardLines, unfinishedLines } from './shard-work.ts';
+
+const LINES_AT_ONCE = 500;
+const BYTES_AT_ONCE = 16 * 1024 ** 2;
+
+/**
+ * Reads the answers of an ended provider batch into parts and ledger entries. It may run twice: lines with results, and
+ * entries of this shard, are known and left out. An answer counts for the line whose key it carries and for no other;
+ * a second answer for a line, or one for a line that is not the shard's, is logged and dropped.
+ */
+export async function collectShard(work: ShardWork, ended: Failure | null): Promise<void> {
+  const { deps, shard } = work;
+  const open = new Map((await unfinishedLines(work)).map((line) => [line.line, line]));
+  const known = await deps.store.shards.ledgeredLines(shard.id);
+  const strays = { unknown: 0, repeated: 0 };
+  const seen = new Set<number>();
+  let group: { line: ShardLine; answer: BatchResult }[] = [];
+  let bytes = 0;
+  const flush = async (): Promise<void> => {
+    if (group.length > 0) await settleLines(work, await outcomesOf(work, group), options(work, group, known));
+    group = [];
+    bytes = 0;
+  };
+  for await (const answer of work.api.results(providerBatch(work), work.call)) {
+    const number = lineOfKey(answer.key);
+    const line = number === null ? undefined : open.get(number);
+    if (number !== null && seen.has(number)) strays.repeated += 1;
+    else if (!line) strays.unknown += known.has((number ?? -1) + 1) ? 0 : 1;
+    else {
+      seen.add(line.line);
+      group.push({ line, answer });
+      bytes += answer.raw.length;
+      if (group.length >= LINES_AT_ONCE || bytes >= BYTES_AT_ONCE) await flush();
+    }
+  }
+  await flush();
+  if (strays.unknown + strays.repeated > 0)
+    deps.log.warn({ shard: shard.id, ...strays }, 'answers that belong to no line');
+  const missing = [...open.values()].filter((line) => !seen.has(line.line));
+  const why = ended ?? missingFailure();
+  if (missing.length > 0 && work.batch.stop === null) await failLines(work, missing, why);
+  await endShard(work, await unfinishedLines(work), why);
+}
+
+/** Of an abandoned shard: its lines run elsewhere, so its answers are waste; what they cost is not hidden. */
+export async function collectWaste(work: ShardWork): Promise<void> {
+  const { deps, shard } = work;
+  const known = await deps.store.shards.ledgeredLines(shard.id);
+  const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
+  let group: { line: ShardLine; answer: BatchResult }[] = [];
+  const flush = async (): Promise<void> => {
+    const outcomes = (await outcomesOf(work, group)).filter(({ line }) => !known.has(line.line + 1));
+    group = [];
+    const entries = outcomes.map((outcome) => entryOf(work, outcome, 1, false));
+    await deps.store.ledger.append(
+      entries.map((entry) => (entry.status === 'succeeded' ? { ...entry, status: 'superseded' as const } : entry)),
+    );
+    for (const { line } of outcomes) known.add(line.line + 1);
+  };
+  for await (const answer of work.api.results(providerBatch(work), work.call)) {
+    const line = every.get(lineOfKey(answer.key) ?? -1);
+    if (line) group.push({ line, answer });
+    if (group.length >= LINES_AT_ONCE) await flush();
+  }
+  await flush();
+  const now = unixSeconds(deps.clock);
+  const followUp = { segments: [], shards: [] };
+  await deps.store.shards.settle(shard.id, shard.leaseToken, { state: 'done', now, nextAt: now, followUp });
+}
+
+export function providerBatch({ shard }: Pick<ShardWork, 'shard'>): { id: string; refs: Record<string, string> } {
+  return { id: shard.providerBatchId ?? '', refs: shard.refs };
+}
+
+function options(work: ShardWork, group: readonly { line: ShardLine }[], known: ReadonlySet<number>) {
+  const first = group[0]?.line.line ?? 0;
+  const name = `${work.shard.id}-${work.shard.tries}-${first}-${work.shard.leaseToken.slice(-6)}`;
+  return { name, known, last: work.batch.stop !== null };
+}
+
+async function outcomesOf(
+  work: ShardWork,
+  group: readonly { line: ShardLine; answer: BatchResult }[],
+): Promise<ShardOutcome[]> {
+  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
+  const outcomes: ShardOutcome[] = [];
+  for (const { line, answer } of group.toSorted((a, b) => a.line.line - b.line.line)) {
+    const request = parseRequestLine(await reader.read(line));
+    const { result } = answer;
+    const converted = convertLine(work, request);
+    const warnings = converted.ok ? converted.warnings : [];
+    outcomes.push({
+      line,
+      request,
+      result,
+      failure: result.ok ? null : result.failure,
+      warnings: result.ok ? [...warnings, ...result.warnings] : warnings,
+    });
+  }
+  return outcomes;
+}
+
+function missingFailure(): Failure {
+  return {
+    ...refusal('interrupted', 'result_missing', 'The provider ended the batch without an answer for this request.'),
+    // It was in the provider batch: nobody can say that it was not billed.
+    reachedProvider: true,
+  };
+}

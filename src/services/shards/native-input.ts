@@ -1,0 +1,100 @@
+import { Buffer } from 'node:buffer';
+import type { Converted, NativeRequest } from '../../../providers/contract.ts';
+import type { Failure } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
+import { applyParams } from '../../core/params.ts';
+import { parseRequestLine } from '../../core/validate-input.ts';
+import type { RequestLine } from '../../protocol/request-line.ts';
+import { ForwardReader } from '../batches/forward-reader.ts';
+import type { ShardLine, ShardWork } from './shard-work.ts';
+
+const WRITE_BYTES = 256 * 1024;
+
+export interface RefusedLine {
+  line: ShardLine;
+  request: RequestLine;
+  failure: Failure;
+}
+
+export interface NativeInput {
+  /** Object with the provider's own lines. */
+  key: string;
+  lines: number;
+  bytes: number;
+  /** Lines that the provider cannot take: they go elsewhere or fail alone. */
+  refused: RefusedLine[];
+}
+
+/** The name of a line in a provider's file: it comes back with the answer. */
+export function lineKey(line: number): string {
+  return `l-${line + 1}`;
+}
+
+/** 0-based line of a key; null when it is none of ours. */
+export function lineOfKey(key: string | null): number | null {
+  const number = key === null ? Number.NaN : Number(/^l-([1-9]\d{0,9})$/.exec(key)?.[1]);
+  return Number.isSafeInteger(number) ? number - 1 : null;
+}
+
+/** A line in the provider's form, or why it has none. */
+export function convertLine(work: ShardWork, request: RequestLine): Converted {
+  const body = applyParams(request.body, work.candidate.params);
+  return work.provider.convert({ ...request, body }, work.candidate.model);
+}
+
+/** Writes the provider's input file for `lines`, one line in memory at a time. */
+export async function writeNativeInput(work: ShardWork, lines: readonly ShardLine[]): Promise<NativeInput> {
+  const { deps, shard, input, api } = work;
+  const key = `batches/${shard.batchId}/shards/${shard.id}`;
+  const reader = new ForwardReader(deps.files, input.contentKey);
+  const writer = await deps.files.create(key);
+  const refused: RefusedLine[] = [];
+  let waiting: string[] = [];
+  let waitingBytes = 0;
+  let bytes = 0;
+  let count = 0;
+  try {
+    for (const line of lines) {
+      const request = parseRequestLine(await reader.read(line));
+      const native = nativeLine(work, line, request);
+      if (typeof native !== 'string') {
+        refused.push({ line, request, failure: native });
+        continue;
+      }
+      waiting.push(native);
+      waitingBytes += native.length;
+      bytes += Buffer.byteLength(native);
+      count += 1;
+      if (waitingBytes < WRITE_BYTES) continue;
+      await writer.write(Buffer.from(waiting.join('')));
+      waiting = [];
+      waitingBytes = 0;
+    }
+    await writer.write(Buffer.from(waiting.join('')));
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  const limits = api.limits;
+  if (limits.bytes !== null && bytes > limits.bytes) throw new TooLarge();
+  return { key, lines: count, bytes, refused };
+}
+
+/** The converted lines are larger than the provider allows for one batch: the shard is to be cut in two. */
+export class TooLarge extends Error {}
+
+/** A line of the provider's input file, with its line feed, or why the line has no place in it. */
+export function nativeLine({ api, ...work }: ShardWork, line: ShardLine, request: RequestLine): string | Failure {
+  const converted = convertLine({ api, ...work }, request);
+  if (!converted.ok) return converted.failure;
+  const text = `${api.line(lineKey(line.line), converted.request satisfies NativeRequest)}\n`;
+  const { lineBytes } = api.limits;
+  if (lineBytes === null || Buffer.byteLength(text) <= lineBytes) return text;
+  return refusal(
+    'invalid_request',
+    'request_too_large',
+    `This request has ${Buffer.byteLength(text)} bytes in ${work.provider.name}'s form; its batches take at most ${lineBytes} a request. Refer to media by URL, or send the line to another target.`,
+    'body',
+  );
+}

@@ -1,0 +1,115 @@
+import type { Result } from '../../../providers/contract.ts';
+import type { Failure } from '../../core/failure.ts';
+import { afterShardFailure } from '../../core/shard-plan.ts';
+import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import type { RequestLine } from '../../protocol/request-line.ts';
+import { priceAttempt } from '../ledger/price-attempt.ts';
+import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
+import { writePart } from '../results/write-part.ts';
+import type { ShardLine, ShardWork } from './shard-work.ts';
+import { LeaseLost } from './shard-work.ts';
+
+/** What became of a line in a provider batch. */
+export interface ShardOutcome {
+  line: ShardLine;
+  request: RequestLine;
+  /** null when it never was in a provider batch (refused before), or is missing from the answers. */
+  result: Result | null;
+  /** Why it has no result; null with a success. */
+  failure: Failure | null;
+  warnings: string[];
+}
+
+/**
+ * Makes the outcomes of some lines durable in one commit: successes and final failures become results, and every line
+ * that was in the provider batch gets its ledger entry. Lines that have somewhere else to go stay without a result: the
+ * shard's follow-up takes them. `last` says that there is no elsewhere any more (the batch stops).
+ */
+export async function settleLines(
+  work: ShardWork,
+  outcomes: readonly ShardOutcome[],
+  options: { name: string; known: ReadonlySet<number>; last: boolean },
+): Promise<void> {
+  const { deps, shard } = work;
+  const attempts = await attemptsOf(work, outcomes);
+  const lines: LineResult[] = [];
+  const entries: LedgerEntryRow[] = [];
+  for (const outcome of outcomes) {
+    const number = (attempts.get(outcome.line.line + 1) ?? 0) + (outcome.result ? 1 : 0);
+    const goesOn = !options.last && outcome.failure !== null && nextCandidate(work, outcome.failure) !== null;
+    const entry =
+      outcome.result && !options.known.has(outcome.line.line + 1) ? entryOf(work, outcome, number, !goesOn) : null;
+    if (entry) entries.push(entry);
+    if (!goesOn) lines.push(resultOf(work, outcome, Math.max(1, number), entry));
+  }
+  if (lines.length === 0 && entries.length === 0) return;
+  const part = lines.length > 0 ? await writePart(deps, shard.batchId, options.name, lines) : null;
+  const outcome = await deps.store.shards.commit({
+    batchId: shard.batchId,
+    shardId: shard.id,
+    leaseToken: shard.leaseToken,
+    part,
+    entries,
+    completed: lines.filter((line) => line.succeeded).length,
+    failed: lines.filter((line) => !line.succeeded).length,
+    usage: lines.reduce((sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum), toBatchUsage(emptyUsage)),
+  });
+  if (!outcome.ok) throw new LeaseLost();
+}
+
+/** The candidate that a line goes to after this failure, in its lane; null when it fails for good. */
+export function nextCandidate(
+  work: Pick<ShardWork, 'lane' | 'shard' | 'provider' | 'candidate'>,
+  failure: Failure,
+): number | null {
+  const sameTarget = work.provider.immediate !== undefined && work.candidate.mode === 'auto';
+  return afterShardFailure(work.lane.candidates, work.shard.candidate, failure, sameTarget);
+}
+
+async function attemptsOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, number>> {
+  const numbers = outcomes.map(({ line }) => line.line + 1);
+  if (numbers.length === 0) return new Map();
+  const first = numbers.reduce((a, b) => Math.min(a, b));
+  const last = numbers.reduce((a, b) => Math.max(a, b));
+  return work.deps.store.ledger.attempts(work.shard.batchId, first, last);
+}
+
+/** The ledger entry of a line's place in a provider batch, at the provider's batch price. */
+export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number, final: boolean): LedgerEntryRow {
+  const { deps, batch, shard, provider, candidate } = work;
+  const entry = priceAttempt(deps, {
+    tenantId: batch.tenantId,
+    keyId: batch.keyId,
+    batchId: batch.id,
+    customId: outcome.request.customId,
+    line: outcome.line.line + 1,
+    attempt,
+    mode: 'batch',
+    tags: batch.metadata,
+    provider,
+    candidate,
+    result: outcome.result,
+    final,
+    at: unixSeconds(deps.clock),
+    latencyMs: null,
+    gpuMicroseconds: null,
+  });
+  return { ...entry, shardId: shard.id };
+}
+
+function resultOf(work: ShardWork, outcome: ShardOutcome, attempts: number, entry: LedgerEntryRow | null): LineResult {
+  const attempt: FinishedAttempt = {
+    batchId: work.batch.id,
+    line: outcome.line.line,
+    customId: outcome.request.customId,
+    candidate: work.candidate,
+    attempts,
+    costNano: entry ? entry.amountNano : 0,
+    warnings: outcome.warnings,
+  };
+  if (outcome.result) return resultOfAttempt(attempt, outcome.result);
+  if (outcome.failure) return resultOfFailure(attempt, outcome.failure, null);
+  throw new Error('a line was settled without a result or a failure');
+}

@@ -1,0 +1,97 @@
+import type { BatchApi, BatchCall, Provider } from '../../../providers/contract.ts';
+import type { Candidate, RunLane } from '../../core/lane.ts';
+import { decodePartIndex } from '../../core/part.ts';
+import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
+import type { FileRow } from '../../ports/store-files.ts';
+import type { ShardChange, ShardLease } from '../../ports/store-shards.ts';
+
+/** One step of a provider batch may take this long, uploads and downloads apart: they stream. */
+const CALL_TIMEOUT_MS = 60_000;
+
+/** Everything that a step of a shard works with. */
+export interface ShardWork {
+  deps: Deps;
+  shard: ShardLease;
+  batch: BatchRow;
+  input: FileRow;
+  lane: RunLane;
+  candidate: Candidate;
+  provider: Provider;
+  api: BatchApi;
+  call: BatchCall;
+}
+
+export interface ShardLine {
+  /** 0-based. */
+  line: number;
+  offset: number;
+  length: number;
+}
+
+/** Thrown when somebody else holds the shard: the step ends without a trace. */
+export class LeaseLost extends Error {}
+
+/** Sets fields of the shard, here and in the store. */
+export async function save(work: Pick<ShardWork, 'deps' | 'shard'>, change: ShardChange): Promise<void> {
+  if (!(await work.deps.store.shards.save(work.shard.id, work.shard.leaseToken, change))) throw new LeaseLost();
+  Object.assign(work.shard, change);
+}
+
+/** How a shard's provider is called: remote ids are kept as soon as they exist. */
+export function batchCall(deps: Deps, shard: ShardLease, signal: AbortSignal): BatchCall {
+  return {
+    http: deps.http,
+    fetch: globalThis.fetch,
+    timeoutMs: CALL_TIMEOUT_MS,
+    maxResponseBytes: deps.settings.maxResponseBytes,
+    nowMs: deps.clock.now(),
+    signal,
+    saved: (refs) => save({ deps, shard }, { refs: { ...shard.refs, ...refs } }),
+  };
+}
+
+type LinesOf = Pick<ShardWork, 'deps' | 'shard' | 'batch' | 'input'>;
+
+/** The shard's lines that have no committed result, in file order. */
+export async function unfinishedLines(work: LinesOf): Promise<ShardLine[]> {
+  const { deps, shard } = work;
+  const done = await committedLines(deps, shard.batchId, shard.firstLine, shard.lastLine);
+  return (await shardLines(work)).filter(({ line }) => !done.has(line));
+}
+
+/** Every line the shard is made of, in file order. */
+export async function shardLines({ deps, shard, batch, input }: LinesOf): Promise<ShardLine[]> {
+  const count = shard.lastLine - shard.firstLine + 1;
+  const [plan, lanes] = await Promise.all([
+    deps.files.readRange(input.planKey ?? '', {
+      offset: shard.firstLine * PLAN_RECORD_BYTES,
+      length: count * PLAN_RECORD_BYTES,
+    }),
+    deps.files.readRange(batch.lanesKey ?? '', { offset: shard.firstLine * 2, length: count * 2 }),
+  ]);
+  const planView = new DataView(plan.buffer, plan.byteOffset, plan.byteLength);
+  const laneView = new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength);
+  const endpoint = input.plan?.endpoints.findIndex((each) => each.endpoint === shard.endpoint);
+  const lines: ShardLine[] = [];
+  for (let index = 0; index < count; index++) {
+    const record = readPlanRecord(planView, index);
+    if (laneView.getUint16(index * 2, true) !== shard.lane || record.endpoint !== endpoint) continue;
+    if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
+    lines.push({ line: shard.firstLine + index, offset: record.offset, length: record.length });
+  }
+  return lines;
+}
+
+async function committedLines(deps: Deps, batchId: string, first: number, last: number): Promise<Set<number>> {
+  const done = new Set<number>();
+  for (const part of await deps.store.segments.parts(batchId, first, last)) {
+    const index = await deps.files.readRange(part.key, {
+      offset: part.indexOffset,
+      length: part.bytes - part.indexOffset,
+    });
+    for (const entry of decodePartIndex(index)) done.add(entry.line);
+  }
+  return done;
+}

@@ -1,0 +1,73 @@
+import { ProviderError } from '../../../providers/contract.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { ShardLease } from '../../ports/store-shards.ts';
+import { collectShard } from './collect.ts';
+import { pollAbandoned, pollShard } from './poll.ts';
+import { batchCall, LeaseLost, type ShardWork, save } from './shard-work.ts';
+import { resumeSubmit, submitShard } from './submit.ts';
+
+/** A step that failed for a reason of ours is tried again after this. */
+const RETRY_SECONDS = 10;
+
+/** Does what is due for a leased shard, and gives the lease back. Never throws. */
+export async function stepShard(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<void> {
+  try {
+    const work = await openWork(deps, shard, signal);
+    if (work) await step(work);
+    else await postpone(deps, shard, 'its provider or batch is not configured here');
+  } catch (error) {
+    if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
+  } finally {
+    await deps.store.shards.release(shard.id, shard.leaseToken).catch(() => undefined);
+    deps.nudge();
+  }
+}
+
+async function step(work: ShardWork): Promise<void> {
+  switch (work.shard.state) {
+    case 'pending':
+      return submitShard(work);
+    case 'submitting':
+      return resumeSubmit(work);
+    case 'running':
+      return pollShard(work);
+    case 'collecting':
+      return collectShard(work, work.shard.failure);
+    case 'abandoned':
+      return pollAbandoned(work);
+    case 'done':
+      return cleanUp(work);
+  }
+}
+
+/** Removes what the shard left at its provider, and says so in the log. */
+async function cleanUp(work: ShardWork): Promise<void> {
+  const { deps, shard, api, call } = work;
+  const removed = deps.settings.keepProviderFiles === 1 ? [] : await api.cleanup(shard.refs, call);
+  await deps.files.delete(`batches/${shard.batchId}/shards/${shard.id}`);
+  if (removed.length > 0)
+    deps.log.info({ shard: shard.id, provider: shard.provider, removed }, 'provider files removed');
+  await save(work, { cleanedAt: unixSeconds(deps.clock) });
+}
+
+async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<ShardWork | null> {
+  const provider = deps.providers.get(shard.provider);
+  const batch = await deps.store.batches.get('all', shard.batchId);
+  const input = batch && (await deps.store.files.getAny(batch.inputFileId));
+  const lane = batch?.lanes[shard.lane];
+  const candidate = lane?.kind === 'run' ? lane.candidates[shard.candidate] : undefined;
+  if (!provider?.batch || !batch || !input || lane?.kind !== 'run' || !candidate) return null;
+  const call = batchCall(deps, shard, signal);
+  return { deps, shard, batch, input, lane, candidate, provider, api: provider.batch, call };
+}
+
+async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<void> {
+  deps.log.error({ shard: shard.id, provider: shard.provider, state: shard.state, reason }, 'shard step failed');
+  await deps.store.shards.save(shard.id, shard.leaseToken, { nextAt: unixSeconds(deps.clock) + RETRY_SECONDS });
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ProviderError) return `${error.failure.kind}: ${error.failure.message}`;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,179 @@
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type { ProviderBatch } from '../../../providers/contract.ts';
+import { ProviderError } from '../../../providers/contract.ts';
+import type { Failure } from '../../core/failure.ts';
+import { requeueSeconds } from '../../core/shard-plan.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import { endShard, failLines } from './end.ts';
+import { again, halves } from './follow-up.ts';
+import { TooLarge, writeNativeInput } from './native-input.ts';
+import { settleLines } from './settle-lines.ts';
+import type { ShardLine, ShardWork } from './shard-work.ts';
+import { save, unfinishedLines } from './shard-work.ts';
+
+/** After a lost answer the provider's own lists may lag: look this much later before anything is made again. */
+const FIND_AFTER_SECONDS = 30;
+
+/** pending → submitting → running: writes the native lines, stores the token, then makes the provider batch. */
+export async function submitShard(work: ShardWork): Promise<void> {
+  const { shard } = work;
+  const lines = await unfinishedLines(work);
+  if (lines.length === 0) return endShard(work, [], null);
+  if (await isFull(work)) return wait(work, null);
+  const input = await writeNativeInput(work, lines).catch((error: unknown) => {
+    if (error instanceof TooLarge && lines.length > 1) return null;
+    throw error;
+  });
+  if (input === null) {
+    await endWith(work, halves(work, lines));
+    return;
+  }
+  if (input.refused.length > 0) {
+    const outcomes = input.refused.map((refused) => ({ ...refused, result: null, warnings: [] }));
+    await settleLines(work, outcomes, { name: `${shard.id}-refused-${shard.tries}`, known: new Set(), last: false });
+  }
+  if (input.lines === 0) return endShard(work, await unfinishedLines(work), input.refused[0]?.failure ?? null);
+  const token = await newToken(work);
+  await save(work, { state: 'submitting', token, tries: shard.tries + 1, bytes: input.bytes, failure: null });
+  await create(work, input.lines, input.bytes, input.key, lines);
+}
+
+/** A submit of which nobody knows how it ended: the provider is asked for the token before anything is made again. */
+export async function resumeSubmit(work: ShardWork): Promise<void> {
+  const { deps, shard } = work;
+  const found = await work.api.find(shard.token ?? '', shard.refs, work.call);
+  if (found) return begin(work, found);
+  // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
+  await work.api.cleanup(shard.refs, work.call);
+  await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
+}
+
+async function create(
+  work: ShardWork,
+  lines: number,
+  bytes: number,
+  key: string,
+  left: readonly ShardLine[],
+): Promise<void> {
+  const { deps, shard, api, candidate } = work;
+  try {
+    const batch = await api.submit(
+      {
+        token: shard.token ?? '',
+        endpoint: shard.endpoint,
+        model: candidate.model,
+        lines,
+        bytes,
+        open: () => readAll(work, key),
+        options: {},
+      },
+      work.call,
+    );
+    await begin(work, batch);
+    await deps.files.delete(key);
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    await afterRefusal(work, error.failure, left);
+  }
+}
+
+async function* readAll(work: ShardWork, key: string): AsyncGenerator<Uint8Array> {
+  for await (const chunk of await work.deps.files.read(key)) yield chunk;
+}
+
+async function begin(work: ShardWork, batch: ProviderBatch): Promise<void> {
+  const now = unixSeconds(work.deps.clock);
+  await save(work, {
+    state: 'running',
+    providerBatchId: batch.id,
+    refs: { ...work.shard.refs, ...batch.refs },
+    submittedAt: now,
+    progressAt: now,
+    nextAt: now + work.deps.settings.pollSecondsMin,
+  });
+}
+
+/** The provider said no, or said nothing: the kind of the failure decides whether it is asked, tried later, or given up. */
+async function afterRefusal(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
+  const { deps } = work;
+  const now = unixSeconds(deps.clock);
+  switch (failure.kind) {
+    case 'timeout':
+    case 'connection':
+    case 'server_error':
+    case 'bad_response':
+    case 'interrupted':
+    case 'overloaded':
+      // It may have worked all the same: the next step looks for the token first.
+      return save(work, { failure, nextAt: now + Math.max(deps.settings.pollSecondsMin, lookAfter(work, failure)) });
+    case 'quota_full':
+    case 'rate_limited':
+    case 'authentication':
+    case 'permission':
+    case 'quota_exhausted':
+      await work.api.cleanup(work.shard.refs, work.call);
+      return wait(work, failure);
+    case 'not_found':
+    case 'invalid_request':
+    case 'unsupported':
+    case 'cancelled':
+    case 'expired':
+      await work.api.cleanup(work.shard.refs, work.call);
+      return rejected(work, failure, left);
+  }
+}
+
+function lookAfter(work: ShardWork, failure: Failure): number {
+  return failure.reachedProvider ? Math.min(FIND_AFTER_SECONDS, work.deps.settings.pollSecondsMin * 3) : 0;
+}
+
+/**
+ * The provider takes this batch not at all. With several lines some of them may be to blame: halves find out, in as
+ * many rounds as the count has binary digits. A single line fails, or goes to its next target.
+ */
+export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
+  const mayBeLines = failure.kind === 'invalid_request' && left.length > 1;
+  if (mayBeLines) return endWith(work, halves(work, left));
+  await failLines(work, left, failure);
+  return endShard(work, await unfinishedLines(work), failure);
+}
+
+/** Lines that the provider's validation named fail alone; the others are submitted again. */
+export async function resubmitOthers(work: ShardWork): Promise<void> {
+  await endWith(work, again(work, await unfinishedLines(work)));
+}
+
+async function endWith(work: ShardWork, followUp: ReturnType<typeof halves>): Promise<void> {
+  const { deps, shard } = work;
+  const now = unixSeconds(deps.clock);
+  await deps.store.shards.settle(shard.id, shard.leaseToken, { state: 'done', now, nextAt: now, followUp });
+}
+
+/** Back to pending: there is no room, or an operator is needed. Nothing of the try is left at the provider. */
+export async function wait(work: ShardWork, failure: Failure | null): Promise<void> {
+  const { deps, shard } = work;
+  const seconds = requeueSeconds(shard.tries, deps.settings.pollSecondsMin, deps.random.unit());
+  const asked = Math.ceil((failure?.retryAfterMs ?? 0) / 1000);
+  const nextAt = unixSeconds(deps.clock) + Math.max(seconds, asked);
+  await save(work, { state: 'pending', token: null, refs: {}, providerBatchId: null, failure, nextAt });
+}
+
+/** Job slots and queued tokens are counted here first: a refusal costs an upload. */
+async function isFull({ deps, shard, api }: ShardWork): Promise<boolean> {
+  const { jobs, enqueuedTokens } = api.limits;
+  if (jobs !== null && (await deps.store.shards.load(shard.provider, null)).jobs >= jobs) return true;
+  if (enqueuedTokens === null) return false;
+  const { tokens, jobs: running } = await deps.store.shards.load(shard.provider, shard.model);
+  return running > 0 && tokens + shard.tokens > enqueuedTokens;
+}
+
+/** Unique for shard and try, and recognisable as this installation's. */
+async function newToken({ deps, shard }: ShardWork): Promise<string> {
+  const entropy = Buffer.from(deps.random.bytes(8)).toString('hex');
+  const hash = createHash('sha256')
+    .update(`${shard.id} ${shard.tries + 1} ${entropy}`)
+    .digest('hex')
+    .slice(0, 24);
+  return `weir-${await deps.store.shards.installation()}-${hash}`;
+}
