@@ -1,3 +1,4 @@
+import { anthropic } from './anthropic/index.ts';
 import { azure } from './azure/index.ts';
 import { bedrock } from './bedrock/index.ts';
 import type { ProviderKind } from './contract-kind.ts';
@@ -8,5 +9,5 @@ import { vllm } from './vllm/index.ts';
 
 /** Every kind of provider, by the name that `kind:` gives it in the config. Adding one is a folder and a line here. */
 export const kinds: ReadonlyMap<string, ProviderKind> = new Map(
-  [vllm, openai, azure, openaiCompatible, bedrock, sandbox].map((kind) => [kind.kind, kind as ProviderKind]),
+  [vllm, openai, azure, openaiCompatible, bedrock, anthropic, sandbox].map((kind) => [kind.kind, kind as ProviderKind]),
 );

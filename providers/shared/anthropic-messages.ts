@@ -1,5 +1,11 @@
 import type { Failure } from '../../src/core/failure.ts';
-import { type Fields, type Mapping, MappingRefusal, type MessagesOptions } from './anthropic-messages-mapping.ts';
+import {
+  type Fields,
+  type Mapping,
+  MappingRefusal,
+  type MessagesOptions,
+  refuse,
+} from './anthropic-messages-mapping.ts';
 import {
   checkParameters,
   maxTokensOf,
@@ -11,7 +17,6 @@ import {
 import { thinkingOf } from './anthropic-messages-thinking.ts';
 import { formatOf, toolsOf } from './anthropic-messages-tools.ts';
 import { conversationOf } from './anthropic-messages-turns.ts';
-import { refuse } from './anthropic-messages-mapping.ts';
 
 export type MappedBody =
   | { ok: true; body: Record<string, unknown>; warnings: string[] }

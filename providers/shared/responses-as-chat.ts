@@ -1,9 +1,9 @@
 import type { Failure } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { Result } from '../contract.ts';
+import { responseOfChat } from './responses-as-chat-answer.ts';
 import { completionOfChat, completionToChat } from './responses-as-chat-completions.ts';
 import { ChatRefusal, type Fields } from './responses-as-chat-refusal.ts';
-import { responseOfChat } from './responses-as-chat-answer.ts';
 import { responseToChat } from './responses-as-chat-request.ts';
 
 export type ChatBody = { ok: true; body: Fields; warnings: string[] } | { ok: false; failure: Failure };

@@ -10,6 +10,7 @@ const examples: Record<string, object> = {
   azure: { endpoint: 'https://x.openai.azure.com', api_key: 'k', deployments: { 'gpt-4o-mini': 'd' } },
   'openai-compatible': { base_url: 'https://llm.example.com/v1' },
   bedrock: { region: 'us-east-1' },
+  anthropic: { api_key: 'k' },
   sandbox: {},
 };
 

@@ -27,7 +27,7 @@ const example = new URL('../../config/weir.example.yaml', import.meta.url);
 describe('the example config', () => {
   it('loads, and shows every kind there is', async () => {
     const text = await readFile(example, 'utf8');
-    const keys = ['POOL_KEY', 'OPENAI_API_KEY', 'AZURE_API_KEY', 'ANOTHER_KEY'];
+    const keys = ['POOL_KEY', 'OPENAI_API_KEY', 'AZURE_API_KEY', 'ANTHROPIC_API_KEY', 'ANOTHER_KEY'];
     const config = read(text, Object.fromEntries(keys.map((key) => [key, `value-of-${key}`])));
     const shown = [...config.providers.values()].map((provider) => provider.kind);
     expect(shown.sort()).toEqual([...kinds.keys()].sort());
@@ -46,9 +46,10 @@ describe('the example config', () => {
     expect(found).toMatchObject({
       'providers.openai.api_key': 'the environment variable OPENAI_API_KEY is not set',
       'providers.azure-eu.api_key': 'the environment variable AZURE_API_KEY is not set',
+      'providers.anthropic.api_key': 'the environment variable ANTHROPIC_API_KEY is not set',
       'providers.another.api_key': 'the environment variable ANOTHER_KEY is not set',
     });
-    expect(Object.keys(found)).toHaveLength(3);
+    expect(Object.keys(found)).toHaveLength(4);
   });
 });
 

@@ -1,0 +1,203 @@
+import type { Failure } from '../../src/core/failure.ts';
+import { refusal } from '../../src/core/failure.ts';
+import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoint.ts';
+import {
+  type BatchApi,
+  type BatchCall,
+  type BatchLimits,
+  type BatchResult,
+  type ProviderBatch,
+  ProviderError,
+  type ProviderRefs,
+  type ShardInput,
+} from '../contract.ts';
+import { badResponse } from '../shared/openai-status.ts';
+import { findBatch, listOurs } from './batch-find.ts';
+import { createBody, linePrefix } from './batch-input.ts';
+import { checkResultsUrl, downloadLines } from './batch-results.ts';
+import { keyOf, markerEnd, markerOf } from './batch-token.ts';
+import { type AnthropicAccess, contextOf } from './client.ts';
+import { openControl } from './control.ts';
+import { oversizedLine, resultOfLine } from './results.ts';
+import { progressOf, sizeOf } from './status.ts';
+
+/**
+ * 100,000 requests and 256 MB of the whole body (Anthropic's batch guide), read as decimal and less what the markers add
+ * to the lines: 32 bytes each.
+ */
+const limits: BatchLimits = {
+  lines: 100_000,
+  linesMin: null,
+  bytes: 252_000_000,
+  lineBytes: null,
+  jobs: null,
+  enqueuedTokens: null,
+};
+
+/** A new batch may not be seen at once by every server. */
+const unseenMs = 600_000;
+
+/** Message Batches. */
+export function createBatchApi(access: AnthropicAccess): BatchApi {
+  return {
+    limits,
+    line: (key, { body }) => `${linePrefix}${key}","params":${body}}`,
+    submit: (input, call) => submit(input, access, call),
+    find: (token, refs, call) => findBatch(token, refs, access, call),
+    async poll({ id, refs }, call) {
+      const control = await openControl(access, call);
+      try {
+        const { batch, details } = await control.retrieve(id);
+        return progressOf(batch, details);
+      } catch (error) {
+        if (!isNotFound(error) || call.nowMs - Number(refs.submitted_ms ?? 0) > unseenMs) throw error;
+        const none = { counts: null, failure: null, lines: [], refs: {}, details: {} };
+        return { ...none, state: 'running', reason: null, raw: 'not_found' };
+      }
+    },
+    results: (batch, call) => results(batch, access, call),
+    cancel: (batch, call) => cancel(batch.id, access, call),
+    cleanup: (refs, call) => cleanup(refs, access, call),
+    inventory: (call) => listOurs(access, call),
+  };
+}
+
+async function submit(input: ShardInput, access: AnthropicAccess, call: BatchCall): Promise<ProviderBatch> {
+  const unknown = Object.keys(input.options)[0];
+  if (unknown !== undefined) {
+    const message = `Message batches have no field '${unknown}' in their create call. Remove it from provider_options.`;
+    throw new ProviderError(refusal('invalid_request', 'unknown_option', message, `provider_options.${unknown}`));
+  }
+  const control = await openControl(access, call);
+  const refs: ProviderRefs = {
+    token: input.token,
+    endpoint: input.endpoint,
+    lines: String(input.lines),
+    submitted_ms: String(call.nowMs),
+  };
+  await call.saved(refs);
+  const chunks = createBody(input.open(), markerEnd(await markerOf(input.token)));
+  const { batch } = await control.create(streamOf(chunks));
+  await call.saved({ batch_id: batch.id });
+  return { id: batch.id, refs: { ...refs, batch_id: batch.id } };
+}
+
+/** A stream that asks for the next chunk only when the last one was taken. */
+function streamOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await chunks.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Downloads that break are begun anew this often; the service offers no ranges. */
+const mostDownloads = 3;
+
+async function* results(
+  { id, refs }: ProviderBatch,
+  access: AnthropicAccess,
+  call: BatchCall,
+): AsyncGenerator<BatchResult> {
+  const { batch } = await (await openControl(access, call)).retrieve(id);
+  if (batch.resultsUrl === null) throw new ProviderError(progressOf(batch, null).failure ?? notReady(access));
+  const url = checkResultsUrl(batch.resultsUrl, access);
+  const marker = refs.token === undefined ? null : await markerOf(refs.token);
+  const readKey = (customId: string) => (marker === null ? customId : keyOf(customId, marker));
+  const endpoint = endpointOf(refs.endpoint);
+  const context = contextOf(access, call);
+  const given = new Given();
+  for (let download = 1; ; download += 1) {
+    given.restart();
+    let failure = incomplete(access);
+    try {
+      for await (const { text, bytes } of downloadLines(url, access, call)) {
+        const result =
+          text === null ? oversizedLine(bytes, access.provider) : resultOfLine(text, endpoint, readKey, context);
+        if (given.isNew(result)) yield result;
+      }
+      // Every request gets exactly one line: fewer are a download that was cut.
+      if (given.seen >= sizeOf(batch)) return;
+    } catch (error) {
+      if (!(error instanceof ProviderError) || error.failure.kind !== 'connection') throw error;
+      failure = error.failure;
+    }
+    if (download === mostDownloads) throw new ProviderError(failure);
+  }
+}
+
+/** Which lines were handed on, so that a download that is begun anew hands on only the rest, in whatever order. */
+class Given {
+  /** Lines of the present download. */
+  seen = 0;
+  readonly #given = new Map<string, number>();
+  #met = new Map<string, number>();
+
+  restart(): void {
+    this.seen = 0;
+    this.#met = new Map();
+  }
+
+  isNew({ key, raw }: BatchResult): boolean {
+    const name = key ?? `\n${raw}`;
+    const met = (this.#met.get(name) ?? 0) + 1;
+    this.seen += 1;
+    this.#met.set(name, met);
+    if (met <= (this.#given.get(name) ?? 0)) return false;
+    this.#given.set(name, met);
+    return true;
+  }
+}
+
+function endpointOf(text: string | undefined): Endpoint {
+  return ENDPOINTS.find((endpoint) => endpoint === text) ?? '/v1/chat/completions';
+}
+
+async function cancel(id: string, access: AnthropicAccess, call: BatchCall): Promise<void> {
+  const control = await openControl(access, call);
+  try {
+    await control.cancel(id);
+  } catch (error) {
+    if (!(error instanceof ProviderError) || error.failure.kind !== 'invalid_request') throw error;
+    // A batch that has ended cannot be cancelled, which is as good.
+    const { batch } = await control.retrieve(id);
+    if (batch.status !== 'ended') throw error;
+  }
+}
+
+/** Deletes the batch with its results; there are no files beside it. */
+async function cleanup(refs: ProviderRefs, access: AnthropicAccess, call: BatchCall): Promise<string[]> {
+  const id = refs.batch_id;
+  if (id === undefined) return [];
+  try {
+    await (await openControl(access, call)).remove(id);
+    return [id];
+  } catch (error) {
+    if (isNotFound(error)) return [];
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ProviderError && error.failure.kind === 'not_found';
+}
+
+function notReady({ provider }: AnthropicAccess): Failure {
+  return {
+    ...badResponse(200, `${provider} does not say yet where the results are.`, 'results_missing'),
+    kind: 'server_error',
+  };
+}
+
+function incomplete({ provider }: AnthropicAccess): Failure {
+  const message = `${provider} returned fewer results than the batch has requests.`;
+  return badResponse(200, message, 'results_incomplete');
+}

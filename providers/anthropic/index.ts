@@ -1,0 +1,28 @@
+import type { ProviderKind } from '../contract-kind.ts';
+import { chatEndpoints } from '../shared/responses-as-chat.ts';
+import { toLimits } from '../shared/settings.ts';
+import { createBatchApi } from './batch.ts';
+import { accessOf, createAnthropicClient } from './client.ts';
+import { type AnthropicSettings, anthropicSettings } from './config.ts';
+import { convert } from './convert.ts';
+
+/** Anthropic's own API: Messages and Message Batches. */
+export const anthropic: ProviderKind<AnthropicSettings> = {
+  kind: 'anthropic',
+  settings: anthropicSettings,
+  create(name, settings) {
+    const access = accessOf(name, settings);
+    const { families = {}, default_max_tokens: defaultMaxTokens } = settings;
+    return {
+      name,
+      kind: 'anthropic',
+      priceProvider: 'anthropic',
+      endpoints: chatEndpoints,
+      models: settings.models ?? null,
+      limits: toLimits(settings.limits),
+      convert: (line, model) => convert(line, model, { provider: name, families, defaultMaxTokens }),
+      ...createAnthropicClient(access),
+      batch: createBatchApi(access),
+    };
+  },
+};

@@ -1,0 +1,1 @@
+export { usageFromMessage as readUsage } from '../shared/anthropic-messages-usage.ts';
