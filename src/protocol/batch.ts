@@ -49,6 +49,33 @@ export const batchCostSchema = z
 
 const timestamp = z.number().int().nullable();
 
+/** The part of a batch that one provider batch runs; `provider_status` is the provider's own word. */
+export const batchShardSchema = z
+  .object({
+    id: z.string(),
+    provider: z.string(),
+    model: z.string(),
+    endpoint: z.string(),
+    state: z.string(),
+    provider_batch_id: z.string().nullable(),
+    provider_status: z.string().nullable(),
+    request_counts: z.object({
+      total: z.number().int(),
+      completed: z.number().int().nullable(),
+      failed: z.number().int().nullable(),
+    }),
+    submitted_at: timestamp,
+    ended_at: timestamp,
+    next_at: timestamp,
+    /** Why it waits, or why it ended without results. */
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    amount_nano_usd: z.number().int(),
+    amount_usd: z.string(),
+    /** The provider's own answer, on request. */
+    provider_details: z.unknown().optional(),
+  })
+  .openapi('BatchShard');
+
 export const batchSchema = z
   .object({
     id: z.string(),
@@ -78,6 +105,8 @@ export const batchSchema = z
     config: z.string().nullable(),
     paused: z.boolean(),
     retry_of: z.string().nullable(),
+    /** Provider batches that run parts of it; only on the batch itself, not in lists. */
+    shards: z.array(batchShardSchema).optional(),
   })
   .openapi('Batch');
 
@@ -96,6 +125,7 @@ export const batchCreateSchema = z
   .openapi('BatchCreate');
 
 export type BatchError = z.infer<typeof batchErrorSchema>;
+export type BatchShard = z.infer<typeof batchShardSchema>;
 export type BatchUsage = z.infer<typeof batchUsageSchema>;
 export type BatchObject = z.infer<typeof batchSchema>;
 export type BatchCreate = z.infer<typeof batchCreateSchema>;

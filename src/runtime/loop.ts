@@ -1,11 +1,14 @@
 import type { Deps } from '../ports/deps.ts';
 import { Engine } from '../services/segments/engine.ts';
+import { sweepProviders } from '../services/shards/orphans.ts';
 import { ShardRunner } from '../services/shards/run.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
 import { tick } from '../services/tick.ts';
 
 const TICK_MS = 1_000;
 const SWEEP_MS = 60_000;
+/** Providers are searched for orphans once in so many sweeps. */
+const ORPHAN_ROUNDS = 30;
 
 export interface Loop {
   readonly engine: Engine;
@@ -60,10 +63,12 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
 
   const clean = async (): Promise<void> => {
     let cursors = FIRST_SWEEP;
+    let rounds = 0;
     while (!stopping.signal.aborted) {
       await deps.clock.sleep(SWEEP_MS, stopping.signal);
       if (stopping.signal.aborted) return;
       try {
+        if (rounds++ % ORPHAN_ROUNDS === 0) await sweepProviders(deps, stopping.signal);
         cursors = await sweep(deps, cursors);
       } catch (error) {
         report('sweep')(error);

@@ -42,8 +42,8 @@ const retrieve = createRoute({
   method: 'get',
   path: '/v1/batches/{id}',
   tags,
-  summary: 'Retrieve a batch',
-  request: { params },
+  summary: 'Retrieve a batch, with the provider batches that run parts of it',
+  request: { params, query: z.object({ include_provider_details: z.enum(['true', 'false']).optional() }) },
   responses: batchAnswer('The batch'),
 });
 
@@ -62,7 +62,10 @@ export function registerBatches(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     return c.json(await createBatch(deps, c.get('context'), { ...body, config }), 200);
   });
   app.openapi(list, async (c) => c.json(await listBatches(deps, c.get('context'), c.req.valid('query')), 200));
-  app.openapi(retrieve, async (c) => c.json(await retrieveBatch(deps, c.get('context'), c.req.valid('param').id), 200));
+  app.openapi(retrieve, async (c) => {
+    const details = c.req.valid('query').include_provider_details === 'true';
+    return c.json(await retrieveBatch(deps, c.get('context'), c.req.valid('param').id, details), 200);
+  });
   for (const { verb, summary, run } of verbs) {
     const route = createRoute({
       method: 'post',

@@ -3,6 +3,7 @@ import type { Context, Deps } from '../../ports/deps.ts';
 import { scopeOf } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchObject } from '../../protocol/batch.ts';
+import { presentShard, withDetails } from '../shards/present.ts';
 import { presentBatch } from './present.ts';
 
 /** The batch's row, or 404 when it does not exist or is another tenant's. */
@@ -12,6 +13,10 @@ export async function fetchBatch(deps: Deps, context: Context, id: string): Prom
   return row;
 }
 
-export async function retrieveBatch(deps: Deps, context: Context, id: string): Promise<BatchObject> {
-  return presentBatch(await fetchBatch(deps, context, id));
+/** The batch with its shards; with `details` each shard carries the provider's own answer, asked for now. */
+export async function retrieveBatch(deps: Deps, context: Context, id: string, details = false): Promise<BatchObject> {
+  const row = await fetchBatch(deps, context, id);
+  const shards = await deps.store.shards.list(row.id);
+  const shown = details ? await Promise.all(shards.map((shard) => withDetails(deps, shard))) : shards.map(presentShard);
+  return { ...presentBatch(row), ...(shown.length > 0 && { shards: shown }) };
 }

@@ -41,6 +41,12 @@ export async function save(work: Pick<ShardWork, 'deps' | 'shard'>, change: Shar
 
 /** How a shard's provider is called: remote ids are kept as soon as they exist. */
 export function batchCall(deps: Deps, shard: ShardLease, signal: AbortSignal): BatchCall {
+  const saved: BatchCall['saved'] = (refs) => save({ deps, shard }, { refs: { ...shard.refs, ...refs } });
+  return { ...plainCall(deps, signal), saved };
+}
+
+/** A call of which nothing is to be kept. */
+export function plainCall(deps: Deps, signal: AbortSignal): BatchCall {
   return {
     http: deps.http,
     fetch: globalThis.fetch,
@@ -48,7 +54,7 @@ export function batchCall(deps: Deps, shard: ShardLease, signal: AbortSignal): B
     maxResponseBytes: deps.settings.maxResponseBytes,
     nowMs: deps.clock.now(),
     signal,
-    saved: (refs) => save({ deps, shard }, { refs: { ...shard.refs, ...refs } }),
+    saved: () => Promise.resolve(),
   };
 }
 

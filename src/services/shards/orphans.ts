@@ -1,0 +1,50 @@
+import type { RemoteObject } from '../../../providers/contract.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import { plainCall } from './shard-work.ts';
+
+/** A row is written before its provider batch: what is younger may belong to a step that is under way. */
+const ORPHAN_AGE_SECONDS = 900;
+const OBJECTS_AT_ONCE = 1_000;
+
+/**
+ * Looks at every provider for batches and files that carry this installation's mark and that no row knows: what a lost
+ * answer or a restored database left. Live batches are stopped, files removed; each is logged for the operator.
+ * Answers how many there were.
+ */
+export async function sweepProviders(deps: Deps, signal: AbortSignal): Promise<number> {
+  const mark = `weir-${await deps.store.shards.installation()}-`;
+  let orphans = 0;
+  for (const [name, provider] of deps.providers) {
+    if (!provider.batch) continue;
+    try {
+      const found: RemoteObject[] = [];
+      for await (const object of provider.batch.inventory(plainCall(deps, signal))) {
+        if (object.token.startsWith(mark)) found.push(object);
+        if (found.length >= OBJECTS_AT_ONCE) break;
+      }
+      const known = await deps.store.shards.knownTokens(found.map(({ token }) => token));
+      const before = unixSeconds(deps.clock) - ORPHAN_AGE_SECONDS;
+      for (const object of found) {
+        if (known.has(object.token) || object.createdAt > before) continue;
+        await remove(deps, name, object, signal);
+        orphans += 1;
+      }
+    } catch (error) {
+      deps.log.warn({ provider: name, error: String(error) }, 'the search for orphans was broken off');
+    }
+  }
+  return orphans;
+}
+
+async function remove(deps: Deps, name: string, object: RemoteObject, signal: AbortSignal): Promise<void> {
+  const api = deps.providers.get(name)?.batch;
+  if (!api) return;
+  const call = plainCall(deps, signal);
+  if (object.kind === 'batch' && object.live) await api.cancel({ id: object.id, refs: object.refs }, call);
+  const removed = object.live ? [] : await api.cleanup(object.refs, call);
+  deps.log.warn(
+    { provider: name, kind: object.kind, id: object.id, token: object.token, removed },
+    'orphan at a provider',
+  );
+}
