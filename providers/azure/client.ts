@@ -1,10 +1,21 @@
-import type { ImmediateApi } from '../contract.ts';
+import type { BatchApi, ImmediateApi } from '../contract.ts';
+import { createOpenAIBatch } from '../shared/openai-batch.ts';
+import type { BatchAccess } from '../shared/openai-batch-client.ts';
+import { azureDialect } from '../shared/openai-batch-dialect.ts';
+import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
 import type { AzureSettings } from './config.ts';
+import { forBatch } from './convert.ts';
+import type { Deployments } from './deployments.ts';
 import { readers } from './results.ts';
 
+export interface AzureClient {
+  immediate: ImmediateApi;
+  batch?: BatchApi;
+}
+
 /** Calls one Azure OpenAI resource. */
-export function createAzureClient(provider: string, settings: AzureSettings): ImmediateApi {
+export function createAzureClient(provider: string, settings: AzureSettings, deployments: Deployments): AzureClient {
   const { api_key: apiKey, ad_token: token } = settings;
   const access: OpenAIAccess = {
     provider,
@@ -14,7 +25,30 @@ export function createAzureClient(provider: string, settings: AzureSettings): Im
   const endpoint = settings.endpoint.replace(/\/+$/, '').replace(/\/openai(\/v1)?$/, '');
   const { api_version: version } = settings;
   const urlOf = version === undefined ? currentUrls(endpoint) : datedUrls(endpoint, version);
-  return { members: [settings.endpoint], execute: createExecute(access, urlOf, readers) };
+  const immediate = { members: [settings.endpoint], execute: createExecute(access, urlOf, readers) };
+  const wantsBatch = settings.batch ?? settings.batch_deployments !== undefined;
+  if (wantsBatch === false) return { immediate };
+  return { immediate, batch: createAzureBatch(access, endpoint, settings, deployments) };
+}
+
+/** Files and batches stand beside the deployments; the client that knows a deployment would put it into their path. */
+function createAzureBatch(
+  access: OpenAIAccess,
+  endpoint: string,
+  settings: AzureSettings,
+  deployments: Deployments,
+): BatchApi {
+  const { api_version: version } = settings;
+  const dialect = azureDialect(version !== undefined);
+  const batchAccess: BatchAccess = {
+    ...access,
+    baseUrl: version === undefined ? `${endpoint}/openai/v1` : `${endpoint}/openai`,
+    ...(version !== undefined && { query: { 'api-version': version } }),
+    dialect,
+    readers,
+  };
+  const batch = createOpenAIBatch(batchAccess, toBatchLimits(settings.batch, dialect.limits));
+  return { ...batch, line: (key, request) => batch.line(key, forBatch(request, deployments)) };
 }
 
 /** The v1 API: OpenAI's paths, the deployment in `body.model`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baseUrl, refuseOpenHttp } from '../shared/base-url.ts';
+import { batchSetting } from '../shared/openai-batch-settings.ts';
 import { commonSettings, secret } from '../shared/settings.ts';
 
 const deploymentName = z.string().regex(/^[\w.-]{1,64}$/, 'must be a deployment name: letters, digits, dots, dashes');
@@ -16,6 +17,10 @@ export const azureSettings = z
     deployments: z
       .record(z.string().min(1), deploymentName)
       .refine((map) => Object.keys(map).length > 0, 'must name at least one deployment, as model: deployment'),
+    /** Model name → deployment of a batch SKU (Global-Batch, Data-Zone-Batch); without it, batches go to `deployments`. */
+    batch_deployments: z.record(z.string().min(1), deploymentName).optional(),
+    /** Azure's own batch service. It needs deployments of its own, so it is used when those are named, or when this is set. */
+    batch: batchSetting.optional(),
     /** Absent: Azure's v1 API. Set: its dated API of that version. */
     api_version: z
       .string()
@@ -27,6 +32,10 @@ export const azureSettings = z
     allow_http: z.boolean().optional(),
   })
   .superRefine((entry, context) => {
+    for (const model of Object.keys(entry.batch_deployments ?? {})) {
+      if (Object.hasOwn(entry.deployments, model)) continue;
+      context.addIssue({ code: 'custom', path: ['batch_deployments', model], message: 'is no model of deployments' });
+    }
     refuseOpenHttp(entry.endpoint, entry.allow_http, 'endpoint', context);
     if ((entry.api_key === undefined) === (entry.ad_token === undefined)) {
       context.addIssue({ code: 'custom', path: ['api_key'], message: 'give either api_key or ad_token' });

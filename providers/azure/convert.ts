@@ -1,7 +1,7 @@
 import { refusal } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { RequestLine } from '../../src/protocol/request-line.ts';
-import type { Converted } from '../contract.ts';
+import type { Converted, NativeRequest } from '../contract.ts';
 import { selfHostedParameters } from '../shared/foreign-parameters.ts';
 import { convertToOpenAI } from '../shared/openai-convert.ts';
 import type { Deployments } from './deployments.ts';
@@ -29,4 +29,13 @@ export function convert(line: RequestLine, model: string, provider: string, depl
     refused: selfHostedParameters,
     serviceTiers,
   });
+}
+
+/** The same request for the deployment that serves its model in batches. `model` is the first member that convert writes. */
+export function forBatch(request: NativeRequest, deployments: Deployments): NativeRequest {
+  const deployment = deployments.batchDeploymentOf(request.model);
+  const first = `{"model":${JSON.stringify(request.model)}`;
+  if (deployment === request.model || !request.body.startsWith(first)) return request;
+  const body = `{"model":${JSON.stringify(deployment)}${request.body.slice(first.length)}`;
+  return { ...request, model: deployment, body };
 }

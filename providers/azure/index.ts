@@ -10,7 +10,7 @@ export const azure: ProviderKind<AzureSettings> = {
   kind: 'azure',
   settings: azureSettings,
   create(name, settings) {
-    const deployments = readDeployments(settings.deployments);
+    const deployments = readDeployments(settings.deployments, settings.batch_deployments);
     return {
       name,
       kind: 'azure',
@@ -20,7 +20,7 @@ export const azure: ProviderKind<AzureSettings> = {
       limits: toLimits(settings.limits),
       convert: (line, model) => convert(line, model, name, deployments),
       pricedModel: deployments.modelOf,
-      immediate: createAzureClient(name, settings),
+      ...createAzureClient(name, settings, deployments),
     };
   },
 };

@@ -1,12 +1,16 @@
-import type { Call, ImmediateApi } from '../contract.ts';
+import type { BatchApi, Call, ImmediateApi } from '../contract.ts';
+import { createOpenAIBatch } from '../shared/openai-batch.ts';
+import { compatibleDialects } from '../shared/openai-batch-dialect.ts';
+import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, listModels, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
-import { endpointUrl, endpointUrls, modelsUrl } from '../shared/openai-endpoints.ts';
+import { endpointUrl, endpointUrls, modelsUrl, versionedBase } from '../shared/openai-endpoints.ts';
 import type { CompatibleSettings } from './config.ts';
 import type { Preset } from './presets.ts';
 import { readers } from './results.ts';
 
 export interface CompatibleClient {
   immediate: ImmediateApi;
+  batch?: BatchApi;
   listModels(call: Call): Promise<string[]>;
 }
 
@@ -24,8 +28,21 @@ export function createCompatibleClient(
   };
   const urls = endpointUrls([baseUrl]).get(baseUrl);
   const urlOf: UrlOf = (_member, endpoint) => urls?.get(endpoint) ?? endpointUrl(baseUrl, endpoint);
+  const batch = createBatch(access, settings, preset);
   return {
+    ...(batch !== null && { batch }),
     immediate: { members: [baseUrl], execute: createExecute(access, urlOf, readers) },
     listModels: (call) => listModels(modelsUrl(baseUrl), access, call),
   };
+}
+
+/** The preset's batch service, or the one that the operator says is there; null when there is none. */
+function createBatch(access: OpenAIAccess, settings: CompatibleSettings, preset: Preset | null): BatchApi | null {
+  const { batch } = settings;
+  const stated = typeof batch === 'object' ? batch.dialect : undefined;
+  const name = stated ?? preset?.batch ?? (batch === undefined ? undefined : 'openai');
+  if (batch === false || name === undefined) return null;
+  const dialect = compatibleDialects[name];
+  const baseUrl = versionedBase(settings.base_url);
+  return createOpenAIBatch({ ...access, baseUrl, dialect, readers }, toBatchLimits(batch, dialect.limits));
 }

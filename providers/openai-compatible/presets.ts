@@ -1,8 +1,10 @@
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
+import type { CompatibleDialect } from '../shared/openai-batch-dialect.ts';
 
 /** How one known service differs from OpenAI. */
 export interface Preset {
-  baseUrl: string;
+  /** null where every operator has an own one. */
+  baseUrl: string | null;
   /** Provider id of the price files; null when none has its prices. */
   priceProvider: string | null;
   endpoints: readonly Endpoint[];
@@ -15,6 +17,8 @@ export interface Preset {
   headers?: Readonly<Record<string, string>>;
   /** False where anyone may call. */
   needsKey?: boolean;
+  /** The dialect of its batch service; absent where it has none that resembles OpenAI's. */
+  batch?: CompatibleDialect;
 }
 
 const chat = '/v1/chat/completions';
@@ -31,6 +35,7 @@ export const presets = {
     priceProvider: 'groq',
     endpoints: [chat, responses],
     refused: ['logit_bias', 'logprobs', 'top_logprobs', 'n'],
+    batch: 'groq',
   },
   // https://docs.together.ai/docs/inference/openai-compatibility
   together: {
@@ -38,6 +43,7 @@ export const presets = {
     priceProvider: 'together-ai',
     endpoints: [chat, completions, embeddings],
     refused: [],
+    batch: 'together',
   },
   // https://docs.mistral.ai/api: unknown fields get a 422 ("extra_forbidden"); the seed has another name.
   mistral: {
@@ -47,6 +53,7 @@ export const presets = {
     refused: ['logit_bias', 'logprobs', 'top_logprobs'],
     ignored: bookkeeping,
     renamed: { seed: 'random_seed', max_completion_tokens: 'max_tokens' },
+    batch: 'mistral',
   },
   // https://api-docs.deepseek.com/api/create-chat-completion
   deepseek: {
@@ -71,6 +78,22 @@ export const presets = {
     priceProvider: 'x-ai',
     endpoints: [chat, completions, responses],
     refused: [],
+  },
+  // https://docs.doubleword.ai: OpenAI's API, made for batches.
+  doubleword: {
+    baseUrl: 'https://api.doubleword.ai/v1',
+    priceProvider: null,
+    endpoints: [chat, embeddings, responses],
+    refused: [],
+    batch: 'doubleword',
+  },
+  // Another Weir: it refuses itself what its targets cannot take.
+  weir: {
+    baseUrl: null,
+    priceProvider: null,
+    endpoints: [chat, completions, embeddings, responses, '/v1/moderations'],
+    refused: [],
+    batch: 'weir',
   },
   // ollama/ollama docs/api/openai-compatibility.mdx: unknown fields are ignored in silence.
   ollama: {

@@ -1,11 +1,15 @@
-import type { Call, ImmediateApi } from '../contract.ts';
+import type { BatchApi, Call, ImmediateApi } from '../contract.ts';
+import { createOpenAIBatch } from '../shared/openai-batch.ts';
+import { openaiDialect } from '../shared/openai-batch-dialect.ts';
+import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, listModels, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
-import { endpointUrl, endpointUrls, modelsUrl } from '../shared/openai-endpoints.ts';
+import { endpointUrl, endpointUrls, modelsUrl, versionedBase } from '../shared/openai-endpoints.ts';
 import type { OpenAISettings } from './config.ts';
 import { readers } from './results.ts';
 
 export interface OpenAIClient {
   immediate: ImmediateApi;
+  batch?: BatchApi;
   listModels(call: Call): Promise<string[]>;
 }
 
@@ -23,8 +27,12 @@ export function createOpenAIClient(provider: string, settings: OpenAISettings): 
   };
   const urls = endpointUrls([baseUrl]).get(baseUrl);
   const urlOf: UrlOf = (_member, endpoint) => urls?.get(endpoint) ?? endpointUrl(baseUrl, endpoint);
+  const batchAccess = { ...access, baseUrl: versionedBase(baseUrl), dialect: openaiDialect, readers };
   return {
     immediate: { members: [baseUrl], execute: createExecute(access, urlOf, readers) },
+    ...(settings.batch !== false && {
+      batch: createOpenAIBatch(batchAccess, toBatchLimits(settings.batch, openaiDialect.limits)),
+    }),
     listModels: (call) => listModels(modelsUrl(baseUrl), access, call),
   };
 }

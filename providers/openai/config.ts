@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baseUrl, refuseOpenHttp } from '../shared/base-url.ts';
+import { batchSetting } from '../shared/openai-batch-settings.ts';
 import { commonSettings, modelList, secret } from '../shared/settings.ts';
 
 export const openaiSettings = z
@@ -10,6 +11,8 @@ export const openaiSettings = z
     organization: secret.optional(),
     project: secret.optional(),
     models: modelList.optional(),
+    /** OpenAI's own batch service; used unless false. */
+    batch: batchSetting.optional(),
     allow_http: z.boolean().optional(),
   })
   .superRefine((entry, context) => refuseOpenHttp(entry.base_url, entry.allow_http, 'base_url', context));

@@ -74,7 +74,8 @@ const neverConnected = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-function toFailure(error: unknown, isTimeout: boolean, isAbort: boolean): HttpFailure {
+/** Why a `fetch` gave no complete answer. */
+export function toFailure(error: unknown, isTimeout: boolean, isAbort: boolean): HttpFailure {
   if (error instanceof HttpFailure) return error;
   if (isTimeout) return new HttpFailure('timeout', true, 'no complete answer in time');
   if (isAbort) return new HttpFailure('aborted', true, 'the call was aborted');
