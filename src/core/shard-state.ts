@@ -22,6 +22,14 @@ export type ShardState = keyof typeof transitions;
 
 export const SHARD_STATES = Object.keys(transitions) as readonly ShardState[];
 
+/** The states in which a shard is open work of its batch, which waits for its lines. */
+export const OPEN_SHARD_STATES: readonly ShardState[] = ['pending', 'submitting', 'running', 'collecting'];
+
 export function canMoveShard(from: ShardState, to: ShardState): boolean {
   return (transitions[from] as readonly ShardState[]).includes(to);
+}
+
+/** The states from which `to` may follow. */
+export function shardStatesBefore(to: ShardState): readonly ShardState[] {
+  return SHARD_STATES.filter((from) => canMoveShard(from, to));
 }

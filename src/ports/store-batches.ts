@@ -54,7 +54,7 @@ export interface BatchRow {
   lanes: Lane[];
   /** Key of the lane file: one u16 per physical line, little-endian. */
   lanesKey: string | null;
-  /** Segments not yet done. */
+  /** Segments and shards not yet done; an abandoned shard is not waited for. */
   openSegments: number;
 }
 
@@ -75,7 +75,8 @@ export interface StoreBatches {
 
   /**
    * Leases up to `limit` batches that need batch-level work, oldest due first:
-   * validating; finalizing; in_progress with no open segment; stopped (or cancelling) with no live segment lease.
+   * validating; finalizing; in_progress with no open segment or shard; stopped (or cancelling) with no live segment
+   * lease and no shard that may still bring results. Pending shards of a stopped batch that nobody holds end with it.
    * A batch leased by someone else until later, or with `nextAt` in the future, is left out.
    */
   claimDue(query: { now: number; until: number; token: string; limit: number }): Promise<BatchRow[]>;
@@ -93,6 +94,7 @@ export interface StoreBatches {
       model: string | null;
       lanes: Lane[];
       lanesKey: string;
+      /** Segments and shards together. */
       segments: number;
     },
   ): Promise<boolean>;
@@ -102,7 +104,7 @@ export interface StoreBatches {
   beginFinalizing(id: string, token: string, now: number): Promise<boolean>;
   /**
    * finalizing | cancelling → completed | expired | cancelled, together with the rows of its files. Counts are those
-   * of the files. Ends the batch's segments.
+   * of the files. Ends the batch's segments and pending shards; its other shards stay to be cleaned up.
    */
   finish(
     id: string,

@@ -37,6 +37,8 @@ export interface LedgerEntryRow {
   /** The batch's metadata. */
   tags: Record<string, string> | null;
   latencyMs: number | null;
+  /** The shard whose provider batch brought it; a line has at most one entry of each shard. */
+  shardId?: string | null;
 }
 
 export interface StoredLedgerEntry extends LedgerEntryRow {
@@ -81,7 +83,8 @@ export interface LineTotal {
 export interface StoreLedger {
   /**
    * Adds entries with their rollups outside a segment's commit (late answers, synchronous calls). An entry whose
-   * (batch, line, attempt) is taken gets the next free attempt number; the batch's sums follow.
+   * (batch, line, attempt) is taken gets the next free attempt number; one whose (shard, line) has an entry is left
+   * out. The batch's sums follow.
    */
   append(entries: readonly LedgerEntryRow[]): Promise<void>;
   /** Highest attempt per 1-based line of a batch between two lines, inclusive. */

@@ -13,6 +13,8 @@ export interface SegmentRow {
   lane: number;
   /** Which target's work it is (the first candidate's provider, or all that share it): what `exclude` speaks of. */
   queue: string;
+  /** Index of the lane's candidate that the segment starts with. */
+  candidate: number;
   firstLine: number;
   lastLine: number;
   lines: number;

@@ -69,6 +69,7 @@ export interface ShardCommit {
   part: PartRow | null;
   /** Entries carry `shardId`; a line of a shard that has one already is left out (collecting may run twice). */
   entries: LedgerEntryRow[];
+  /** Of all lines of the commit. The store takes off those of entries that it leaves out as their line was decided before. */
   completed: number;
   failed: number;
   usage: BatchUsage;
@@ -100,7 +101,10 @@ export interface StoreShards {
     limit: number;
     exclude: readonly string[];
   }): Promise<ShardLease[]>;
-  /** Sets fields under the lease, moving the state only as core/shard-state.ts allows. False when the lease is gone. */
+  /**
+   * Sets fields under the lease. False when the lease is gone. Throws on a move that core/shard-state.ts does not allow,
+   * and on one that ends open work, which is settle's.
+   */
   save(id: string, leaseToken: string, change: ShardChange): Promise<boolean>;
   /** Gives the lease back. */
   release(id: string, leaseToken: string): Promise<void>;
@@ -110,7 +114,8 @@ export interface StoreShards {
   ledgeredLines(shardId: string): Promise<Set<number>>;
   /**
    * Ends a shard (→ done), or gives it up (→ abandoned), and adds its follow-up, in one write: the batch's open work
-   * changes by the follow-up less one. An abandoned shard counts no longer as open work.
+   * changes by the follow-up less one. An abandoned shard counts no longer as open work. The lease stays. A batch that has
+   * ended takes no follow-up. False when the lease is gone; throws on a move that core/shard-state.ts does not allow.
    */
   settle(
     id: string,

@@ -9,6 +9,7 @@ import type { StoreKeys } from './store-keys.ts';
 import type { StoreLedger } from './store-ledger.ts';
 import type { StoreRoutes } from './store-routes.ts';
 import type { StoreSegments } from './store-segments.ts';
+import type { StoreShards } from './store-shards.ts';
 import type { StoreUploads } from './store-uploads.ts';
 
 export interface Store {
@@ -16,6 +17,7 @@ export interface Store {
   uploads: StoreUploads;
   batches: StoreBatches;
   segments: StoreSegments;
+  shards: StoreShards;
   ledger: StoreLedger;
   keys: StoreKeys;
   routes: StoreRoutes;

@@ -1,5 +1,6 @@
 import { inArray, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
+import { OPEN_SHARD_STATES } from '../core/shard-state.ts';
 import type { BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { BatchStatus } from '../protocol/batch.ts';
 import { batchColumns, toBatchRow } from './batch-row.ts';
@@ -13,6 +14,9 @@ interface Lease {
   id: string;
   token: string;
 }
+
+/** The open shards that may have a provider batch. */
+const STARTED = OPEN_SHARD_STATES.filter((state) => state !== 'pending');
 
 type Change<Method extends 'start' | 'fail' | 'finish'> = Parameters<StoreBatches[Method]>[2];
 
@@ -30,22 +34,29 @@ export async function claimDueBatches(
               and (
                 b.status in ('validating', 'finalizing')
                 or (b.status = 'in_progress' and b.open_segments = 0)
-                or ((b.status = 'cancelling' or b.stop is not null) and not exists (
-                  select 1 from segments s where s.state = 'leased' and s.batch_id = b.id and s.lease_until >= ?)))
+                or ((b.status = 'cancelling' or b.stop is not null)
+                  and not exists (
+                    select 1 from segments s where s.state = 'leased' and s.batch_id = b.id and s.lease_until >= ?)
+                  and not exists (
+                    select 1 from shards s where s.batch_id = b.id
+                      and (s.state in (${literalList(STARTED)}) or (s.state = 'pending' and s.lease_until > ?)))))
             order by b.next_at, b.seq limit ?)
           returning seq`,
-    args: [token, until, now, now, now, limit],
+    args: [token, until, now, now, now, now, limit],
   };
   // Whoever let a segment's lease lapse must not commit to a batch that is being brought to its end.
+  const stopped: Statement = {
+    sql: `select id from batches
+          where status in (${literalList(LIVE_STATUSES)}) and lease_token = ? and lease_until = ?
+            and (status = 'cancelling' or stop is not null)`,
+    args: [token, until],
+  };
   const endLapsedLeases: Statement = {
     sql: `update segments set state = 'pending', token = null, lease_until = null, resumed = 1
-          where state = 'leased' and lease_until < ? and batch_id in (
-            select id from batches
-            where status in (${literalList(LIVE_STATUSES)}) and lease_token = ? and lease_until = ?
-              and (status = 'cancelling' or stop is not null))`,
-    args: [now, token, until],
+          where state = 'leased' and lease_until < ? and batch_id in (${stopped.sql})`,
+    args: [now, ...stopped.args],
   };
-  const [claimed] = await database.write([claim, endLapsedLeases]);
+  const [claimed] = await database.write([claim, endLapsedLeases, endPendingShards(stopped, now)]);
   const seqs = (claimed?.rows ?? []).map((row) => Number(row.seq));
   if (seqs.length === 0) return [];
   const rows = await database.orm
@@ -80,7 +91,7 @@ export function startBatch(database: Database, lease: Lease, change: Change<'sta
 export function failBatch(database: Database, lease: Lease, change: Change<'fail'>): Promise<boolean> {
   return moveBatch(database, lease, 'failed', {
     set: { failed_at: change.now, errors: JSON.stringify(change.errors), ...noLease },
-    also: [deleteSegments(lease.id)],
+    also: [deleteSegments(lease.id), { sql: 'delete from shards where batch_id = ?', args: [lease.id] }],
   });
 }
 
@@ -104,7 +115,11 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
       error_file_id: change.errorFile?.id ?? null,
       ...noLease,
     },
-    also: [...files.map((file) => insertFile(database, file)), deleteSegments(lease.id)],
+    also: [
+      ...files.map((file) => insertFile(database, file)),
+      deleteSegments(lease.id),
+      endPendingShards({ sql: '?', args: [lease.id] }, change.now),
+    ],
   });
 }
 
@@ -112,6 +127,15 @@ const noLease = { lease_token: null, lease_until: null, open_segments: 0 };
 
 function deleteSegments(batchId: string): Statement {
   return { sql: 'delete from segments where batch_id = ?', args: [batchId] };
+}
+
+/** Ends the shards of these batches that were never submitted, or left nothing at the provider but files. */
+function endPendingShards(batchIds: Statement, now: number): Statement {
+  return {
+    sql: `update shards set state = 'done', ended_at = ?, next_at = ?, lease_token = null, lease_until = null
+          where state = 'pending' and batch_id in (${batchIds.sql})`,
+    args: [now, now, ...batchIds.args],
+  };
 }
 
 /** One step of core/batch-state.ts, with what belongs to it, in one write; false when the batch is not there to take it. */

@@ -47,7 +47,7 @@ export async function claimSegments(
     {
       sql: `update segments set state = 'leased', token = ?3, lease_until = ?4, turn = ${NEXT_TURN}
             where id in (${CHOICE})
-            returning id, batch_id, tenant_id, lane, queue, first_line, last_line, lines, granted, resumed`,
+            returning id, batch_id, tenant_id, lane, queue, candidate, first_line, last_line, lines, granted, resumed`,
       args: [JSON.stringify(exclude), limit, token, until],
     },
     {
@@ -68,6 +68,7 @@ function toLease(row: Row, token: string, leaseUntil: number): SegmentLease {
     tenantId: String(row.tenant_id),
     lane: Number(row.lane),
     queue: String(row.queue),
+    candidate: Number(row.candidate),
     firstLine: Number(row.first_line),
     lastLine: Number(row.last_line),
     lines: Number(row.lines),

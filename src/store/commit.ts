@@ -1,11 +1,8 @@
 import { RESULT_STATUSES } from '../core/batch-state.ts';
-import type { BatchControl } from '../ports/store-batches.ts';
 import type { Commit, CommitOutcome } from '../ports/store-segments.ts';
-import { toControl, usageColumns } from './batch-row.ts';
-import { type Database, isConstraintFailure, type Statement } from './client.ts';
-import { sumEntries } from './ledger-rollup.ts';
-import { hasEntries, isAttemptTaken, writeEntries } from './ledger-write.ts';
-import { hasPart, insertPart } from './parts.ts';
+import type { Database, Statement } from './client.ts';
+import { hasEntries, isAttemptTaken } from './ledger-write.ts';
+import { controlIfCommitted, isPartTaken, readControl, writeResults } from './result-write.ts';
 import { BULK_ROWS, bulkRows, literalList } from './text.ts';
 
 /**
@@ -16,7 +13,7 @@ export async function commitResults(database: Database, commit: Commit): Promise
   try {
     return await tryCommit(database, commit, false);
   } catch (error) {
-    if (isConstraintFailure(error, 'parts.key')) return repeatOf(database, commit, error);
+    if (isPartTaken(error)) return repeatOf(database, commit, error);
     if (!isAttemptTaken(error)) throw error;
     if (commit.part === null && (await hasEntries(database, commit.entries))) {
       return { ok: true, control: await readControl(database, commit.batchId) };
@@ -26,23 +23,19 @@ export async function commitResults(database: Database, commit: Commit): Promise
 }
 
 async function tryCommit(database: Database, commit: Commit, renumber: boolean): Promise<CommitOutcome> {
-  const results = await database.writeIf(leasesHeld(commit), [
-    ...(commit.part === null ? [] : [insertPart(commit.part)]),
-    ...(await writeEntries(commit.entries, renumber)),
-    ...moveSegments(commit),
-    advanceBatch(commit),
-  ]);
-  if (results === null) return repeatOf(database, commit, null);
-  const row = results.at(-1)?.rows[0];
-  if (row === undefined) throw new Error(`the database did not return batch ${commit.batchId}`);
-  return { ok: true, control: toControl(row) };
+  const finished = commit.segments.filter((segment) => segment.finished).length;
+  const control = await writeResults(database, leasesHeld(commit), commit, {
+    renumber,
+    ended: { count: finished, now: commit.now },
+    also: moveSegments(commit),
+  });
+  return control === null ? repeatOf(database, commit, null) : { ok: true, control };
 }
 
 /** The answer to a refused commit: done, if an earlier run of it put its part there; else which leases are gone. */
 async function repeatOf(database: Database, commit: Commit, refusal: unknown): Promise<CommitOutcome> {
-  if (commit.part !== null && (await hasPart(database, commit.batchId, commit.part.key))) {
-    return { ok: true, control: await readControl(database, commit.batchId) };
-  }
+  const control = await controlIfCommitted(database, commit);
+  if (control !== null) return { ok: true, control };
   if (refusal !== null) throw refusal;
   return { ok: false, lost: await lostSegments(database, commit) };
 }
@@ -69,15 +62,6 @@ async function lostSegments(database: Database, commit: Commit): Promise<string[
   return commit.segments.map((segment) => segment.id).filter((id) => !held.has(id));
 }
 
-async function readControl(database: Database, batchId: string): Promise<BatchControl> {
-  const [row] = await database.read({
-    sql: 'select status, stop, paused_at from batches where id = ?',
-    args: [batchId],
-  });
-  if (row === undefined) throw new Error(`there is no batch ${batchId}`);
-  return toControl(row);
-}
-
 function moveSegments(commit: Commit): Statement[] {
   if (commit.segments.length === 0) return [];
   const rows = commit.segments.map((segment) => [segment.id, segment.granted, segment.finished ? 1 : 0]);
@@ -93,40 +77,4 @@ function moveSegments(commit: Commit): Statement[] {
       args: [bulkRows(rows), commit.leaseUntil],
     },
   ];
-}
-
-/** The batch's counters. Its last segment makes it due for finalizing at once. */
-function advanceBatch(commit: Commit): Statement {
-  const finished = commit.segments.filter((segment) => segment.finished).length;
-  const usage = usageColumns(commit.usage);
-  const sums = sumEntries(commit.entries);
-  return {
-    sql: `update batches set
-            completed = completed + ?, failed = failed + ?,
-            input_tokens = input_tokens + ?, cached_tokens = cached_tokens + ?, output_tokens = output_tokens + ?,
-            reasoning_tokens = reasoning_tokens + ?, total_tokens = total_tokens + ?,
-            amount_nano = amount_nano + ?, list_amount_nano = list_amount_nano + ?,
-            entries = entries + ?, unpriced_entries = unpriced_entries + ?,
-            next_at = iif(open_segments = ?, min(next_at, ?), next_at),
-            open_segments = open_segments - ?
-          where id = ?
-          returning status, stop, paused_at`,
-    args: [
-      commit.completed,
-      commit.failed,
-      usage.inputTokens,
-      usage.cachedTokens,
-      usage.outputTokens,
-      usage.reasoningTokens,
-      usage.totalTokens,
-      sums.amountNano,
-      sums.listAmountNano,
-      sums.entries,
-      sums.unpricedEntries,
-      finished,
-      commit.now,
-      finished,
-      commit.batchId,
-    ],
-  };
 }

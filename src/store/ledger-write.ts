@@ -42,6 +42,7 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Identified) => Cel
   ['unpriced_reason', ({ entry }) => entry.unpricedReason],
   ['tags_id', ({ tagsId }) => tagsId],
   ['latency_ms', ({ entry }) => entry.latencyMs],
+  ['shard_id', ({ entry }) => entry.shardId ?? null],
 ];
 
 const NAMES = COLUMNS.map(([name]) => name);

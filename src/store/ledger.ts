@@ -4,6 +4,7 @@ import { listEntries } from './ledger-query.ts';
 import { sumEntries } from './ledger-rollup.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
+import { withoutLedgered } from './shard-entries.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 
 export class LibsqlLedger implements StoreLedger {
@@ -15,7 +16,10 @@ export class LibsqlLedger implements StoreLedger {
 
   async append(entries: readonly LedgerEntryRow[]): Promise<void> {
     if (entries.length === 0) return;
-    await this.#db.write([...(await writeEntries(entries, true)), ...advanceBatches(entries)]);
+    await withoutLedgered(this.#db, entries, async (fresh) => {
+      if (fresh.length === 0) return;
+      await this.#db.write([...(await writeEntries(fresh, true)), ...advanceBatches(fresh)]);
+    });
   }
 
   async attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>> {

@@ -1,4 +1,3 @@
-import { LIVE_STATUSES } from '../core/batch-state.ts';
 import type { BatchControl } from '../ports/store-batches.ts';
 import type {
   Commit,
@@ -13,7 +12,8 @@ import { claimSegments } from './claim.ts';
 import type { Database } from './client.ts';
 import { commitResults } from './commit.ts';
 import { partsSince, partsTouching } from './parts.ts';
-import { BULK_ROWS, bulkRows, literalList } from './text.ts';
+import { BULK_ROWS, bulkRows } from './text.ts';
+import { insertSegments, keepExisting } from './work-rows.ts';
 
 export class LibsqlSegments implements StoreSegments {
   readonly #db: Database;
@@ -22,30 +22,9 @@ export class LibsqlSegments implements StoreSegments {
     this.#db = db;
   }
 
-  /** Leaves out rows of a batch that has ended, so that a planner that lost its lease leaves nothing behind. */
   async insertMany(rows: readonly SegmentRow[]): Promise<void> {
     if (rows.length === 0) return;
-    const cells = rows.map((row) => [
-      row.id,
-      row.batchId,
-      row.tenantId,
-      row.lane,
-      row.queue,
-      row.firstLine,
-      row.lastLine,
-      row.lines,
-    ]);
-    await this.#db.write([
-      {
-        sql: `insert into segments (id, batch_id, tenant_id, lane, queue, first_line, last_line, lines)
-              with ${BULK_ROWS}
-              select v ->> 0, v ->> 1, v ->> 2, v ->> 3, v ->> 4, v ->> 5, v ->> 6, v ->> 7 from r
-              where exists (
-                select 1 from batches b where b.id = v ->> 1 and b.status in (${literalList(LIVE_STATUSES)}))
-              on conflict (id) do nothing`,
-        args: [bulkRows(cells)],
-      },
-    ]);
+    await this.#db.write([keepExisting(insertSegments(rows))]);
   }
 
   claim(query: Parameters<StoreSegments['claim']>[0]): Promise<SegmentLease[]> {

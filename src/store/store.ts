@@ -9,6 +9,7 @@ import { migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import { LibsqlRoutes } from './routes.ts';
 import { LibsqlSegments } from './segments.ts';
+import { LibsqlShards } from './shards.ts';
 import { LibsqlUploads } from './uploads.ts';
 
 /** The store on an open database, migrated. Closes the database when it cannot be. */
@@ -29,6 +30,7 @@ export function storeOn(database: Database): Store {
     uploads: new LibsqlUploads(database),
     batches: new LibsqlBatches(database),
     segments: new LibsqlSegments(database),
+    shards: new LibsqlShards(database),
     ledger: new LibsqlLedger(database),
     keys: new LibsqlKeys(database),
     routes: new LibsqlRoutes(database),

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Client, createClient, type InStatement } from '@libsql/client';
+import { type Client, createClient } from '@libsql/client';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { getTableConfig, is, SQLiteTable } from '#drizzle';
 import type { Store } from '../../src/ports/store.ts';
@@ -12,41 +12,8 @@ import { migrate } from '../../src/store/migrate.ts';
 import { MIGRATIONS } from '../../src/store/migrations/index.ts';
 import { openDatabase, openStore } from '../../src/store/open-node.ts';
 import { openStore as openWebStore } from '../../src/store/open-web.ts';
-import { batches } from '../../src/store/schema/batches.ts';
-import { files } from '../../src/store/schema/files.ts';
-import { guards } from '../../src/store/schema/guards.ts';
-import { idempotency } from '../../src/store/schema/idempotency.ts';
-import { keys } from '../../src/store/schema/keys.ts';
-import { ledgerEntries } from '../../src/store/schema/ledger-entries.ts';
-import { ledgerHourly } from '../../src/store/schema/ledger-hourly.ts';
-import { parts } from '../../src/store/schema/parts.ts';
-import { rateSets } from '../../src/store/schema/rate-sets.ts';
-import { routes } from '../../src/store/schema/routes.ts';
-import { segments } from '../../src/store/schema/segments.ts';
-import { tagSets } from '../../src/store/schema/tag-sets.ts';
-import { uploadParts } from '../../src/store/schema/upload-parts.ts';
-import { uploads } from '../../src/store/schema/uploads.ts';
-import { weirMigrations } from '../../src/store/schema/weir-migrations.ts';
-import { openStoreOn } from '../../src/store/store.ts';
-import { claim, emptyCommit, entryRow, fileRow, NOW, partRow, segmentRow, startBatch } from './store/subject.ts';
-
-const TABLES = [
-  batches,
-  files,
-  guards,
-  idempotency,
-  keys,
-  ledgerEntries,
-  ledgerHourly,
-  parts,
-  rateSets,
-  routes,
-  segments,
-  tagSets,
-  uploadParts,
-  uploads,
-  weirMigrations,
-];
+import { fileRow, NOW } from './store/subject.ts';
+import { TABLES } from './store/tables.ts';
 
 let directory: string;
 let url: string;
@@ -234,64 +201,4 @@ it('rejects after it was closed, and when there is no database to reach', async 
   await expect(store.ping()).rejects.toThrow();
   await expect(openWebStore({ url: 'http://127.0.0.1:9' })).rejects.toThrow();
   await expect((async () => openWebStore({ url }))()).rejects.toThrow(/file/);
-});
-
-it('finds its way by an index in everything that runs often', async () => {
-  const store = await open();
-  const explainer = connect();
-  const client = connect();
-  const plans = new Map<string, string[]>();
-  const explain = async (statement: InStatement) => {
-    if (typeof statement === 'string') return;
-    const plan = await explainer.execute({ sql: `explain query plan ${statement.sql}`, args: statement.args ?? [] });
-    plans.set(
-      statement.sql,
-      plan.rows.map((row) => String(row.detail)),
-    );
-  };
-  const watched = new Proxy(client, {
-    get(target, name) {
-      if (name === 'execute')
-        return (statement: InStatement) => explain(statement).then(() => target.execute(statement));
-      if (name === 'batch') {
-        return async (statements: InStatement[], mode: 'write') => {
-          for (const statement of statements) await explain(statement);
-          return target.batch(statements, mode);
-        };
-      }
-      const member: unknown = Reflect.get(target, name, target);
-      return typeof member === 'function' ? member.bind(target) : member;
-    },
-  });
-  const watchedStore = await openStoreOn(new Database(watched));
-  await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
-  plans.clear();
-
-  const leases = await claim(watchedStore, { exclude: ['other'] });
-  await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p'), entries: [entryRow()] }));
-  await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p') }));
-  await watchedStore.segments.renew('worker', NOW);
-  await watchedStore.segments.recover({ now: NOW });
-  await watchedStore.segments.release(leases);
-  await watchedStore.segments.parts('batch_1', 0, 9);
-  await watchedStore.segments.partsSince('batch_1', 'p', 9);
-  await watchedStore.ledger.append([entryRow()]);
-  await watchedStore.ledger.attempts('batch_1', 1, 9);
-  await watchedStore.ledger.entries({ tenantId: 'tenant-a', from: NOW }, { limit: 9, after: 'entry_batch_1_1_1' });
-  await watchedStore.ledger.entries({ tenantId: 'tenant-a', batchId: 'batch_1' }, { limit: 9, order: 'asc' });
-  await watchedStore.batches.claimDue({ now: NOW, until: NOW, token: 't', limit: 9 });
-  await watchedStore.batches.stopExpired(NOW, 9);
-  await watchedStore.batches.list('tenant-a', { limit: 9, after: 'batch_1' });
-  await watchedStore.files.list('tenant-a', { limit: 9 });
-  await watchedStore.files.markExpired(NOW, 9);
-  await watchedStore.files.purgeable(9);
-  await watchedStore.keys.findByHash('h');
-  await watchedStore.idempotency.deleteBefore(NOW);
-
-  expect(plans.size).toBeGreaterThan(25);
-  const tables = TABLES.map((table) => getTableConfig(table).name).join('|');
-  const scans = [...plans].filter(([, plan]) => plan.some((step) => new RegExp(`^SCAN (${tables})$`).test(step)));
-  expect(scans).toEqual([]);
-  const ofBatch = [...plans].find(([sql]) => sql.includes('"batch_id"') && sql.includes('+tenant_id = ?'));
-  expect(ofBatch?.[1].join()).toContain('ledger_entries_batch');
 });

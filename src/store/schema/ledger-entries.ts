@@ -43,11 +43,13 @@ export const ledgerEntries = sqliteTable(
     unpricedReason: text('unpriced_reason'),
     tagsId: text('tags_id'),
     latencyMs: integer('latency_ms'),
+    shardId: text('shard_id'),
   },
   (table) => [
     uniqueIndex('ledger_entries_attempt').on(table.batchId, table.line, table.attempt),
     uniqueIndex('ledger_entries_id').on(table.id).where(sql`id is not null`),
     index('ledger_entries_batch').on(table.batchId),
     index('ledger_entries_tenant').on(table.tenantId),
+    uniqueIndex('ledger_entries_shard').on(table.shardId, table.line).where(sql`shard_id is not null`),
   ],
 );

@@ -19,6 +19,7 @@ export const segments = sqliteTable(
     resumed: integer('resumed', { mode: 'boolean' }).notNull().default(false),
     /** The turn of the batch in which it was leased. */
     turn: integer('turn').notNull().default(0),
+    candidate: integer('candidate').notNull().default(0),
   },
   (table) => [
     index('segments_batch').on(table.batchId, table.state),

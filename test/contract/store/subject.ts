@@ -3,6 +3,7 @@ import type { BatchRow } from '../../../src/ports/store-batches.ts';
 import type { FileRow } from '../../../src/ports/store-files.ts';
 import type { LedgerEntryRow } from '../../../src/ports/store-ledger.ts';
 import type { Commit, SegmentLease, SegmentRow } from '../../../src/ports/store-segments.ts';
+import type { ShardLease, ShardRow } from '../../../src/ports/store-shards.ts';
 import type { BatchUsage } from '../../../src/protocol/batch.ts';
 
 /** The store under test, fresh for each test. */
@@ -102,9 +103,44 @@ export function segmentRow(batchId: string, index: number, change: Partial<Segme
     tenantId: 'tenant-a',
     lane: 0,
     queue: 'pool',
+    candidate: 0,
     firstLine: index * 10,
     lastLine: index * 10 + 9,
     lines: 10,
+    ...change,
+  };
+}
+
+export function shardRow(batchId: string, index: number, change: Partial<ShardRow> = {}): ShardRow {
+  return {
+    id: `${batchId}-s${index}`,
+    batchId,
+    tenantId: 'tenant-a',
+    lane: 0,
+    candidate: 0,
+    provider: 'openai',
+    model: 'mini',
+    endpoint: '/v1/chat/completions',
+    firstLine: index * 10,
+    lastLine: index * 10 + 9,
+    lines: 10,
+    bytes: 6_000_000_000,
+    tokens: 1_000,
+    state: 'pending',
+    tries: 0,
+    token: null,
+    providerBatchId: null,
+    refs: {},
+    raw: null,
+    counts: null,
+    failure: null,
+    createdAt: NOW,
+    submittedAt: null,
+    progressAt: null,
+    cancelAskedAt: null,
+    endedAt: null,
+    cleanedAt: null,
+    nextAt: NOW,
     ...change,
   };
 }
@@ -140,29 +176,32 @@ export function entryRow(change: Partial<LedgerEntryRow> = {}): LedgerEntryRow {
     unpricedReason: null,
     tags: { team: 'search' },
     latencyMs: 12,
+    shardId: null,
     ...change,
   };
 }
 
-/** Takes a batch to in_progress with these segments (ten lines each), and gives the batch's own lease back. */
+/** Takes a batch to in_progress with these segments and shards (ten lines each), and gives the batch's own lease back. */
 export async function startBatch(
   store: Store,
   id: string,
   segments: readonly SegmentRow[],
   change: Partial<BatchRow> = {},
+  shards: readonly ShardRow[] = [],
 ): Promise<void> {
   await store.batches.insert(batchRow(id, change));
   const token = `start-${id}`;
   await store.batches.claimDue({ now: NOW, until: LATER, token, limit: 100 });
   await store.segments.insertMany(segments);
+  await store.shards.insertMany(shards);
   const started = await store.batches.start(id, token, {
     now: NOW,
-    total: segments.length * 10,
+    total: (segments.length + shards.length) * 10,
     refused: 0,
     model: 'llama',
     lanes: [],
     lanesKey: `batches/${id}/lanes`,
-    segments: segments.length,
+    segments: segments.length + shards.length,
   });
   if (!started) throw new Error(`batch ${id} did not start`);
   await store.batches.release(id, token, 0);
@@ -173,6 +212,13 @@ export function claim(
   change: Partial<Parameters<Store['segments']['claim']>[0]> = {},
 ): Promise<SegmentLease[]> {
   return store.segments.claim({ now: NOW, until: NOW + 30, token: 'worker', limit: 1, exclude: [], ...change });
+}
+
+export function claimShards(
+  store: Store,
+  change: Partial<Parameters<Store['shards']['claimDue']>[0]> = {},
+): Promise<ShardLease[]> {
+  return store.shards.claimDue({ now: NOW, until: NOW + 30, token: 'worker', limit: 10, exclude: [], ...change });
 }
 
 /** A commit for these leases that carries nothing else. */

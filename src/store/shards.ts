@@ -1,0 +1,118 @@
+import { and, asc, eq, type SQL, sql } from '#drizzle';
+import type { ShardState } from '../core/shard-state.ts';
+import type { ShardChange, ShardCommit, ShardLease, ShardRow, StoreShards } from '../ports/store-shards.ts';
+import type { Database } from './client.ts';
+import { ledgerEntries } from './schema/ledger-entries.ts';
+import { shards } from './schema/shards.ts';
+import { commitShard } from './shard-commit.ts';
+import { claimDueShards, saveShard, settleShard, shardColumns } from './shard-work.ts';
+import { insertShards, keepExisting } from './work-rows.ts';
+
+export class LibsqlShards implements StoreShards {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async installation(): Promise<string> {
+    const [row] = await this.#db.read({ sql: 'select word from installation', args: [] });
+    if (row === undefined) throw new Error('the database has lost the row of table installation');
+    return String(row.word);
+  }
+
+  async insertMany(rows: readonly ShardRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    await this.#db.write([keepExisting(insertShards(rows))]);
+  }
+
+  async get(id: string): Promise<ShardRow | null> {
+    const [row] = await this.#db.orm.select(shardColumns).from(shards).where(eq(shards.id, id));
+    return row ?? null;
+  }
+
+  list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]> {
+    const own = sql`from ${ledgerEntries} where ${ledgerEntries.shardId} = ${shards.id}`;
+    // Money comes as text, as the client refuses integers beyond 2^53.
+    const amount: SQL<bigint> =
+      sql`(select cast(coalesce(sum(${ledgerEntries.amountNano}), 0) as text) ${own})`.mapWith((text: string) =>
+        BigInt(text),
+      );
+    return this.#db.orm
+      .select({ ...shardColumns, amountNano: amount, entries: sql<number>`(select count(*) ${own})` })
+      .from(shards)
+      .where(eq(shards.batchId, batchId))
+      .orderBy(asc(shards.firstLine), asc(shards.lane), asc(shards.candidate), asc(shards.id));
+  }
+
+  claimDue(query: Parameters<StoreShards['claimDue']>[0]): Promise<ShardLease[]> {
+    return claimDueShards(this.#db, query);
+  }
+
+  save(id: string, leaseToken: string, change: ShardChange): Promise<boolean> {
+    return saveShard(this.#db, { id, token: leaseToken }, change);
+  }
+
+  async release(id: string, leaseToken: string): Promise<void> {
+    await this.#db.orm
+      .update(shards)
+      .set({ leaseToken: null, leaseUntil: null })
+      .where(and(eq(shards.id, id), eq(shards.leaseToken, leaseToken)));
+  }
+
+  commit(commit: ShardCommit): ReturnType<StoreShards['commit']> {
+    return commitShard(this.#db, commit);
+  }
+
+  async ledgeredLines(shardId: string): Promise<Set<number>> {
+    const rows = await this.#db.read({
+      sql: 'select line from ledger_entries where shard_id = ? and line is not null',
+      args: [shardId],
+    });
+    return new Set(rows.map((row) => Number(row.line)));
+  }
+
+  settle(id: string, leaseToken: string, change: Parameters<StoreShards['settle']>[2]): Promise<boolean> {
+    return settleShard(this.#db, { id, token: leaseToken }, change);
+  }
+
+  async load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }> {
+    const [row] = await this.#db.read({
+      sql: `select count(*) as jobs, coalesce(sum(tokens), 0) as tokens from shards
+            where provider = ?1 and state in ('running', 'abandoned') and ended_at is null and (?2 is null or model = ?2)`,
+      args: [provider, model],
+    });
+    return { jobs: Number(row?.jobs), tokens: Number(row?.tokens) };
+  }
+
+  async knownTokens(tokens: readonly string[]): Promise<Set<string>> {
+    const rows = await this.#db.read({
+      sql: 'select token from shards where token in (select value from json_each(?))',
+      args: [JSON.stringify(tokens)],
+    });
+    return new Set(rows.map((row) => String(row.token)));
+  }
+
+  async recover(query: { now: number } | { others: string }): Promise<number> {
+    const [ended, argument] = 'now' in query ? ['lease_until <= ?', query.now] : ['lease_token <> ?', query.others];
+    const [recovered] = await this.#db.write([
+      {
+        sql: `update shards set lease_token = null, lease_until = null where lease_token is not null and ${ended}`,
+        args: [argument],
+      },
+    ]);
+    return recovered?.rowsAffected ?? 0;
+  }
+
+  async countByState(): Promise<{ provider: string; state: ShardState; count: number }[]> {
+    const rows = await this.#db.read({
+      sql: 'select provider, state, count(*) as count from shards group by provider, state order by provider, state',
+      args: [],
+    });
+    return rows.map((row) => ({
+      provider: String(row.provider),
+      state: row.state as ShardState,
+      count: Number(row.count),
+    }));
+  }
+}

@@ -1,0 +1,126 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Client, createClient, type InStatement } from '@libsql/client';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { getTableConfig } from '#drizzle';
+import { Database } from '../../src/store/client.ts';
+import { openStore } from '../../src/store/open-node.ts';
+import { openStoreOn } from '../../src/store/store.ts';
+import {
+  batchUsage,
+  claim,
+  claimShards,
+  emptyCommit,
+  entryRow,
+  NOW,
+  partRow,
+  segmentRow,
+  shardRow,
+  startBatch,
+} from './store/subject.ts';
+import { TABLES } from './store/tables.ts';
+
+let directory: string;
+let url: string;
+let closers: (() => unknown)[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'weir-plans-'));
+  url = `file:${join(directory, 'weir.db')}`;
+  closers = [];
+});
+
+afterEach(async () => {
+  for (const close of closers) await close();
+  await rm(directory, { recursive: true });
+});
+
+function connect(): Client {
+  const client = createClient({ url });
+  closers.push(() => client.close());
+  return client;
+}
+
+it('finds its way by an index in everything that runs often', async () => {
+  const store = await openStore({ url });
+  closers.push(() => store.close());
+  const explainer = connect();
+  const client = connect();
+  const plans = new Map<string, string[]>();
+  const explain = async (statement: InStatement) => {
+    if (typeof statement === 'string') return;
+    const plan = await explainer.execute({ sql: `explain query plan ${statement.sql}`, args: statement.args ?? [] });
+    plans.set(
+      statement.sql,
+      plan.rows.map((row) => String(row.detail)),
+    );
+  };
+  const watched = new Proxy(client, {
+    get(target, name) {
+      if (name === 'execute')
+        return (statement: InStatement) => explain(statement).then(() => target.execute(statement));
+      if (name === 'batch') {
+        return async (statements: InStatement[], mode: 'write') => {
+          for (const statement of statements) await explain(statement);
+          return target.batch(statements, mode);
+        };
+      }
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+  const watchedStore = await openStoreOn(new Database(watched));
+  await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
+  plans.clear();
+
+  const leases = await claim(watchedStore, { exclude: ['other'] });
+  await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p'), entries: [entryRow()] }));
+  await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p') }));
+  await watchedStore.segments.renew('worker', NOW);
+  await watchedStore.segments.recover({ now: NOW });
+  await watchedStore.segments.release(leases);
+  await watchedStore.segments.parts('batch_1', 0, 9);
+  await watchedStore.segments.partsSince('batch_1', 'p', 9);
+  await watchedStore.ledger.append([entryRow(), entryRow({ shardId: 'batch_1-s0' })]);
+  await watchedStore.shards.insertMany([shardRow('batch_1', 0, { state: 'running' })]);
+  const [shard] = await claimShards(watchedStore, { exclude: ['other'] });
+  const held = [shard?.id ?? '', shard?.leaseToken ?? ''] as const;
+  await watchedStore.shards.save(...held, { state: 'collecting' });
+  const results = {
+    part: null,
+    entries: [entryRow({ shardId: held[0] })],
+    completed: 0,
+    failed: 0,
+    usage: batchUsage(),
+  };
+  await watchedStore.shards.commit({ batchId: 'batch_1', shardId: held[0], leaseToken: held[1], ...results });
+  await watchedStore.shards.ledgeredLines(held[0]);
+  await watchedStore.shards.list('batch_1');
+  const followUp = { segments: [segmentRow('batch_1', 5)], shards: [] };
+  await watchedStore.shards.settle(...held, { state: 'done', now: NOW, nextAt: NOW, followUp });
+  await watchedStore.shards.load('openai', 'mini');
+  await watchedStore.shards.knownTokens(['a']);
+  await watchedStore.shards.recover({ now: NOW });
+  await watchedStore.shards.release(...held);
+  await watchedStore.ledger.attempts('batch_1', 1, 9);
+  await watchedStore.ledger.entries({ tenantId: 'tenant-a', from: NOW }, { limit: 9, after: 'entry_batch_1_1_1' });
+  await watchedStore.ledger.entries({ tenantId: 'tenant-a', batchId: 'batch_1' }, { limit: 9, order: 'asc' });
+  await watchedStore.batches.claimDue({ now: NOW, until: NOW, token: 't', limit: 9 });
+  await watchedStore.batches.stopExpired(NOW, 9);
+  await watchedStore.batches.list('tenant-a', { limit: 9, after: 'batch_1' });
+  await watchedStore.files.list('tenant-a', { limit: 9 });
+  await watchedStore.files.markExpired(NOW, 9);
+  await watchedStore.files.purgeable(9);
+  await watchedStore.keys.findByHash('h');
+  await watchedStore.idempotency.deleteBefore(NOW);
+
+  expect(plans.size).toBeGreaterThan(40);
+  const tables = TABLES.map((table) => getTableConfig(table).name).join('|');
+  const scans = [...plans].filter(([, plan]) =>
+    plan.some((step) => new RegExp(`^SCAN (${tables}|[a-qs-z])$`).test(step)),
+  );
+  expect(scans).toEqual([]);
+  const ofBatch = [...plans].find(([sql]) => sql.includes('"batch_id"') && sql.includes('+tenant_id = ?'));
+  expect(ofBatch?.[1].join()).toContain('ledger_entries_batch');
+});

@@ -1,0 +1,38 @@
+import { batches } from '../../../src/store/schema/batches.ts';
+import { files } from '../../../src/store/schema/files.ts';
+import { guards } from '../../../src/store/schema/guards.ts';
+import { idempotency } from '../../../src/store/schema/idempotency.ts';
+import { installation } from '../../../src/store/schema/installation.ts';
+import { keys } from '../../../src/store/schema/keys.ts';
+import { ledgerEntries } from '../../../src/store/schema/ledger-entries.ts';
+import { ledgerHourly } from '../../../src/store/schema/ledger-hourly.ts';
+import { parts } from '../../../src/store/schema/parts.ts';
+import { rateSets } from '../../../src/store/schema/rate-sets.ts';
+import { routes } from '../../../src/store/schema/routes.ts';
+import { segments } from '../../../src/store/schema/segments.ts';
+import { shards } from '../../../src/store/schema/shards.ts';
+import { tagSets } from '../../../src/store/schema/tag-sets.ts';
+import { uploadParts } from '../../../src/store/schema/upload-parts.ts';
+import { uploads } from '../../../src/store/schema/uploads.ts';
+import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
+
+/** Every table of the schema. */
+export const TABLES = [
+  batches,
+  files,
+  guards,
+  idempotency,
+  installation,
+  keys,
+  ledgerEntries,
+  ledgerHourly,
+  parts,
+  rateSets,
+  routes,
+  segments,
+  shards,
+  tagSets,
+  uploadParts,
+  uploads,
+  weirMigrations,
+];
