@@ -12,6 +12,9 @@ import { ledgerContract } from './store/ledger.contract.ts';
 import { ledgerSumsContract } from './store/ledger-sums.contract.ts';
 import { routesContract } from './store/routes.contract.ts';
 import { segmentsContract } from './store/segments.contract.ts';
+import { shardCommitContract } from './store/shard-commit.contract.ts';
+import { shardSettleContract } from './store/shard-settle.contract.ts';
+import { shardsContract } from './store/shards.contract.ts';
 import type { Subject } from './store/subject.ts';
 import { uploadsContract } from './store/uploads.contract.ts';
 
@@ -52,6 +55,9 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     segmentsContract(subject);
     claimContract(subject);
     commitContract(subject);
+    shardsContract(subject);
+    shardCommitContract(subject);
+    shardSettleContract(subject);
     ledgerContract(subject);
     ledgerSumsContract(subject);
     keysContract(subject);
