@@ -25,15 +25,27 @@ export async function findBatch(
   call: BatchCall,
 ): Promise<ProviderBatch | null> {
   const since = refs.submitted_at === undefined ? null : Number(refs.submitted_at) - clockMarginSeconds;
+  const inputs = await inputsOf(access, token, refs, call);
   const found: RemoteBatch[] = [];
   for await (const batch of listBatches(access, call, since)) {
-    const isOurs = batch.token === token || (batch.token === null && isSame(batch.inputFileId, refs.input_file_id));
-    if (isOurs) found.push(batch);
+    if (batch.token === token || (batch.token === null && inputs.has(batch.inputFileId ?? ''))) found.push(batch);
   }
   found.sort((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0) || (a.id < b.id ? -1 : 1));
   const isFailed = (batch: RemoteBatch) => progressOf(batch, null, [], call.nowMs).state === 'failed';
   const chosen = found.find((batch) => !isFailed(batch)) ?? found[0];
   return chosen === undefined ? null : { id: chosen.id, refs: { ...refs, ...refsOf(chosen) } };
+}
+
+/** Files that carry the token: the one persisted, and where batches have no metadata, all that are so named. */
+async function inputsOf(access: BatchAccess, token: string, refs: ProviderRefs, call: BatchCall): Promise<Set<string>> {
+  const inputs = new Set<string>();
+  if (refs.input_file_id) inputs.add(refs.input_file_id);
+  if (access.dialect.metadata) return inputs;
+  for await (const item of listAll(access, call, access.dialect.files)) {
+    const file = readFile(item);
+    if (file?.token === token) inputs.add(file.id);
+  }
+  return inputs;
 }
 
 /** Deletes what is left of the input, output and error file; a file that is gone already is no trouble. */
@@ -128,8 +140,4 @@ async function* listPages(access: BatchAccess, call: BatchCall, path: string): A
     after = next;
   }
   throw new ProviderError(badResponse(200, `${access.provider} lists more than ${mostPages} pages.`, 'list_too_long'));
-}
-
-function isSame(left: string | null, right: string | undefined): boolean {
-  return left !== null && left === right;
 }
