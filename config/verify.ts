@@ -9,7 +9,7 @@ import { join } from 'node:path';
 const LINES_REPORTED = 300;
 
 const steps: { name: string; command: string[] }[] = [
-  { name: 'format and lint', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'format and lint', command: ['biome', 'ci', '--colors=off', '--error-on-warnings', '.'] },
   {
     name: 'lint with types',
     command: ['oxlint', '--type-aware', '--deny-warnings', 'src', 'providers', 'config', 'test'],
@@ -27,6 +27,7 @@ for (const { name, command } of steps) {
   const { status, stdout, stderr } = spawnSync(join(root, 'node_modules/.bin', program), args, {
     cwd: root,
     encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
     maxBuffer: 64 * 1024 * 1024,
   });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

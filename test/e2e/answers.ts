@@ -31,7 +31,7 @@ export async function ask(
   path: string,
   init: RequestInit = {},
 ): Promise<{ status: number; body: Record<string, unknown>; headers: Headers }> {
-  const headers = { authorization: `Bearer ${weir.client.apiKey}`, ...init.headers };
+  const headers = { authorization: `Bearer ${weir.client.apiKey}`, ...(init.headers as Record<string, string>) };
   const response = await fetch(weir.url + path, { ...init, headers });
   const text = await response.text();
   const isJson = /^application\/json(;|$)/.test(response.headers.get('content-type') ?? '');
