@@ -9,8 +9,9 @@ import { awsFailure } from './sdk.ts';
 const fruitlessAttempts = 3;
 
 /**
- * The bytes of an object, all of them: a transfer that ends early or breaks goes on from where it was, on the same version
- * of the object, and a store that ignores the range is read past what is known. Rejects with ProviderError.
+ * The bytes of an object, as many as its listing said: a transfer that ends early or breaks goes on from where it was, on
+ * the same version of the object, and a store that ignores the range is read past what is known. What a transfer says of
+ * its own length counts for nothing. Rejects with ProviderError.
  */
 export async function* download(
   bucket: Bucket,
@@ -19,15 +20,12 @@ export async function* download(
   call: BatchCall,
 ): AsyncIterable<Uint8Array> {
   let offset = 0;
-  let etag: string | null = null;
   let fruitless = 0;
   while (offset < object.size) {
     const before = offset;
     let broken: ProviderError | null = null;
     try {
-      const read = await bucket.read(object.key, offset, etag, call);
-      etag ??= read.etag;
-      refuseOther(read, object, access);
+      const read = await bucket.read(object, offset, call);
       let known = offset - read.offset;
       for await (const chunk of watched(read, call)) {
         const fresh = chunk.subarray(Math.min(known, chunk.length));
@@ -47,15 +45,7 @@ export async function* download(
   }
 }
 
-function refuseOther(read: ObjectBody, object: ListedObject, { provider }: Access): void {
-  if (read.whole === object.size) return;
-  read.abort();
-  const message = `${provider}: the output has ${read.whole} bytes, not the ${object.size} of the listing.`;
-  throw new ProviderError({ ...badResponse(200, message, 'output_changed'), kind: 'server_error' });
-}
-
 function isWorthRepeating({ failure }: ProviderError): boolean {
-  if (failure.code === 'output_changed' || failure.status === 412) return false;
   return ['connection', 'timeout', 'server_error', 'overloaded', 'rate_limited'].includes(failure.kind);
 }
 

@@ -7,6 +7,7 @@ import { awsFailure, ending } from './sdk.ts';
 export interface ListedObject {
   key: string;
   size: number;
+  etag: string | null;
   /** Unix seconds. */
   createdAt: number;
 }
@@ -17,8 +18,8 @@ export interface Bucket {
   /** Writes a stream in parts of 8 MiB, or at once when it is smaller; leaves nothing behind when it fails. */
   upload(key: string, source: AsyncIterable<Uint8Array>, call: BatchCall): Promise<void>;
   list(prefix: string, call: BatchCall): AsyncIterable<ListedObject>;
-  /** The bytes of an object from `offset`; `whole` is its length. A store that ignores the range starts at 0. */
-  read(key: string, offset: number, etag: string | null, call: BatchCall): Promise<ObjectBody>;
+  /** The bytes of an object from `offset`, of the version that was listed. A store that ignores the range starts at 0. */
+  read(object: ListedObject, offset: number, call: BatchCall): Promise<ObjectBody>;
   delete(key: string, call: BatchCall): Promise<void>;
   /** Uploads that were begun under the prefix and never finished. */
   openUploads(prefix: string, call: BatchCall): Promise<OpenUpload[]>;
@@ -38,8 +39,6 @@ export interface ObjectBody {
   abort(): void;
   /** Where the body begins. */
   offset: number;
-  whole: number;
-  etag: string | null;
 }
 
 /** The bucket of this provider, over the S3 SDK. */
@@ -58,7 +57,7 @@ export function createBucket(access: Access, name: string): Bucket {
     name,
     upload: (key, source, call) => upload(key, source, call),
     list: (prefix, call) => list(prefix, call),
-    read: (key, offset, etag, call) => run(call, (objects) => readFrom(objects, key, offset, etag, call)),
+    read: (object, offset, call) => run(call, (objects) => readFrom(objects, object, offset, call)),
     async delete(key, call) {
       await run(call, ({ sdk, client }, abortSignal) =>
         client.send(new sdk.DeleteObjectCommand({ Bucket: name, Key: key }), { abortSignal }),
@@ -129,8 +128,9 @@ export function createBucket(access: Access, name: string): Bucket {
       const page = await run(call, ({ sdk, client }, abortSignal) =>
         client.send(new sdk.ListObjectsV2Command(query), { abortSignal }),
       );
-      for (const { Key: key, Size: size, LastModified: time } of page.Contents ?? []) {
-        if (key !== undefined) yield { key, size: size ?? 0, createdAt: Math.floor((time?.getTime() ?? 0) / 1000) };
+      for (const { Key: key, Size: size, LastModified: time, ETag: etag } of page.Contents ?? []) {
+        if (key === undefined) continue;
+        yield { key, size: size ?? 0, etag: etag ?? null, createdAt: Math.floor((time?.getTime() ?? 0) / 1000) };
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
@@ -138,9 +138,8 @@ export function createBucket(access: Access, name: string): Bucket {
 
   async function readFrom(
     { sdk, client }: Objects,
-    key: string,
+    { key, etag }: ListedObject,
     offset: number,
-    etag: string | null,
     call: BatchCall,
   ): Promise<ObjectBody> {
     const query = {
@@ -156,13 +155,11 @@ export function createBucket(access: Access, name: string): Bucket {
     deadline.addEventListener('abort', stop);
     const answer = await client.send(new sdk.GetObjectCommand(query), { abortSignal: transfer.signal });
     deadline.removeEventListener('abort', stop);
-    const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(answer.ContentRange ?? '');
+    const range = /^bytes (\d+)-/.exec(answer.ContentRange ?? '');
     return {
       body: answer.Body as AsyncIterable<Uint8Array>,
       abort: stop,
       offset: range === null ? 0 : Number(range[1]),
-      whole: range === null ? (answer.ContentLength ?? Number.NaN) : Number(range[2]),
-      etag: answer.ETag ?? null,
     };
   }
 

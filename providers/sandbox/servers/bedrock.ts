@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import type { RequestBody } from './answer.ts';
+import { type ControlAnswer, createJob, getJob, listJobs, stopJob } from './bedrock-control.ts';
+import { type CreateInput, type Job, JobStore } from './bedrock-jobs.ts';
+import { type AnswerHook, answerModel, type Operation } from './bedrock-models.ts';
+import {
+  type BedrockChanges,
+  type BedrockFault,
+  type BedrockSettings,
+  changeBedrockSettings,
+} from './bedrock-settings.ts';
+import { type SimulatedS3, startS3Server } from './s3.ts';
+import { type Listening, listenOnLoopback, type ReceivedRequest } from './s3-listening.ts';
+import type { S3Options } from './s3-settings.ts';
+import { checkSignature } from './s3-signature.ts';
+
+/** Exact counts of the requests that were answered, and of what was billed. */
+export interface BedrockCounters {
+  create: number;
+  get: number;
+  list: number;
+  stop: number;
+  converse: number;
+  invoke: number;
+  /** Most immediate calls at once. */
+  max_running: number;
+  immediate_input_tokens: number;
+  immediate_output_tokens: number;
+}
+
+/** A simulated Amazon Bedrock (jobs and runtime at one address) with its S3. */
+export interface SimulatedBedrock extends Listening {
+  readonly s3: SimulatedS3;
+  readonly counters: Readonly<BedrockCounters>;
+  readonly settings: Readonly<BedrockSettings>;
+  /** Jobs, oldest first, brought to where they are by now. */
+  jobs(): readonly Job[];
+  /** Changes options at once. Throws zod's error and then changes nothing. */
+  configure(options: LiveBedrockOptions): void;
+  /** Takes every job one step further, when `job_ms` is null. */
+  advance(): void;
+}
+
+export interface LiveBedrockOptions extends BedrockChanges {
+  /** The text to answer a native body with, for example a recorded one. */
+  answer?: AnswerHook | null;
+}
+
+/** Starts both servers on loopback. Throws zod's error for wrong options. */
+export async function startBedrockServer(
+  options: LiveBedrockOptions & { port?: number; s3?: S3Options & { port?: number } } = {},
+): Promise<SimulatedBedrock> {
+  const { port, s3: s3Options = {}, ...live } = options;
+  const server = new BedrockServer();
+  server.configure(live);
+  const { region, caller } = server.settings;
+  const s3 = await startS3Server({ region, caller, ...s3Options });
+  server.s3 = s3;
+  const listening = await listenOnLoopback((received) => server.answer(received), port);
+  return {
+    ...listening,
+    s3,
+    counters: server.counters,
+    get settings() {
+      return server.settings;
+    },
+    jobs: () => server.settledJobs(),
+    configure: (changes) => server.configure(changes),
+    advance: () => server.advance(),
+    async stop() {
+      await Promise.all([listening.stop(), s3.stop()]);
+    },
+  };
+}
+
+type Wanted =
+  | { on: 'create' | 'list' }
+  | { on: 'get' | 'stop'; job: string }
+  | { on: Operation; model: string }
+  | { on: 'unknown' };
+
+class BedrockServer {
+  settings: BedrockSettings = changeBedrockSettings({});
+  s3: SimulatedS3 | null = null;
+  readonly store = new JobStore();
+  readonly counters: BedrockCounters = {
+    create: 0,
+    get: 0,
+    list: 0,
+    stop: 0,
+    converse: 0,
+    invoke: 0,
+    max_running: 0,
+    immediate_input_tokens: 0,
+    immediate_output_tokens: 0,
+  };
+  #hook: AnswerHook | null = null;
+  #used = new Map<BedrockFault, number>();
+  #running = 0;
+
+  configure({ answer, ...changes }: LiveBedrockOptions): void {
+    this.settings = changeBedrockSettings(changes, this.settings);
+    if (answer !== undefined) this.#hook = answer;
+    if (changes.faults !== undefined) this.#used.clear();
+  }
+
+  advance(): void {
+    for (const job of this.store.jobs.values()) job.steps += 1;
+    this.settledJobs();
+  }
+
+  settledJobs(): readonly Job[] {
+    if (this.s3 !== null) this.store.settle(this.settings, this.s3.store, this.#hook, Date.now());
+    return [...this.store.jobs.values()];
+  }
+
+  answer(received: ReceivedRequest): void {
+    const nowMs = Date.now();
+    const { caller, region } = this.settings;
+    const problem = caller === null ? null : checkSignature(received, caller, { region, service: 'bedrock' }, nowMs);
+    if (problem !== null) {
+      reply(received, { ok: false, name: problem.runtimeName, status: 403, message: problem.message });
+      return;
+    }
+    const wanted = wantedBy(received);
+    if (wanted.on === 'unknown') {
+      reply(received, { ok: false, name: 'UnknownOperationException', status: 404, message: '' });
+      return;
+    }
+    this.counters[wanted.on] += 1;
+    this.settledJobs();
+    const fault = this.#faultFor(wanted.on);
+    if (typeof fault === 'object' && fault !== null) {
+      const { name, status, message, retry_after: retryAfter } = fault;
+      reply(received, { ok: false, name, status, message, retryAfter });
+      return;
+    }
+    if (fault === 'hang') return;
+    if (fault === 'reset') {
+      received.response.destroy();
+      return;
+    }
+    if (wanted.on === 'converse' || wanted.on === 'invoke') this.#call(received, wanted.on, wanted.model, fault);
+    else send(received, this.#control(received, wanted, nowMs), fault);
+  }
+
+  #faultFor(on: string): BedrockFault['fault'] | null {
+    for (const entry of this.settings.faults) {
+      const used = this.#used.get(entry) ?? 0;
+      if ((entry.on !== on && entry.on !== 'any') || (entry.times !== null && used >= entry.times)) continue;
+      this.#used.set(entry, used + 1);
+      return entry.fault;
+    }
+    return null;
+  }
+
+  #control({ url, body }: ReceivedRequest, wanted: Wanted, nowMs: number): ControlAnswer {
+    const { store, settings } = this;
+    switch (wanted.on) {
+      case 'create':
+        return createJob(store, JSON.parse(body.toString()) as CreateInput, settings, nowMs);
+      case 'list':
+        return listJobs(store, url.searchParams, settings, nowMs);
+      case 'get':
+        return getJob(store, wanted.job, settings, nowMs);
+      case 'stop':
+        return stopJob(store, wanted.job, settings, nowMs);
+      default:
+        return { ok: false, name: 'InternalServerException', status: 500, message: '' };
+    }
+  }
+
+  /** One immediate call, after its latency. */
+  #call(received: ReceivedRequest, operation: Operation, model: string, fault: string | null): void {
+    const { slots, latency_ms: latencyMs, models } = this.settings;
+    if (slots !== null && this.#running >= slots) {
+      const message = 'Too many requests, please wait before trying again.';
+      reply(received, { ok: false, name: 'ThrottlingException', status: 429, message });
+      return;
+    }
+    if (models !== null && !models.includes(model)) {
+      const message = 'The provided model identifier is invalid.';
+      reply(received, { ok: false, name: 'ValidationException', status: 400, message });
+      return;
+    }
+    this.#running += 1;
+    this.counters.max_running = Math.max(this.counters.max_running, this.#running);
+    const finish = () => {
+      this.#running -= 1;
+      if (!received.response.destroyed) this.#finish(received, operation, model, fault);
+    };
+    if (latencyMs === 0) finish();
+    else setTimeout(finish, latencyMs);
+  }
+
+  #finish(received: ReceivedRequest, operation: Operation, model: string, fault: string | null): void {
+    const body = parse(received.body);
+    const answer = answerModel(operation, model, body, this.settings, this.#hook);
+    if (!answer.ok) {
+      reply(received, { ok: false, name: 'ValidationException', status: answer.status, message: answer.message });
+      return;
+    }
+    this.counters.immediate_input_tokens += answer.inputTokens;
+    this.counters.immediate_output_tokens += answer.outputTokens;
+    const hasCounts = this.settings.usage !== 'absent' && operation === 'invoke';
+    const counts = hasCounts ? { 'x-amzn-bedrock-input-token-count': String(answer.inputTokens) } : {};
+    send(received, { ok: true, body: answer.output }, fault, counts);
+  }
+}
+
+function wantedBy({ method, url }: ReceivedRequest): Wanted {
+  const [, first = '', id = '', last = ''] = url.pathname.split('/').map(decodeURIComponent);
+  if (first === 'model-invocation-jobs' && method === 'GET') return { on: 'list' };
+  if (first === 'model-invocation-job' && id === '' && method === 'POST') return { on: 'create' };
+  if (first === 'model-invocation-job' && method === 'GET') return { on: 'get', job: id };
+  if (first === 'model-invocation-job' && last === 'stop' && method === 'POST') return { on: 'stop', job: id };
+  if (first === 'model' && method === 'POST' && (last === 'converse' || last === 'invoke'))
+    return { on: last, model: id };
+  return { on: 'unknown' };
+}
+
+function parse(body: Buffer): RequestBody {
+  try {
+    return JSON.parse(body.toString()) as RequestBody;
+  } catch {
+    return {};
+  }
+}
+
+/** Sends an answer as the fault wants it spoilt. */
+function send(received: ReceivedRequest, answer: ControlAnswer, fault: string | null, headers = {}): void {
+  const { response } = received;
+  if (fault === 'lose_answer') {
+    response.destroy();
+    return;
+  }
+  if (fault === 'html') raw(received, '<html>Bad gateway</html>');
+  else if (fault === 'empty') raw(received, '');
+  else if (fault === 'truncated') raw(received, JSON.stringify(answer.ok ? answer.body : {}).slice(0, -10));
+  else if (answer.ok && fault === 'unknown_status')
+    reply(received, { ok: true, body: { ...answer.body, status: 'Pondering' } });
+  else if (answer.ok && fault === 'backward_status')
+    reply(received, { ok: true, body: { ...answer.body, status: 'Submitted' } });
+  else reply(received, answer, headers);
+}
+
+function raw({ response }: ReceivedRequest, text: string): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(text);
+}
+
+function reply({ response }: ReceivedRequest, answer: ControlAnswer, headers: Record<string, string> = {}): void {
+  const common = { 'content-type': 'application/json', 'x-amzn-requestid': randomUUID(), ...headers };
+  if (answer.ok) {
+    response.writeHead(200, common);
+    response.end(JSON.stringify(answer.body));
+    return;
+  }
+  const retry =
+    answer.retryAfter === null || answer.retryAfter === undefined ? {} : { 'retry-after': answer.retryAfter };
+  response.writeHead(answer.status, { ...common, ...retry, 'x-amzn-errortype': answer.name });
+  response.end(JSON.stringify({ message: answer.message }));
+}
