@@ -107,8 +107,9 @@ export function shardSettleContract(subject: Subject): void {
       const abandoned = { state: 'abandoned' as const, nextAt: NOW + 50 };
       expect(await store.shards.get('batch_1-s0')).toEqual(shardRow('batch_1', 0, abandoned));
       expect(await openWork(store)).toBe(2);
+      await store.shards.save('batch_1-s0', 'worker', { endedAt: NOW + 2 });
       expect(await settle(store, 'batch_1-s0', { now: NOW + 6 })).toBe(true);
-      expect(await store.shards.get('batch_1-s0')).toMatchObject({ state: 'done', endedAt: NOW + 6 });
+      expect(await store.shards.get('batch_1-s0')).toMatchObject({ state: 'done', endedAt: NOW + 2 });
       expect(await openWork(store)).toBe(2);
     });
 
