@@ -30,9 +30,10 @@ export function pollSeconds(ageSeconds: number, minSeconds: number, unit: number
   return Math.max(minSeconds, Math.round(base * (0.8 + 0.4 * unit)));
 }
 
-/** Seconds until a refused submit is tried again: doubling from fifteen seconds to a quarter of an hour, jittered. */
+/** Seconds until a refused submit is tried again: doubling from twice `minSeconds` to a quarter of an hour, jittered. */
 export function requeueSeconds(tries: number, minSeconds: number, unit: number): number {
-  return Math.max(minSeconds, Math.round(Math.min(900, 15 * 2 ** Math.min(tries, 10)) * (0.5 + unit / 2)));
+  const bound = Math.min(900, minSeconds * 2 ** Math.min(tries + 1, 10));
+  return Math.max(minSeconds, Math.round(bound * (0.5 + unit / 2)));
 }
 
 /**
