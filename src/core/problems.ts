@@ -72,8 +72,12 @@ function flatten(
     }
     if (issue.code === 'invalid_union' && issue.errors.length > 0) {
       const branches = issue.errors.map((errors) => flatten(errors, path, refused));
-      // The variant that was meant is most likely the one with the least wrong.
-      return branches.reduce((best, branch) => (branch.length < best.length ? branch : best));
+      // The variant that was meant is most likely of the value's type, and the one with the least wrong.
+      const whole = formatPath(path);
+      const inside = branches.filter((branch) => branch.some((problem) => problem.path !== whole));
+      return (inside.length > 0 ? inside : branches).reduce((best, branch) =>
+        branch.length < best.length ? branch : best,
+      );
     }
     return [{ path: formatPath(path), message: issue.message }];
   });

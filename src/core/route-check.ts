@@ -1,5 +1,6 @@
 import {
   REFUSED_ROUTE_FIELDS,
+  type Rescue,
   ROUTE_DEPTH_MAX,
   ROUTE_NODES_MAX,
   type Route,
@@ -11,6 +12,7 @@ import { compileQuery } from './conditions.ts';
 import { parsePath } from './path.ts';
 import { type Checked, check, formatPath, type Path, type Problem } from './problems.ts';
 import { readAddress } from './target-address.ts';
+import { durationSeconds } from './window.ts';
 
 /**
  * Parses a routing config and names everything wrong with it at once. `providers` are the names that exist; null skips
@@ -31,6 +33,7 @@ export function checkRoute(value: unknown, providers: ReadonlySet<string> | null
   if (!checked.ok) return checked;
   const problems: Problem[] = [];
   checkNode(checked.value, path, { providers, problems });
+  if (checked.value.rescue !== undefined) checkRescue(checked.value.rescue, path, { providers, problems });
   return problems.length === 0 ? checked : { ok: false, problems };
 }
 
@@ -165,6 +168,26 @@ function checkLeaf(node: Route, path: Path, work: Work): void {
   const known = [...work.providers];
   const hint = suggestion(provider, known) || ` Configured: ${known.slice(0, 20).join(', ') || 'none'}.`;
   report(work, [...path, field], `there is no provider '${provider.slice(0, 64)}'.${hint}`);
+}
+
+function checkRescue({ after, to }: Rescue, path: Path, work: Work): void {
+  const at = [...path, 'rescue'];
+  if (after === undefined && to === undefined) {
+    report(work, at, 'says nothing: give `after`, when lines are called back, or `to`, where they go, or both');
+  }
+  if (after !== undefined && durationSeconds(after) === null) report(work, [...at, 'after'], 'must be at most 30d');
+  const isList = Array.isArray(to);
+  for (const [index, target] of rescueTargets({ to }).entries()) {
+    const place = [...at, 'to', ...(isList ? [index] : [])];
+    checkDrops(target, place, work);
+    checkLeaf(target, place, work);
+  }
+}
+
+/** The targets of a rescue, in order, however they were written. */
+export function rescueTargets(rescue: Pick<Rescue, 'to'> | undefined): readonly Route[] {
+  const to = rescue?.to ?? [];
+  return Array.isArray(to) ? to : [to];
 }
 
 function checkDrops(node: Route, path: Path, work: Work): void {

@@ -4,7 +4,9 @@ import { compileQuery, type Query } from './conditions.ts';
 import { type Failure, refusal } from './failure.ts';
 import type { Candidate, ParamRules, RetryRule } from './lane.ts';
 import type { ModelNames, TargetResolution } from './model-names.ts';
+import { rescueTargets } from './route-check.ts';
 import { readAddress } from './target-address.ts';
+import { durationSeconds } from './window.ts';
 
 /** What a route comes down to for one model and endpoint; targets that cannot take part are already gone. */
 export type Step =
@@ -12,6 +14,8 @@ export type Step =
   | { kind: 'chain'; steps: readonly Step[]; enterOn: 'any' | readonly number[] }
   | Balance
   | { kind: 'choose'; cases: readonly { test: Query; step: Step }[]; otherwise: Step }
+  /** At the root only: `first`, and where its lines go after trouble; `afterSeconds` after the batch's creation. */
+  | { kind: 'rescue'; first: Step; spares: readonly Step[]; afterSeconds: number | null }
   | { kind: 'refuse'; failure: Failure };
 
 export interface Balance {
@@ -54,7 +58,14 @@ interface Work {
 
 /** Prepares `route` for the lines of one model and endpoint. `id` names the route among those of the batch. */
 export function compileRoute(route: Route, id: string, work: Work): Step {
-  return compileNode(route, id, ROOT, work);
+  const first = compileNode(route, id, ROOT, work);
+  const { rescue } = route;
+  if (rescue === undefined || first.kind === 'refuse') return first;
+  const inherited: Inherited = { ...inherit(route, ROOT), mode: 'immediate' };
+  const spares = rescueTargets(rescue)
+    .map((target) => compileLeaf(target, inherit(target, inherited), work))
+    .filter((step) => step.kind !== 'refuse');
+  return { kind: 'rescue', first, spares, afterSeconds: durationSeconds(rescue.after ?? '') };
 }
 
 /** The step of a line that goes to one target without a route. */
@@ -71,6 +82,7 @@ export function routeNeedsBody(route: Route): boolean {
 
 /** Whether the lanes of `route` depend on what its targets' names mean, because a target names no provider. */
 export function routeLeavesProviderOpen(route: Route): boolean {
+  if (rescueTargets(route.rescue).some(routeLeavesProviderOpen)) return true;
   if (route.targets !== undefined) return route.targets.some(routeLeavesProviderOpen);
   return addressOf(route).provider === null;
 }

@@ -118,6 +118,7 @@ interface Walk {
   trail: string;
   shared: number;
   failure: Failure | null;
+  rescueAfterSeconds: number | null;
   bytes: number;
   subject: Subject;
   pickers: Map<string, WeightedPicker>;
@@ -132,7 +133,8 @@ function startWalk(
 ): Walk {
   const params = line.body ?? { model: line.model };
   const subject = { params, metadata: metadata ?? {}, url: { pathname: line.endpoint } };
-  return { stops: [], trail: '', shared: 1, failure: null, bytes: line.bytes, subject, pickers, takeTurns };
+  const nothingYet = { stops: [], trail: '', shared: 1, failure: null, rescueAfterSeconds: null };
+  return { ...nothingYet, bytes: line.bytes, subject, pickers, takeTurns };
 }
 
 /** Adds the stops of `step`. `counted`: lines take turns here; spare members of a balanced group do not. */
@@ -155,6 +157,12 @@ function visit(step: Step, enterOn: EnterOn, counted: boolean, walk: Walk): void
     }
     case 'balance':
       visitBalance(step, enterOn, counted, walk);
+      return;
+    case 'rescue':
+      visit(step.first, enterOn, counted, walk);
+      walk.rescueAfterSeconds = step.afterSeconds;
+      // A rescue is nobody's first target: without one, its lines are refused.
+      if (walk.stops.length > 0) for (const spare of step.spares) visit(spare, 'trouble', false, walk);
       return;
     default:
       step satisfies never;
@@ -196,7 +204,8 @@ function pick(step: Balance, walk: Walk): number {
 function toLane(walk: Walk): Lane {
   if (walk.stops.length === 0) return { kind: 'refuse', failure: walk.failure ?? noTarget() };
   const candidates = walk.stops.map(({ candidate, enterOn }) => ({ ...candidate, enterOn }));
-  return { kind: 'run', candidates, shared: walk.shared };
+  const { shared, rescueAfterSeconds } = walk;
+  return { kind: 'run', candidates, shared, ...(rescueAfterSeconds !== null && { rescueAfterSeconds }) };
 }
 
 function noTarget(): Failure {

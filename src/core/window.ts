@@ -6,8 +6,12 @@ const WINDOW_SECONDS_MAX = 30 * 86_400;
  * null when it does not parse.
  */
 export function windowSeconds(window: string, immediateSeconds: number): number | null {
-  if (window === 'immediate') return immediateSeconds;
-  const match = /^([1-9]\d{0,5})([mhd])$/.exec(window);
+  return window === 'immediate' ? immediateSeconds : durationSeconds(window);
+}
+
+/** Seconds of a whole number of minutes, hours or days up to 30 days (`90m`, `20h`); null when it does not parse. */
+export function durationSeconds(text: string): number | null {
+  const match = /^([1-9]\d{0,5})([mhd])$/.exec(text);
   if (!match) return null;
   const seconds = Number(match[1]) * UNITS[match[2] as keyof typeof UNITS];
   return seconds <= WINDOW_SECONDS_MAX ? seconds : null;

@@ -8,6 +8,7 @@ import { ENDPOINTS } from './endpoint.ts';
 export const ROUTE_DEPTH_MAX = 8;
 export const ROUTE_NODES_MAX = 64;
 export const ROUTE_RETRIES_MAX = 5;
+const RESCUE_TARGETS_MAX = 8;
 /** Names of one tenant's routes; a slash would look like `provider/model`. */
 export const ROUTE_NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/;
 export const ROUTE_NAME_RULE = 'use 1 to 128 letters, digits, . _ : or -, starting with a letter or digit';
@@ -35,12 +36,13 @@ export const strategySchema = z.strictObject({
   default: z.string().min(1).max(128).optional(),
 });
 
-export const routeSchema = z
+/** A node below the root: a target, or a group of them. */
+const routeNodeSchema = z
   .strictObject({
     name: z.string().min(1).max(128).optional(),
     strategy: strategySchema.optional(),
     get targets() {
-      return z.array(routeSchema).min(1).max(ROUTE_NODES_MAX).optional();
+      return z.array(routeNodeSchema).min(1).max(ROUTE_NODES_MAX).optional();
     },
     provider: z.string().min(1).max(128).optional(),
     model: z.string().min(1).max(256).optional(),
@@ -52,15 +54,34 @@ export const routeSchema = z
     override_params: params.optional(),
     drop_params: z.array(z.string().min(1).max(256)).max(64).optional(),
   })
+  .openapi('RouteTarget');
+
+const rescueTargetSchema = routeNodeSchema.omit({ strategy: true, targets: true });
+
+const rescueSchema = z.strictObject({
+  after: z
+    .string()
+    .regex(/^[1-9]\d{0,5}[mhd]$/, 'use a number of minutes, hours or days, such as 90m, 20h or 2d')
+    .optional(),
+  to: z.union([rescueTargetSchema, z.array(rescueTargetSchema).min(1).max(RESCUE_TARGETS_MAX)]).optional(),
+});
+
+export const routeSchema = z
+  .strictObject({
+    ...routeNodeSchema.shape,
+    /** Where lines go that a provider batch failed or did not finish, and when they are called back from it. */
+    rescue: rescueSchema.optional(),
+  })
   .openapi('RouteConfig');
 
 export type Route = z.infer<typeof routeSchema>;
+export type Rescue = z.infer<typeof rescueSchema>;
 export type Strategy = z.infer<typeof strategySchema>;
 
 const HOOKS = 'guardrails and mutators are not supported; remove it and check results after the batch';
 const CREDENTIALS = 'credentials belong to the server: name a configured `provider` instead and remove it';
 
-/** Fields of a Portkey config that have no meaning here (yet), with what to do instead. */
+/** Fields that have no meaning here (yet) or in their place, with what to do instead. */
 export const REFUSED_ROUTE_FIELDS: Readonly<Record<string, string>> = {
   cache: 'caching of answers is not supported by this version; remove it',
   sticky: 'sticky assignment is not supported; remove it: the same file and route always split the same way',
@@ -81,6 +102,7 @@ export const REFUSED_ROUTE_FIELDS: Readonly<Record<string, string>> = {
   deployments: 'deployments are set by the operator on the provider; name that `provider` and remove it',
   metadata: 'metadata belongs to the batch, not to the route; send it with the batch',
   max_attempts: 'the name is `attempts`',
+  rescue: 'belongs to the route as a whole; write it at the top of the route, beside its `strategy` or `provider`',
   use_retry_after_headers: 'the name is `use_retry_after_header`',
 };
 

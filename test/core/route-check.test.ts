@@ -50,6 +50,16 @@ describe('a routing config', () => {
         ],
       },
     ],
+    ['a rescue with one target', { ...leaf, rescue: { after: '20h', to: { provider: 'pool', model: 'small' } } }],
+    [
+      'a rescue with several targets',
+      {
+        strategy: { mode: 'single' },
+        targets: [leaf],
+        rescue: { to: [{ ...leaf, mode: 'batch', drop_params: ['a'] }, { model: '@pool/small' }] },
+      },
+    ],
+    ['a rescue with a time only', { ...leaf, rescue: { after: '90m' } }],
   ])('may be %s', (_name, config) => {
     expect(checkRoute(config, providers)).toEqual({ ok: true, value: config });
   });
@@ -141,6 +151,48 @@ describe('a routing config', () => {
       'targets[1].targets',
       /capacity/,
     ],
+    ['an empty rescue', { ...leaf, rescue: {} }, 'rescue', /`after`.*`to`/],
+    ['a rescue after no time', { ...leaf, rescue: { after: '20' } }, 'rescue.after', /such as 90m, 20h or 2d/],
+    ['a rescue after months', { ...leaf, rescue: { after: '31d' } }, 'rescue.after', /at most 30d/],
+    ['a rescue to a route', { ...leaf, rescue: { to: 'mini' } }, 'rescue.to', /object/],
+    ['a rescue to nothing', { ...leaf, rescue: { to: [] } }, 'rescue.to', /./],
+    [
+      'a rescue to an unknown provider',
+      { ...leaf, rescue: { to: { provider: 'opnai' } } },
+      'rescue.to.provider',
+      /Did you mean 'openai'/,
+    ],
+    [
+      'an unknown provider among several',
+      { ...leaf, rescue: { to: [leaf, { model: '@nowhere/x' }] } },
+      'rescue.to[1].model',
+      /no provider 'nowhere'/,
+    ],
+    [
+      'a broken path of a rescue',
+      { ...leaf, rescue: { to: { ...leaf, drop_params: ['a..b'] } } },
+      'rescue.to.drop_params[0]',
+      /is not a path/,
+    ],
+    [
+      'a rescue to targets of targets',
+      { ...leaf, rescue: { to: { strategy: { mode: 'single' }, targets: [leaf] } } },
+      'rescue.to.strategy',
+      /Known fields: name, provider/,
+    ],
+    [
+      'a misspelt field of a rescue',
+      { ...leaf, rescue: { to: [{ ...leaf, providr: 'x', weigth: 1 }] } },
+      'rescue.to[0].providr',
+      /Did you mean 'provider'/,
+    ],
+    [
+      'a rescue below the top',
+      { strategy: { mode: 'single' }, targets: [{ ...leaf, rescue: { after: '1h' } }] },
+      'targets[0].rescue',
+      /`rescue`: belongs to the route as a whole/,
+    ],
+    ['a rescue of a rescue', { ...leaf, rescue: { to: { ...leaf, rescue: {} } } }, 'rescue.to.rescue', /as a whole/],
     ['something that is no object', 'mini', '', /object/],
     ['null', null, '', /object/],
   ])('is refused for %s', (_name, config, path, message) => {

@@ -131,9 +131,12 @@ describe('/v1/routes', () => {
     const document = (await (await harness.send('GET', '/openapi.json')).json()) as {
       components: { schemas: Record<string, { properties?: Record<string, unknown> }> };
     };
-    const schema = document.components.schemas.RouteConfig;
-    expect(Object.keys(schema?.properties ?? {})).toContain('override_params');
-    expect(JSON.stringify(schema?.properties?.targets)).toContain('#/components/schemas/RouteConfig');
+    const { RouteConfig: root, RouteTarget: node } = document.components.schemas;
+    expect(Object.keys(root?.properties ?? {})).toEqual(expect.arrayContaining(['override_params', 'rescue']));
+    expect(Object.keys(node?.properties ?? {})).not.toContain('rescue');
+    for (const { targets } of [root?.properties ?? {}, node?.properties ?? {}]) {
+      expect(JSON.stringify(targets)).toContain('#/components/schemas/RouteTarget');
+    }
   });
 });
 
