@@ -81,6 +81,8 @@ export interface BatchSubject {
   secret: string;
   /** Fewest lines the service takes; 1 when absent. */
   linesMin?: number;
+  /** Where a token can be read: on each remote object (default), or only in the results of a batch that has ended. */
+  tokensIn?: 'objects' | 'results';
   simulator: BatchSimulator;
   stop(): Promise<void>;
 }

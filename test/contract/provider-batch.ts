@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BatchResult, RemoteObject } from '../../providers/contract.ts';
-import { arm, Bench, type BatchSubject, failureOf, gather, keysOf, type OpenBench } from './provider-batch-setup.ts';
+import { arm, type BatchSubject, Bench, failureOf, gather, keysOf, type OpenBench } from './provider-batch-setup.ts';
 import { describeBatchTrouble } from './provider-batch-trouble.ts';
 
 export type { BatchFaults, BatchSimulator, BatchSubject } from './provider-batch-setup.ts';
@@ -89,8 +89,9 @@ function describeLife(open: OpenBench): void {
     expect(await bench.api.find('weir-shard-1', {}, bench.call())).not.toBeNull();
   });
 
-  it('answers one batch, always the same, where one token was submitted twice', async () => {
+  it('answers one batch, always the same, where one token was submitted twice', async (context) => {
     const bench = await open();
+    if (bench.subject.tokensIn === 'results') context.skip('running batches do not tell their token');
     await bench.simulator.hold();
     const first = await bench.submit();
     const second = await bench.submit();
@@ -188,8 +189,9 @@ function describeEnds(open: OpenBench): void {
 }
 
 function describeTraces(open: OpenBench): void {
-  it('lists what is ours and nothing else', async () => {
+  it('lists what is ours and nothing else', async (context) => {
     const bench = await open();
+    if (bench.subject.tokensIn === 'results') context.skip('running batches do not tell their token');
     await bench.simulator.addForeign();
     expect(await inventoryOf(bench)).toEqual([]);
     await bench.simulator.hold();
