@@ -9,7 +9,7 @@ import {
 import { isFields } from '../shared/error-body.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { checkResultsUrl, downloadLines } from './batch-results.ts';
-import { markerIn, markerOf, tokenIn } from './batch-token.ts';
+import { type Mark, markIn, markOf, tokenIn } from './batch-token.ts';
 import type { AnthropicAccess } from './client.ts';
 import { openControl } from './control.ts';
 import { type RemoteBatch, sizeOf } from './status.ts';
@@ -32,7 +32,7 @@ export async function findBatch(
   call: BatchCall,
 ): Promise<ProviderBatch | null> {
   if (refs.batch_id !== undefined && refs.token === token) return { id: refs.batch_id, refs };
-  const marker = await markerOf(token);
+  const mark = await markOf(token);
   const submittedMs = refs.token === token && refs.submitted_ms !== undefined ? Number(refs.submitted_ms) : null;
   const from = submittedMs === null ? call.nowMs - lookBackMs : submittedMs - earlierMs;
   const until = submittedMs === null ? Number.POSITIVE_INFINITY : submittedMs + laterMs;
@@ -44,19 +44,24 @@ export async function findBatch(
     if (batch.createdMs > until || (lines !== null && sizeOf(batch) !== lines)) continue;
     if (batch.status !== 'ended') isUnclear = true;
     // The oldest one wins, so that the answer does not change.
-    else if ((await markerOfBatch(batch, access, call)) === marker) found = batch;
+    else if (isMarked(await firstCustomId(batch, access, call), mark)) found = batch;
   }
   if (found !== null) return { id: found.id, refs: { ...refs, token, batch_id: found.id } };
   if (isUnclear) throw new ProviderError(unclear(access));
   return null;
 }
 
-/** The marker of a batch that has ended: that of its first result. null when it has none, or no results. */
-async function markerOfBatch(batch: RemoteBatch, access: AnthropicAccess, call: BatchCall): Promise<string | null> {
+function isMarked(customId: string | null, { token, hash }: Mark): boolean {
+  const carried = customId === null ? null : markIn(customId);
+  return carried !== null && (carried === token || carried === hash);
+}
+
+/** The custom_id of the first result of a batch that has ended; null when there is none. */
+async function firstCustomId(batch: RemoteBatch, access: AnthropicAccess, call: BatchCall): Promise<string | null> {
   if (batch.resultsUrl === null || batch.isArchived) return null;
   for await (const { text } of downloadLines(checkResultsUrl(batch.resultsUrl, access), access, call)) {
     const line = text === null ? null : parse(text);
-    return isFields(line) && typeof line.custom_id === 'string' ? markerIn(line.custom_id) : null;
+    return isFields(line) && typeof line.custom_id === 'string' ? line.custom_id : null;
   }
   return null;
 }
@@ -70,13 +75,13 @@ function parse(text: string): unknown {
 }
 
 /**
- * Batches of ours. Only those that have ended can be told from somebody else's, by the token in their results; a token too
- * long to be carried whole cannot be told at all.
+ * Batches of ours. Only those that have ended can be told from somebody else's, by the token in their results; a token that
+ * is carried as a hash cannot be told at all.
  */
 export async function* listOurs(access: AnthropicAccess, call: BatchCall): AsyncGenerator<RemoteObject> {
   for await (const { batch } of (await openControl(access, call)).list()) {
-    const marker = batch.status === 'ended' ? await markerOfBatch(batch, access, call) : null;
-    const token = marker === null ? null : tokenIn(marker);
+    const customId = batch.status === 'ended' ? await firstCustomId(batch, access, call) : null;
+    const token = customId === null ? null : tokenIn(customId);
     if (token === null) continue;
     const createdAt = Math.floor(batch.createdMs / 1000);
     yield { kind: 'batch', id: batch.id, token, createdAt, refs: { token, batch_id: batch.id }, live: false };

@@ -1,3 +1,5 @@
+import { endFor, type Mark } from './batch-token.ts';
+
 /** How a line of `BatchApi.line` begins: the key follows, then a quotation mark. */
 export const linePrefix = '{"custom_id":"';
 
@@ -10,10 +12,10 @@ const chunkBytes = 65_536;
 
 /**
  * The body of a create call, written while it is sent: the lines as the elements of `requests`, each custom_id ended with
- * `markerEnd`. Never holds more than a chunk or two.
+ * `the mark`. Never holds more than a chunk or two.
  */
-export async function* createBody(lines: AsyncIterable<Uint8Array>, markerEnd: Uint8Array): AsyncGenerator<Uint8Array> {
-  const writer = new LineWriter(markerEnd);
+export async function* createBody(lines: AsyncIterable<Uint8Array>, mark: Mark): AsyncGenerator<Uint8Array> {
+  const writer = new LineWriter(mark);
   let pieces: Uint8Array[] = [encoder.encode('{"requests":[')];
   let bytes = 0;
   for await (const chunk of lines) {
@@ -43,14 +45,14 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
 const comma = encoder.encode(',');
 
 class LineWriter {
-  readonly #markerEnd: Uint8Array;
+  readonly #mark: Mark;
   #isFirst = true;
   /** Bytes of the present line so far; 0 at its beginning. */
   #position = 0;
   #isMarked = false;
 
-  constructor(markerEnd: Uint8Array) {
-    this.#markerEnd = markerEnd;
+  constructor(mark: Mark) {
+    this.#mark = mark;
   }
 
   *write(chunk: Uint8Array): Generator<Uint8Array> {
@@ -72,16 +74,17 @@ class LineWriter {
       if (!this.#isFirst) yield comma;
       this.#isFirst = false;
     }
-    const from = Math.max(0, linePrefix.length - this.#position);
+    const before = this.#position;
+    const from = Math.max(0, linePrefix.length - before);
     this.#position += piece.length;
-    const mark = this.#isMarked || from >= piece.length ? -1 : piece.indexOf(quote, from);
-    if (mark < 0) {
+    const end = this.#isMarked || from >= piece.length ? -1 : piece.indexOf(quote, from);
+    if (end < 0) {
       yield piece;
       return;
     }
     this.#isMarked = true;
-    if (mark > 0) yield piece.subarray(0, mark);
-    yield this.#markerEnd;
-    yield piece.subarray(mark);
+    if (end > 0) yield piece.subarray(0, end);
+    yield encoder.encode(endFor(before + end - linePrefix.length, this.#mark));
+    yield piece.subarray(end);
   }
 }

@@ -15,20 +15,20 @@ import { badResponse } from '../shared/openai-status.ts';
 import { findBatch, listOurs } from './batch-find.ts';
 import { createBody, linePrefix } from './batch-input.ts';
 import { checkResultsUrl, downloadLines } from './batch-results.ts';
-import { keyOf, markerEnd, markerOf } from './batch-token.ts';
+import { keyOf, markOf } from './batch-token.ts';
 import { type AnthropicAccess, contextOf } from './client.ts';
 import { openControl } from './control.ts';
 import { oversizedLine, resultOfLine } from './results.ts';
 import { progressOf, sizeOf } from './status.ts';
 
 /**
- * 100,000 requests and 256 MB of the whole body (Anthropic's batch guide), read as decimal and less what the markers add
- * to the lines: 32 bytes each.
+ * 100,000 requests and 256 MB of the whole body (Anthropic's batch guide), read as decimal and less what the marks add
+ * to the lines: at most 49 bytes each.
  */
 const limits: BatchLimits = {
   lines: 100_000,
   linesMin: null,
-  bytes: 252_000_000,
+  bytes: 250_000_000,
   lineBytes: null,
   jobs: null,
   enqueuedTokens: null,
@@ -76,7 +76,7 @@ async function submit(input: ShardInput, access: AnthropicAccess, call: BatchCal
     submitted_ms: String(call.nowMs),
   };
   await call.saved(refs);
-  const chunks = createBody(input.open(), markerEnd(await markerOf(input.token)));
+  const chunks = createBody(input.open(), await markOf(input.token));
   const { batch } = await control.create(streamOf(chunks));
   await call.saved({ batch_id: batch.id });
   return { id: batch.id, refs: { ...refs, batch_id: batch.id } };
@@ -110,8 +110,8 @@ async function* results(
   const { batch } = await (await openControl(access, call)).retrieve(id);
   if (batch.resultsUrl === null) throw new ProviderError(progressOf(batch, null).failure ?? notReady(access));
   const url = checkResultsUrl(batch.resultsUrl, access);
-  const marker = refs.token === undefined ? null : await markerOf(refs.token);
-  const readKey = (customId: string) => (marker === null ? customId : keyOf(customId, marker));
+  const mark = refs.token === undefined ? null : await markOf(refs.token);
+  const readKey = (customId: string) => (mark === null ? customId : keyOf(customId, mark));
   const endpoint = endpointOf(refs.endpoint);
   const context = contextOf(access, call);
   const given = new Given();
