@@ -12,17 +12,22 @@ const firstWaitMs = 100;
 /**
  * The bytes of a file, streamed. Its length is asked for first; a download that breaks or ends early goes on from there, by range
  * where the service has ranges, else by reading again and comparing what was read before. Rejects with ProviderError when the
- * file cannot be had whole.
+ * file cannot be had whole. Answers whether there was a length to check it by.
  */
-export async function* download(access: BatchAccess, fileId: string, call: BatchCall): AsyncGenerator<Uint8Array> {
+export async function* download(
+  access: BatchAccess,
+  fileId: string,
+  call: BatchCall,
+): AsyncGenerator<Uint8Array, { isVerified: boolean }> {
   const path = `${access.dialect.files}/${encodeURIComponent(fileId)}`;
-  const progress: ReadSoFar = { offset: 0, digest: createHash('sha256'), expected: await lengthOf(access, path, call) };
+  const expected = await lengthOf(access, path, call);
+  const progress: ReadSoFar = { offset: 0, digest: createHash('sha256'), expected, isVerified: expected !== null };
   let fruitless = 0;
   let waitMs = firstWaitMs;
   for (;;) {
     const before = progress.offset;
     const outcome = yield* readOn(access, `${path}/content`, progress, call);
-    if (outcome === 'whole') return;
+    if (outcome === 'whole') return { isVerified: progress.isVerified };
     fruitless = progress.offset > before ? 0 : fruitless + 1;
     if (fruitless >= fruitlessTries) throw outcome;
     await pause(waitMs, call.signal);
@@ -37,6 +42,8 @@ interface ReadSoFar {
   digest: Hash;
   /** Bytes of the whole file; null when the service does not say. */
   expected: number | null;
+  /** A length was told, by the file or by the answer, and has been reached. */
+  isVerified: boolean;
 }
 
 /** The file's length; null when the service does not tell. A refusal is told, a missing object may still have its content. */
@@ -65,6 +72,7 @@ async function* readOn(
     if (response.status === 206) toSkip = from - rangeStart(response, from, progress, access);
     const again = toSkip > 0 ? createHash('sha256') : null;
     const announced = announcedLength(response);
+    if (announced !== null) progress.isVerified = true;
     let received = 0;
     for await (const chunk of response.body ?? []) {
       patience.touch();
@@ -79,7 +87,10 @@ async function* readOn(
       const fresh = known === 0 ? chunk : chunk.subarray(known);
       progress.digest.update(fresh);
       progress.offset += fresh.length;
+      // The reader may take its time.
+      patience.end();
       yield fresh;
+      patience.touch();
     }
     if (announced !== null && received < announced) return incomplete(access, progress);
     return progress.expected !== null && progress.offset < progress.expected ? incomplete(access, progress) : 'whole';

@@ -1,6 +1,6 @@
 import { refusal } from '../../src/core/failure.ts';
 import { LineFramer } from '../../src/core/jsonl.ts';
-import { parseEndpoint } from '../../src/protocol/endpoint.ts';
+import { type Endpoint, parseEndpoint } from '../../src/protocol/endpoint.ts';
 import {
   type BatchApi,
   type BatchCall,
@@ -97,38 +97,54 @@ async function poll(access: BatchAccess, { id, refs }: ProviderBatch, call: Batc
   }
 }
 
-async function* results(
-  access: BatchAccess,
-  { id, refs }: ProviderBatch,
-  call: BatchCall,
-): AsyncGenerator<BatchResult> {
-  // Asked anew: the ids may have come after the poll that was persisted.
-  const batch = expectBatch(await ask(access, call, { method: 'get', path: pathOf(access, id) }), access);
-  const { state } = progressOf(batch, null, access.secrets, call.nowMs);
-  if (state === 'running') {
-    const failure = badResponse(
-      200,
-      `${access.provider} says that the batch is ${batch.status} again.`,
-      'batch_not_ended',
-    );
-    throw new ProviderError({ ...failure, kind: 'server_error' });
-  }
-  const files = [batch.outputFileId ?? refs.output_file_id, batch.errorFileId ?? refs.error_file_id];
+async function* results(access: BatchAccess, batch: ProviderBatch, call: BatchCall): AsyncGenerator<BatchResult> {
+  const { refs } = batch;
+  const remote = await endedBatch(access, batch, call);
+  const files = [remote?.outputFileId ?? refs.output_file_id, remote?.errorFileId ?? refs.error_file_id];
+  const endpoint = parseEndpoint(refs.endpoint ?? '') ?? remote?.endpoint ?? null;
+  let lines = 0;
+  let areVerified = true;
   for (const fileId of new Set(files)) {
-    if (fileId !== undefined && fileId !== '') yield* linesOf(access, fileId, batch, refs, call);
+    if (fileId === undefined || fileId === '') continue;
+    const read = yield* linesOf(access, fileId, endpoint, call);
+    lines += read.lines;
+    areVerified &&= read.isVerified;
   }
+  // Where no length tells that a file is whole, the counts must.
+  const counts = remote?.counts;
+  if (areVerified || !counts || lines >= counts.succeeded + counts.failed) return;
+  const message = `${access.provider} returned ${lines} lines of ${counts.succeeded + counts.failed}.`;
+  throw new ProviderError(badResponse(200, message, 'download_incomplete'));
+}
+
+/**
+ * The batch, asked anew: file ids may have come after the poll that was persisted. null when the service does not find it now
+ * but its files are known. Rejects when it says that it runs again.
+ */
+async function endedBatch(access: BatchAccess, batch: ProviderBatch, call: BatchCall): Promise<RemoteBatch | null> {
+  const { id, refs } = batch;
+  let remote: RemoteBatch;
+  try {
+    remote = expectBatch(await ask(access, call, { method: 'get', path: pathOf(access, id) }), access);
+  } catch (error) {
+    const isKnown = refs.output_file_id !== undefined || refs.error_file_id !== undefined;
+    if (isKnown && error instanceof ProviderError && error.failure.status === 404) return null;
+    throw error;
+  }
+  if (progressOf(remote, null, access.secrets, call.nowMs).state !== 'running') return remote;
+  const message = `${access.provider} says that the batch is ${remote.status.slice(0, 40)} again.`;
+  throw new ProviderError({ ...badResponse(200, message, 'batch_not_ended'), kind: 'server_error' });
 }
 
 async function* linesOf(
   access: BatchAccess,
   fileId: string,
-  batch: RemoteBatch,
-  refs: ProviderRefs,
+  endpoint: Endpoint | null,
   call: BatchCall,
-): AsyncGenerator<BatchResult> {
-  const endpoint = parseEndpoint(refs.endpoint ?? '') ?? batch.endpoint;
+): AsyncGenerator<BatchResult, { lines: number; isVerified: boolean }> {
   const context = contextOf(access, call);
   const decoder = new TextDecoder();
+  let lines = 0;
   let ready: BatchResult[] = [];
   const framer = new LineFramer(call.maxResponseBytes, (bytes, _offset, length) => {
     if (bytes === null) {
@@ -138,14 +154,23 @@ async function* linesOf(
     const text = decoder.decode(bytes);
     if (text.trim() !== '') ready.push(resultOfLine(text, endpoint, context, access.readers));
   });
-  for await (const chunk of download(access, fileId, call)) {
-    framer.push(chunk);
-    if (ready.length === 0) continue;
-    yield* ready;
-    ready = [];
+  const chunks = download(access, fileId, call);
+  let end: { isVerified: boolean } | null = null;
+  try {
+    while (end === null) {
+      const next = await chunks.next();
+      if (next.done) end = next.value;
+      if (next.done) framer.end();
+      else framer.push(next.value);
+      lines += ready.length;
+      yield* ready;
+      ready = [];
+    }
+  } finally {
+    // Whoever stops reading ends the download.
+    await chunks.return({ isVerified: false });
   }
-  framer.end();
-  yield* ready;
+  return { lines, isVerified: end.isVerified };
 }
 
 async function cancel(access: BatchAccess, { id }: ProviderBatch, call: BatchCall): Promise<void> {

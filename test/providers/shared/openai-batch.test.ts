@@ -1,0 +1,357 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readers } from '../../../providers/azure/results.ts';
+import { memberText } from '../../../providers/shared/openai-batch-json.ts';
+import { readBatch, readFile, readList } from '../../../providers/shared/openai-batch-object.ts';
+import { oversizedLine, resultOfLine } from '../../../providers/shared/openai-batch-results.ts';
+import { asBatchFailure, isQuotaFull, progressOf } from '../../../providers/shared/openai-batch-status.ts';
+import { refusal } from '../../../src/core/failure.ts';
+
+const context = { provider: 'p', secrets: ['sk-secret'], nowMs: 0 };
+const chat = '/v1/chat/completions';
+const now = 1_800_000_000;
+
+function lineOf(members: object) {
+  return resultOfLine(JSON.stringify({ id: 'batch_req_1', custom_id: 'k', ...members }), chat, context, readers);
+}
+
+function answered(body: unknown, status: unknown = 200) {
+  return { response: { status_code: status, request_id: 'req_1', body }, error: null };
+}
+
+const good = {
+  object: 'chat.completion',
+  model: 'gpt-4o-2024-05-13',
+  choices: [{ index: 0, finish_reason: 'stop', message: { role: 'assistant', content: 'hi', refusal: null } }],
+  usage: { prompt_tokens: 10, completion_tokens: 2, total_tokens: 12 },
+};
+
+describe('a line of a result file', () => {
+  it('is a success with a 200 and no error', () => {
+    expect(lineOf(answered(good))).toMatchObject({
+      key: 'k',
+      result: {
+        ok: true,
+        status: 200,
+        requestId: 'req_1',
+        servedModel: 'gpt-4o-2024-05-13',
+        finishReason: 'stop',
+        usage: { input_tokens: 10, output_tokens: 2 },
+        warnings: [],
+      },
+    });
+  });
+
+  it('keeps its body as it stands, numbers beyond a double and all', () => {
+    const body =
+      '{"model":"m","big":12345678901234567890.10,"choices":[{"message":{"content":"a\u2028b"}}],"usage":null}';
+    const text = `{"response": {"body": ${body} ,"status_code":200},"custom_id":"k","error":null}`;
+    const { result, raw } = resultOfLine(text, chat, context, readers);
+    expect(result.ok && result.body).toBe(body.replace('\u2028', '\\u2028'));
+    expect(raw).toBe(text);
+  });
+
+  it('is a failure when its answer is one, in whichever file it stands', () => {
+    const error = {
+      error: { message: 'too long: sk-secret', type: 'invalid_request_error', param: 'messages', code: null },
+    };
+    const { result } = lineOf(answered(error, 400));
+    expect(result).toMatchObject({ ok: false, requestId: 'req_1', failure: { kind: 'invalid_request', status: 400 } });
+    expect(JSON.stringify(result)).not.toContain('sk-secret');
+    expect(lineOf(answered(error, 429)).result).toMatchObject({ failure: { kind: 'rate_limited' } });
+    expect(lineOf(answered(error, 500)).result).toMatchObject({ failure: { kind: 'server_error' } });
+  });
+
+  it.each([
+    [{ code: 'batch_expired', message: 'over' }, 'expired', false],
+    [{ code: 'batch_cancelled', message: 'stopped' }, 'cancelled', false],
+    [{ code: 'request_timeout', message: 'slow' }, 'timeout', true],
+    [{ code: 'something_new', message: 'odd' }, 'server_error', true],
+    [{ code: 429, message: 'busy' }, 'rate_limited', true],
+    [{ code: '401', message: 'no' }, 'authentication', true],
+    ['broken', 'server_error', true],
+  ] as const)('with the error %j and no answer is %s', (error, kind, reachedProvider) => {
+    const { key, result } = lineOf({ response: null, error });
+    expect(key).toBe('k');
+    expect(result).toMatchObject({ ok: false, failure: { kind, reachedProvider } });
+  });
+
+  it('with both an answer and an error is a failure whose tokens count', () => {
+    const { result } = lineOf({ ...answered(good), error: { code: 'server_error', message: 'lost' } });
+    expect(result).toMatchObject({ ok: false, usage: { input_tokens: 10, output_tokens: 2 } });
+  });
+
+  it.each([
+    ['neither answer nor error', { response: null, error: null }],
+    ['an empty answer', answered({})],
+    ['no body', answered(undefined)],
+    ['a body that is text', answered('hello')],
+    ['an answer without choices', answered({ model: 'm', usage: good.usage })],
+  ])('with %s is a bad response', (_what, members) => {
+    expect(lineOf(members)).toMatchObject({ key: 'k', result: { ok: false, failure: { kind: 'bad_response' } } });
+  });
+
+  it.each(['', '{"custom_id":"k","resp', '[1]', 'null', '7', 'garbage'])('that is %j has no key', (text) => {
+    expect(resultOfLine(text, chat, context, readers)).toMatchObject({
+      key: null,
+      result: { ok: false, failure: { kind: 'bad_response' } },
+      raw: text,
+    });
+  });
+
+  it.each([undefined, '', null, 7])('with the custom_id %j names nobody', (id) => {
+    expect(lineOf({ ...answered(good), custom_id: id }).key).toBeNull();
+  });
+
+  it('takes a missing status and one that is text', () => {
+    expect(lineOf(answered(good, '200')).result.ok).toBe(true);
+    expect(lineOf({ response: { body: good }, error: null }).result).toMatchObject({
+      ok: true,
+      requestId: 'batch_req_1',
+    });
+    expect(lineOf(answered(good, 'fine')).result.ok).toBe(false);
+  });
+
+  it('tells missing and zero usage, and finish reasons', () => {
+    const noUsage = { ...good, usage: undefined };
+    expect(lineOf(answered(noUsage)).result).toMatchObject({
+      ok: true,
+      usage: null,
+      warnings: ['usage: not reported'],
+    });
+    const zeros = { ...good, usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 } };
+    expect(lineOf(answered(zeros)).result).toMatchObject({ warnings: [expect.stringContaining('zero')] });
+    const filtered = { ...good, choices: [{ finish_reason: 'content_filter', message: { content: null } }] };
+    expect(lineOf(answered(filtered)).result).toMatchObject({ ok: true, finishReason: 'content_filter' });
+    const tools = { ...good, choices: [{ finish_reason: 'tool_calls', message: { content: null, tool_calls: [] } }] };
+    expect(lineOf(answered(tools)).result).toMatchObject({ ok: true, finishReason: 'tool_calls' });
+    expect(lineOf(answered({ ...good, service_tier: 'batch' })).result).toMatchObject({ warnings: [] });
+  });
+
+  it('reads Azure’s blocked prompt', () => {
+    const error = { code: 'content_filter', message: 'blocked', innererror: { code: 'ResponsibleAIPolicyViolation' } };
+    expect(lineOf(answered({ error }, 400)).result).toMatchObject({
+      failure: { kind: 'invalid_request', code: 'content_filter' },
+    });
+  });
+
+  it('knows its endpoint by its own words when the batch forgot it', () => {
+    const read = (body: object) =>
+      resultOfLine(JSON.stringify({ custom_id: 'k', ...answered(body) }), null, context, readers);
+    const embeddings = { object: 'list', data: [{ embedding: [1] }], usage: { prompt_tokens: 1, total_tokens: 1 } };
+    expect(read(embeddings).result.ok).toBe(true);
+    expect(read({ object: 'response', output: [], status: 'completed' }).result.ok).toBe(true);
+    expect(read({ results: [{}] }).result.ok).toBe(true);
+    expect(read({ object: 'text_completion', choices: [{ text: 'x' }] }).result.ok).toBe(true);
+    expect(read(good).result.ok).toBe(true);
+  });
+
+  it('too long to be kept is a failure of nobody known', () => {
+    expect(oversizedLine(9, 'p')).toMatchObject({
+      key: null,
+      result: { ok: false, failure: { code: 'response_too_large' } },
+    });
+  });
+});
+
+describe('memberText', () => {
+  it('gives a member exactly as it stands, in any JSON', () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.nat(3), (object, indent) => {
+        const json = JSON.stringify(object, null, indent);
+        for (const [name, value] of Object.entries(JSON.parse(json) as Record<string, unknown>)) {
+          expect(JSON.parse(memberText(json, name) ?? 'null')).toEqual(value);
+        }
+      }),
+    );
+  });
+
+  it('reads escaped names, takes the last of two, and is not misled by strings', () => {
+    expect(memberText('{"b\\u006fdy": 1.50}', 'body')).toBe('1.50');
+    expect(memberText('{"body":1,"body":[2]}', 'body')).toBe('[2]');
+    expect(memberText('{"a":"}\\",{\\\\","body":{"x":"]"}}', 'body')).toBe('{"x":"]"}');
+    expect(memberText('[1]', 'body')).toBeNull();
+  });
+});
+
+describe('a batch object', () => {
+  function progress(fields: object, nowSeconds = now) {
+    const batch = readBatch({ id: 'b', ...fields });
+    if (batch === null) throw new Error('no batch');
+    return progressOf(batch, fields, ['sk-secret'], nowSeconds * 1000);
+  }
+
+  it.each([
+    ['validating', 'running', null],
+    ['Validating', 'running', null],
+    ['in_progress', 'running', null],
+    ['InProgress', 'running', null],
+    ['finalizing', 'running', null],
+    ['cancelling', 'running', null],
+    ['awaiting_capacity', 'running', null],
+    ['completed', 'ended', 'completed'],
+    ['Completed', 'ended', 'completed'],
+    ['expired', 'ended', 'expired'],
+    ['cancelled', 'ended', 'cancelled'],
+    ['canceled', 'ended', 'cancelled'],
+    ['failed', 'failed', 'failed'],
+    ['SUCCESS', 'ended', 'completed'],
+    ['TIMEOUT_EXCEEDED', 'ended', 'expired'],
+    ['CANCELLATION_REQUESTED', 'running', null],
+    ['QUEUED', 'running', null],
+  ])('with the status %s is %s', (status, state, reason) => {
+    expect(progress({ status, output_file_id: 'f' })).toMatchObject({
+      state: status === 'failed' ? 'ended' : state,
+      reason,
+      raw: status,
+    });
+    if (status === 'failed') expect(progress({ status })).toMatchObject({ state, reason });
+  });
+
+  it('is not over while its output is late, but not for ever', () => {
+    const late = { status: 'completed', completed_at: now, request_counts: { total: 3, completed: 3, failed: 0 } };
+    expect(progress(late, now + 60).state).toBe('running');
+    expect(progress(late, now + 601)).toMatchObject({ state: 'ended', refs: {} });
+    expect(progress({ ...late, output_file_id: '' }, now + 60).state).toBe('running');
+    expect(progress({ ...late, output_file_id: 'f' }, now + 60)).toMatchObject({
+      state: 'ended',
+      refs: { output_file_id: 'f' },
+    });
+    // Clocks may differ by minutes, and some services write milliseconds or ISO texts.
+    expect(progress({ ...late, completed_at: now * 1000 }, now - 500).state).toBe('running');
+    expect(progress({ ...late, completed_at: new Date(now * 1000).toISOString() }, now + 601).state).toBe('ended');
+    const undated = { status: 'completed', created_at: now };
+    expect(progress(undated, now + 86_400).state).toBe('running');
+    expect(progress(undated, now + 9 * 86_400).state).toBe('ended');
+  });
+
+  it('that has nothing to show is over at once', () => {
+    const none = { total: 2, completed: 0, failed: 0 };
+    expect(progress({ status: 'completed', completed_at: now, request_counts: none })).toMatchObject({
+      state: 'ended',
+    });
+    expect(progress({ status: 'cancelled', cancelled_at: now })).toMatchObject({ state: 'ended', counts: null });
+    const failed = { status: 'completed', error_file_id: 'e', request_counts: { total: 9, completed: 0, failed: 9 } };
+    expect(progress(failed)).toMatchObject({ state: 'ended', refs: { error_file_id: 'e' }, counts: { failed: 9 } });
+  });
+
+  it('has no counts until they are known', () => {
+    for (const counts of [
+      null,
+      undefined,
+      {},
+      { total: 0, completed: 0, failed: 0 },
+      { total: null, completed: null },
+    ]) {
+      expect(progress({ status: 'validating', request_counts: counts }).counts).toBeNull();
+    }
+    expect(
+      progress({ status: 'RUNNING', total_requests: 4, succeeded_requests: 1, failed_requests: 1 }).counts,
+    ).toEqual({
+      total: 4,
+      succeeded: 1,
+      failed: 1,
+    });
+  });
+
+  it('that failed says which lines were to blame', () => {
+    const data = [
+      { code: 'invalid_json_line', message: 'not JSON (key sk-secret)', param: null, line: 3 },
+      { code: 'model_not_found', message: 'no such model', param: 'body.model', line: 7 },
+    ];
+    const failed = progress({ status: 'failed', errors: { object: 'list', data } });
+    expect(failed).toMatchObject({
+      state: 'failed',
+      failure: { kind: 'invalid_request', code: 'invalid_json_line' },
+      lines: [
+        { line: 3, failure: { kind: 'invalid_request' } },
+        { line: 7, failure: { kind: 'not_found', param: 'body.model' } },
+      ],
+    });
+    expect(JSON.stringify(failed.failure)).not.toContain('sk-secret');
+  });
+
+  it.each([
+    [
+      'token_limit_exceeded',
+      'Enqueued token limit reached for gpt-4o in organization org-x. Limit: 900,000 enqueued tokens.',
+    ],
+    [null, 'Enqueued request limit reached for text-embedding-3-small. Limit: 1,000,000 enqueued requests.'],
+    ['token_limit_exceeded', 'The number of enqueued tokens has surpassed the configured limit of 30K.'],
+  ])('that failed with %s waits for room', (code, message) => {
+    const errors = { data: [{ code, message, param: null, line: null }] };
+    expect(progress({ status: 'failed', errors })).toMatchObject({ failure: { kind: 'quota_full' }, lines: [] });
+  });
+
+  it('that failed silently, with texts or with one error still has a reason', () => {
+    expect(progress({ status: 'failed' }).failure).toMatchObject({ kind: 'server_error', code: 'batch_failed' });
+    expect(progress({ status: 'FAILED', errors: ['it broke'] }).failure).toMatchObject({ message: 'it broke' });
+    expect(progress({ status: 'FAILED', error: 'bad file' }).failure).toMatchObject({ message: 'bad file' });
+    const noRights = { data: [{ code: 'input_no_permissions', message: 'no', line: null }] };
+    expect(progress({ status: 'failed', errors: noRights }).failure).toMatchObject({ kind: 'permission' });
+  });
+
+  it('is none without an id or a status', () => {
+    for (const json of [null, [], 'x', {}, { id: 'b' }, { status: 'completed' }, { id: '', status: 'completed' }]) {
+      expect(readBatch(json)).toBeNull();
+    }
+    expect(readBatch({ job: { id: 'b', status: 'VALIDATING' }, warning: '' })).toMatchObject({ id: 'b' });
+  });
+});
+
+describe('files and lists', () => {
+  it('know our files by their names alone', () => {
+    expect(readFile({ id: 'f', filename: 'weir-a-1.jsonl', bytes: 3, created_at: now })).toMatchObject({
+      token: 'a-1',
+      bytes: 3,
+    });
+    for (const filename of [
+      'weir-A.jsonl',
+      'weir-.jsonl',
+      'x-weir-a.jsonl',
+      'weir-a.jsonl.gz',
+      'weir-a/../b.jsonl',
+      null,
+    ]) {
+      expect(readFile({ id: 'f', filename })?.token).toBeNull();
+    }
+    expect(readFile({ filename: 'weir-a.jsonl' })).toBeNull();
+  });
+
+  it('are read in every form that lists have', () => {
+    expect([readList({ data: [1] }), readList({ value: [2] }), readList([3]), readList({}), readList('x')]).toEqual([
+      [1],
+      [2],
+      [3],
+      null,
+      null,
+    ]);
+  });
+});
+
+describe('a refusal of the service', () => {
+  it.each([
+    'The number of enqueued tokens has surpassed the configured limit of 30K for the deployment x.',
+    'Batch limit exceeded for this account.',
+    'The maximum number of files (500) for this resource has been reached.',
+    'Files count quota has been exceeded.',
+  ])('is a full quota: %s', (message) => {
+    const failure = { ...refusal('invalid_request', 'bad', message), status: 400 };
+    expect(asBatchFailure(failure).kind).toBe('quota_full');
+  });
+
+  it.each([
+    'The batch input file is larger than the 209715200 maximum for the gpt-4o model.',
+    'Invalid file format for Batch API. Must be .jsonl',
+    'Rate limit reached for requests.',
+    'File is too large.',
+  ])('is none: %s', (message) => {
+    expect(isQuotaFull(message)).toBe(false);
+    expect(asBatchFailure({ ...refusal('invalid_request', 'bad', message), status: 400 }).kind).toBe('invalid_request');
+  });
+
+  it('of a server in trouble is never a full quota', () => {
+    const failure = { ...refusal('server_error', 'token_limit_exceeded', 'enqueued'), status: 500 };
+    expect(asBatchFailure(failure).kind).toBe('server_error');
+  });
+});
