@@ -4,13 +4,26 @@ import type {
   ModelInvocationJobSummary,
 } from '@aws-sdk/client-bedrock';
 import { type BatchCall, type Progress, type ProviderBatch, ProviderError } from '../contract.ts';
+import { badResponse } from '../shared/openai-status.ts';
 import type { Access, Control } from './access.ts';
 import { jobNameOf } from './layout.ts';
 import { hasOutput, type Outputs } from './output.ts';
 import { awsFailure, ending } from './sdk.ts';
 import { failureOfJob, linesNamed, stateOf } from './status.ts';
 
-/** How long a job may have ended before output that cannot be seen is taken for output that does not exist. */
+/** What is told of a job that Bedrock does not know yet. */
+const notYet: Progress = {
+  state: 'running',
+  reason: null,
+  raw: 'not found yet',
+  counts: null,
+  failure: null,
+  lines: [],
+  refs: {},
+  details: null,
+};
+
+/** How long a job may be unknown after its creation, and how long it may have ended before output that cannot be seen is taken for output that does not exist. */
 const visibilityMs = 600_000;
 
 /** Model invocation jobs. Every member rejects with ProviderError. */
@@ -42,6 +55,20 @@ export function createJobs(access: Access): Jobs {
     );
   }
 
+  /** null while a job is so young that Bedrock may not know it everywhere. */
+  async function getIfKnown(batch: ProviderBatch, call: BatchCall): Promise<GetModelInvocationJobCommandOutput | null> {
+    try {
+      const job = await get(batch.id, call);
+      if (job.status !== undefined) return job;
+    } catch (error) {
+      const isUnknown = error instanceof ProviderError && error.failure.kind === 'not_found';
+      const ageMs = call.nowMs - Number(batch.refs.created_at ?? 0) * 1000;
+      if (isUnknown && ageMs < visibilityMs) return null;
+      throw error;
+    }
+    throw new ProviderError(badResponse(200, `${access.provider} answered without the status of the job.`));
+  }
+
   async function* list(query: { nameContains?: string }, call: BatchCall): AsyncIterable<ModelInvocationJobSummary> {
     let nextToken: string | undefined;
     do {
@@ -66,7 +93,8 @@ export function createJobs(access: Access): Jobs {
       const { jobArn } = await run(call, ({ sdk, client }, abortSignal) =>
         client.send(new sdk.CreateModelInvocationJobCommand(input), { abortSignal }),
       );
-      return jobArn ?? '';
+      if (jobArn !== undefined) return jobArn;
+      throw new ProviderError(badResponse(200, `${access.provider} answered without the ARN of the job.`));
     },
     async named(token, call) {
       const name = jobNameOf(token);
@@ -74,7 +102,8 @@ export function createJobs(access: Access): Jobs {
       return null;
     },
     async poll(batch, outputs, call) {
-      const job = await get(batch.id, call);
+      const job = await getIfKnown(batch, call);
+      if (job === null) return notYet;
       const progress = progressOf(job, access);
       if (progress.state !== 'ended' || (await isVisible(job, batch, outputs, call))) return progress;
       return { ...progress, state: 'running', reason: null };

@@ -114,7 +114,8 @@ export function knownModel(name: string, aliases: Readonly<Record<string, string
   const stated = Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
   const id = arnPattern.exec(stated)?.[2] ?? stated;
   const dot = id.indexOf('.');
-  const profile = profiles[id.slice(0, Math.max(dot, 0))];
+  const region = id.slice(0, Math.max(dot, 0));
+  const profile = Object.hasOwn(profiles, region) ? profiles[region] : undefined;
   const base = profile === undefined ? id : id.slice(dot + 1);
   const family = families.find(({ prefix }) => base.startsWith(prefix));
   return family === undefined ? null : { family, priced: profile === 'own' ? id : base };

@@ -36,17 +36,19 @@ function failed(failure: Failure, facts: AnswerFacts, reading?: UsageReading): R
 }
 
 /** Why Converse ended (service model of bedrock-runtime, StopReason), in OpenAI's words. */
-const finishReasons: Readonly<Record<string, string>> = {
-  end_turn: 'stop',
-  stop_sequence: 'stop',
-  max_tokens: 'length',
-  model_context_window_exceeded: 'length',
-  tool_use: 'tool_calls',
-  guardrail_intervened: 'content_filter',
-  content_filtered: 'content_filter',
-  malformed_model_output: 'stop',
-  malformed_tool_use: 'stop',
-};
+const finishReasons: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    end_turn: 'stop',
+    stop_sequence: 'stop',
+    max_tokens: 'length',
+    model_context_window_exceeded: 'length',
+    tool_use: 'tool_calls',
+    guardrail_intervened: 'content_filter',
+    content_filtered: 'content_filter',
+    malformed_model_output: 'stop',
+    malformed_tool_use: 'stop',
+  }),
+);
 
 function converseResult(output: Fields, facts: AnswerFacts): Result {
   const reading = readConverseUsage(output);
@@ -55,10 +57,10 @@ function converseResult(output: Fields, facts: AnswerFacts): Result {
     return failed(badResponse(200, `${facts.provider} answered without a message.`), facts, reading);
   }
   const stop = typeof output.stopReason === 'string' ? output.stopReason : '';
-  const finish = finishReasons[stop] ?? 'stop';
+  const known = finishReasons.get(stop);
+  const finish = known ?? 'stop';
   const warnings = usageWarnings(reading);
-  if (finishReasons[stop] === undefined)
-    warnings.push(`finish_reason: '${stop.slice(0, 40)}' is unknown; taken as stop`);
+  if (known === undefined) warnings.push(`finish_reason: '${stop.slice(0, 40)}' is unknown; taken as stop`);
   if (stop.startsWith('malformed_')) warnings.push(`the model ended with ${stop}: its answer may be incomplete`);
   const choice = { index: 0, message: openaiMessage(message.content), logprobs: null, finish_reason: finish };
   const chat = {

@@ -32,12 +32,25 @@ function isAbort(thrown: unknown): boolean {
 interface SdkError extends Error {
   $metadata?: { httpStatusCode?: number };
   $response?: { statusCode?: number; headers?: Record<string, string> };
+  /** S3's word for the error, or Node's for a connection that failed. */
   Code?: string;
+  code?: string;
 }
 
+/** Node's words for a connection that was never made. */
+const neverReached: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+]);
+
 export function awsErrorOfSdk(thrown: unknown): AwsError {
-  const error = thrown instanceof Error ? (thrown as SdkError) : new Error('the call failed');
-  const { $metadata: metadata, $response: response, Code: code } = error as SdkError;
+  const error: SdkError = thrown instanceof Error ? thrown : new Error('the call failed');
+  const { $metadata: metadata, $response: response } = error;
   const status = metadata?.httpStatusCode ?? response?.statusCode ?? null;
-  return { name: code ?? error.name, message: error.message, status, headers: response?.headers ?? {} };
+  const name = neverReached.has(error.code) ? 'ConnectionRefused' : (error.Code ?? error.name);
+  const isUnreadable = status !== null && status < 300;
+  const message = isUnreadable ? 'The answer could not be read.' : error.message;
+  return { name: isUnreadable ? 'UnreadableAnswer' : name, message, status, headers: response?.headers ?? {} };
 }

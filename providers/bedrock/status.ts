@@ -62,6 +62,9 @@ const kindByName: Readonly<Record<string, FailureKind>> = {
   ModelErrorException: 'server_error',
   InternalServerException: 'server_error',
   InternalError: 'server_error',
+  ConnectionRefused: 'connection',
+  UnreadableAnswer: 'bad_response',
+  SyntaxError: 'bad_response',
 };
 
 const kindByStatus: Readonly<Record<number, FailureKind>> = {
@@ -83,6 +86,9 @@ const kindByStatus: Readonly<Record<number, FailureKind>> = {
   524: 'timeout',
   529: 'overloaded',
 };
+
+/** Errors of ours, before a call left. */
+const neverSent: ReadonlySet<string> = new Set(['CredentialsProviderError', 'TokenProviderError', 'ConnectionRefused']);
 
 const contextPattern = /too long|context (?:length|window)|maximum (?:context|input)|too many (?:input )?tokens in/i;
 const slotsPattern = /\bjobs?\b.*(?:quota|limit|maximum|exceed|too many)|(?:quota|limit|maximum|too many).*\bjobs?\b/i;
@@ -111,7 +117,7 @@ export function failureOfAws(
     param: null,
     type: typeOf(kind),
     retryAfterMs: retryAfterMs(headers, status ?? 0, context.nowMs),
-    reachedProvider: error.name !== 'CredentialsProviderError',
+    reachedProvider: !neverSent.has(error.name),
   };
 }
 
@@ -124,7 +130,7 @@ function kindOf({ name, message, status }: AwsError, scene: Scene): FailureKind 
       return 'permission';
     }
   }
-  const stated = kindByName[name];
+  const stated = Object.hasOwn(kindByName, name) ? kindByName[name] : undefined;
   if (stated !== undefined) return stated;
   return status === null ? 'connection' : kindOfStatus(status);
 }

@@ -23,7 +23,8 @@ export function createSubmit(settings: BatchSettings, bucket: Bucket, jobs: Jobs
     await call.saved(refs);
     await bucket.upload(layout.input, input.open(), call);
     const jobArn = await create(input, own, refs, call);
-    const batch = { id: jobArn, refs: { ...refs, job_arn: jobArn } };
+    const createdAt = String(Math.floor(call.nowMs / 1000));
+    const batch = { id: jobArn, refs: { ...refs, job_arn: jobArn, created_at: createdAt } };
     await call.saved(batch.refs);
     return batch;
   };

@@ -65,10 +65,11 @@ export class JobStore {
 
   statusOf(job: Job, settings: BedrockSettings, nowMs: number): string {
     const progress = progressOf(job, settings, nowMs);
+    if (job.stopped !== null) return hasStopped(job, settings, nowMs) ? 'Stopped' : 'Stopping';
     if (progress < 0.1) return 'Submitted';
     if (progress < validated) return 'Validating';
     if (job.message !== null) return 'Failed';
-    if (job.stopped !== null) return hasStopped(job, settings, nowMs) ? 'Stopped' : 'Stopping';
+    if (settings.outcome === 'Failed' && progress >= started) return 'Failed';
     if (settings.outcome === 'Expired') return progress < 1 ? 'Scheduled' : 'Expired';
     if (progress < started) return 'Scheduled';
     return progress < 1 ? 'InProgress' : settings.outcome;
@@ -78,7 +79,8 @@ export class JobStore {
   processedOf(job: Job, settings: BedrockSettings, nowMs: number): number {
     if (job.totals !== null) return job.totals.processed;
     const progress = job.stopped?.progress ?? progressOf(job, settings, nowMs);
-    return Math.floor(job.lines.length * Math.min(1, Math.max(0, (progress - started) / (1 - started))));
+    // The sum of two shares may fall short of a whole record by a rounding error.
+    return Math.floor(job.lines.length * Math.min(1, Math.max(0, (progress - started) / (1 - started))) + 1e-6);
   }
 
   /** Brings every job to where it is by now: validates inputs, writes outputs. */
@@ -107,7 +109,7 @@ function progressOf(job: Job, settings: BedrockSettings, nowMs: number): number 
   const own =
     settings.job_ms === null ? (stepProgress[job.steps] ?? 1) : (nowMs - job.createdMs) / Math.max(1, settings.job_ms);
   if (settings.stop_at === null || job.endedMs !== null) return own;
-  return Math.min(own, started + settings.stop_at * (1 - started) * 0.999);
+  return Math.min(own, started + settings.stop_at * (1 - started), 0.999_999);
 }
 
 function hasStopped({ stopped, steps }: Job, settings: BedrockSettings, nowMs: number): boolean {
@@ -152,6 +154,7 @@ function writeOutput(
     // The manifest and the first file may be seen before the others.
     store.put(key, Buffer.from(text), nowMs, files.length > 1 && index === 0 ? {} : late);
   }
+  if (settings.output.empty_file) store.put(`${folder}empty/${name}.out`, Buffer.alloc(0), nowMs);
   if (settings.output.manifest) store.put(`${folder}manifest.json.out`, Buffer.from(manifestOf(job, totals)), nowMs);
 }
 

@@ -38,7 +38,8 @@ export function answerModel(
   const whole = countPromptTokens(body.system, body.messages, body.inputText, body.texts);
   const cachedTokens = settings.usage === 'cached' ? Math.floor(whole / 2) : 0;
   const key = mixNumbers(Number.parseInt(digest.slice(0, 8), 16), settings.seed);
-  const text = hook?.(body) ?? writeText(key);
+  const { answer_length: length } = settings;
+  const text = hook?.(body) ?? (length === null ? writeText(key) : 'long '.repeat(Math.ceil(length / 5)));
   const question = { body, settings, digest, text, inputTokens: whole - cachedTokens, cachedTokens };
   if (operation === 'converse') return answerConverse(question);
   return isClaude(model) ? answerClaude(question) : answerEmbedding(model, question);
@@ -144,6 +145,7 @@ function vector(seed: string, length: number): number[] {
 
 function cutText(text: string, limit: number, settings: BedrockSettings) {
   const whole = countTokens(text);
+  if (settings.answer_length !== null) return { text, tokens: whole, finish: 'stop' as const };
   const allowed = settings.finish === 'stop' ? limit : Math.min(limit, Math.ceil(whole / 2));
   if (whole <= allowed) return { text, tokens: whole, finish: 'stop' as const };
   const cut = cutToTokens(text, allowed);

@@ -124,13 +124,15 @@ function withNulls(output: Record<string, unknown>): object {
 }
 
 function arrange(records: string[], settings: BedrockSettings, random: () => number): string[] {
-  const { drop, repeat, stranger, garbage, files } = settings.output;
+  const { drop, repeat, stranger, garbage, unnamed, blank, files } = settings.output;
   const lines = shuffled(records, random).slice(drop);
   lines.push(...lines.slice(0, repeat));
   for (let number = 0; number < stranger; number += 1) {
     lines.push(JSON.stringify({ recordId: `stranger-${number}`, modelInput: {}, modelOutput: {} }));
   }
   for (let number = 0; number < garbage; number += 1) lines.push('{"recordId":"cut-');
+  for (let number = 0; number < unnamed; number += 1) lines.push('{"modelInput":{},"modelOutput":{}}');
+  for (let number = 0; number < blank; number += 1) lines.push('');
   const size = Math.ceil(lines.length / files);
   return Array.from({ length: files }, (_none, index) =>
     lines

@@ -122,6 +122,11 @@ class BedrockServer {
       reply(received, { ok: false, name: problem.runtimeName, status: 403, message: problem.message });
       return;
     }
+    if (this.settings.echo_headers) {
+      const message = `you sent ${JSON.stringify(received.headers)}`;
+      reply(received, { ok: false, name: 'ValidationException', status: 400, message });
+      return;
+    }
     const wanted = wantedBy(received);
     if (wanted.on === 'unknown') {
       reply(received, { ok: false, name: 'UnknownOperationException', status: 404, message: '' });
@@ -236,6 +241,7 @@ function send(received: ReceivedRequest, answer: ControlAnswer, fault: string | 
   }
   if (fault === 'html') raw(received, '<html>Bad gateway</html>');
   else if (fault === 'empty') raw(received, '');
+  else if (fault === 'error_object') raw(received, '{"error":{"message":"Something went wrong"}}');
   else if (fault === 'truncated') raw(received, JSON.stringify(answer.ok ? answer.body : {}).slice(0, -10));
   else if (answer.ok && fault === 'unknown_status')
     reply(received, { ok: true, body: { ...answer.body, status: 'Pondering' } });

@@ -31,6 +31,8 @@ const settingsSchema = z.strictObject({
   /** A cut that looks like an end: the stated length is that of the part. */
   cut_silently: z.boolean(),
   ignore_range: z.boolean(),
+  /** Refuses every call, repeating the headers that it came with. */
+  echo_headers: z.boolean(),
   /** Keys in one page of a listing. */
   page_size: z.int().min(1).max(1000),
 });
@@ -51,6 +53,7 @@ const defaults: S3Settings = {
   cut_times: 0,
   cut_silently: false,
   ignore_range: false,
+  echo_headers: false,
   page_size: 1000,
 };
 

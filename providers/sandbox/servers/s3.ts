@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { decodeAwsChunked } from './s3-chunked.ts';
 import { type Listening, listenOnLoopback, type ReceivedRequest } from './s3-listening.ts';
 import { operate, operationOf, type S3Answer, s3Error } from './s3-operations.ts';
@@ -10,6 +11,8 @@ export interface SimulatedS3 extends Listening {
   readonly store: ObjectStore;
   /** Exact counts of the requests that were answered, by operation. */
   readonly counters: Readonly<Record<string, number>>;
+  /** Bytes of objects that went out to the network. */
+  readonly sentBytes: number;
   readonly settings: Readonly<S3Settings>;
   /** Changes options at once. Throws zod's error and then changes nothing. */
   configure(options: S3Options): void;
@@ -26,6 +29,9 @@ export async function startS3Server(options: S3Options & { port?: number } = {})
     get settings() {
       return server.settings;
     },
+    get sentBytes() {
+      return server.sentBytes;
+    },
     configure: (changed) => server.configure(changed),
   };
 }
@@ -34,6 +40,7 @@ class S3Server {
   settings: S3Settings;
   readonly store = new ObjectStore();
   readonly counters: Record<string, number> = {};
+  sentBytes = 0;
   #failures = 0;
   #matches = 0;
   #cuts = 0;
@@ -62,6 +69,9 @@ class S3Server {
     const nowMs = Date.now();
     const problem = caller === null ? null : checkSignature(received, caller, { region, service: 's3' }, nowMs);
     if (problem !== null) return s3Error(403, problem.code, problem.message);
+    if (this.settings.echo_headers) {
+      return s3Error(400, 'InvalidRequest', `you sent ${JSON.stringify(received.headers)}`);
+    }
     if (bucket !== this.settings.bucket) return s3Error(404, 'NoSuchBucket', 'The specified bucket does not exist');
     if (this.#isToFail(operation)) {
       const { status, code } = this.settings.fail ?? { status: 500, code: 'InternalError' };
@@ -91,7 +101,8 @@ class S3Server {
     const all = { ...headers, 'x-amz-request-id': 'SIM', 'x-amz-id-2': 'sim' };
     if (!isCut) {
       response.writeHead(status, { ...all, ...(status !== 204 && { 'content-length': String(bytes.length) }) });
-      response.end(method === 'HEAD' ? undefined : bytes);
+      if (method === 'HEAD') response.end();
+      else void this.#stream(response, bytes);
       return;
     }
     this.#cuts += 1;
@@ -100,4 +111,27 @@ class S3Server {
     if (isSilent) response.end(part);
     else response.write(part, () => response.destroy());
   }
+
+  /** Writes as fast as the reader takes it. */
+  async #stream(response: ServerResponse, bytes: Buffer): Promise<void> {
+    const piece = 65_536;
+    for (let start = 0; start < bytes.length; start += piece) {
+      if (response.destroyed) return;
+      const part = bytes.subarray(start, start + piece);
+      this.sentBytes += part.length;
+      if (response.write(part)) continue;
+      await readyOrGone(response);
+    }
+    response.end();
+  }
+}
+
+function readyOrGone(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const go = () => {
+    response.off('drain', go).off('close', go);
+    resolve();
+  };
+  response.on('drain', go).on('close', go);
+  return promise;
 }
