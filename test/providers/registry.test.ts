@@ -11,6 +11,7 @@ const examples: Record<string, object> = {
   'openai-compatible': { base_url: 'https://llm.example.com/v1' },
   bedrock: { region: 'us-east-1' },
   anthropic: { api_key: 'k' },
+  vertex: { project: 'my-project' },
   sandbox: {},
 };
 

@@ -1,0 +1,82 @@
+import type { BatchResult } from '../contract.ts';
+import { badResponse } from '../shared/openai-status.ts';
+import type { Embedded } from './embeddings.ts';
+import { failedResult, type ResultContext, resultOfEmbeddings } from './results.ts';
+import { type PieceId, readRow } from './rows.ts';
+import { usageFromEmbeddings } from './usage.ts';
+
+interface Group {
+  rows: Map<number, string>;
+  count: number;
+}
+
+/**
+ * Puts the embeddings of one request together again: each of its texts came back on a line of its own, anywhere in the
+ * files. What is held stays below `mostCharacters`; requests that begin when it is full are postponed to another reading
+ * of the files.
+ */
+export class EmbeddingPieces {
+  /** Keys that the next reading is for. */
+  readonly postponed = new Set<string>();
+  readonly #groups = new Map<string, Group>();
+  readonly #only: ReadonlySet<string> | null;
+  readonly #context: ResultContext;
+  readonly #mostCharacters: number;
+  #held = 0;
+
+  /** `only` = the keys that the reading before this one postponed; null at the first. */
+  constructor(only: ReadonlySet<string> | null, context: ResultContext, mostCharacters: number) {
+    this.#only = only;
+    this.#context = context;
+    this.#mostCharacters = mostCharacters;
+  }
+
+  /** Takes a line; answers the whole request when this was its last one. */
+  add(piece: PieceId, raw: string): BatchResult | null {
+    const { key, index, count } = piece;
+    if (this.#only?.has(key) === false || this.postponed.has(key)) return null;
+    const group = this.#groups.get(key) ?? this.#begin(key, count);
+    if (group === null || group.rows.has(index)) return null;
+    group.rows.set(index, raw);
+    this.#held += raw.length;
+    return group.rows.size === group.count ? this.#finish(key, group) : null;
+  }
+
+  /** The requests whose lines did not all come. */
+  *rest(): Generator<BatchResult> {
+    for (const [key, group] of this.#groups) yield this.#finish(key, group);
+  }
+
+  #begin(key: string, count: number): Group | null {
+    if (this.#held > this.#mostCharacters) {
+      this.postponed.add(key);
+      return null;
+    }
+    const group: Group = { rows: new Map(), count };
+    this.#groups.set(key, group);
+    return group;
+  }
+
+  #finish(key: string, group: Group): BatchResult {
+    this.#groups.delete(key);
+    const rows = [...group.rows].sort(([left], [right]) => left - right).map(([, raw]) => raw);
+    for (const row of rows) this.#held -= row.length;
+    // One line, as every answer is: a list of those of its texts.
+    const raw = group.count === 1 ? (rows[0] ?? '') : `[${rows.join(',')}]`;
+    const embedded: Embedded[] = [];
+    let asked: PieceId | null = null;
+    for (const line of rows) {
+      const row = readRow(line, 'embedding', this.#context);
+      if (row.piece === null) return row.result;
+      if ('ok' in row.embedded) return { key, result: row.embedded, raw };
+      embedded.push(row.embedded);
+      asked = row.piece;
+    }
+    if (asked === null || embedded.length < group.count) {
+      const message = `${this.#context.provider} answered ${embedded.length} of ${group.count} embeddings.`;
+      const reading = usageFromEmbeddings(embedded.map(({ tokens }) => tokens));
+      return { key, result: failedResult(badResponse(200, message, 'damaged_row'), this.#context, reading), raw };
+    }
+    return { key, result: resultOfEmbeddings(embedded, asked, this.#context), raw };
+  }
+}
