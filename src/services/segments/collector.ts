@@ -91,7 +91,11 @@ export class Collector implements Results {
     if (this.group.lines.length >= partLines || this.group.bytes >= partBytes) {
       this.flushSoon();
     } else if (this.timer === null) {
-      this.timer = setTimeout(() => this.flushSoon(), partDelayMs);
+      this.timer = setTimeout(() => {
+        // A commit may be under way; its end then looks for what came meanwhile, and must not take this for a timer.
+        this.timer = null;
+        this.flushSoon();
+      }, partDelayMs);
     }
   }
 
