@@ -162,6 +162,13 @@ describe('pause, resume and shutdown', () => {
     expect(entries).toHaveLength(server0().counters.received);
   });
 
+  it('commits that outlast the delay between them: every line is committed all the same', async () => {
+    await open({ latency_ms: { min: 1, max: 20 } }, { limits: { concurrency: 3 }, settings: { part_delay_ms: 1 } });
+    const input = chatLines(80);
+    const { id } = await submit(weir, input);
+    await expectEachOnce(id, input);
+  });
+
   it('paused beyond its window: expired, with what was done', async () => {
     await open({ latency_ms: 20 }, { limits: { concurrency: 4 }, settings: { immediate_window_seconds: 1 } });
     const input = chatLines(400);

@@ -79,8 +79,8 @@ describe('retry', () => {
   });
 
   it('of expired lines only', async () => {
-    await open({ latency_ms: 150 }, { limits: { concurrency: 4 }, settings: { immediate_window_seconds: 1 } });
-    const input = chatLines(60);
+    await open({ latency_ms: 150 }, { limits: { concurrency: 4 }, settings: { immediate_window_seconds: 2 } });
+    const input = chatLines(150);
     const { id } = await submit(weir, input);
     expect((await waitForBatch(weir, id)).status).toBe('expired');
     const first = await assertInvariants(weir, id, input);
@@ -91,7 +91,7 @@ describe('retry', () => {
       first.errors.map((line) => line.custom_id),
     );
     expect(batch.status).toBe('completed');
-    expect(server0().counters.received).toBe(60);
+    expect(server0().counters.received).toBe(150);
   });
 
   it('of a batch cancelled before its start: every line', async () => {
