@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Converted, NativeRequest } from '../../../providers/contract.ts';
+import type { BatchApi, Converted, NativeRequest } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { applyParams } from '../../core/params.ts';
@@ -88,13 +88,18 @@ export class TooLarge extends Error {}
 export function nativeLine({ api, ...work }: ShardWork, line: ShardLine, request: RequestLine): string | Failure {
   const converted = convertLine({ api, ...work }, request);
   if (!converted.ok) return converted.failure;
-  const text = `${api.line(lineKey(line.line), converted.request satisfies NativeRequest)}\n`;
+  return layLine(work.provider.name, api, line.line, converted.request);
+}
+
+/** A converted request as a line of the provider's input file, or why its batch service does not take it. */
+export function layLine(provider: string, api: BatchApi, line: number, request: NativeRequest): string | Failure {
+  const refused = api.refuses?.(request) ?? null;
+  if (refused !== null) return refused;
+  const text = `${api.line(lineKey(line), request)}\n`;
   const { lineBytes } = api.limits;
   if (lineBytes === null || Buffer.byteLength(text) <= lineBytes) return text;
-  return refusal(
-    'invalid_request',
-    'request_too_large',
-    `This request has ${Buffer.byteLength(text)} bytes in ${work.provider.name}'s form; its batches take at most ${lineBytes} a request. Refer to media by URL, or send the line to another target.`,
-    'body',
-  );
+  const message =
+    `This request has ${Buffer.byteLength(text)} bytes in ${provider}'s form; its batches take at most ${lineBytes} a request. ` +
+    'Refer to media by URL, or send the line to another target.';
+  return refusal('invalid_request', 'request_too_large', message, 'body');
 }
