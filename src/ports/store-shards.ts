@@ -106,6 +106,8 @@ export interface StoreShards {
    * and on one that ends open work, which is settle's.
    */
   save(id: string, leaseToken: string, change: ShardChange): Promise<boolean>;
+  /** Prolongs what `leaseToken` holds: a step that uploads or downloads for long. */
+  renew(leaseToken: string, until: number): Promise<void>;
   /** Gives the lease back. */
   release(id: string, leaseToken: string): Promise<void>;
   /** Part, entries, rollups and batch progress: all or nothing, fenced by the lease and by the batch's taking results. */
@@ -130,4 +132,6 @@ export interface StoreShards {
   recover(query: { now: number } | { others: string }): Promise<number>;
   /** Shards by provider and state, for metrics. */
   countByState(): Promise<{ provider: string; state: ShardState; count: number }[]>;
+  /** Providers at which live shards wait for an operator: credentials, permission or credit are missing. */
+  needingOperator(): Promise<{ provider: string; code: string; shards: number }[]>;
 }

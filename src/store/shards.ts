@@ -115,4 +115,21 @@ export class LibsqlShards implements StoreShards {
       count: Number(row.count),
     }));
   }
+
+  async renew(leaseToken: string, until: number): Promise<void> {
+    await this.#db.write([
+      { sql: 'update shards set lease_until = max(lease_until, ?) where lease_token = ?', args: [until, leaseToken] },
+    ]);
+  }
+
+  async needingOperator(): Promise<{ provider: string; code: string; shards: number }[]> {
+    const rows = await this.#db.read({
+      sql: `select provider, failure ->> 'code' as code, count(*) as shards from shards
+            where state in ('pending', 'submitting', 'running')
+              and failure ->> 'kind' in ('authentication', 'permission', 'quota_exhausted')
+            group by provider, code order by provider, code`,
+      args: [],
+    });
+    return rows.map((row) => ({ provider: String(row.provider), code: String(row.code), shards: Number(row.shards) }));
+  }
 }

@@ -8,7 +8,12 @@ import type { AppEnv } from '../env.ts';
 const tags = ['Server'];
 
 const readySchema = z
-  .object({ status: z.enum(['ok', 'unavailable']), reasons: z.array(z.string()) })
+  .object({
+    status: z.enum(['ok', 'unavailable']),
+    reasons: z.array(z.string()),
+    /** Providers whose batches wait until an operator mends their credentials, rights or credit. */
+    waiting_for_operator: z.array(z.object({ provider: z.string(), code: z.string(), shards: z.number().int() })),
+  })
   .openapi('Readiness');
 const readyContent = { 'application/json': { schema: readySchema } };
 
@@ -50,8 +55,11 @@ export function registerHealth(app: OpenAPIHono<AppEnv>, deps: Deps, metrics: Me
   app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
   app.openapi(ready, async (c) => {
     const reasons = await checkReadiness(deps);
-    if (reasons.length > 0) return c.json({ status: 'unavailable' as const, reasons }, 503);
-    return c.json({ status: 'ok' as const, reasons }, 200);
+    if (reasons.length > 0) {
+      return c.json({ status: 'unavailable' as const, reasons, waiting_for_operator: [] }, 503);
+    }
+    const waiting = await deps.store.shards.needingOperator();
+    return c.json({ status: 'ok' as const, reasons, waiting_for_operator: waiting }, 200);
   });
   app.openapi(metricsPage, async (c) => {
     const { type, text } = await metrics.render();

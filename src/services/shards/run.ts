@@ -2,8 +2,8 @@ import { formatId, ID_BYTES } from '../../core/ids.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { stepShard } from './step.ts';
 
-/** Uploads and downloads of gigabytes fit in; a crash in one is found again after this. */
-const LEASE_SECONDS = 1_800;
+/** A crash in a step is found again after this. */
+const LEASE_SECONDS = 600;
 
 /** Works on provider batches: a bounded number of steps at once, each on a leased shard. */
 export class ShardRunner {
@@ -12,6 +12,7 @@ export class ShardRunner {
   private readonly abort = new AbortController();
   private readonly running = new Set<Promise<void>>();
   private claiming = false;
+  private renewedAt = 0;
 
   constructor(deps: Deps) {
     this.deps = deps;
@@ -23,6 +24,7 @@ export class ShardRunner {
     if (this.claiming || this.abort.signal.aborted) return;
     this.claiming = true;
     try {
+      await this.renew();
       const room = this.deps.settings.maxShardSteps - this.running.size;
       if (room <= 0) return;
       const now = Math.floor(this.deps.clock.now() / 1000);
@@ -40,6 +42,14 @@ export class ShardRunner {
     } finally {
       this.claiming = false;
     }
+  }
+
+  /** A step may outlast its lease: while it runs here, the lease goes on. */
+  private async renew(): Promise<void> {
+    const now = Math.floor(this.deps.clock.now() / 1000);
+    if (this.running.size === 0 || now - this.renewedAt < LEASE_SECONDS / 6) return;
+    await this.deps.store.shards.renew(this.token, now + LEASE_SECONDS);
+    this.renewedAt = now;
   }
 
   /** Resolves when no step is running. */
