@@ -32,8 +32,9 @@ describeProvider({
 describe('a service known by preset', () => {
   it.each(presetNames)('%s has an address, endpoints and prices', (name) => {
     const preset = presets[name];
-    const provider = createProvider('openai-compatible', { preset: name, api_key: secret });
-    expect(provider.immediate?.members).toEqual([preset.baseUrl]);
+    const own = preset.baseUrl === null ? { base_url: 'https://weir.example.com/v1' } : {};
+    const provider = createProvider('openai-compatible', { preset: name, api_key: secret, ...own });
+    expect(provider.immediate?.members).toEqual([preset.baseUrl ?? own.base_url]);
     expect(provider.endpoints).toContain('/v1/chat/completions');
     expect(provider.priceProvider).toBe(preset.priceProvider);
   });

@@ -27,7 +27,9 @@ describe('the registry of provider kinds', () => {
     const priced = priceFiles.map((file) => (file as { provider: string }).provider);
     const named = [
       ...Object.entries(examples).map(([kind, entry]) => createProvider(kind, entry)),
-      ...presetNames.map((preset) => createProvider('openai-compatible', { preset, api_key: 'k' })),
+      ...presetNames.map((preset) =>
+        createProvider('openai-compatible', { preset, api_key: 'k', base_url: 'https://x.example.com' }),
+      ),
     ].map(({ priceProvider }) => priceProvider);
     expect(new Set(named)).toContain('openai');
     for (const id of named) if (id !== null) expect(priced).toContain(id);
