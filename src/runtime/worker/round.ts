@@ -4,6 +4,7 @@
  */
 import type { Deps } from '../../ports/deps.ts';
 import { Engine } from '../../services/segments/engine.ts';
+import { ShardRunner } from '../../services/shards/run.ts';
 import { tick } from '../../services/tick.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -76,6 +77,7 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
 /** Ticks and sends until nothing is left to do here. */
 async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
   const engine = new Engine(deps);
+  const shards = new ShardRunner(deps);
   const renewMs = (deps.settings.leaseSeconds * 1000) / 3;
   const renew = (): Promise<void> =>
     engine.renew().catch((error: unknown) => deps.log.error({ err: error }, 'lease renewal failed'));
@@ -85,9 +87,15 @@ async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
       while ((await tick(deps)).batches > 0 && mayGoOn());
       await renew();
       await engine.wake();
+      await shards.wake();
       await quiet(deps, engine, () => nudged || !mayGoOn(), deps.clock.now() + renewMs);
     } while (mayGoOn() && (nudged || !engine.idle));
+    // A step that is cut short is taken up again from what it stored.
+    const late = new AbortController();
+    await Promise.race([shards.idle(), deps.clock.sleep(deps.settings.drainSeconds * 1000, late.signal)]);
+    late.abort();
   } finally {
+    await shards.stop();
     // What is in flight may outlast its leases.
     const stopped = new AbortController();
     const stopping = engine.stop().finally(() => stopped.abort());
