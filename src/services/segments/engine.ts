@@ -16,20 +16,17 @@ import { Gate } from './gate.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
-import { SegmentQueue } from './segment-queue.ts';
+import { Queues } from './queues.ts';
 import type { Job } from './work.ts';
 
-/** A queue is full when this many times its gates' concurrency is leased and unsent. */
-const QUEUE_AHEAD = 2;
 const WINDOW_MIN = 32;
 
 export class Engine {
   readonly token: string;
   private readonly deps: Deps;
   private readonly gates = new Map<string, Gate>();
-  private readonly queues = new Map<string, SegmentQueue>();
+  private readonly queues: Queues;
   private readonly batches = new Map<string, OpenBatch>();
-  private readonly gateless: SegmentQueue[] = [];
   private readonly runner: LineRunner;
   private stopping = false;
   private claiming: Promise<void> | null = null;
@@ -43,6 +40,7 @@ export class Engine {
     this.deps = deps;
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
     this.runner = new LineRunner(deps, (name) => this.gates.get(name));
+    this.queues = new Queues(deps, this.gates, (queue) => this.runner.passOn(queue));
     for (const [name, provider] of deps.providers) {
       if (provider.immediate) this.gates.set(name, new Gate(deps, provider, this.hooks()));
     }
@@ -55,7 +53,7 @@ export class Engine {
   }
 
   private claim(): Promise<void> {
-    if (this.stopping || this.dryWithout === this.fullQueues().join()) return Promise.resolve();
+    if (this.stopping || this.dryWithout === this.queues.full().join()) return Promise.resolve();
     this.claimAgain = true;
     this.claiming ??= this.claimLoop().finally(() => {
       this.claiming = null;
@@ -73,7 +71,7 @@ export class Engine {
       if (control) batch.apply(control, this.deps.settings.drainSeconds * 1000);
     }
     this.settleBatches();
-    this.pump();
+    this.queues.pump();
   }
 
   /** True when this process holds no work. */
@@ -146,7 +144,7 @@ export class Engine {
       const room = this.deps.settings.maxOpenSegments - this.openSegments;
       if (room <= 0) return;
       const now = Math.floor(this.deps.clock.now() / 1000);
-      const exclude = this.fullQueues();
+      const exclude = this.queues.full();
       const leases = await this.deps.store.segments.claim({
         now,
         until: now + this.deps.settings.leaseSeconds,
@@ -170,7 +168,7 @@ export class Engine {
       batch.segments.add(segment);
       // The first grant is committed before anything is sent; a segment with nothing left to do ends by it.
       batch.results.requestGrant(segment);
-      this.queue(lease.queue, segment).add(segment);
+      this.queues.add(segment);
     } catch (error) {
       this.deps.log.error({ segment: lease.id, error: String(error) }, 'segment cannot be opened');
       // Its lease ends by itself: somebody tries again then, and not in a tight loop.
@@ -180,10 +178,7 @@ export class Engine {
   /** As many lines as can be in flight at once: sending never waits for a commit, and a crash leaves little in doubt. */
   private windowOf(batch: OpenBatch, lease: SegmentLease): number {
     const lane = batch.row.lanes[lease.lane];
-    const first = lane?.kind === 'run' ? laneFrom(lane, lease.candidate) : null;
-    const sharing = first?.candidates.slice(0, first.shared) ?? [];
-    const slots = sharing.reduce((sum, { provider }) => sum + (this.gates.get(provider)?.limit ?? 0), 0);
-    return Math.max(WINDOW_MIN, slots);
+    return Math.max(WINDOW_MIN, lane?.kind === 'run' ? this.queues.slots(laneFrom(lane, lease.candidate)) : 0);
   }
 
   private async openBatch(id: string): Promise<OpenBatch> {
@@ -208,49 +203,9 @@ export class Engine {
     return `${this.token}-${String(this.parts++).padStart(8, '0')}`;
   }
 
-  private queue(key: string, segment: OpenSegment): SegmentQueue {
-    const existing = this.queues.get(key);
-    if (existing) return existing;
-    const { candidates, shared } = segment.lane;
-    const sharing = candidates.slice(0, shared);
-    const gates = new Map(sharing.map(({ provider }) => [provider, this.gates.get(provider)]));
-    const queue = new SegmentQueue(key, this.deps, () => this.pump());
-    this.queues.set(key, queue);
-    // No provider of this name takes single requests (any more): its lines go on to their next target, or fail.
-    if (![...gates.values()].some((gate) => gate)) this.gateless.push(queue);
-    const heaviest = Math.max(...sharing.map(({ weight }) => weight));
-    const widest = Math.max(
-      ...sharing.filter(({ weight }) => weight === heaviest).map(({ provider }) => gates.get(provider)?.limit ?? 1),
-    );
-    for (const { provider, weight } of sharing) {
-      const gate = gates.get(provider);
-      // A share of the heaviest target's slots, in proportion to weight; alone in its queue, all of them.
-      const cap = shared < 2 ? Number.POSITIVE_INFINITY : Math.max(1, Math.round((widest * weight) / heaviest));
-      gate?.sources.push({ queue, cap, inFlight: 0 });
-    }
-    return queue;
-  }
-
-  private fullQueues(): string[] {
-    return [...this.queues.values()].filter((queue) => this.isFull(queue)).map((queue) => queue.key);
-  }
-
-  private isFull(queue: SegmentQueue): boolean {
-    let slots = 0;
-    for (const gate of this.gates.values()) {
-      if (gate.sources.some((source) => source.queue === queue)) slots += gate.limit;
-    }
-    return queue.undispatched >= Math.max(1, slots) * QUEUE_AHEAD;
-  }
-
-  private pump(): void {
-    for (const gate of this.gates.values()) gate.pump();
-    for (const queue of this.gateless) this.runner.passOn(queue);
-  }
-
   private onCommitted(): void {
     this.settleBatches();
-    this.pump();
+    this.queues.pump();
     void this.claim().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim failed'));
   }
 
@@ -281,7 +236,7 @@ export class Engine {
   private closeSegment(batch: OpenBatch, segment: OpenSegment, ended: boolean): void {
     segment.closed = true;
     batch.segments.delete(segment);
-    this.queues.get(segment.lease.queue)?.remove(segment);
+    this.queues.remove(segment);
     if (ended) return;
     this.deps.store.segments
       .release([{ id: segment.lease.id, token: segment.lease.token }])
