@@ -79,7 +79,8 @@ export async function* linesOf(
   maxLineBytes: number,
 ): AsyncIterable<Uint8Array | null> {
   let lines: (Uint8Array | null)[] = [];
-  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : bytes.slice()));
+  // Copies: the bytes hold for the call only, and the `slice` of a Buffer is a view.
+  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : new Uint8Array(bytes)));
   for await (const chunk of source) {
     framer.push(chunk);
     const framed = lines;
