@@ -25,6 +25,33 @@ const kindByCode: Readonly<Record<string, FailureKind>> = {
   invalid_request_error: 'invalid_request',
 };
 
+const lenient = new TextDecoder();
+const strict = new TextDecoder('utf-8', { fatal: true });
+
+/** The result of one line as it was read; null for a blank one. Bytes that are no UTF-8 become U+FFFD, with a warning. */
+export function resultOfBytes(
+  bytes: Uint8Array,
+  endpoint: Endpoint | null,
+  context: AnswerContext,
+  readers: ResultReaders,
+): BatchResult | null {
+  const text = lenient.decode(bytes);
+  if (text.trim() === '') return null;
+  const read = resultOfLine(text, endpoint, context, readers);
+  if (!read.result.ok || !text.includes('\uFFFD') || isUtf8(bytes)) return read;
+  const warning = 'the answer was not valid UTF-8; bad bytes were replaced by U+FFFD';
+  return { ...read, result: { ...read.result, warnings: [...read.result.warnings, warning] } };
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * The result of one line of an output or error file. Success is a 200 and no error; the failure of a line stands in `response`
  * when an answer came, in `error` when none did. A line that cannot be read has no key. Never throws.

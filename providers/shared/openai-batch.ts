@@ -17,7 +17,7 @@ import { ask, askStatus, type BatchAccess, contextOf } from './openai-batch-clie
 import { createBody } from './openai-batch-create.ts';
 import { download } from './openai-batch-download.ts';
 import { type RemoteBatch, readBatch } from './openai-batch-object.ts';
-import { oversizedLine, resultOfLine } from './openai-batch-results.ts';
+import { oversizedLine, resultOfBytes } from './openai-batch-results.ts';
 import { progressOf } from './openai-batch-status.ts';
 import { cleanup, findBatch, inventory, removeFile } from './openai-batch-traces.ts';
 import { awaitFile, uploadInput } from './openai-batch-upload.ts';
@@ -143,7 +143,6 @@ async function* linesOf(
   call: BatchCall,
 ): AsyncGenerator<BatchResult, { lines: number; isVerified: boolean }> {
   const context = contextOf(access, call);
-  const decoder = new TextDecoder();
   let lines = 0;
   let ready: BatchResult[] = [];
   const framer = new LineFramer(call.maxResponseBytes, (bytes, _offset, length) => {
@@ -151,8 +150,8 @@ async function* linesOf(
       ready.push(oversizedLine(length, access.provider));
       return;
     }
-    const text = decoder.decode(bytes);
-    if (text.trim() !== '') ready.push(resultOfLine(text, endpoint, context, access.readers));
+    const read = resultOfBytes(bytes, endpoint, context, access.readers);
+    if (read !== null) ready.push(read);
   });
   const chunks = download(access, fileId, call);
   let end: { isVerified: boolean } | null = null;

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readers } from '../../../providers/azure/results.ts';
 import { memberText } from '../../../providers/shared/openai-batch-json.ts';
 import { readBatch, readFile, readList } from '../../../providers/shared/openai-batch-object.ts';
-import { oversizedLine, resultOfLine } from '../../../providers/shared/openai-batch-results.ts';
+import { oversizedLine, resultOfBytes, resultOfLine } from '../../../providers/shared/openai-batch-results.ts';
 import { asBatchFailure, isQuotaFull, progressOf } from '../../../providers/shared/openai-batch-status.ts';
 import { refusal } from '../../../src/core/failure.ts';
 
@@ -144,6 +144,19 @@ describe('a line of a result file', () => {
     expect(read({ results: [{}] }).result.ok).toBe(true);
     expect(read({ object: 'text_completion', choices: [{ text: 'x' }] }).result.ok).toBe(true);
     expect(read(good).result.ok).toBe(true);
+  });
+
+  it('that is no UTF-8 is read as far as it can be, with a warning', () => {
+    const text = JSON.stringify({ custom_id: 'k', ...answered(good) });
+    const [before = '', after = ''] = text.split('hi');
+    const bytes = Buffer.concat([Buffer.from(`${before}h`), Buffer.from([0xff]), Buffer.from(after)]);
+    expect(resultOfBytes(bytes, chat, context, readers)).toMatchObject({
+      key: 'k',
+      result: { ok: true, body: expect.stringContaining('h\uFFFD'), warnings: [expect.stringContaining('UTF-8')] },
+    });
+    const meant = Buffer.from(text.replace('hi', 'h\uFFFD'));
+    expect(resultOfBytes(meant, chat, context, readers)).toMatchObject({ result: { ok: true, warnings: [] } });
+    expect(resultOfBytes(Buffer.from(' \r'), chat, context, readers)).toBeNull();
   });
 
   it('too long to be kept is a failure of nobody known', () => {
