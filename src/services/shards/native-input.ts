@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { BatchApi, Converted, NativeRequest } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import { escapeLineSeparators } from '../../core/jsonl.ts';
 import { applyParams } from '../../core/params.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
@@ -95,7 +96,8 @@ export function nativeLine({ api, ...work }: ShardWork, line: ShardLine, request
 export function layLine(provider: string, api: BatchApi, line: number, request: NativeRequest): string | Failure {
   const refused = api.refuses?.(request) ?? null;
   if (refused !== null) return refused;
-  const text = `${api.line(lineKey(line), request)}\n`;
+  // Some readers take more characters for line ends than the line feed.
+  const text = `${escapeLineSeparators(api.line(lineKey(line), request))}\n`;
   const { lineBytes } = api.limits;
   if (lineBytes === null || Buffer.byteLength(text) <= lineBytes) return text;
   const message =
