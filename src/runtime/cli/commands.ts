@@ -1,5 +1,15 @@
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
-import { flag, id, json, ledgerArguments, type Parsed, submitArguments, text, watch } from './options.ts';
+import {
+  convertArguments,
+  flag,
+  id,
+  json,
+  ledgerArguments,
+  type Parsed,
+  submitArguments,
+  text,
+  watch,
+} from './options.ts';
 import type { Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -54,6 +64,12 @@ const subCommands = {
       json,
     },
     async (terminal, args) => (await import('./commands/output.ts')).output(terminal, args),
+  ),
+  convert: command(
+    'convert',
+    "Show a file in the form of a provider's batches; offline",
+    convertArguments,
+    async (terminal, args) => (await import('./commands/convert.ts')).convert(terminal, args),
   ),
   cancel: command(
     'cancel',

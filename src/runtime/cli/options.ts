@@ -35,6 +35,15 @@ export const submitArguments = {
   json,
 } as const satisfies ArgsDef;
 
+export const convertArguments = {
+  file: id('A batch file: one JSON request per line'),
+  to: text('name', 'Provider of the config, or a kind'),
+  model: text('name', 'The name the provider knows the model by'),
+  route: text('name', "Apply this route's targets and parameters"),
+  out: text('file', 'Write to a file in place of stdout'),
+  json: { ...json, description: 'A summary as JSON; the lines only with --out' },
+} as const satisfies ArgsDef;
+
 export const ledgerArguments = {
   'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),
   batch: text('id', 'Only this batch'),

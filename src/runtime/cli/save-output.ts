@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Api } from './api.ts';
-import { trouble, wrongUse } from './exit.ts';
+import { CliError, trouble, wrongUse } from './exit.ts';
 
 /** Refuses a path that cannot be written, before the work that would end there. Throws CliError. */
 export async function checkWritable(path: string, option: string): Promise<void> {
@@ -23,8 +23,18 @@ export interface Saved {
 /** Writes a batch's output lines to a file, which appears only when it is whole. Throws CliError. */
 export async function saveOutput(api: Api, id: string, path: string, options: OutputOptions = {}): Promise<Saved> {
   const { chunks, incomplete } = await openOutput(api, id, options);
+  try {
+    return { ...(await saveChunks(chunks, path)), incomplete };
+  } catch (error) {
+    const isOurs = error instanceof CliError || !(error instanceof Error) || error.name === 'AbortError';
+    throw isOurs ? error : trouble(`The output broke off: ${error.message}. Ask again.`);
+  }
+}
+
+/** Writes JSONL to a file, which appears only when it is whole. Throws CliError when the file cannot be written. */
+export async function saveChunks(chunks: AsyncIterable<Uint8Array>, path: string): Promise<Omit<Saved, 'incomplete'>> {
   const partial = `${path}.partial`;
-  const saved: Saved = { bytes: 0, lines: 0, incomplete };
+  const saved = { bytes: 0, lines: 0 };
   try {
     const file = await open(partial, 'w');
     try {
@@ -40,7 +50,9 @@ export async function saveOutput(api: Api, id: string, path: string, options: Ou
     await rename(partial, path);
   } catch (error) {
     await rm(partial, { force: true });
-    throw broken(error, path);
+    const { code } = error as NodeJS.ErrnoException;
+    const isDisk = code === 'ENOSPC' || code === 'EACCES' || code === 'EIO';
+    throw isDisk ? trouble(`${path} cannot be written (${code}).`) : error;
   }
   return saved;
 }
@@ -68,12 +80,4 @@ function countLineFeeds(bytes: Uint8Array): number {
   let count = 0;
   for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, at + 1)) count += 1;
   return count;
-}
-
-function broken(error: unknown, path: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EACCES' || code === 'EIO') return trouble(`${path} cannot be written (${code}).`);
-  if (error instanceof Error && error.name !== 'AbortError')
-    return trouble(`The output broke off: ${message}. Ask again.`);
-  return error;
 }

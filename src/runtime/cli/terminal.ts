@@ -2,6 +2,7 @@ import type { WriteStream } from 'node:tty';
 import { type Environment, processEnvironment } from '../env.ts';
 import { EXIT } from './exit.ts';
 import { choosePaint, type Paint } from './paint.ts';
+import { printableJson } from './printable.ts';
 
 /** One of the two streams that a command writes to. */
 export interface Screen {
@@ -73,4 +74,11 @@ export function note(terminal: Terminal, text: string): Promise<void> {
 /** Writes one line to the results. */
 export function print(terminal: Terminal, text: string): Promise<void> {
   return terminal.out.write(`${text}\n`);
+}
+
+/** Bytes as they are into files and pipes; nothing that a terminal obeys onto a terminal. */
+export function terminalSafe(terminal: Terminal): (chunk: Uint8Array) => Promise<void> {
+  if (!terminal.out.isTty) return (chunk) => terminal.out.write(chunk);
+  const decoder = new TextDecoder();
+  return (chunk) => terminal.out.write(printableJson(decoder.decode(chunk, { stream: true })));
 }

@@ -4,7 +4,7 @@ import { EXIT, wrongUse } from '../exit.ts';
 import { formatBytes, plural } from '../figures.ts';
 import { printableJson } from '../printable.ts';
 import { checkWritable, type OutputOptions, openOutput, saveOutput } from '../save-output.ts';
-import { note, print, type Terminal } from '../terminal.ts';
+import { note, print, type Terminal, terminalSafe } from '../terminal.ts';
 
 interface Arguments {
   id: string;
@@ -79,13 +79,6 @@ async function toStdout(terminal: Terminal, api: Api, args: Arguments, options: 
     await note(terminal, 'The batch still runs: lines that are not done are missing. --follow waits for them.');
   }
   return EXIT.done;
-}
-
-/** Bytes as they are into files and pipes; nothing that a terminal obeys onto a terminal. */
-function terminalSafe(terminal: Terminal): (chunk: Uint8Array) => Promise<void> {
-  if (!terminal.out.isTty) return (chunk) => terminal.out.write(chunk);
-  const decoder = new TextDecoder();
-  return (chunk) => terminal.out.write(printableJson(decoder.decode(chunk, { stream: true })));
 }
 
 /** Lines without their ends. One line is held at a time. */

@@ -1,10 +1,10 @@
-import { stat } from 'node:fs/promises';
 import { ENDPOINTS, type Endpoint, parseEndpoint } from '../../../protocol/endpoint.ts';
 import { withApi } from '../api.ts';
 import { readPairs, readRoute, valuesOf } from '../arguments.ts';
 import { printBatch, printBatchJson } from '../batch-report.ts';
 import { EXIT, wrongUse } from '../exit.ts';
 import { findEndpoint } from '../first-line.ts';
+import { sizeOfInput } from '../input-file.ts';
 import { type Parsed, submitArguments } from '../options.ts';
 import { checkWritable } from '../save-output.ts';
 import { createBatch, uploadFile } from '../send.ts';
@@ -18,7 +18,7 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
   const metadata = readPairs(valuesOf('metadata', submitArguments, rawArguments), 'metadata');
   const route = args.route === undefined ? null : readRoute(args.route);
   if (args.output !== undefined) await checkWritable(args.output, 'output');
-  const bytes = await sizeOf(args.file);
+  const bytes = await sizeOfInput(args.file);
   const endpoint = args.endpoint === undefined ? await findEndpoint(args.file) : readEndpoint(args.endpoint);
   return withApi(terminal, async (api) => {
     const fileId = await uploadFile(terminal, api, args.file, bytes);
@@ -37,14 +37,6 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
     if (!args.json) await note(terminal, `To watch it: weir status ${batch.id} --watch`);
     return EXIT.done;
   });
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const found = await stat(path).catch(() => null);
-  if (found === null) throw wrongUse(`There is no file ${path}.`, 'file');
-  if (!found.isFile()) throw wrongUse(`${path} is no file.`, 'file');
-  if (found.size === 0) throw wrongUse(`${path} is empty. A batch file has one JSON request per line.`, 'file');
-  return found.size;
 }
 
 function readEndpoint(text: string): Endpoint {
