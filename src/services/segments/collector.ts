@@ -19,11 +19,21 @@ interface Group {
   bytes: number;
   touched: Set<SegmentInHand>;
   givenUp: SegmentInHand[];
+  /** Somebody waits for this commit before sending more. */
+  urgent: boolean;
   /** Written once per group: a commit whose answer was lost is repeated under the same key, and then known. */
   part: PartRow | null;
 }
 
-const newGroup = (): Group => ({ lines: [], entries: [], bytes: 0, touched: new Set(), givenUp: [], part: null });
+const newGroup = (): Group => ({
+  lines: [],
+  entries: [],
+  bytes: 0,
+  touched: new Set(),
+  givenUp: [],
+  urgent: false,
+  part: null,
+});
 
 export class Collector implements Results {
   /** Results waiting to become durable. */
@@ -67,8 +77,8 @@ export class Collector implements Results {
   }
 
   requestGrant(segment: SegmentInHand): void {
-    if (this.group.touched.has(segment) && this.flushing) return;
     this.group.touched.add(segment);
+    this.group.urgent = true;
     this.flushSoon();
   }
 
@@ -114,7 +124,7 @@ export class Collector implements Results {
       this.onCommitted();
       const { partLines, partBytes } = this.deps.settings;
       const due = this.group.lines.length >= partLines || this.group.bytes >= partBytes;
-      if (due) this.flushSoon();
+      if (due || this.group.urgent) this.flushSoon();
       else if (this.group.touched.size > 0) this.schedule();
     });
     return this.flushing;

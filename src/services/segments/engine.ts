@@ -247,9 +247,19 @@ export class Engine {
   }
 
   private async closeBatch(batch: OpenBatch): Promise<void> {
-    await batch.results.drain();
+    // A database that is away must not keep the process: what is not committed is sent again.
+    const given = new AbortController();
+    await Promise.race([
+      batch.results.drain(),
+      this.deps.clock.sleep(this.deps.settings.drainSeconds * 1000, given.signal),
+    ]);
+    given.abort();
     const held = [...batch.segments].filter((segment) => segment.remaining > 0 && !segment.lost);
-    await this.deps.store.segments.release(held.map(({ lease }) => ({ id: lease.id, token: lease.token })));
+    await this.deps.store.segments
+      .release(held.map(({ lease }) => ({ id: lease.id, token: lease.token })))
+      .catch((error: unknown) =>
+        this.deps.log.warn({ error: String(error) }, 'release failed; the leases end by themselves'),
+      );
     batch.close();
     this.batches.delete(batch.row.id);
   }
