@@ -2,11 +2,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
-const BENCHMARKS = ['immediate.ts'];
+const BENCHMARKS = ['immediate.ts', 'ingest.ts'];
 
 for (const name of BENCHMARKS) {
   console.log(`\n${name}`);
-  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, name), ...process.argv.slice(2)], {
+  const { status } = spawnSync(process.execPath, [join(import.meta.dirname, name)], {
     stdio: 'inherit',
   });
   if (status !== 0) process.exitCode = 1;
