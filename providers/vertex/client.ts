@@ -1,5 +1,12 @@
 import type { HttpResponse } from '../../src/ports/http-client.ts';
-import { type Call, type ImmediateApi, type NativeRequest, ProviderError, type Result } from '../contract.ts';
+import {
+  type Call,
+  type Failed,
+  type ImmediateApi,
+  type NativeRequest,
+  ProviderError,
+  type Result,
+} from '../contract.ts';
 import { type AnswerContext, parseAnswer, type ParsedAnswer, requestIdOf } from '../shared/answer.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { isFields } from '../shared/error-body.ts';
@@ -35,46 +42,31 @@ export class VertexImmediate implements ImmediateApi {
 
   /** One call, several for embeddings of a model that takes one text at a time. Never throws. */
   async execute(request: NativeRequest, call: Call): Promise<Result> {
-    const context: ResultContext = { ...this.#context(call), model: request.model, requestId: null };
-    try {
-      const family = familyOf(request.model);
-      if (family?.kind === 'embedding') return await this.#embed(request, family.instances, call, context);
-      const isClaude = family?.kind === 'claude';
-      const exchange = await this.#post(request.model, isClaude ? 'rawPredict' : 'generateContent', request.body, call);
-      const trouble = troubleOf(exchange);
-      if (trouble !== null) return trouble;
-      const { answer } = exchange;
-      const result = isClaude
-        ? fromMessage(answer.json, exchange.context)
-        : resultOfGemini(answer.json, exchange.context);
-      if (!result.ok) return result;
-      const damage = answer.isDamaged ? ['the answer was not valid UTF-8; bad bytes were replaced by U+FFFD'] : [];
-      return answerAs(request.endpoint, { ...result, warnings: [...result.warnings, ...damage] });
-    } catch (error) {
-      const failure = error instanceof ProviderError ? error.failure : failureOfCall(error, context);
-      return failedResult(failure, context);
-    }
+    const family = familyOf(request.model);
+    if (family?.kind === 'embedding') return this.#embed(request, family.instances, call);
+    const isClaude = family?.kind === 'claude';
+    const exchange = await this.#post(request.model, isClaude ? 'rawPredict' : 'generateContent', request.body, call);
+    if ('failure' in exchange) return exchange;
+    const { answer, context } = exchange;
+    const result = isClaude ? fromMessage(answer.json, context) : resultOfGemini(answer.json, context);
+    if (!result.ok) return result;
+    const damage = answer.isDamaged ? ['the answer was not valid UTF-8; bad bytes were replaced by U+FFFD'] : [];
+    return answerAs(request.endpoint, { ...result, warnings: [...result.warnings, ...damage] });
   }
 
-  async #embed(request: NativeRequest, most: number, call: Call, context: ResultContext): Promise<Result> {
-    const { instances, ...asked } = JSON.parse(request.body) as EmbeddingRequest;
+  async #embed({ model, body }: NativeRequest, most: number, call: Call): Promise<Result> {
+    const { instances, ...asked } = JSON.parse(body) as EmbeddingRequest;
     const { dimensions } = asked;
     // A text that is too long is an error, as with OpenAI, and not silently cut.
     const parameters = { autoTruncate: false, ...(dimensions !== null && { outputDimensionality: dimensions }) };
     const embedded: Embedded[] = [];
-    let last: ResultContext = context;
+    let last: ResultContext = { ...this.#context(call), model, requestId: null };
     for (let start = 0; start < instances.length; start += most) {
       const texts = instances.slice(start, start + most);
-      const exchange = await this.#post(
-        request.model,
-        'predict',
-        JSON.stringify({ instances: texts, parameters }),
-        call,
-      );
-      last = exchange.context;
+      const exchange = await this.#post(model, 'predict', JSON.stringify({ instances: texts, parameters }), call);
       const spent = usageFromEmbeddings(embedded.map(({ tokens }) => tokens));
-      const trouble = troubleOf(exchange);
-      if (trouble !== null) return { ...trouble, usage: spent.usage, rawUsage: spent.raw };
+      if ('failure' in exchange) return { ...exchange, usage: spent.usage, rawUsage: spent.raw };
+      last = exchange.context;
       const predictions = readPredictions(exchange.answer.json, texts.length);
       if (predictions === null) {
         const message = `${this.#provider} did not answer with one embedding for each text.`;
@@ -85,15 +77,22 @@ export class VertexImmediate implements ImmediateApi {
     return resultOfEmbeddings(embedded, asked, last);
   }
 
-  async #post(model: string, method: string, body: string, call: Call): Promise<Exchange> {
+  /** One answer, or why there is none; a token that is refused is renewed once. */
+  async #post(model: string, method: string, body: string, call: Call): Promise<Exchange | Failed> {
     const url = `${call.member}/v1/${this.#parent}/${modelPath(model)}:${method}`;
-    const token = await this.#tokens.get(call);
-    let exchange = await this.#exchange(url, body, token, model, call);
-    if (exchange.response.status === 401) {
-      this.#tokens.forget(token);
-      exchange = await this.#exchange(url, body, await this.#tokens.get(call), model, call);
+    try {
+      const token = await this.#tokens.get(call);
+      let exchange = await this.#exchange(url, body, token, model, call);
+      if (exchange.response.status === 401) {
+        this.#tokens.forget(token);
+        exchange = await this.#exchange(url, body, await this.#tokens.get(call), model, call);
+      }
+      return troubleOf(exchange) ?? exchange;
+    } catch (error) {
+      const context = this.#context(call);
+      const failure = error instanceof ProviderError ? error.failure : failureOfCall(error, context);
+      return failedResult(failure, { requestId: null });
     }
-    return exchange;
   }
 
   async #exchange(url: string, body: string, token: string, model: string, call: Call): Promise<Exchange> {
@@ -112,7 +111,7 @@ export class VertexImmediate implements ImmediateApi {
 }
 
 /** Why an exchange brought no answer; null when it did. */
-function troubleOf({ response, answer, context }: Exchange) {
+function troubleOf({ response, answer, context }: Exchange): Failed | null {
   const { status } = response;
   if (status < 200 || status > 299) return failedResult(failureOf(response, answer, context), context);
   if (isFields(answer.json) && answer.json.error === undefined) return null;

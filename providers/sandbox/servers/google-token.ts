@@ -87,7 +87,8 @@ export class TokenService {
     const verify = createVerify('RSA-SHA256').update(`${header}.${claims}`);
     if (!verify.verify(this.#publicKey, signature, 'base64url')) return 'Invalid JWT Signature.';
     const { alg, typ } = decode(header);
-    if (alg !== 'RS256' || typ !== 'JWT') return 'Invalid JWT: alg must be RS256 and typ JWT.';
+    // The library leaves `typ` out, and Google takes it so.
+    if (alg !== 'RS256' || (typ ?? 'JWT') !== 'JWT') return 'Invalid JWT: alg must be RS256.';
     const { iss, aud, iat, exp, scope } = decode(claims);
     if (iss !== this.key('').client_email) return 'Invalid grant: account not found';
     if (aud !== tokenAudience) return 'Invalid JWT: Failed audience check.';

@@ -16,6 +16,8 @@ const faultSchema = z.strictObject({
     z.enum(['reset', 'lost', 'half', 'short', 'html', 'empty', 'truncated', 'error', 'hang', 'echo']),
   ]),
   times: z.int().positive().default(1),
+  /** Requests that it lets pass first. */
+  skip: count.default(0),
   retry_after: z.string().optional(),
   message: z.string().optional(),
 });

@@ -80,7 +80,12 @@ class Simulation {
   takeFault({ method, url }: GoogleCallRequest): VertexFault | null {
     const text = `${method} ${url.pathname}${url.search}`;
     const fault = this.settings.faults.find(({ on, times }) => times > 0 && new RegExp(on).test(text)) ?? null;
-    if (fault !== null) fault.times -= 1;
+    if (fault === null) return null;
+    if (fault.skip > 0) {
+      fault.skip -= 1;
+      return null;
+    }
+    fault.times -= 1;
     return fault;
   }
 
