@@ -1,23 +1,28 @@
-import { refusal } from '../../src/core/failure.ts';
-import type { RequestLine } from '../../src/protocol/request-line.ts';
-import type { Converted, Result } from '../contract.ts';
+import type { Result } from '../contract.ts';
 import { toMessages } from '../shared/anthropic-messages.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { familyOfModel } from '../shared/anthropic-messages-families.ts';
-import type { ConvertSettings } from './convert-settings.ts';
+import type { ConvertSettings, NativeBody } from './convert-settings.ts';
 import type { AnswerFacts } from './facts.ts';
+import type { KnownModel } from './models.ts';
+import { Refused, unsupported } from './refused.ts';
 
 /** Bedrock's one version of the Messages API (Claude's parameter page). */
 const version = 'bedrock-2023-05-31';
 
-/** A chat request as a body of Anthropic's Messages API, as InvokeModel takes it: no model, no stream. */
-export function claudeBody(line: RequestLine, model: string, base: string, settings: ConvertSettings): Converted {
-  const family = familyOfModel(base);
+/** A chat request as a body of Anthropic's Messages API, as InvokeModel takes it: no model, no stream. Throws Refused. */
+export function claudeBody(
+  chat: Readonly<Record<string, unknown>>,
+  model: string,
+  { priced }: KnownModel,
+  settings: ConvertSettings,
+): NativeBody {
+  const family = familyOfModel(priced);
   if (family === null) {
     const message = `${settings.provider} does not know the Claude model '${model}'.`;
-    return { ok: false, failure: refusal('unsupported', 'unknown_model_family', message, 'model') };
+    throw unsupported('model', message, 'unknown_model_family');
   }
-  const mapped = toMessages(line.body, {
+  const mapped = toMessages(chat, {
     provider: settings.provider,
     family,
     head: { anthropic_version: version },
@@ -26,9 +31,8 @@ export function claudeBody(line: RequestLine, model: string, base: string, setti
     hasServiceTiers: false,
     defaultMaxTokens: Math.min(settings.defaultMaxTokens, family.maxOutput),
   });
-  if (!mapped.ok) return mapped;
-  const request = { endpoint: line.endpoint, model, body: JSON.stringify(mapped.body) };
-  return { ok: true, request, warnings: mapped.warnings };
+  if (!mapped.ok) throw new Refused(mapped.failure);
+  return { body: JSON.stringify(mapped.body), warnings: mapped.warnings };
 }
 
 /**

@@ -82,6 +82,7 @@ function factsOf(
   requestId: string | null,
 ): AnswerFacts {
   return {
+    endpoint: request.endpoint,
     form: knownModel(request.model, settings.profiles)?.family.form ?? 'converse',
     provider,
     secrets,

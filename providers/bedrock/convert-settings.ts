@@ -6,3 +6,9 @@ export interface ConvertSettings {
   defaultMaxTokens: number;
   embeddingInputType: string;
 }
+
+/** A body in the model's own form, with what was left out of it. */
+export interface NativeBody {
+  body: string;
+  warnings: string[];
+}

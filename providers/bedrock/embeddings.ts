@@ -1,13 +1,9 @@
+import type { NativeBody } from './convert-settings.ts';
 import type { ModelFamily } from './models.ts';
 import { invalid, unsupported } from './refused.ts';
 
 /** Cohere takes up to 96 texts in one request (parameter page of Embed v3 and v4). */
 const mostTexts = 96;
-
-export interface EmbeddingRequest {
-  body: string;
-  warnings: string[];
-}
 
 /** An OpenAI embeddings request for Titan or Cohere. Throws Refused. */
 export function embeddingBody(
@@ -15,7 +11,7 @@ export function embeddingBody(
   family: ModelFamily,
   model: string,
   inputType: string,
-): EmbeddingRequest {
+): NativeBody {
   const warnings: string[] = [];
   for (const name of Object.keys(body)) {
     const value = body[name];

@@ -1,7 +1,10 @@
+import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { ModelForm } from './models.ts';
 
 /** What an answer does not say itself. */
 export interface AnswerFacts {
+  /** Where it was asked, which decides the shape of the answer. */
+  endpoint: Endpoint;
   form: ModelForm;
   provider: string;
   secrets: readonly string[];

@@ -1,3 +1,4 @@
+import { parseEndpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchCall, BatchResult, ProviderBatch } from '../contract.ts';
 import { ProviderError } from '../contract.ts';
 import { parseAnswer } from '../shared/answer.ts';
@@ -67,9 +68,11 @@ function factsReader({ id, refs }: ProviderBatch, access: Access, call: BatchCal
   const { provider, secrets, settings } = access;
   const model = refs.model ?? '';
   const form = knownModel(model, settings.profiles)?.family.form ?? 'converse';
+  const endpoint = parseEndpoint(refs.endpoint ?? '') ?? '/v1/chat/completions';
   const jobId = jobIdOf(id);
   const created = Number(refs.ended_at ?? Math.floor(call.nowMs / 1000));
   return (key) => ({
+    endpoint,
     form,
     provider,
     secrets,

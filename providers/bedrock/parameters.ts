@@ -1,8 +1,7 @@
 import { isFields } from '../shared/error-body.ts';
-import { forbiddenParameter, forbiddenParameters } from '../shared/openai-convert.ts';
 import { type Draft, warnOnce } from './draft.ts';
 import { addMessages } from './messages.ts';
-import { invalid, Refused, unsupported } from './refused.ts';
+import { invalid, unsupported } from './refused.ts';
 import { addToolChoice, addTools } from './tools.ts';
 
 type Apply = (value: unknown, draft: Draft, name: string) => void;
@@ -148,7 +147,6 @@ const parameters: ReadonlyMap<string, Apply> = new Map<string, Apply>([
 export function applyParameters(body: Readonly<Record<string, unknown>>, draft: Draft): void {
   for (const name of Object.keys(body)) {
     const value = body[name];
-    if (forbiddenParameters.has(name)) throw new Refused(forbiddenParameter(name, draft.model));
     if (name === 'model' || value === null || value === undefined) continue;
     const apply = parameters.get(name);
     if (apply === undefined) {

@@ -7,6 +7,7 @@ import { toCompletionUsage } from '../shared/anthropic-messages-usage.ts';
 import { isFields } from '../shared/error-body.ts';
 import { badResponse, typeOf } from '../shared/openai-status.ts';
 import { redact } from '../shared/redact.ts';
+import { answerAs } from '../shared/responses-as-chat.ts';
 import { claudeResult } from './claude.ts';
 import type { AnswerFacts } from './facts.ts';
 import { kindOfStatus } from './status.ts';
@@ -14,14 +15,14 @@ import { readConverseUsage, readEmbeddingUsage } from './usage.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The result that a model's output means, in OpenAI's shape. Never throws. */
+/** The result that a model's output means, in the shape of the endpoint that was asked. Never throws. */
 export function resultOf(output: unknown, facts: AnswerFacts): Result {
   if (!isFields(output)) return failed(badResponse(200, `${facts.provider} answered without a JSON object.`), facts);
   switch (facts.form) {
     case 'converse':
-      return converseResult(output, facts);
+      return answerAs(facts.endpoint, converseResult(output, facts));
     case 'claude':
-      return claudeResult(output, facts);
+      return answerAs(facts.endpoint, claudeResult(output, facts));
     case 'titan-embed':
       return embeddingResult(output, isNumbers(output.embedding) ? [output.embedding] : null, facts);
     case 'cohere-embed':

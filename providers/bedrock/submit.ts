@@ -11,12 +11,13 @@ type BatchSettings = BedrockSettings & { role_arn: string; bucket: string };
 /** Uploads the input and creates the job. The token names the objects and the job and makes its creation idempotent. */
 export function createSubmit(settings: BatchSettings, bucket: Bucket, jobs: Jobs): BatchApi['submit'] {
   return async (input, call) => {
-    const { token, model } = input;
+    const { token, model, endpoint } = input;
     const own = optionsOf(input);
     const layout = layoutOf(settings.prefix, token);
     const refs = {
       token,
       model,
+      endpoint,
       input_uri: uriOf(bucket.name, layout.input),
       output_uri: uriOf(bucket.name, layout.output),
     };

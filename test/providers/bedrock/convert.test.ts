@@ -352,6 +352,39 @@ describe('models of Bedrock', () => {
   });
 });
 
+describe('responses and completions', () => {
+  it.each(['us.amazon.nova-lite-v1:0', 'us.anthropic.claude-haiku-4-5-20251001-v1:0'])(
+    'are asked as chat of %s',
+    (model) => {
+      const asked = [
+        { endpoint: '/v1/responses', body: { input: 'Hello', max_output_tokens: 9 } },
+        { endpoint: '/v1/completions', body: { prompt: 'Hello', max_tokens: 9 } },
+      ] as const;
+      for (const { endpoint, body } of asked) {
+        const converted = provider.convert({ customId: 'r', endpoint, body }, model);
+        if (!converted.ok) throw new Error(converted.failure.message);
+        expect(converted.request.endpoint).toBe(endpoint);
+        expect(JSON.parse(converted.request.body)).toEqual(native({ messages: user, max_tokens: 9 }, model));
+      }
+    },
+  );
+
+  it('are refused in their own words', () => {
+    const body = { input: 'Hello', text: { format: { type: 'json_object' } } };
+    const converted = provider.convert({ customId: 'r', endpoint: '/v1/responses', body }, nova);
+    expect(converted).toMatchObject({ ok: false, failure: { param: 'text.format' } });
+  });
+
+  it('name no credentials or addresses of their own', () => {
+    for (const model of [nova, 'us.anthropic.claude-haiku-4-5-20251001-v1:0']) {
+      expect(refused({ messages: user, api_key: 'k' }, model)).toMatchObject({
+        code: 'forbidden_parameter',
+        param: 'api_key',
+      });
+    }
+  });
+});
+
 describe('chat as Anthropic Messages', () => {
   const claude = 'us.anthropic.claude-haiku-4-5-20251001-v1:0';
 

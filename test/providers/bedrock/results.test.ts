@@ -5,6 +5,7 @@ import { failureOfJob, stateOf } from '../../../providers/bedrock/status.ts';
 import { parseAnswer } from '../../../providers/shared/answer.ts';
 
 const facts: AnswerFacts = {
+  endpoint: '/v1/chat/completions',
   form: 'converse',
   provider: 'p',
   secrets: [],
@@ -149,6 +150,21 @@ describe('answers of Converse', () => {
       expect(resultOf(answer, facts)).toMatchObject({ ok: false, failure: { kind: 'bad_response' } });
     },
   );
+});
+
+describe('answers in the shape of other endpoints', () => {
+  it('are responses and completions', () => {
+    const responses = resultOf(output(), { ...facts, endpoint: '/v1/responses' });
+    expect(JSON.parse(responses.body ?? '')).toMatchObject({
+      object: 'response',
+      status: 'completed',
+      output: [{ type: 'message', content: [{ type: 'output_text', text: 'Hi' }] }],
+      usage: { input_tokens: 7, output_tokens: 3 },
+    });
+    const completions = resultOf(output(), { ...facts, endpoint: '/v1/completions' });
+    expect(JSON.parse(completions.body ?? '')).toMatchObject({ object: 'text_completion', choices: [{ text: 'Hi' }] });
+    expect(completions.usage).toEqual(responses.usage);
+  });
 });
 
 describe('answers of embedding models', () => {
