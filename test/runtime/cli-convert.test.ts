@@ -100,6 +100,15 @@ describe('weir convert without a config', () => {
     expect(ran.notes).toMatch(/^2 lines \(\d+ B\) converted, 5 refused$/m);
   });
 
+  it('refuses what only the immediate API of the provider takes', async () => {
+    const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } };
+    const file = await writeLines(chat('plain'), chat('with a tool', { tools: [tool] }));
+    const ran = await runCli(['convert', file, '--to', 'bedrock', '--model', 'us.amazon.nova-lite-v1:0']);
+    expect(ran.exitCode).toBe(1);
+    expect(parsed(ran.out).map((line) => line.recordId)).toEqual(['l-1']);
+    expect(ran.notes).toMatch(/^line 2 \(with a tool\): tools: /m);
+  });
+
   it('gives a summary in JSON, in which nothing but the lines is missing', async () => {
     const file = await writeLines(chat('a', { seed: 1 }), chat('b', { n: 2 }), chat('c', { seed: 3 }));
     const out = join(folder, 'native.jsonl');
