@@ -46,6 +46,9 @@ export function rescueAt(batch: { createdAt: number; expiresAt: number }, afterS
   return afterSeconds === null ? latest : Math.min(latest, batch.createdAt + afterSeconds);
 }
 
+/** What only a batch service refuses: single requests of the same kind may well be taken. */
+const BATCH_ONLY_CODES: ReadonlySet<string> = new Set(['unsupported_in_batch', 'too_large_for_batch']);
+
 /** What a line of a shard does next after a failure: an index into the lane's candidates, or null to fail for good. */
 export function afterShardFailure(
   candidates: readonly Candidate[],
@@ -53,7 +56,7 @@ export function afterShardFailure(
   failure: Failure,
   sameTargetImmediate: boolean,
 ): number | null {
-  const fault = faultOf(failure);
+  const fault = BATCH_ONLY_CODES.has(failure.code) ? 'trouble' : faultOf(failure);
   if (fault !== 'own' && fault !== 'target' && sameTargetImmediate) return from;
   const next = candidates.findIndex((candidate, index) => index > from && admits(candidate.enterOn, failure, fault));
   return next < 0 ? null : next;

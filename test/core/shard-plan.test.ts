@@ -66,6 +66,12 @@ describe('afterShardFailure', () => {
     expect(afterShardFailure(lane('any', 'trouble'), 0, failure('expired'), true)).toBe(0);
   });
 
+  it('sends what only the batch service refuses to the ordinary API, or to the next target', () => {
+    const refused = refusal('unsupported', 'unsupported_in_batch', 'no');
+    expect(afterShardFailure(lane('any', 'trouble'), 0, refused, true)).toBe(0);
+    expect(afterShardFailure(lane('any', 'trouble'), 0, refused, false)).toBe(1);
+  });
+
   it('moves on where there is no such API, and never repeats the client’s mistake', () => {
     expect(afterShardFailure(lane('any', 'trouble'), 0, failure('server_error', 500), false)).toBe(1);
     expect(afterShardFailure(lane('any', 'trouble'), 0, failure('invalid_request', 400), true)).toBeNull();

@@ -103,5 +103,5 @@ export function layLine(provider: string, api: BatchApi, line: number, request: 
   const message =
     `This request has ${Buffer.byteLength(text)} bytes in ${provider}'s form; its batches take at most ${lineBytes} a request. ` +
     'Refer to media by URL, or send the line to another target.';
-  return refusal('invalid_request', 'request_too_large', message, 'body');
+  return refusal('invalid_request', 'too_large_for_batch', message, 'body');
 }
