@@ -170,8 +170,10 @@ class BedrockServer {
         return getJob(store, wanted.job, settings, nowMs);
       case 'stop':
         return stopJob(store, wanted.job, settings, nowMs);
-      default:
-        return { ok: false, name: 'InternalServerException', status: 500, message: '' };
+      case 'converse':
+      case 'invoke':
+      case 'unknown':
+        return { ok: false, name: 'UnknownOperationException', status: 404, message: '' };
     }
   }
 
