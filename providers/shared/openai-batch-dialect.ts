@@ -9,6 +9,8 @@ export interface BatchDialect {
   batches: string;
   /** `purpose` of an input file. */
   purpose: string;
+  /** Purposes under which our files are listed, each on its own; null where the list is not known to be filtered so. */
+  listed: readonly string[] | null;
   /** Values of `completion_window` it takes; null when it takes any, or the create call has none. */
   windows: readonly string[] | null;
   /** The window asked for when the client names none; null when the create call has none. */
@@ -49,6 +51,7 @@ export const openaiDialect: BatchDialect = {
   upload: '/files',
   batches: '/batches',
   purpose: 'batch',
+  listed: ['batch', 'batch_output'],
   windows: ['24h'],
   window: '24h',
   create: 'openai',
@@ -77,19 +80,21 @@ export function azureDialect(isDated: boolean): BatchDialect {
   };
 }
 
+const compatibleDialect: BatchDialect = { ...openaiDialect, listed: null };
+
 /** The services whose batch dialect is known; a base URL with `batch: true` speaks OpenAI's. */
 export const compatibleDialects = {
-  openai: openaiDialect,
+  openai: compatibleDialect,
   // console.groq.com/docs/batch: windows from 24 hours to 7 days.
   groq: {
-    ...openaiDialect,
+    ...compatibleDialect,
     windows: ['24h', '48h', '72h', '96h', '120h', '144h', '7d'],
     endpoints: ['/v1/chat/completions'],
   },
   // docs.together.ai, batch inference: a purpose and an upload path of its own, no metadata, capital status words, the new
   // batch under `job`, a list without pages; 50,000 requests and 100 MB.
   together: {
-    ...openaiDialect,
+    ...compatibleDialect,
     upload: '/files/upload',
     purpose: 'batch-api',
     endpoints: ['/v1/chat/completions'],
@@ -100,7 +105,7 @@ export const compatibleDialects = {
   },
   // docs.mistral.ai/capabilities/batch: jobs with a list of files and one model, lines without method and url, 512 MB a file.
   mistral: {
-    ...openaiDialect,
+    ...compatibleDialect,
     batches: '/batch/jobs',
     windows: null,
     window: null,
@@ -112,12 +117,12 @@ export const compatibleDialects = {
   },
   // docs.doubleword.ai: OpenAI's dialect with a faster window beside the usual one.
   doubleword: {
-    ...openaiDialect,
+    ...compatibleDialect,
     windows: ['24h', '1h'],
     endpoints: ['/v1/chat/completions', '/v1/embeddings', '/v1/responses'],
   },
   // Another Weir: any window, any size that its operator allows, and a create call that is safe to repeat.
-  weir: { ...openaiDialect, windows: null, idempotent: true, limits: noLimits },
+  weir: { ...compatibleDialect, windows: null, idempotent: true, limits: noLimits },
 } as const satisfies Record<string, BatchDialect>;
 
 export type CompatibleDialect = keyof typeof compatibleDialects;

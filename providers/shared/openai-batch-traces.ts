@@ -41,7 +41,7 @@ async function inputsOf(access: BatchAccess, token: string, refs: ProviderRefs, 
   const inputs = new Set<string>();
   if (refs.input_file_id) inputs.add(refs.input_file_id);
   if (access.dialect.metadata) return inputs;
-  for await (const item of listAll(access, call, access.dialect.files)) {
+  for await (const item of listFiles(access, call)) {
     const file = readFile(item);
     if (file?.token === token) inputs.add(file.id);
   }
@@ -69,7 +69,7 @@ export async function removeFile(access: BatchAccess, fileId: string, call: Batc
 export async function* inventory(access: BatchAccess, call: BatchCall): AsyncGenerator<RemoteObject> {
   const tokens = new Map<string, string>();
   const files: { id: string; token: string | null; createdAt: number }[] = [];
-  for await (const item of listAll(access, call, access.dialect.files)) {
+  for await (const item of listFiles(access, call)) {
     const file = readFile(item);
     if (file === null) continue;
     files.push({ id: file.id, token: file.token, createdAt: file.createdAt ?? 0 });
@@ -115,29 +115,44 @@ async function* listBatches(access: BatchAccess, call: BatchCall, since: number 
   }
 }
 
-async function* listAll(access: BatchAccess, call: BatchCall, path: string): AsyncGenerator<unknown> {
-  for await (const page of listPages(access, call, path)) yield* page;
+/** Every file that may be ours; an account may hold many others, so purposes narrow the list where they can. */
+async function* listFiles(access: BatchAccess, call: BatchCall): AsyncGenerator<unknown> {
+  const { files, listed } = access.dialect;
+  for (const purpose of listed ?? [null]) {
+    const filter = purpose === null ? {} : { purpose };
+    for await (const page of listPages(access, call, files, filter)) yield* page;
+  }
 }
 
 /** The pages of a list, however the dialect goes on. Rejects with ProviderError also when a list has no end. */
-async function* listPages(access: BatchAccess, call: BatchCall, path: string): AsyncGenerator<unknown[]> {
+async function* listPages(
+  access: BatchAccess,
+  call: BatchCall,
+  path: string,
+  filter: Record<string, string> = {},
+): AsyncGenerator<unknown[]> {
   const { paging } = access.dialect;
   let after: string | null = null;
   for (let page = 0; page < mostPages; page += 1) {
     const cursor = { limit: String(pageSize), ...(after !== null && { after }) };
     const query =
       paging === 'page' ? { page: String(page), page_size: String(pageSize) } : paging === 'none' ? {} : cursor;
-    const answer = await ask(access, call, { method: 'get', path, query });
+    const answer = await ask(access, call, { method: 'get', path, query: { ...filter, ...query } });
     const list = readList(answer);
     if (list === null) throw new ProviderError(badResponse(200, `${access.provider} answered a list without a list.`));
-    yield list;
     const last: unknown = list.at(-1);
     const next = isFields(last) && typeof last.id === 'string' ? last.id : null;
-    const isFull = list.length >= pageSize;
-    // A compatible service may leave `has_more` out; Mistral counts pages.
-    const goesOn = paging === 'page' ? isFull : isFields(answer) && answer.has_more === true;
-    if (paging === 'none' || !goesOn || next === null || next === after) return;
+    // The page before once more: the service does not know the cursor.
+    if (next !== null && next === after) return;
+    yield list;
+    if (paging === 'none' || next === null || !goesOn(answer, list.length)) return;
     after = next;
   }
   throw new ProviderError(badResponse(200, `${access.provider} lists more than ${mostPages} pages.`, 'list_too_long'));
+}
+
+/** A service that leaves `has_more` out (compatible ones, and Mistral, which counts pages) may have more after a full page. */
+function goesOn(answer: unknown, items: number): boolean {
+  const more = isFields(answer) ? answer.has_more : undefined;
+  return typeof more === 'boolean' ? more : items >= pageSize;
 }

@@ -150,6 +150,25 @@ describe('finding and listing at OpenAI', () => {
     expect(await bench.api.find('weir-shard-1', {}, bench.call())).toMatchObject({ id: good.id });
   });
 
+  it.each([true, false])('follows a list that does not say whether it goes on (cursor known: %s)', async (isKnown) => {
+    const ids = Array.from({ length: 150 }, (_, index) => `batch_${index}`);
+    const server = await startScriptedServer(({ socket, path }) => {
+      const after = new URL(path, 'http://x').searchParams.get('after');
+      const start = isKnown && after !== null ? ids.indexOf(after) + 1 : 0;
+      const data = ids
+        .slice(start, start + 100)
+        .map((id) => ({ id, status: 'in_progress', metadata: { weir_token: id.replace('_', '-') } }));
+      socket.write(httpAnswer(200, JSON.stringify({ data: path.includes('/files') ? [] : data })));
+    });
+    closeLater(() => server.close());
+    const bench = await openAt(server.url);
+    const listed = await gather(bench.api.inventory(bench.call()));
+    expect(listed.map(({ id }) => id)).toEqual(isKnown ? ids : ids.slice(0, 100));
+    expect(await bench.api.find('batch-149', {}, bench.call())).toEqual(
+      isKnown ? expect.objectContaining({ id: 'batch_149' }) : null,
+    );
+  });
+
   it('does not say that there is nothing when a list makes no sense', async () => {
     const server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{"object":"list"}')));
     closeLater(() => server.close());
