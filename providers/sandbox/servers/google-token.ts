@@ -1,6 +1,7 @@
 import { createHash, createVerify, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { isRecord } from './answer.ts';
 
+const clientEmail = 'weir@sim-project.iam.gserviceaccount.com';
 const tokenAudience = 'https://oauth2.googleapis.com/token';
 const jwtGrant = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const exchangeGrant = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -25,26 +26,19 @@ export class TokenService {
   /** Seconds that a new token is good for. */
   lifetimeSeconds = 3599;
   issued = 0;
-  readonly #publicKey: KeyObject;
-  readonly #privateKey: string;
-  readonly #keyId: string;
+  /** Made when it is first asked for: that takes a moment. */
+  #keys: KeyPair | null = null;
   readonly #expiresAtByToken = new Map<string, number>();
-
-  constructor() {
-    const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    this.#publicKey = publicKey;
-    this.#privateKey = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    this.#keyId = createHash('sha256').update(this.#privateKey).digest('hex').slice(0, 40);
-  }
 
   /** A key file that this service accepts. */
   key(tokenUri: string): ServiceAccountKey {
+    const { privateKey, keyId } = this.#keyPair();
     return {
       type: 'service_account',
       project_id: 'sim-project',
-      private_key_id: this.#keyId,
-      private_key: this.#privateKey,
-      client_email: 'weir@sim-project.iam.gserviceaccount.com',
+      private_key_id: keyId,
+      private_key: privateKey,
+      client_email: clientEmail,
       token_uri: tokenUri,
     };
   }
@@ -81,16 +75,21 @@ export class TokenService {
     this.#expiresAtByToken.clear();
   }
 
+  #keyPair(): KeyPair {
+    this.#keys ??= makeKeys();
+    return this.#keys;
+  }
+
   #problemOf(assertion: string): string | null {
     const [header = '', claims = '', signature = '', ...rest] = assertion.split('.');
     if (rest.length > 0 || signature === '') return 'Invalid JWT: it must have three parts.';
     const verify = createVerify('RSA-SHA256').update(`${header}.${claims}`);
-    if (!verify.verify(this.#publicKey, signature, 'base64url')) return 'Invalid JWT Signature.';
+    if (!verify.verify(this.#keyPair().publicKey, signature, 'base64url')) return 'Invalid JWT Signature.';
     const { alg, typ } = decode(header);
     // The library leaves `typ` out, and Google takes it so.
     if (alg !== 'RS256' || (typ ?? 'JWT') !== 'JWT') return 'Invalid JWT: alg must be RS256.';
     const { iss, aud, iat, exp, scope } = decode(claims);
-    if (iss !== this.key('').client_email) return 'Invalid grant: account not found';
+    if (iss !== clientEmail) return 'Invalid grant: account not found';
     if (aud !== tokenAudience) return 'Invalid JWT: Failed audience check.';
     if (typeof scope !== 'string' || !scope.includes('/auth/cloud-platform')) return 'Invalid OAuth scope.';
     const now = Date.now() / 1000;
@@ -100,6 +99,18 @@ export class TokenService {
       ? null
       : 'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.';
   }
+}
+
+interface KeyPair {
+  publicKey: KeyObject;
+  privateKey: string;
+  keyId: string;
+}
+
+function makeKeys(): KeyPair {
+  const { publicKey, privateKey: secret } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const privateKey = secret.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { publicKey, privateKey, keyId: createHash('sha256').update(privateKey).digest('hex').slice(0, 40) };
 }
 
 function refuse(error: string, description: string): TokenAnswer {

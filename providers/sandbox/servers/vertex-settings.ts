@@ -20,6 +20,8 @@ const faultSchema = z.strictObject({
   skip: count.default(0),
   retry_after: z.string().optional(),
   message: z.string().optional(),
+  /** Google's word for a status, where another than the usual one is meant. */
+  word: z.string().optional(),
 });
 
 const schema = z.strictObject({

@@ -172,7 +172,9 @@ export async function startVertexServer(options: VertexServerOptions = {}): Prom
     port,
     url,
     tokenUrl: `${url}/token`,
-    credentials: simulation.tokens.key(`${url}/token`),
+    get credentials() {
+      return simulation.tokens.key(`${url}/token`);
+    },
     counters: simulation.counters,
     store: simulation.store,
     jobs: simulation.jobs,
@@ -214,7 +216,7 @@ async function serve(simulation: Simulation, incoming: IncomingMessage, response
   else send(response, fault === null ? answer : spoil(answer, fault));
 }
 
-function refusalOf({ message, retry_after: retryAfter }: VertexFault, status: number): GoogleAnswer {
+function refusalOf({ message, word, retry_after: retryAfter }: VertexFault, status: number): GoogleAnswer {
   const words: Record<number, string> = {
     400: 'INVALID_ARGUMENT',
     403: 'PERMISSION_DENIED',
@@ -224,7 +226,7 @@ function refusalOf({ message, retry_after: retryAfter }: VertexFault, status: nu
   };
   const answer = googleError(
     status,
-    words[status] ?? 'INTERNAL',
+    word ?? words[status] ?? 'INTERNAL',
     message ?? `Simulated failure with status ${status}.`,
   );
   return retryAfter === undefined ? answer : { ...answer, headers: { 'retry-after': retryAfter } };
@@ -277,10 +279,19 @@ async function drip(response: ServerResponse, answer: GoogleAnswer, counters: Ve
   for (let start = 0; start < bytes.length && !response.destroyed; start += pieceBytes) {
     const piece = bytes.subarray(start, start + pieceBytes);
     counters.download_bytes += piece.length;
-    if (!response.write(piece))
-      await new Promise<void>((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (!response.write(piece)) await roomIn(response);
   }
   response.end();
+}
+
+function roomIn(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 function parse(body: Buffer): unknown {
