@@ -8,6 +8,7 @@ import { layoutOf, tokenOfJob, tokenOfKey, tokenOfRefs, uriOf } from './layout.t
 import { maxLineBytes } from './limits.ts';
 import { createBucket } from './objects.ts';
 import { readOutput } from './output.ts';
+import { type EmbeddingWork, recordIdOf } from './pieces.ts';
 import { createSubmit } from './submit.ts';
 
 /** Statuses in which a job can still cost money. */
@@ -34,7 +35,7 @@ export function createBatchApi(
       enqueuedTokens: null,
     },
     refuses: (request) => (settings.batch_tools === 'allow' ? null : refuse(request, access.provider)),
-    line: (key, { body }) => `{"recordId":${JSON.stringify(key)},"modelInput":${withoutCachePoints(body)}}`,
+    line: recordsOf,
     submit: createSubmit(settings, bucket, jobs),
     find: (token, refs, call) => find(token, refs, call),
     poll: (batch, call) => jobs.poll(batch, outputs, call),
@@ -101,6 +102,20 @@ export function createBatchApi(
     if (token === null) return;
     yield { kind: 'file', id: uriOf(bucket.name, key), token, createdAt, refs: refsOf(token, undefined), live: false };
   }
+}
+
+/** The record of a request; an embeddings request may be several, with line feeds between them. */
+function recordsOf(key: string, { endpoint, body }: NativeRequest): string {
+  if (endpoint !== '/v1/embeddings') return record(key, withoutCachePoints(body));
+  const { inputs, encoding } = JSON.parse(body) as EmbeddingWork;
+  const count = inputs.length;
+  return inputs
+    .map((input, index) => record(recordIdOf({ key, index, count, encoding }), JSON.stringify(input)))
+    .join('\n');
+}
+
+function record(recordId: string, modelInput: string): string {
+  return `{"recordId":${JSON.stringify(recordId)},"modelInput":${modelInput}}`;
 }
 
 /** Bedrock documents that batch inference does not support tool calling or structured output. */

@@ -8,6 +8,7 @@ import { type AwsCredentials, signRequest } from '../shared/sigv4.ts';
 import type { Access } from './access.ts';
 import type { AnswerFacts } from './facts.ts';
 import { knownModel } from './models.ts';
+import { type EmbeddingWork, joinEmbeddings } from './pieces.ts';
 import { resultOf } from './results.ts';
 import { awsErrorOf, failureOfAws } from './status.ts';
 
@@ -16,22 +17,46 @@ export function createImmediate(access: Access): ImmediateApi {
   return {
     members: [access.endpoints.runtime],
     async execute(request, call): Promise<Result> {
-      const context = { provider: access.provider, secrets: access.secrets, nowMs: call.nowMs };
       let credentials: AwsCredentials;
       try {
         credentials = await access.credentials();
       } catch (error) {
         return noCredentials(error, access, call);
       }
-      let response: HttpResponse;
-      try {
-        response = await send(request, call, credentials, access);
-      } catch (error) {
-        return resultOfCall(error, context);
-      }
-      return resultOfResponse(request, response, call, access);
+      if (request.endpoint !== '/v1/embeddings') return ask(request, call, credentials, access);
+      return embed(request, call, credentials, access);
     },
   };
+}
+
+/** Calls of one request under way at once. */
+const partsAtOnce = 8;
+
+/** The parts of an embeddings request, until one fails; they are one attempt. */
+async function embed(request: NativeRequest, call: Call, credentials: AwsCredentials, access: Access): Promise<Result> {
+  const { inputs, encoding } = JSON.parse(request.body) as EmbeddingWork;
+  const parts: Result[] = [];
+  for (let start = 0; start < inputs.length && !parts.some(hasFailed); start += partsAtOnce) {
+    const group = inputs
+      .slice(start, start + partsAtOnce)
+      .map((input) => ({ ...request, body: JSON.stringify(input) }));
+    parts.push(...(await Promise.all(group.map((part) => ask(part, call, credentials, access)))));
+  }
+  return joinEmbeddings(parts, encoding);
+}
+
+function hasFailed(part: Result): boolean {
+  return !part.ok;
+}
+
+async function ask(request: NativeRequest, call: Call, credentials: AwsCredentials, access: Access): Promise<Result> {
+  let response: HttpResponse;
+  try {
+    response = await send(request, call, credentials, access);
+  } catch (error) {
+    return resultOfCall(error, { provider: access.provider, secrets: access.secrets, nowMs: call.nowMs });
+  }
+  return resultOfResponse(request, response, call, access);
 }
 
 function send(request: NativeRequest, call: Call, credentials: AwsCredentials, access: Access): Promise<HttpResponse> {

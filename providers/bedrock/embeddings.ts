@@ -1,11 +1,12 @@
 import type { NativeBody } from './convert-settings.ts';
 import type { ModelFamily } from './models.ts';
+import type { EmbeddingWork, Encoding } from './pieces.ts';
 import { invalid, unsupported } from './refused.ts';
 
 /** Cohere takes up to 96 texts in one request (parameter page of Embed v3 and v4). */
 const mostTexts = 96;
 
-/** An OpenAI embeddings request for Titan or Cohere. Throws Refused. */
+/** An OpenAI embeddings request for Titan or Cohere, as an EmbeddingWork in JSON. Throws Refused. */
 export function embeddingBody(
   body: Readonly<Record<string, unknown>>,
   family: ModelFamily,
@@ -23,30 +24,27 @@ export function embeddingBody(
   }
   const texts = textsOf(body.input);
   const dimensions = dimensionsOf(body.dimensions, family, model);
-  requireFloat(body.encoding_format);
-  return { body: JSON.stringify(requestOf(family, model, texts, dimensions, body.input_type ?? inputType)), warnings };
+  const inputs =
+    family.form === 'cohere-embed'
+      ? cohereInputs(texts, dimensions, body.input_type ?? inputType)
+      : texts.map((inputText) => ({ inputText, ...(dimensions !== null && { dimensions }) }));
+  const work: EmbeddingWork = { inputs, encoding: encodingOf(body.encoding_format) };
+  return { body: JSON.stringify(work), warnings };
 }
 
 const known: ReadonlySet<string> = new Set(['model', 'input', 'dimensions', 'encoding_format', 'input_type']);
 
-function requestOf(family: ModelFamily, model: string, texts: string[], dimensions: number | null, inputType: unknown) {
-  if (family.form === 'cohere-embed') {
-    if (texts.length > mostTexts) throw unsupported('input', `input: ${model} takes up to ${mostTexts} texts at once.`);
-    return {
-      texts,
+function cohereInputs(texts: readonly string[], dimensions: number | null, inputType: unknown): object[] {
+  const inputs: object[] = [];
+  for (let start = 0; start < texts.length; start += mostTexts) {
+    inputs.push({
+      texts: texts.slice(start, start + mostTexts),
       input_type: inputType,
       embedding_types: ['float'],
       ...(dimensions !== null && { output_dimension: dimensions }),
-    };
+    });
   }
-  if (texts.length !== 1) {
-    throw unsupported('input', `input: ${model} takes one text a request. Put each text into a line of its own.`);
-  }
-  return {
-    inputText: texts[0],
-    // The first generation knows inputText alone.
-    ...(dimensions !== null && { dimensions }),
-  };
+  return inputs;
 }
 
 function textsOf(input: unknown): string[] {
@@ -67,10 +65,8 @@ function dimensionsOf(value: unknown, family: ModelFamily, model: string): numbe
   throw unsupported('dimensions', `'dimensions' ${offered} for ${model}.`);
 }
 
-function requireFloat(format: unknown): void {
-  if (format === undefined || format === null || format === 'float') return;
-  if (format === 'base64') {
-    throw unsupported('encoding_format', "'encoding_format' must be float for Bedrock, which answers with numbers.");
-  }
+function encodingOf(format: unknown): Encoding {
+  if (format === undefined || format === null || format === 'float') return 'float';
+  if (format === 'base64') return format;
   throw invalid('encoding_format', 'encoding_format must be float or base64.');
 }

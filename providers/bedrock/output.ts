@@ -9,6 +9,7 @@ import type { AnswerFacts } from './facts.ts';
 import { jobIdOf, layoutOf, tokenOfRefs } from './layout.ts';
 import { knownModel } from './models.ts';
 import type { Bucket, ListedObject } from './objects.ts';
+import { PieceJoiner, pieceOf } from './pieces.ts';
 import { readRecord } from './results.ts';
 
 export interface Outputs {
@@ -35,19 +36,50 @@ export async function hasOutput(batch: ProviderBatch, outputs: Outputs, call: Ba
   return false;
 }
 
-/** Every line of every output file of a job, in the order of the files; memory holds one line and one chunk. */
-export async function* readOutput(batch: ProviderBatch, outputs: Outputs, call: BatchCall): AsyncIterable<BatchResult> {
-  const { access, bucket } = outputs;
-  const factsOf = factsReader(batch, access, call);
+/** Characters of embeddings that wait for the other parts of their request. */
+const mostHeldCharacters = 64 * 1024 * 1024;
+
+/**
+ * Every line of every output file of a job, in the order of the files; the parts of one embeddings request as one. Memory
+ * holds one line, one chunk and bounded parts.
+ */
+export async function* readOutput(
+  batch: ProviderBatch,
+  outputs: Outputs,
+  call: BatchCall,
+  mostCharacters = mostHeldCharacters,
+): AsyncIterable<BatchResult> {
+  const factsOf = factsReader(batch, outputs.access, call);
   let records = 0;
+  let postponed: ReadonlySet<string> | null = null;
+  do {
+    const joiner: PieceJoiner = new PieceJoiner(postponed, mostCharacters);
+    const isFirst: boolean = postponed === null;
+    for await (const bytes of outputLines(batch, outputs, call)) {
+      records += isFirst ? 1 : 0;
+      const line: BatchResult = bytes === null ? tooLong(outputs.access) : readLine(bytes, factsOf);
+      const piece = pieceOf(line.key ?? '');
+      if (piece === null) {
+        if (isFirst) yield line;
+      } else {
+        const joined = joiner.add(piece, line.result, line.raw);
+        if (joined !== null) yield joined;
+      }
+    }
+    if (isFirst) refuseTooFew(records, batch, outputs.access, call);
+    yield* joiner.rest();
+    postponed = joiner.postponed.size > 0 ? joiner.postponed : null;
+  } while (postponed !== null);
+}
+
+/** The lines of all output files that are not blank; null for one longer than allowed. */
+async function* outputLines(batch: ProviderBatch, outputs: Outputs, call: BatchCall): AsyncIterable<Uint8Array | null> {
+  const { access, bucket } = outputs;
   for await (const object of outputsOf(batch, outputs, call)) {
     for await (const bytes of linesOf(download(bucket, object, access, call), call.maxResponseBytes)) {
-      if (bytes?.every((byte) => byte <= 0x20)) continue;
-      records += 1;
-      yield bytes === null ? tooLong(access) : readLine(bytes, factsOf);
+      if (bytes?.every((byte) => byte <= 0x20) !== true) yield bytes;
     }
   }
-  refuseTooFew(records, batch, access, call);
 }
 
 function readLine(bytes: Uint8Array, factsOf: (key: string) => AnswerFacts): BatchResult {

@@ -389,37 +389,5 @@ describe('batch jobs of Bedrock', () => {
       const allowing = await open({}, { batch_tools: 'allow' });
       expect(allowing.api.refuses?.(request(allowing.api, allowing, body, model))).toBeNull();
     });
-
-    it.each([
-      ['amazon.titan-embed-text-v2:0', { input_tokens: expect.any(Number) }],
-      ['cohere.embed-v4:0', null],
-    ])('embed in a job with %s', async (model, usage) => {
-      const bench = await open({}, {}, model);
-      const line = { customId: 'r', endpoint: '/v1/embeddings' as const, body: { input: 'two' } };
-      const converted = bench.subject.provider.convert(line, model);
-      if (!converted.ok) throw new Error(converted.failure.message);
-      const text = bench
-        .keys()
-        .map((key) => `${bench.api.line(key, converted.request)}\n`)
-        .join('');
-      async function* source() {
-        yield Buffer.from(text);
-      }
-      const input = {
-        token: 'weir-e',
-        endpoint: line.endpoint,
-        model,
-        lines: 100,
-        bytes: text.length,
-        open: source,
-        options: {},
-      };
-      const submitted = await bench.api.submit(input, bench.call());
-      const { batch } = await bench.over(submitted);
-      const results = await bench.collect(batch);
-      expect(results).toHaveLength(100);
-      for (const { result } of results) expect(result).toMatchObject({ ok: true, usage });
-      expect(server.jobs()[0]?.input.modelInvocationType).toBe('InvokeModel');
-    });
   });
 });

@@ -411,39 +411,38 @@ describe('embeddings', () => {
     return converted.ok ? JSON.parse(converted.request.body) : converted.failure.param;
   }
 
-  it('are asked in the form of Titan or Cohere', () => {
-    expect(embedding({ input: ['a'], dimensions: 256 }, 'amazon.titan-embed-text-v2:0')).toEqual({
-      inputText: 'a',
-      dimensions: 256,
+  it('are asked in the form of Titan, one text at a time, or of Cohere, 96 at a time', () => {
+    expect(embedding({ input: ['a', 'b'], dimensions: 256 }, 'amazon.titan-embed-text-v2:0')).toEqual({
+      inputs: [
+        { inputText: 'a', dimensions: 256 },
+        { inputText: 'b', dimensions: 256 },
+      ],
+      encoding: 'float',
     });
-    expect(embedding({ input: 'a' }, 'amazon.titan-embed-text-v1')).toEqual({ inputText: 'a' });
-    expect(embedding({ input: ['a', 'b'], dimensions: 512, encoding_format: 'float' }, 'us.cohere.embed-v4:0')).toEqual(
-      {
-        texts: ['a', 'b'],
-        input_type: 'search_document',
-        embedding_types: ['float'],
-        output_dimension: 512,
-      },
-    );
+    expect(embedding({ input: 'a', encoding_format: 'base64' }, 'amazon.titan-embed-text-v1')).toEqual({
+      inputs: [{ inputText: 'a' }],
+      encoding: 'base64',
+    });
+    const texts = Array.from({ length: 97 }, (_none, index) => `t${index}`);
+    expect(embedding({ input: texts, dimensions: 512 }, 'us.cohere.embed-v4:0')).toMatchObject({
+      inputs: [
+        { texts: texts.slice(0, 96), input_type: 'search_document', embedding_types: ['float'], output_dimension: 512 },
+        { texts: ['t96'] },
+      ],
+    });
     expect(embedding({ input: 'a', input_type: 'search_query' }, 'cohere.embed-english-v3')).toMatchObject({
-      input_type: 'search_query',
+      inputs: [{ input_type: 'search_query' }],
     });
   });
 
   it.each([
-    [{ input: ['a', 'b'] }, 'input'],
     [{ input: [1, 2] }, 'input'],
+    [{ input: [] }, 'input'],
     [{ input: '' }, 'input'],
     [{ input: 'a', dimensions: 100 }, 'dimensions'],
-    [{ input: 'a', encoding_format: 'base64' }, 'encoding_format'],
+    [{ input: 'a', encoding_format: 'hex' }, 'encoding_format'],
     [{ input: 'a', other: 1 }, 'other'],
   ])('refuse %j by name at Titan', (body, param) => {
     expect(embedding(body, 'amazon.titan-embed-text-v2:0')).toBe(param);
-  });
-
-  it('take up to 96 texts at Cohere', () => {
-    const texts = Array.from({ length: 97 }, () => 'a');
-    expect(embedding({ input: texts }, 'cohere.embed-v4:0')).toBe('input');
-    expect(embedding({ input: texts.slice(1) }, 'cohere.embed-v4:0')).toMatchObject({ texts: { length: 96 } });
   });
 });

@@ -71,15 +71,40 @@ describe('immediate calls to Bedrock', () => {
     expect(result.usage).toEqual({ input_tokens: input, output_tokens: output });
   });
 
-  it('embed with Titan and with Cohere, whose tokens are in a header', async () => {
-    for (const [model, input] of [
-      ['amazon.titan-embed-text-v2:0', 'a'],
-      ['cohere.embed-v4:0', ['a', 'b']],
+  it('embed with Titan, text by text, and with Cohere, whose tokens are in a header', async () => {
+    const input = Array.from({ length: 10 }, (_none, index) => `text ${index}`);
+    for (const [model, calls] of [
+      ['amazon.titan-embed-text-v2:0', 10],
+      ['cohere.embed-v4:0', 1],
     ] as const) {
+      const before = { ...server.counters };
       const result = await execute({ model, body: { input } }, '/v1/embeddings');
-      expect(result).toMatchObject({ ok: true, usage: { input_tokens: 1 }, warnings: [] });
-      expect(JSON.parse(result.body ?? '')).toMatchObject({ object: 'list', data: { length: input.length } });
+      expect(server.counters.invoke - before.invoke).toBe(calls);
+      const tokens = server.counters.immediate_input_tokens - before.immediate_input_tokens;
+      expect(result).toMatchObject({ ok: true, usage: { input_tokens: tokens }, warnings: [] });
+      const { data, usage } = JSON.parse(result.body ?? '') as { data: { index: number }[]; usage: object };
+      expect(data.map(({ index }) => index)).toEqual(input.map((_text, index) => index));
+      expect(usage).toEqual({ prompt_tokens: tokens, total_tokens: tokens });
     }
+  });
+
+  it('encode embeddings as OpenAI does', async () => {
+    const model = 'amazon.titan-embed-text-v2:0';
+    const plain = await execute({ model, body: { input: 'a' } }, '/v1/embeddings');
+    const coded = await execute({ model, body: { input: 'a', encoding_format: 'base64' } }, '/v1/embeddings');
+    const vectorOf = (result: Result) =>
+      (JSON.parse(result.body ?? '') as { data: { embedding: string | number[] }[] }).data[0]?.embedding;
+    const bytes = Buffer.from(String(vectorOf(coded)), 'base64');
+    const decoded = Array.from({ length: bytes.length / 4 }, (_none, index) => bytes.readFloatLE(index * 4));
+    expect(decoded).toEqual((vectorOf(plain) as number[]).map(Math.fround));
+  });
+
+  it('tell what was used before a part of a request failed', async () => {
+    server.configure({ faults: [{ on: 'any', fault: { name: 'ThrottlingException', status: 429 } }] });
+    const result = await failed(
+      execute({ model: 'amazon.titan-embed-text-v2:0', body: { input: ['a', 'b', 'c'] } }, '/v1/embeddings'),
+    );
+    expect(result).toMatchObject({ failure: { kind: 'rate_limited' }, usage: { input_tokens: 2 } });
   });
 
   it('call tools', async () => {
