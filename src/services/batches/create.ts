@@ -1,13 +1,8 @@
-import { ApiError } from '../../core/api-error.ts';
 import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
-import { windowSeconds } from '../../core/window.ts';
-import { unixSeconds } from '../../ports/clock.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
-import { scopeOf } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchCreate, BatchObject } from '../../protocol/batch.ts';
-import { ENDPOINTS, parseEndpoint } from '../../protocol/endpoint.ts';
-import { resolveRoute } from '../routes/resolve.ts';
+import { checkCreate } from './check-create.ts';
 import { presentBatch } from './present.ts';
 
 /**
@@ -19,38 +14,7 @@ export async function createBatch(
   context: Context,
   input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName'> },
 ): Promise<BatchObject> {
-  const endpoint = parseEndpoint(input.endpoint);
-  if (!endpoint) {
-    throw new ApiError(
-      400,
-      `Invalid value: '${input.endpoint.slice(0, 128)}'. Supported values are: ${ENDPOINTS.map((e) => `'${e}'`).join(', ')}.`,
-      { code: 'invalid_value', param: 'endpoint' },
-    );
-  }
-  const seconds = windowSeconds(input.completion_window, deps.settings.immediateWindowSeconds);
-  if (seconds === null) {
-    throw new ApiError(
-      400,
-      `Invalid value: '${input.completion_window.slice(0, 64)}'. Use 'immediate', or a number of minutes, hours or days up to 30 days, such as '24h'.`,
-      { code: 'invalid_value', param: 'completion_window' },
-    );
-  }
-  const now = unixSeconds(deps.clock);
-  const file = await deps.store.files.get(scopeOf(context.actor), input.input_file_id);
-  if (!file || (file.expiresAt !== null && file.expiresAt <= now)) {
-    throw new ApiError(400, `No such File object: '${input.input_file_id.slice(0, 128)}'. Upload it first.`, {
-      code: 'file_not_found',
-      param: 'input_file_id',
-    });
-  }
-  if (file.purpose !== 'batch' || file.planKey === null) {
-    throw new ApiError(
-      400,
-      `File '${file.id}' has purpose '${file.purpose}'; a batch needs a file uploaded with purpose 'batch'.`,
-      { code: 'invalid_file_purpose', param: 'input_file_id' },
-    );
-  }
-  const route = input.config == null ? null : await resolveRoute(deps, context.actor, input.config);
+  const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, input);
   const stored = await deps.store.batches.insert({
     ...newBatchRow(),
     id: context.newId('batch_'),

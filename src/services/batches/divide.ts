@@ -8,9 +8,11 @@ import { modeOf } from '../../core/shard-plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { FileStore } from '../../ports/files.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
-import type { ShardRow } from '../../ports/store-shards.ts';
+import type { StoreSegments } from '../../ports/store-segments.ts';
+import type { ShardRow, StoreShards } from '../../ports/store-shards.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { windowOf } from '../shards/follow-up.ts';
 import { readPlan, WINDOW_LINES } from './read-plan.ts';
@@ -23,6 +25,15 @@ type Work =
   | { kind: 'shards'; target: ShardTarget }
   | { kind: 'refused' };
 
+/** A batch, as far as its division goes. */
+export type DividedBatch = Pick<BatchRow, 'id' | 'tenantId' | 'endpoint' | 'completionWindow'>;
+
+/** What a division reads, and where it puts what it makes: an estimate keeps that to itself. */
+export type DivideDeps = Pick<Deps, 'providers' | 'settings' | 'clock'> & {
+  files: Pick<FileStore, 'create' | 'readRange'>;
+  store: { segments: Pick<StoreSegments, 'insertMany'>; shards: Pick<StoreShards, 'insertMany'> };
+};
+
 export function lanesKey(batch: Pick<BatchRow, 'id'>): string {
   return `batches/${batch.id}/lanes`;
 }
@@ -32,8 +43,8 @@ export function lanesKey(batch: Pick<BatchRow, 'id'>): string {
  * (provider batches). Lines of different endpoints never share a lane: a provider batch has one endpoint.
  */
 export async function divide(
-  deps: Deps,
-  batch: BatchRow,
+  deps: DivideDeps,
+  batch: DividedBatch,
   input: FileRow,
   plan: PlanSummary,
   assigner: LaneAssigner,
@@ -71,15 +82,15 @@ export async function divide(
 class Division {
   readonly lanes: Lane[] = [];
   refused = 0;
-  private readonly deps: Deps;
-  private readonly batch: BatchRow;
+  private readonly deps: DivideDeps;
+  private readonly batch: DividedBatch;
   private readonly assigner: LaneAssigner;
   private readonly numbers = new Map<string, number>();
   private readonly works: Work[] = [];
   private readonly segmenter: Segmenter;
   private readonly sharder: Sharder;
 
-  constructor(deps: Deps, batch: BatchRow, assigner: LaneAssigner) {
+  constructor(deps: DivideDeps, batch: DividedBatch, assigner: LaneAssigner) {
     this.deps = deps;
     this.batch = batch;
     this.assigner = assigner;

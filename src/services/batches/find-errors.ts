@@ -10,7 +10,7 @@ import { readPlan, WINDOW_LINES } from './read-plan.ts';
 /** Everything that makes the whole batch fail before a line is sent; empty when it may start. */
 export async function findErrors(
   deps: Deps,
-  batch: BatchRow,
+  batch: Pick<BatchRow, 'endpoint'>,
   input: FileRow,
   plan: PlanSummary,
 ): Promise<BatchError[]> {
@@ -33,7 +33,7 @@ export async function findErrors(
 /** The lines whose url belongs to another kind of endpoint than the batch's. */
 async function findForeignLines(
   deps: Deps,
-  batch: BatchRow,
+  batch: Pick<BatchRow, 'endpoint'>,
   input: FileRow,
   plan: PlanSummary,
   foreign: ReadonlySet<number>,
@@ -53,7 +53,7 @@ async function findForeignLines(
   return hidden > 0 ? [...errors, moreErrors(hidden)] : errors;
 }
 
-function foreignLine(batch: BatchRow, url: string, line: number): BatchError {
+function foreignLine(batch: Pick<BatchRow, 'endpoint'>, url: string, line: number): BatchError {
   return {
     code: 'invalid_url',
     message: `The URL provided for this request ('${url}') does not match the batch endpoint ('${batch.endpoint}'). Put such lines into a batch of their own.`,

@@ -8,12 +8,16 @@ export class Segmenter {
   /** Segments made so far. */
   count = 0;
   private readonly batch: { id: string; tenantId: string };
-  private readonly store: StoreSegments;
+  private readonly store: Pick<StoreSegments, 'insertMany'>;
   private readonly limits: { lines: number; bytes: number };
   private readonly open = new Map<number, SegmentRow & { bytes: number }>();
   private ready: SegmentRow[] = [];
 
-  constructor(store: StoreSegments, batch: { id: string; tenantId: string }, limits: { lines: number; bytes: number }) {
+  constructor(
+    store: Pick<StoreSegments, 'insertMany'>,
+    batch: { id: string; tenantId: string },
+    limits: { lines: number; bytes: number },
+  ) {
     this.store = store;
     this.batch = batch;
     this.limits = limits;

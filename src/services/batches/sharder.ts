@@ -25,7 +25,7 @@ export interface ShardTarget {
 export class Sharder {
   /** Shards made so far. */
   count = 0;
-  private readonly store: StoreShards;
+  private readonly store: Pick<StoreShards, 'insertMany'>;
   private readonly batch: { id: string; tenantId: string };
   private readonly now: number;
   /** Takes a shard that is too small for its provider. */
@@ -34,7 +34,7 @@ export class Sharder {
   private ready: ShardRow[] = [];
 
   constructor(
-    store: StoreShards,
+    store: Pick<StoreShards, 'insertMany'>,
     batch: { id: string; tenantId: string },
     now: number,
     tooSmall: (target: ShardTarget, row: ShardRow) => void,

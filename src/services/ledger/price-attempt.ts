@@ -1,13 +1,13 @@
 import type { Provider, Result } from '../../../providers/contract.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
-import { findRates, priceUsage } from '../../core/pricing.ts';
-import type { FoundRates, PriceMode } from '../../core/rates.ts';
-import { findOwnRates } from '../../core/rates.ts';
+import { priceUsage, type Unpriced } from '../../core/pricing.ts';
+import type { FoundRates } from '../../core/rates.ts';
 import type { Usage } from '../../core/usage.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { listedRates, providerRates } from './provider-rates.ts';
 
 /** What is known of one attempt, before it is priced. */
 export interface Attempt {
@@ -82,30 +82,24 @@ function ratesOf(
   deps: Pick<Deps, 'prices' | 'ownPrices'>,
   { provider, candidate, result, mode, at }: Attempt,
   usage: Usage | null,
-): FoundRates | { unpriced: string } {
-  const priceMode: PriceMode = mode === 'batch' ? 'batch' : 'standard';
-  const model = provider.pricedModel?.(candidate.model) ?? candidate.model;
-  const own = deps.ownPrices.get(provider.name);
-  const ownRates = own && findOwnRates(own, { model, mode: priceMode });
-  if (ownRates) return ownRates;
-  if (provider.priceProvider === null) return { unpriced: `no_price: ${provider.name}/${model}` };
+): FoundRates | Unpriced {
   const query = {
-    provider: provider.priceProvider,
-    mode: priceMode,
+    model: candidate.model,
+    isBatch: mode === 'batch',
     at,
     ...(usage && { inputTokens: totalInput(usage) }),
   };
-  const found = findRates(deps.prices, { ...query, model });
+  const found = providerRates(deps, provider, query);
   const served = result?.ok ? result.servedModel : null;
-  if ('unpriced' in found && served) {
-    const byServed = findRates(deps.prices, { ...query, model: served });
+  if ('unpriced' in found && served && provider.priceProvider !== null) {
+    const byServed = listedRates(deps, provider.priceProvider, { ...query, model: served });
     if (!('unpriced' in byServed)) return byServed;
   }
   return found;
 }
 
 function priceOf(
-  found: FoundRates | { unpriced: string },
+  found: FoundRates | Unpriced,
   usage: Usage | null,
   { result, gpuMicroseconds }: Attempt,
   answered: boolean,
