@@ -180,6 +180,25 @@ describe('native batches', () => {
     expect(object.shards?.[0]?.state).toBe('abandoned');
   }, 60_000);
 
+  it('do not wait for ever for results that cannot be read, nor hide what they may have cost', async () => {
+    const remote = await service({ faults: [{ on: 'content', fault: 500, times: null }] });
+    pools = await startPools([{ models: ['gpt-4o-mini'] }]);
+    weir = await startWeir({
+      providers: { openai: openai(remote) },
+      settings: { ...FAST, immediate_window_seconds: 5 },
+    });
+    const input = chatLines(10);
+    const batch = await submit(weir, input, { window: '24h' });
+    await waitForBatch(weir, batch.id, {
+      until: (b) => (b as unknown as BatchObject).shards?.[0]?.state === 'collecting',
+    });
+    await weir.client.batches.cancel(batch.id);
+    const ended = await waitForBatch(weir, batch.id, { seconds: 40 });
+    expect(ended.status).toBe('cancelled');
+    const { entries } = await assertInvariants(weir, batch.id, input);
+    expect(entries.map((entry) => entry.status)).toEqual(Array(10).fill('unknown'));
+  }, 60_000);
+
   it('survive odd answers: keys twice, strangers, unreadable lines, late and empty file ids', async () => {
     const remote = await service({ odd_lines: true, late_output_polls: 2, empty_ids: true });
     weir = await startWeir({ providers: { openai: openai(remote) }, settings: FAST });

@@ -20,6 +20,8 @@ export interface ShardOutcome {
   /** Why it has no result; null with a success. */
   failure: Failure | null;
   warnings: string[];
+  /** The provider's untouched line, when there was one. */
+  raw?: string | null;
 }
 
 /**
@@ -37,10 +39,10 @@ export async function settleLines(
   const lines: LineResult[] = [];
   const entries: LedgerEntryRow[] = [];
   for (const outcome of outcomes) {
-    const number = (attempts.get(outcome.line.line + 1) ?? 0) + (outcome.result ? 1 : 0);
+    const ran = outcome.result !== null && (outcome.result.ok || outcome.result.failure.reachedProvider);
+    const number = (attempts.get(outcome.line.line + 1) ?? 0) + (ran ? 1 : 0);
     const goesOn = !options.last && outcome.failure !== null && nextCandidate(work, outcome.failure) !== null;
-    const entry =
-      outcome.result && !options.known.has(outcome.line.line + 1) ? entryOf(work, outcome, number, !goesOn) : null;
+    const entry = ran && !options.known.has(outcome.line.line + 1) ? entryOf(work, outcome, number, !goesOn) : null;
     if (entry) entries.push(entry);
     if (!goesOn) lines.push(resultOf(work, outcome, Math.max(1, number), entry));
   }
@@ -55,6 +57,27 @@ export async function settleLines(
     completed: lines.filter((line) => line.succeeded).length,
     failed: lines.filter((line) => !line.succeeded).length,
     usage: lines.reduce((sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum), toBatchUsage(emptyUsage)),
+  });
+  if (!outcome.ok) throw new LeaseLost();
+}
+
+/** Enters lines that were in a provider batch whose answers are lost: what they cost nobody can say. */
+export async function recordDoubt(
+  work: ShardWork,
+  lines: readonly Pick<ShardOutcome, 'line' | 'request'>[],
+): Promise<void> {
+  if (lines.length === 0) return;
+  const outcomes = lines.map((each) => ({ ...each, result: null, failure: null, warnings: [], raw: null }));
+  const attempts = await attemptsOf(work, outcomes);
+  const outcome = await work.deps.store.shards.commit({
+    batchId: work.shard.batchId,
+    shardId: work.shard.id,
+    leaseToken: work.shard.leaseToken,
+    part: null,
+    entries: outcomes.map((each) => entryOf(work, each, (attempts.get(each.line.line + 1) ?? 0) + 1, false)),
+    completed: 0,
+    failed: 0,
+    usage: toBatchUsage(emptyUsage),
   });
   if (!outcome.ok) throw new LeaseLost();
 }
@@ -108,6 +131,7 @@ function resultOf(work: ShardWork, outcome: ShardOutcome, attempts: number, entr
     attempts,
     costNano: entry ? entry.amountNano : 0,
     warnings: outcome.warnings,
+    ...(work.batch.options?.includeRaw && outcome.raw != null && { raw: outcome.raw }),
   };
   if (outcome.result) return resultOfAttempt(attempt, outcome.result);
   if (outcome.failure) return resultOfFailure(attempt, outcome.failure, null);

@@ -3,6 +3,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
 import { collectShard } from './collect.ts';
+import { areLost, giveUpAnswers, settleUnserved } from './lost.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
 import { batchCall, LeaseLost, type ShardWork, save } from './shard-work.ts';
 import { resumeSubmit, submitShard } from './submit.ts';
@@ -15,7 +16,6 @@ export async function stepShard(deps: Deps, shard: ShardLease, signal: AbortSign
   try {
     const work = await openWork(deps, shard, signal);
     if (work) await step(work);
-    else await postpone(deps, shard, 'its provider or batch is not configured here');
   } catch (error) {
     if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
   } finally {
@@ -33,11 +33,20 @@ async function step(work: ShardWork): Promise<void> {
     case 'running':
       return pollShard(work);
     case 'collecting':
-      return collectShard(work, work.shard.failure);
+      return collect(work);
     case 'abandoned':
       return pollAbandoned(work);
     case 'done':
       return cleanUp(work);
+  }
+}
+
+async function collect(work: ShardWork): Promise<void> {
+  try {
+    await collectShard(work, work.shard.failure);
+  } catch (error) {
+    if (!(error instanceof ProviderError) || !areLost(work, error.failure)) throw error;
+    await giveUpAnswers(work, error.failure);
   }
 }
 
@@ -51,15 +60,23 @@ async function cleanUp(work: ShardWork): Promise<void> {
   await save(work, { cleanedAt: unixSeconds(deps.clock) });
 }
 
+/** Everything for a step; null when the provider is missing and the shard was dealt with, or put off, without it. */
 async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<ShardWork | null> {
-  const provider = deps.providers.get(shard.provider);
   const batch = await deps.store.batches.get('all', shard.batchId);
   const input = batch && (await deps.store.files.getAny(batch.inputFileId));
   const lane = batch?.lanes[shard.lane];
-  const candidate = lane?.kind === 'run' ? lane.candidates[shard.candidate] : undefined;
-  if (!provider?.batch || !batch || !input || lane?.kind !== 'run' || !candidate) return null;
-  const call = batchCall(deps, shard, signal);
-  return { deps, shard, batch, input, lane, candidate, provider, api: provider.batch, call };
+  if (!batch || !input || lane?.kind !== 'run') throw new Error('its batch or input file is gone');
+  const provider = deps.providers.get(shard.provider);
+  const candidate = lane.candidates[shard.candidate];
+  if (provider?.batch && candidate) {
+    const call = batchCall(deps, shard, signal);
+    return { deps, shard, batch, input, lane, candidate, provider, api: provider.batch, call };
+  }
+  if (shard.state === 'done') await save({ deps, shard }, { cleanedAt: unixSeconds(deps.clock) });
+  else if (!(await settleUnserved(deps, shard, { batch, input, lane }))) {
+    await postpone(deps, shard, 'its provider is not configured here');
+  }
+  return null;
 }
 
 async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<void> {

@@ -1,0 +1,98 @@
+/** Ends for shards whose answers, or whose provider, are out of reach: their lines are not held up for ever. */
+import type { Failure } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
+import { laneFrom, queueOf, type RunLane } from '../../core/lane.ts';
+import { rescueAt } from '../../core/shard-plan.ts';
+import { parseRequestLine } from '../../core/validate-input.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
+import type { FileRow } from '../../ports/store-files.ts';
+import type { FollowUp, ShardLease } from '../../ports/store-shards.ts';
+import { ForwardReader } from '../batches/forward-reader.ts';
+import { endShard, failLines } from './end.ts';
+import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { recordDoubt } from './settle-lines.ts';
+import { LeaseLost, type ShardWork, unfinishedLines } from './shard-work.ts';
+
+/** Results that cannot be read for so long after the end are given up: the provider deleted or spoilt them. */
+const UNREADABLE_SECONDS = 3_600;
+const GONE_SECONDS = 600;
+const LINES_AT_ONCE = 500;
+
+/** True when the answers of an ended provider batch are to be waited for no longer. */
+export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): boolean {
+  const since = unixSeconds(deps.clock) - (shard.endedAt ?? 0);
+  if (batch.stop !== null) return since >= deps.settings.cancelSeconds;
+  return since >= (failure.kind === 'not_found' ? GONE_SECONDS : UNREADABLE_SECONDS);
+}
+
+/**
+ * Gives up answers that cannot be read. They were paid for all the same, so each line gets an entry of unknown amount;
+ * then it runs elsewhere, or fails with the reason.
+ */
+export async function giveUpAnswers(work: ShardWork, failure: Failure): Promise<void> {
+  const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
+  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
+  const left = await unfinishedLines(work);
+  for (let at = 0; at < left.length; at += LINES_AT_ONCE) {
+    const doubtful = [];
+    for (const line of left.slice(at, at + LINES_AT_ONCE)) {
+      if (!known.has(line.line + 1)) doubtful.push({ line, request: parseRequestLine(await reader.read(line)) });
+    }
+    await recordDoubt(work, doubtful);
+  }
+  const lost: Failure = {
+    ...refusal('bad_response', 'results_unreadable', `The provider's results could not be read: ${failure.message}`),
+    reachedProvider: true,
+  };
+  await failLines(work, left, lost);
+  await endShard(work, await unfinishedLines(work), lost);
+}
+
+/**
+ * The shard's provider is not in the config any more, or has no batch service there. What was not submitted goes on at
+ * once; what was submitted waits for the config to come back, until the window nears its end or the batch stops.
+ */
+export async function settleUnserved(
+  deps: Deps,
+  shard: ShardLease,
+  at: { batch: BatchRow; input: FileRow; lane: RunLane },
+): Promise<boolean> {
+  const { batch, lane } = at;
+  const now = unixSeconds(deps.clock);
+  const late = now >= rescueAt(batch, lane.rescueAfterSeconds ?? null);
+  if (shard.state !== 'pending' && shard.state !== 'abandoned' && batch.stop === null && !late) return false;
+  const runs = shard.state !== 'abandoned' && batch.stop === null;
+  const followUp = runs ? await elsewhere(deps, shard, at) : NOTHING_FOLLOWS;
+  const state = shard.state === 'running' ? 'abandoned' : 'done';
+  if (!(await deps.store.shards.settle(shard.id, shard.leaseToken, { state, now, nextAt: now + 60, followUp }))) {
+    throw new LeaseLost();
+  }
+  return true;
+}
+
+async function elsewhere(
+  deps: Deps,
+  shard: ShardLease,
+  at: { batch: BatchRow; input: FileRow; lane: RunLane },
+): Promise<FollowUp> {
+  const left = await unfinishedLines({ deps, shard, ...at });
+  const first = left[0];
+  const last = left.at(-1);
+  if (!first || !last) return NOTHING_FOLLOWS;
+  // With nobody after it, the engine fails the lines and names the provider that is missing.
+  const candidate = Math.min(shard.candidate + 1, at.lane.candidates.length - 1);
+  const segment = {
+    id: `${shard.id}-u${candidate}`,
+    batchId: shard.batchId,
+    tenantId: shard.tenantId,
+    lane: shard.lane,
+    candidate,
+    queue: queueOf({ ...laneFrom(at.lane, candidate), shared: 1 }),
+    firstLine: first.line,
+    lastLine: last.line,
+    lines: left.length,
+  };
+  return { segments: [segment], shards: [] };
+}
