@@ -46,15 +46,30 @@ export function failureOfGoogle(response: HttpResponse, answer: ParsedAnswer, co
   const failure = failureOf(response, answer, context);
   const error = errorOf(answer.json);
   const retryAfterMs = failure.retryAfterMs ?? retryDelayMs(error.details);
-  const { message } = failure;
+  const message = withoutResources(failure.message);
   if (/input token count.*exceeds|exceeds the maximum number of tokens/i.test(message)) {
-    return { ...failure, code: 'context_length_exceeded' };
+    return { ...failure, message, code: 'context_length_exceeded' };
   }
   // A project that never used the service has no agent yet; Google makes it on the first call.
   if (error.status === 'FAILED_PRECONDITION' && /service agents? (?:are|is) being provisioned/i.test(message)) {
-    return { ...failure, kind: 'server_error', code: 'service_agent_not_ready', type: 'server_error', retryAfterMs };
+    return {
+      ...failure,
+      message,
+      kind: 'server_error',
+      code: 'service_agent_not_ready',
+      type: 'server_error',
+      retryAfterMs,
+    };
   }
-  return { ...failure, retryAfterMs };
+  return { ...failure, message, retryAfterMs };
+}
+
+/** Names of projects and accounts are the operator's, not for tenants to see. */
+function withoutResources(message: string): string {
+  return message
+    .replace(/[\w.-]+@[\w.-]+\.gserviceaccount\.com\b/g, '[account]')
+    .replace(/\bprojects\/[\w.:-]+/g, 'projects/[redacted]')
+    .replace(/\bproject(?: number)?[ :=#]+[`'"]?\d{6,}[`'"]?/gi, 'project [redacted]');
 }
 
 /** The failure that `{code, message}` states (google.rpc.Status), as in a job or a row; null when it states nothing. */

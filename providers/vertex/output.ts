@@ -54,10 +54,11 @@ export async function* readOutput(
         if (whole !== null) yield whole;
       }
     }
+    // Before anything is called missing: what is not shown yet may hold it.
+    if (expectedRows !== null && rows < expectedRows) throw incomplete(context, rows, expectedRows);
     yield* pieces.rest();
     postponed = pieces.postponed.size > 0 ? pieces.postponed : null;
   } while (postponed !== null);
-  if (expectedRows !== null && rows < expectedRows) throw incomplete(context, rows, expectedRows);
 }
 
 /**
