@@ -69,7 +69,7 @@ export function createSubmit(settings: BatchSettings, bucket: Bucket, jobs: Jobs
       const job = await jobs.named(token, call);
       if (job?.jobArn !== undefined) return job.jobArn;
     }
-    if (status !== null && status >= 400 && status < 500) {
+    if (status !== null && status >= 400 && status < 500 && status !== 408) {
       // The caller's cleanup finds it when this fails.
       await bucket.delete(layoutOf(settings.prefix, token).input, call).catch(() => {});
     }
