@@ -26,20 +26,20 @@ const httpByCode: Readonly<Record<number, number>> = {
   16: 401,
 };
 
-const httpByWord: Readonly<Record<string, number>> = {
-  INVALID_ARGUMENT: 400,
-  FAILED_PRECONDITION: 400,
-  OUT_OF_RANGE: 400,
-  UNAUTHENTICATED: 401,
-  PERMISSION_DENIED: 403,
-  NOT_FOUND: 404,
-  RESOURCE_EXHAUSTED: 429,
-  CANCELLED: 499,
-  UNIMPLEMENTED: 501,
-  INTERNAL: 500,
-  UNAVAILABLE: 503,
-  DEADLINE_EXCEEDED: 504,
-};
+const httpByWord: ReadonlyMap<string, number> = new Map([
+  ['INVALID_ARGUMENT', 400],
+  ['FAILED_PRECONDITION', 400],
+  ['OUT_OF_RANGE', 400],
+  ['UNAUTHENTICATED', 401],
+  ['PERMISSION_DENIED', 403],
+  ['NOT_FOUND', 404],
+  ['RESOURCE_EXHAUSTED', 429],
+  ['CANCELLED', 499],
+  ['UNIMPLEMENTED', 501],
+  ['INTERNAL', 500],
+  ['UNAVAILABLE', 503],
+  ['DEADLINE_EXCEEDED', 504],
+]);
 
 /** The failure that an error answer of any Google API states. */
 export function failureOfGoogle(response: HttpResponse, answer: ParsedAnswer, context: AnswerContext): Failure {
@@ -84,10 +84,10 @@ export function failureOfStatus(status: unknown, context: AnswerContext): Failur
 
 function httpOf(error: Fields): number {
   const { code, status } = error;
-  const word = typeof status === 'string' ? httpByWord[status] : undefined;
+  const word = typeof status === 'string' ? httpByWord.get(status) : undefined;
   if (word !== undefined) return word;
   const number = typeof code === 'string' && /^\d{1,3}$/.test(code) ? Number(code) : code;
-  if (typeof number === 'string') return httpByWord[number] ?? 500;
+  if (typeof number === 'string') return httpByWord.get(number) ?? 500;
   if (typeof number !== 'number') return 500;
   return number >= 400 && number <= 599 ? number : (httpByCode[number] ?? 500);
 }
@@ -97,10 +97,10 @@ export function failureOfStatusText(text: string, context: AnswerContext): Failu
   const start = text.indexOf('{');
   const stated = start < 0 ? null : failureOfStatus(parse(text.slice(start)), context);
   if (stated !== null) return stated;
-  const word = Object.keys(httpByWord).find((one) => text.includes(one));
+  const word = [...httpByWord.keys()].find((one) => text.includes(one));
   const code = /\b([45]\d\d)\b/.exec(text)?.[1];
   const http = code === undefined ? wordsOf(text) : Number(code);
-  const status = { code: word === undefined ? http : httpByWord[word], message: text };
+  const status = { code: word === undefined ? http : httpByWord.get(word), message: text };
   return failureOfStatus(status, context) as Failure;
 }
 

@@ -18,6 +18,17 @@ export const claudeVersion = 'vertex-2023-10-16';
 
 /** A line as generateContent, rawPredict or predict takes it. Pure; never throws. */
 export function convert(line: RequestLine, model: string, options: GeminiOptions): Converted {
+  try {
+    return convertLine(line, model, options);
+  } catch (error) {
+    // Arguments of tool calls are JSON of their own, which no limit on the line's depth has seen.
+    if (!(error instanceof RangeError)) throw error;
+    const failure = refusal('invalid_request', 'invalid_value', 'the request is nested too deeply.', 'messages');
+    return { ok: false, failure };
+  }
+}
+
+function convertLine(line: RequestLine, model: string, options: GeminiOptions): Converted {
   const { endpoint } = line;
   if (!endpoints.includes(endpoint)) {
     return refuse('endpoint_not_supported', `${options.provider} does not serve ${endpoint}.`, 'url');

@@ -6,20 +6,20 @@ type Fields = Readonly<Record<string, unknown>>;
 export type Choice = { ok: true; choice: Record<string, unknown> } | { ok: false; reason: string };
 
 /** Finish reasons by OpenAI's word; the others mean that there is no answer (reference of FinishReason). */
-const finishWords: Readonly<Record<string, string>> = {
-  STOP: 'stop',
-  MAX_TOKENS: 'length',
-  CONTINUATION: 'length',
-  SAFETY: 'content_filter',
-  RECITATION: 'content_filter',
-  BLOCKLIST: 'content_filter',
-  PROHIBITED_CONTENT: 'content_filter',
-  SPII: 'content_filter',
-  IMAGE_SAFETY: 'content_filter',
-  IMAGE_PROHIBITED_CONTENT: 'content_filter',
-  IMAGE_RECITATION: 'content_filter',
-  MODEL_ARMOR: 'content_filter',
-};
+const finishWords: ReadonlyMap<string, string> = new Map([
+  ['STOP', 'stop'],
+  ['MAX_TOKENS', 'length'],
+  ['CONTINUATION', 'length'],
+  ['SAFETY', 'content_filter'],
+  ['RECITATION', 'content_filter'],
+  ['BLOCKLIST', 'content_filter'],
+  ['PROHIBITED_CONTENT', 'content_filter'],
+  ['SPII', 'content_filter'],
+  ['IMAGE_SAFETY', 'content_filter'],
+  ['IMAGE_PROHIBITED_CONTENT', 'content_filter'],
+  ['IMAGE_RECITATION', 'content_filter'],
+  ['MODEL_ARMOR', 'content_filter'],
+]);
 
 /** One candidate as a choice. `answerId` makes the ids of calls that have none unique and stable. */
 export function toChoice(candidate: unknown, index: number, answerId: string, warnings: Set<string>): Choice {
@@ -28,7 +28,7 @@ export function toChoice(candidate: unknown, index: number, answerId: string, wa
   const parts: unknown[] = Array.isArray(content.parts) ? content.parts : [];
   const { text, thoughts, calls } = readParts(parts, answerId, index, warnings);
   const reason = typeof candidate.finishReason === 'string' ? candidate.finishReason : 'STOP';
-  const word = finishWords[reason];
+  const word = finishWords.get(reason);
   // Words of tomorrow: with an answer they end it, without one they say why not.
   const isEmpty = word === undefined && text === '' && calls.length === 0;
   if (isEmpty || brokenWords.has(reason)) return { ok: false, reason };

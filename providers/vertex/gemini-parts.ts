@@ -9,22 +9,25 @@ export interface PartContext {
   warnings: Set<string>;
 }
 
-const audioTypes: Readonly<Record<string, string>> = { wav: 'audio/wav', mp3: 'audio/mp3' };
+const audioTypes: ReadonlyMap<string, string> = new Map([
+  ['wav', 'audio/wav'],
+  ['mp3', 'audio/mp3'],
+]);
 
 /** The service wants a type beside every gs:// address; these are the ones it reads. */
-const typesByExtension: Readonly<Record<string, string>> = {
-  png: 'image/png',
-  jpg: 'image/jpeg',
-  jpeg: 'image/jpeg',
-  webp: 'image/webp',
-  heic: 'image/heic',
-  heif: 'image/heif',
-  pdf: 'application/pdf',
-  txt: 'text/plain',
-  mp3: 'audio/mp3',
-  wav: 'audio/wav',
-  mp4: 'video/mp4',
-};
+const typesByExtension: ReadonlyMap<string, string> = new Map([
+  ['png', 'image/png'],
+  ['jpg', 'image/jpeg'],
+  ['jpeg', 'image/jpeg'],
+  ['webp', 'image/webp'],
+  ['heic', 'image/heic'],
+  ['heif', 'image/heif'],
+  ['pdf', 'application/pdf'],
+  ['txt', 'text/plain'],
+  ['mp3', 'audio/mp3'],
+  ['wav', 'audio/wav'],
+  ['mp4', 'video/mp4'],
+]);
 
 /** The parts of a message's content: text, or a list of OpenAI's content parts. Empty texts, which Gemini refuses, go. */
 export function toParts(content: unknown, at: string, context: PartContext): GeminiPart[] {
@@ -90,7 +93,7 @@ function storedPart(uri: string, at: string, context: PartContext): GeminiPart {
   if (!context.fileBuckets.includes(bucket)) {
     return unsupported(at, `${at}: this gs:// address is not in a bucket that file_buckets of the provider names.`);
   }
-  const mimeType = typesByExtension[/\.([A-Za-z0-9]+)$/.exec(path)?.[1]?.toLowerCase() ?? ''];
+  const mimeType = typesByExtension.get(/\.([A-Za-z0-9]+)$/.exec(path)?.[1]?.toLowerCase() ?? '');
   if (mimeType === undefined) return unsupported(at, `${at}: the type of the object cannot be told from its name.`);
   return { fileData: { fileUri: uri, mimeType } };
 }
@@ -98,7 +101,7 @@ function storedPart(uri: string, at: string, context: PartContext): GeminiPart {
 function audioPart(audio: unknown, at: string): GeminiPart {
   if (!isFields(audio) || typeof audio.data !== 'string')
     return invalid(`${at}.data`, `${at}.data must be base64 text.`);
-  const mimeType = audioTypes[String(audio.format)];
+  const mimeType = audioTypes.get(String(audio.format));
   if (mimeType === undefined) return unsupported(`${at}.format`, `${at}.format must be wav or mp3.`);
   return { inlineData: { mimeType, data: readBase64(audio.data, `${at}.data`) } };
 }

@@ -274,6 +274,21 @@ describe('a chat request as a request of Gemini', () => {
     ]);
   });
 
+  it('refuses arguments of a tool call that are nested beyond reason, and formats named like members of objects', () => {
+    const args = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+    const call = { id: 'a', type: 'function', function: { name: 'f', arguments: args } };
+    const messages = [...ask, { role: 'assistant', tool_calls: [call] }];
+    for (const model of ['gemini-2.5-flash', 'claude-haiku-4-5']) {
+      expect(convert({ messages }, model)).toMatchObject({ ok: false, failure: { kind: 'invalid_request' } });
+    }
+    const audio = [{ type: 'input_audio', input_audio: { data: 'aGk=', format: 'constructor' } }];
+    expect(convert({ messages: [{ role: 'user', content: audio }] })).toMatchObject({ ok: false });
+    const stored = [{ type: 'image_url', image_url: { url: 'gs://media/x.constructor' } }];
+    expect(convert({ messages: [{ role: 'user', content: stored }] }, undefined, provider)).toMatchObject({
+      ok: false,
+    });
+  });
+
   it('never throws, whatever a body holds', () => {
     const odd: unknown[] = [
       null,
