@@ -12,12 +12,14 @@ export async function sendResults(
   const shown = settings.odd_lines ? withOddities(lines) : lines;
   if (settings.cut_results !== null) return sendCut(response, [...shown], settings.cut_results);
   response.writeHead(200, { 'content-type': 'application/x-jsonl' });
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
   for (const line of shown) {
     if (response.destroyed) return;
     const text = `${line}\n`;
     sent(Buffer.byteLength(text));
     if (response.write(text)) continue;
-    await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    await once(response, 'drain', { signal: closed.signal }).catch(() => undefined);
   }
   response.end();
 }
