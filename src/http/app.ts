@@ -13,6 +13,7 @@ import { registerOpenApi } from './openapi.ts';
 import { createRouteTable } from './route-table.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
 import { registerBatches } from './routes/batches.ts';
+import { registerEstimate } from './routes/estimate.ts';
 import { registerFiles } from './routes/files.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerKeys } from './routes/keys.ts';
@@ -41,6 +42,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   registerUploads(app, deps);
   registerBatches(app, deps);
   registerBatchResults(app, deps);
+  registerEstimate(app, deps);
   registerLedger(app, deps);
   registerModels(app, deps);
   registerRoutes(app, deps);

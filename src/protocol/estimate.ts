@@ -1,0 +1,85 @@
+import { z } from '@hono/zod-openapi';
+import { batchErrorSchema } from './batch.ts';
+
+/** How input tokens are estimated: the bytes of a request's text, divided by four. */
+export const ESTIMATE_METHOD = 'bytes/4';
+
+const amount = z.number().int().nullable();
+const usd = z.string().nullable();
+
+/** Money in nano-USD beside decimal strings; null when unpriced. `list`: the same work at real-time list prices. */
+export const estimateCostSchema = z
+  .object({
+    low_nano_usd: amount,
+    low_usd: usd,
+    expected_nano_usd: amount,
+    expected_usd: usd,
+    high_nano_usd: amount,
+    high_usd: usd,
+    list_low_nano_usd: amount,
+    list_low_usd: usd,
+    list_expected_nano_usd: amount,
+    list_expected_usd: usd,
+    list_high_nano_usd: amount,
+    list_high_usd: usd,
+  })
+  .openapi('EstimateCost');
+
+const figures = {
+  /** Lines that go here; `refused_count` of them cannot be taken and are not in tokens and cost. */
+  requests: z.number().int(),
+  refused_count: z.number().int(),
+  input_tokens: z.number().int(),
+  output_tokens: z.object({ low: z.number().int(), expected: z.number().int(), high: z.number().int() }),
+  cost: estimateCostSchema,
+  unpriced_reason: z.string().nullable(),
+};
+
+export const refusedLineSchema = z
+  .object({
+    /** 1-based. */
+    line: z.number().int(),
+    custom_id: z.string(),
+    code: z.string(),
+    message: z.string(),
+    param: z.string().nullable(),
+  })
+  .openapi('EstimateRefusedLine');
+
+/** What one target gets first. All names are null for the lines that no target takes. */
+export const estimateShareSchema = z
+  .object({
+    provider: z.string().nullable(),
+    model: z.string().nullable(),
+    target: z.string().nullable(),
+    mode: z.enum(['batch', 'immediate']).nullable(),
+    ...figures,
+    /** The first of them. */
+    lines_refused: z.array(refusedLineSchema),
+    /** What is left out of or changed in requests, the most frequent first. */
+    warnings: z.array(z.object({ message: z.string(), count: z.number().int() })),
+  })
+  .openapi('EstimateShare');
+
+export const estimateSchema = z
+  .object({
+    object: z.literal('batch.estimate'),
+    input_file_id: z.string(),
+    /** What would fail the whole batch; nothing else is estimated then. */
+    errors: z.object({ object: z.literal('list'), data: z.array(batchErrorSchema) }).nullable(),
+    requests: z.number().int(),
+    method: z.literal(ESTIMATE_METHOD),
+    /** Lines that were looked at, when they are not all: counts and sums are scaled up from them. */
+    sampled: z.number().int().nullable(),
+    split: z.array(estimateShareSchema),
+    /** Shares without a price are not in `cost`. */
+    total: z.object(figures),
+    /** Unix seconds; null when nothing is known of the pace of a provider. */
+    expected_finish_at: z.number().int().nullable(),
+  })
+  .openapi('BatchEstimate');
+
+export type EstimateCost = z.infer<typeof estimateCostSchema>;
+export type EstimateRefusedLine = z.infer<typeof refusedLineSchema>;
+export type EstimateShare = z.infer<typeof estimateShareSchema>;
+export type Estimate = z.infer<typeof estimateSchema>;

@@ -1,0 +1,94 @@
+import { paceSeconds } from '../../core/estimate.ts';
+import { type ShareTally, sumFigures } from '../../core/estimate-share.ts';
+import { LINE_BLANK, LINE_INVALID, readPlanRecord } from '../../core/plan.ts';
+import { createLaneAssigner } from '../../core/routing.ts';
+import type { Context, Deps } from '../../ports/deps.ts';
+import type { FileRow } from '../../ports/store-files.ts';
+import type { BatchCreate } from '../../protocol/batch.ts';
+import { ESTIMATE_METHOD, type Estimate, type EstimateShare } from '../../protocol/estimate.ts';
+import { resolveFor } from '../models/resolve.ts';
+import { checkCreate } from './check-create.ts';
+import { divideDry } from './dry-division.ts';
+import { LineEstimator } from './estimate-lines.ts';
+import { findErrors } from './find-errors.ts';
+import { ForwardReader } from './forward-reader.ts';
+import { readPlan, WINDOW_LINES } from './read-plan.ts';
+
+/** Above these, an even sample of each target's lines is looked at. */
+const SAMPLE_LINES = 20_000;
+const SAMPLE_BYTES = 256 * 1024 ** 2;
+
+/**
+ * What a batch of this body would do and cost: the split over its first targets, made as the batch's own, with what each
+ * of them cannot take. Nothing is stored, and no request is sent. Throws 400 as a create does.
+ */
+export async function estimateBatch(deps: Deps, context: Context, body: BatchCreate): Promise<Estimate> {
+  const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, body);
+  const { plan } = file;
+  if (plan === null) throw new Error(`file ${file.id} has no plan`);
+  const errors = await findErrors(deps, { endpoint }, file, plan);
+  if (errors.length > 0) return { ...present(file, []), errors: { object: 'list', data: errors } };
+  const models = plan.models.map(({ name }) => name);
+  const query = { tenantId: file.tenantId, batchRoute: route?.route ?? null, metadata: body.metadata ?? null, models };
+  const assigner = createLaneAssigner(await resolveFor(deps, query));
+  const batch = { id: 'estimate', tenantId: file.tenantId, endpoint, completionWindow: body.completion_window };
+  const division = await divideDry(deps, batch, file, plan, assigner);
+  const stride = Math.max(1, Math.ceil(plan.requests / SAMPLE_LINES), Math.ceil(file.bytes / SAMPLE_BYTES));
+  const estimator = new LineEstimator(deps, division, { now, stride });
+  const forward = new ForwardReader(deps.files, file.contentKey);
+  for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
+    const count = Math.min(WINDOW_LINES, plan.lines - first);
+    const view = await readPlan(deps, file, first, count);
+    for (let index = 0; index < count; index++) {
+      const record = readPlanRecord(view, index);
+      if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
+      const tally = estimator.count(first + index);
+      if (tally === null) continue;
+      context.signal.throwIfAborted();
+      // Lines far apart are read alone: what stands between them is not looked at.
+      const bytes = stride > 1 ? await deps.files.readRange(file.contentKey, record) : await forward.read(record);
+      estimator.look(tally, bytes);
+    }
+  }
+  const estimate = present(file, estimator.end());
+  const finish = finishSeconds(deps, estimate.split, seconds);
+  return { ...estimate, expected_finish_at: finish === null ? null : now + finish };
+}
+
+function present(file: FileRow, tallies: readonly ShareTally[]): Estimate {
+  const requests = file.plan?.requests ?? 0;
+  const sampled = tallies.reduce((sum, tally) => sum + tally.sampled, 0);
+  const split = tallies.map((tally) => tally.present());
+  return {
+    object: 'batch.estimate',
+    input_file_id: file.id,
+    errors: null,
+    requests,
+    method: ESTIMATE_METHOD,
+    sampled: tallies.length === 0 || sampled === requests ? null : sampled,
+    split,
+    total: sumFigures(split),
+    expected_finish_at: null,
+  };
+}
+
+/** Provider batches promise no more than the window; of single requests only a provider's limits tell the pace. */
+function finishSeconds(deps: Deps, split: readonly EstimateShare[], windowSeconds: number): number | null {
+  if (split.some(({ mode }) => mode === 'batch')) return windowSeconds;
+  const byProvider = Map.groupBy(split, ({ provider }) => provider);
+  let latest = 0;
+  for (const [name, shares] of byProvider) {
+    if (name === null) continue;
+    const limits = deps.providers.get(name)?.limits;
+    const sent = sumFigures(shares);
+    const seconds = paceSeconds({
+      requests: sent.requests - sent.refused_count,
+      tokens: sent.input_tokens + sent.output_tokens.expected,
+      requestsPerMinute: limits?.requestsPerMinute ?? null,
+      tokensPerMinute: limits?.tokensPerMinute ?? null,
+    });
+    if (seconds === null) return null;
+    latest = Math.max(latest, seconds);
+  }
+  return Math.min(latest, windowSeconds);
+}

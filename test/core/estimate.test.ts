@@ -1,0 +1,145 @@
+import { describe, expect, it } from 'vitest';
+import { estimateInput, estimateOutput, paceSeconds } from '../../src/core/estimate.ts';
+import { ShareTally, sumFigures } from '../../src/core/estimate-share.ts';
+import { refusal } from '../../src/core/failure.ts';
+import type { FoundRates } from '../../src/core/rates.ts';
+
+const names = { provider: 'p', model: 'm', target: 'p/m', mode: 'batch' } as const;
+const output = { low: 10, expected: 20, high: 40 };
+const origin = { version: 'v', tier: 'base' };
+const found: FoundRates = {
+  rates: { ...origin, mode: 'batch', input: 500_000_000, output: 1_000_000_000 },
+  list_rates: { ...origin, mode: 'standard', input: 1_000_000_000, output: 2_000_000_000 },
+  price_version: 'v',
+  priced_model: 'm',
+};
+
+describe('estimateInput', () => {
+  it('counts the UTF-8 bytes of text by four, rounded up', () => {
+    expect(estimateInput({ model: 'a-long-model-name', messages: [{ role: 'user', content: '12345' }] })).toBe(2);
+    expect(estimateInput({ input: 'äöü€' })).toBe(3);
+  });
+
+  it('leaves media and settings out', () => {
+    const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(4_000)}` } };
+    const file = { type: 'file', file: { file_data: 'B'.repeat(4_000) } };
+    const content = [{ type: 'text', text: 'abcd' }, image, file];
+    expect(estimateInput({ messages: [{ role: 'user', content }], max_tokens: 99_999, user: 'somebody' })).toBe(1);
+  });
+
+  it('counts inputs that are given as tokens', () => {
+    expect(estimateInput({ input: [[1, 2, 3], [4]] })).toBe(4);
+  });
+
+  it('counts a schema and tools, which are sent as text', () => {
+    const tools = [{ type: 'function', function: { name: 'look', description: 'Looks a thing up' } }];
+    expect(estimateInput({ tools, messages: [] })).toBe(5);
+  });
+});
+
+describe('estimateOutput', () => {
+  it('takes a quarter, half and all of the limit, whatever it is called', () => {
+    for (const name of ['max_tokens', 'max_completion_tokens', 'max_output_tokens']) {
+      expect(estimateOutput('/v1/chat/completions', { [name]: 100 })).toEqual({ low: 25, expected: 50, high: 100 });
+    }
+  });
+
+  it('has a default without a limit, multiplies by choices, and is nothing for embeddings', () => {
+    expect(estimateOutput('/v1/responses', {})).toEqual({ low: 256, expected: 512, high: 1_024 });
+    expect(estimateOutput('/v1/chat/completions', { max_tokens: 4, n: 3 })).toEqual({ low: 3, expected: 6, high: 12 });
+    expect(estimateOutput('/v1/embeddings', { max_tokens: 100 })).toEqual({ low: 0, expected: 0, high: 0 });
+  });
+
+  it('does not believe limits that are none', () => {
+    for (const limit of [-1, 0, 1.5, '100', null, Number.NaN]) {
+      expect(estimateOutput('/v1/chat/completions', { max_tokens: limit }).high).toBe(1_024);
+    }
+    expect(estimateOutput('/v1/chat/completions', { max_tokens: 1e15, n: 1e9 }).high).toBe(1_280_000_000);
+  });
+});
+
+describe('paceSeconds', () => {
+  it('follows the tighter of the limits, and knows nothing without any', () => {
+    const work = { requests: 100, tokens: 60_000 };
+    expect(paceSeconds({ ...work, requestsPerMinute: 50, tokensPerMinute: 10_000 })).toBe(360);
+    expect(paceSeconds({ ...work, requestsPerMinute: 50, tokensPerMinute: null })).toBe(120);
+    expect(paceSeconds({ ...work, requestsPerMinute: null, tokensPerMinute: null })).toBeNull();
+  });
+});
+
+describe('ShareTally', () => {
+  it('prices low to high at the rates of the mode, beside the list price', () => {
+    const tally = new ShareTally(names);
+    tally.requests = 2;
+    tally.add(100, output, found, []);
+    tally.add(100, output, found, []);
+    const share = tally.present();
+    expect(share).toMatchObject({ requests: 2, input_tokens: 200, output_tokens: { low: 20, expected: 40, high: 80 } });
+    expect(share.cost).toMatchObject({
+      low_nano_usd: 120_000,
+      expected_nano_usd: 140_000,
+      high_nano_usd: 180_000,
+      high_usd: '0.00018',
+      list_high_nano_usd: 360_000,
+    });
+  });
+
+  it('scales up what a sample tells', () => {
+    const tally = new ShareTally(names);
+    tally.requests = 1_000;
+    for (let line = 1; line <= 8; line++) tally.add(10, output, found, line <= 4 ? ['dropped seed'] : []);
+    for (let line = 9; line <= 10; line++) tally.refuse(line, `c${line}`, refusal('unsupported', 'no', 'cannot', 'n'));
+    expect(tally.present()).toMatchObject({
+      requests: 1_000,
+      refused_count: 200,
+      input_tokens: 8_000,
+      lines_refused: [
+        { line: 9, custom_id: 'c9', code: 'no', message: 'cannot', param: 'n' },
+        { line: 10, custom_id: 'c10', code: 'no', message: 'cannot', param: 'n' },
+      ],
+      warnings: [{ message: 'dropped seed', count: 400 }],
+    });
+  });
+
+  it('shows the first twenty refusals and counts the rest', () => {
+    const tally = new ShareTally(names);
+    tally.requests = 50;
+    for (let line = 1; line <= 50; line++) tally.refuse(line, `c${line}`, refusal('unsupported', 'no', 'cannot'));
+    const share = tally.present();
+    expect(share.lines_refused).toHaveLength(20);
+    expect(share).toMatchObject({ refused_count: 50, input_tokens: 0, unpriced_reason: null });
+    expect(share.cost.high_nano_usd).toBe(0);
+  });
+
+  it('hands over the lines that go elsewhere, in proportion', () => {
+    const tally = new ShareTally(names);
+    tally.requests = 100;
+    tally.diverted = 1;
+    for (let line = 1; line <= 3; line++) tally.add(10, output, found, []);
+    expect(tally.leave()).toBe(25);
+    expect(tally.present()).toMatchObject({ requests: 75, input_tokens: 750 });
+  });
+
+  it('calls what has no price unpriced, never free', () => {
+    const unpriced = new ShareTally(names);
+    unpriced.requests = 1;
+    unpriced.add(100, output, { unpriced: 'no_price: p/m' }, []);
+    const refused = new ShareTally({ ...names, provider: 'q' });
+    refused.requests = 1;
+    refused.refuse(2, 'c', refusal('unsupported', 'no', 'cannot'));
+    expect(unpriced.present().cost.low_nano_usd).toBeNull();
+    const total = sumFigures([unpriced.present(), refused.present()]);
+    expect(total).toMatchObject({ requests: 2, refused_count: 1, unpriced_reason: 'no_price: p/m' });
+    expect(total.cost.low_usd).toBeNull();
+  });
+
+  it('gives no amount that a number cannot hold', () => {
+    const tally = new ShareTally(names);
+    tally.requests = 10_000_000;
+    tally.add(10_000_000, { low: 1e9, expected: 1e9, high: 1e9 }, found, []);
+    expect(tally.present()).toMatchObject({
+      cost: { high_nano_usd: null },
+      unpriced_reason: 'amount_out_of_range',
+    });
+  });
+});

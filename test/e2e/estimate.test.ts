@@ -1,0 +1,230 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type SimulatedAnthropic, startAnthropicServer } from '../../providers/sandbox/servers/anthropic.ts';
+import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
+import type { BatchObject } from '../../src/protocol/batch.ts';
+import type { Estimate } from '../../src/protocol/estimate.ts';
+import { ADMIN_KEY, chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+
+const MODEL = 'gpt-4o-mini';
+const BEDROCK_MODEL = 'mistral.mistral-large-3-675b-instruct';
+const chat = '/v1/chat/completions';
+
+describe('POST /v1/batches/estimate', () => {
+  let remote: SimulatedBatchServer;
+  let anthropic: SimulatedAnthropic;
+  let pools: Pools;
+  let weir: Weir;
+
+  beforeEach(async () => {
+    remote = await startOpenAIBatchServer();
+    anthropic = await startAnthropicServer({ api_key: 'sk-ant' });
+    pools = await startPools([{ models: [MODEL] }, { models: [MODEL] }]);
+    const pool = (index: number, extra: object = {}) => {
+      const base_urls = [pools.servers[index]?.baseUrl];
+      return { kind: 'vllm', base_urls, models: [MODEL], price: { input: 0.1, output: 0.4 }, ...extra };
+    };
+    const target = (provider: string, weight: number, more: object = {}) => ({
+      provider,
+      model: MODEL,
+      weight,
+      ...more,
+    });
+    weir = await startWeir({
+      providers: {
+        openai: { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: [MODEL] },
+        anthropic: {
+          kind: 'anthropic',
+          base_url: anthropic.baseUrl,
+          api_key: 'sk-ant',
+          models: ['claude-haiku-4-5'],
+        },
+        // Nobody listens there: an estimate asks nobody.
+        bedrock: {
+          kind: 'bedrock',
+          region: 'us-east-1',
+          access_key_id: 'AKIATEST',
+          secret_access_key: 'secret',
+          role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
+          bucket: 'weir-batch',
+          models: [BEDROCK_MODEL],
+          base_url: 'http://127.0.0.1:1',
+        },
+        pool: pool(0),
+        slow: pool(0, { limits: { requests_per_minute: 60 } }),
+        free: pool(1, { price: undefined }),
+      },
+      routes: {
+        both: { strategy: { mode: 'loadbalance' }, targets: [target('openai', 70), target('pool', 30)] },
+        capacity: {
+          strategy: { mode: 'loadbalance', by: 'capacity' },
+          targets: [target('pool', 75), target('free', 25)],
+        },
+        aws: { provider: 'bedrock', model: BEDROCK_MODEL },
+        'aws-batch': { provider: 'bedrock', model: BEDROCK_MODEL, mode: 'batch' },
+        claude: { provider: 'anthropic', model: 'claude-haiku-4-5' },
+      },
+      settings: { poll_seconds_min: 1 },
+    });
+  });
+
+  afterEach(async () => {
+    await weir.stop();
+    await Promise.all([remote.stop(), anthropic.stop(), pools.stop()]);
+  });
+
+  async function upload(text: string): Promise<string> {
+    return (await weir.client.files.create({ file: new File([text], 'in.jsonl'), purpose: 'batch' })).id;
+  }
+
+  async function estimate(text: string, extra: object = {}): Promise<Estimate> {
+    const body = { input_file_id: await upload(text), endpoint: chat, completion_window: '24h', ...extra };
+    return weir.call('/v1/batches/estimate', { method: 'POST', body: JSON.stringify(body) });
+  }
+
+  it('splits the lines as the batch then does, and prices each share in its mode', async () => {
+    const input = chatLines(200);
+    const found = await estimate(input, { config: 'both' });
+    expect(found).toMatchObject({
+      object: 'batch.estimate',
+      method: 'bytes/4',
+      requests: 200,
+      sampled: null,
+      errors: null,
+      total: { requests: 200, refused_count: 0, unpriced_reason: null },
+    });
+    const shares = found.split.map(({ target, mode, requests }) => [target, mode, requests]);
+    expect(shares).toEqual([
+      [`openai/${MODEL}`, 'batch', 140],
+      [`pool/${MODEL}`, 'immediate', 60],
+    ]);
+    const [native, pool] = found.split;
+    expect(native?.output_tokens).toEqual({ low: 140 * 16, expected: 140 * 32, high: 140 * 64 });
+    // Half the list price: 0.075 and 0.30 USD per million tokens.
+    expect(native?.cost.high_nano_usd).toBe((native?.input_tokens ?? 0) * 75 + 140 * 64 * 300);
+    expect(native?.cost.list_high_nano_usd).toBe((native?.cost.high_nano_usd ?? 0) * 2);
+    expect(pool?.cost.expected_nano_usd).toBe((pool?.input_tokens ?? 0) * 100 + 60 * 32 * 400);
+    expect(found.total.cost.low_nano_usd).toBe((native?.cost.low_nano_usd ?? 0) + (pool?.cost.low_nano_usd ?? 0));
+
+    const batch = await submit(weir, input, { window: '24h', config: 'both' });
+    const ended = (await waitForBatch(weir, batch.id)) as unknown as BatchObject;
+    expect(ended.shards?.[0]?.request_counts.total).toBe(140);
+    expect(pools.servers[0]?.counters.received).toBe(60);
+    expect(ended.cost.amount_nano_usd).toBeLessThanOrEqual(found.total.cost.high_nano_usd ?? 0);
+  }, 40_000);
+
+  it('writes nothing and sends nothing', async () => {
+    await estimate(chatLines(20), { config: 'both' });
+    expect((await weir.client.batches.list()).data).toEqual([]);
+    expect(remote.counters).toMatchObject({ batches_created: 0, lines_run: 0 });
+    expect(remote.held()).toEqual({ live: 0, files: 0 });
+    expect(pools.servers[0]?.counters.received).toBe(0);
+  });
+
+  it('runs everything now in an immediate window, and tells the pace of limited providers', async () => {
+    const before = Math.floor(Date.now() / 1000);
+    const found = await estimate(chatLines(30), { config: { provider: 'slow' }, completion_window: 'immediate' });
+    expect(found.split.map(({ mode, requests }) => [mode, requests])).toEqual([['immediate', 30]]);
+    expect(found.expected_finish_at).toBeGreaterThanOrEqual(before + 30);
+    expect(found.expected_finish_at).toBeLessThan(before + 60);
+    const unlimited = await estimate(chatLines(30), { config: { provider: 'free' }, completion_window: 'immediate' });
+    expect(unlimited.expected_finish_at).toBeNull();
+    const native = await estimate(chatLines(30), { config: { provider: 'openai' } });
+    expect(native.expected_finish_at).toBeGreaterThanOrEqual(before + 86_400);
+  });
+
+  it('names the lines that a target refuses and the parameters it would lose', async () => {
+    const input = chatLines(10, (index) => (index === 3 ? { n: 2 } : index === 4 ? { seed: 7 } : {}));
+    const [share] = (await estimate(input, { config: 'claude' })).split;
+    expect(share).toMatchObject({ target: 'anthropic/claude-haiku-4-5', requests: 10 });
+    const noted = [
+      ...(share?.lines_refused ?? []).map(({ param }) => param),
+      ...(share?.warnings ?? []).map((w) => w.message),
+    ];
+    expect(share?.lines_refused[0]).toMatchObject({ line: 4, custom_id: 'request-3', param: 'n' });
+    expect(noted.join(' ')).toContain('seed');
+    expect(share?.input_tokens).toBeGreaterThan(0);
+  });
+
+  it('shows the lines that no target takes apart, at no cost', async () => {
+    const found = await estimate(
+      chatLines(4, (index) => (index === 2 ? { model: 'no-such-model' } : { model: `pool/${MODEL}` })),
+    );
+    const lost = found.split.find(({ target }) => target === null);
+    expect(lost).toMatchObject({
+      provider: null,
+      mode: null,
+      requests: 1,
+      refused_count: 1,
+      cost: { high_nano_usd: 0 },
+    });
+    expect(lost?.lines_refused).toMatchObject([{ line: 3, custom_id: 'request-2', code: 'model_not_found' }]);
+    expect(found.total).toMatchObject({ requests: 4, refused_count: 1 });
+  });
+
+  it('sends lines that are too few for a provider batch singly', async () => {
+    const few = await estimate(chatLines(99), { config: 'aws' });
+    expect(few.split).toMatchObject([{ provider: 'bedrock', mode: 'immediate', requests: 99, refused_count: 0 }]);
+    const enough = await estimate(chatLines(100), { config: 'aws' });
+    expect(enough.split).toMatchObject([{ provider: 'bedrock', mode: 'batch', requests: 100, refused_count: 0 }]);
+  });
+
+  it('counts what only the batch service refuses as single requests', async () => {
+    const parameters = { type: 'object', properties: {} };
+    const tools = [{ type: 'function', function: { name: 'look', parameters } }];
+    const input = chatLines(110, (index) => (index % 10 === 0 ? { tools } : {}));
+    const found = await estimate(input, { config: 'aws' });
+    expect(found.split).toMatchObject([
+      { mode: 'batch', requests: 99, refused_count: 0 },
+      { mode: 'immediate', requests: 11, refused_count: 0 },
+    ]);
+    const [strict] = (await estimate(input, { config: 'aws-batch' })).split;
+    expect(strict).toMatchObject({ mode: 'batch', requests: 110, refused_count: 11 });
+    expect(strict?.lines_refused[0]).toMatchObject({ line: 1, code: 'unsupported_in_batch' });
+  });
+
+  it('shares a queue by weight, and leaves what has no price out of the sum, with the reason', async () => {
+    const found = await estimate(chatLines(40), { config: 'capacity', completion_window: 'immediate' });
+    const shares = found.split.map(({ provider, requests }) => [provider, requests]).sort();
+    expect(shares).toEqual([
+      ['free', 10],
+      ['pool', 30],
+    ]);
+    const free = found.split.find(({ provider }) => provider === 'free');
+    expect(free).toMatchObject({ cost: { expected_usd: null }, unpriced_reason: `no_price: free/${MODEL}` });
+    expect(found.total.unpriced_reason).toBe(free?.unpriced_reason);
+    expect(found.total.cost.expected_nano_usd).toBeGreaterThan(0);
+  });
+
+  it('looks at a sample of a large file, and counts all of it', async () => {
+    const found = await estimate(chatLines(50_001), { config: 'both' });
+    expect(found.split.map(({ requests }) => requests).reduce((a, b) => a + b)).toBe(50_001);
+    expect(found.split[0]?.requests).toBe(35_001);
+    expect(found.sampled).toBeGreaterThan(16_000);
+    expect(found.sampled).toBeLessThanOrEqual(20_002);
+    expect(found.total.output_tokens.high).toBe(50_001 * 64);
+  }, 40_000);
+
+  it('answers the errors that would fail the batch, and nothing else', async () => {
+    const found = await estimate(`${chatLines(2)}{"custom_id":"x"}\n`);
+    expect(found).toMatchObject({ requests: 2, split: [], expected_finish_at: null });
+    expect(found.errors?.data).toMatchObject([{ line: 3, code: 'missing_required_parameter' }]);
+    const foreign = await estimate(chatLines(1), { endpoint: '/v1/embeddings' });
+    expect(foreign.errors?.data[0]).toMatchObject({ code: 'invalid_url', line: 1 });
+  });
+
+  it.each([
+    ['input_file_id', { input_file_id: 'file_none' }],
+    ['completion_window', { completion_window: 'soon' }],
+    ['endpoint', { endpoint: '/v1/none' }],
+    ['config', { config: 'no-such-route' }],
+  ])('refuses a wrong %s as a create does', async (param, change) => {
+    const body = { input_file_id: await upload(chatLines(1)), endpoint: chat, completion_window: '24h', ...change };
+    const response = await fetch(`${weir.url}/v1/batches/estimate`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { param } });
+  });
+});
