@@ -8,6 +8,14 @@ import type { ListQuery, Scope } from './store-query.ts';
 /** Why a batch stops before its lines are done; its rest is written as `batch_cancelled` or `batch_expired`. */
 export type StopReason = 'cancelled' | 'expired';
 
+/** What a batch asks of its provider batches. */
+export interface BatchOptions {
+  /** Native fields of the create call, by provider name. */
+  providerOptions: Record<string, Record<string, unknown>>;
+  /** The provider's untouched line is kept with each result. */
+  includeRaw: boolean;
+}
+
 export interface BatchRow {
   id: string;
   tenantId: string;
@@ -23,6 +31,8 @@ export interface BatchRow {
   route: unknown;
   outputExpiresAfterSeconds: number | null;
   retryOf: string | null;
+  /** null when it asks nothing. */
+  options: BatchOptions | null;
 
   status: BatchStatus;
   stop: StopReason | null;

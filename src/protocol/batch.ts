@@ -121,6 +121,14 @@ export const batchCreateSchema = z
     metadata: metadataSchema.nullish(),
     output_expires_after: expiresAfterSchema.nullish(),
     config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+    provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).nullish().openapi({
+      description:
+        'Native fields for the create call of provider batches, by the config\'s name of the provider, at most 16,384 bytes in all: `{"bedrock-us": {"tags": […]}}`. Fields that Weir sets itself are refused.',
+    }),
+    include_raw: z.boolean().nullish().openapi({
+      description:
+        "Keep the provider's own line: `weir.raw` in `/v1/batches/{id}/output`, for lines that a provider batch answered.",
+    }),
   })
   .openapi('BatchCreate');
 

@@ -29,6 +29,8 @@ export const resultDetailsSchema = z
     finish_reason: z.string().nullable(),
     input_tokens: z.number().int(),
     output_tokens: z.number().int(),
+    /** With `include_raw`: the line as a provider batch answered it, parsed; a string when it is no JSON. */
+    raw: z.unknown().optional(),
   })
   .openapi('ResultDetails');
 

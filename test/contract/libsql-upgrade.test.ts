@@ -77,7 +77,12 @@ it('a batch that runs during the upgrade to shards goes on, with its segments an
   const segments = leases.map(({ id, token, granted }) => ({ id, token, granted, finished: true }));
   const rest = emptyCommit(leases, { segments, part: partRow('p'), entries: [entryRow({ line: 2 })] });
   expect((await store.segments.commit(rest)).ok).toBe(true);
-  expect(await store.batches.get('all', 'batch_1')).toMatchObject({ entries: 2, amountNano: 2_000n, openSegments: 0 });
+  expect(await store.batches.get('all', 'batch_1')).toMatchObject({
+    entries: 2,
+    amountNano: 2_000n,
+    openSegments: 0,
+    options: null,
+  });
   expect(await store.ledger.summary({ tenantId: null }, [], null)).toMatchObject([{ entries: 2, amountNano: 2_000n }]);
 });
 

@@ -63,6 +63,7 @@ function batch(id: string, tenantId: string): BatchRow {
     route: null,
     outputExpiresAfterSeconds: null,
     retryOf: null,
+    options: null,
     status: 'in_progress',
     stop: null,
     pausedAt: null,

@@ -30,6 +30,7 @@ export const submitArguments = {
   endpoint: text('path', "Default: the first line's url"),
   window: text('time', 'immediate, or a time such as 24h (default)'),
   metadata: text('k=v', 'Metadata and ledger tag; repeatable'),
+  'include-raw': flag("Keep the providers' own lines (weir.raw)"),
   watch,
   output: text('file', 'Wait, then write every line in input order'),
   json,

@@ -67,6 +67,7 @@ async function* counted(
 export type WeirBatchCreate = Omit<BatchCreateParams, 'completion_window'> & {
   completion_window: string;
   config?: string | Record<string, unknown>;
+  include_raw?: boolean;
 };
 
 /** Creates a batch; asking twice by mistake creates one. Throws CliError. */

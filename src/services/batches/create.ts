@@ -2,6 +2,7 @@ import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchCreate, BatchObject } from '../../protocol/batch.ts';
+import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
 import { presentBatch } from './present.ts';
 
@@ -12,7 +13,7 @@ import { presentBatch } from './present.ts';
 export async function createBatch(
   deps: Deps,
   context: Context,
-  input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName'> },
+  input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName' | 'options'> },
 ): Promise<BatchObject> {
   const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, input);
   const stored = await deps.store.batches.insert({
@@ -30,6 +31,7 @@ export async function createBatch(
     route: route?.route ?? null,
     outputExpiresAfterSeconds: input.output_expires_after?.seconds ?? null,
     retryOf: input.retryOf?.id ?? null,
+    options: input.retryOf ? input.retryOf.options : readBatchOptions(deps, input),
     createdAt: now,
     expiresAt: now + seconds,
   });
@@ -50,6 +52,7 @@ function newBatchRow(): Omit<
   | 'route'
   | 'outputExpiresAfterSeconds'
   | 'retryOf'
+  | 'options'
   | 'createdAt'
   | 'expiresAt'
 > {

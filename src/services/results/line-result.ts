@@ -26,6 +26,8 @@ export interface FinishedAttempt {
   attempts: number;
   costNano: number | null;
   warnings: readonly string[];
+  /** The provider's untouched line, when it is to be kept. */
+  raw?: string;
 }
 
 /** The result of a line whose last attempt ended so. */
@@ -84,6 +86,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
       finish_reason: answer.finishReason,
       input_tokens: answer.usage ? totalInput(answer.usage) : 0,
       output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
+      ...(attempt.raw !== undefined && { raw: parseRaw(attempt.raw) }),
     },
   });
   return {
@@ -102,4 +105,15 @@ function statusOf(failure: Failure): number | null {
   return silent || failure.kind === 'expired' || failure.kind === 'cancelled' || failure.kind === 'interrupted'
     ? null
     : 400;
+}
+
+/** A line as JSON; its text when it is none, or is nested deeper than it can be written again. */
+function parseRaw(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    JSON.stringify(value);
+    return value;
+  } catch {
+    return text;
+  }
 }

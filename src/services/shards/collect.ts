@@ -105,6 +105,7 @@ async function outcomesOf(
       result,
       failure: result.ok ? null : result.failure,
       warnings: result.ok ? [...warnings, ...result.warnings] : warnings,
+      ...(answer.raw !== '' && { raw: answer.raw }),
     });
   }
   return outcomes;

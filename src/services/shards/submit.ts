@@ -66,7 +66,7 @@ async function create(
         lines,
         bytes,
         open: () => readAll(work, key),
-        options: {},
+        options: optionsOf(work),
       },
       work.call,
     );
@@ -76,6 +76,11 @@ async function create(
     if (!(error instanceof ProviderError)) throw error;
     await afterRefusal(work, error.failure, left);
   }
+}
+
+/** What the client gave in `provider_options` for this provider. */
+function optionsOf({ batch, provider }: ShardWork): Readonly<Record<string, unknown>> {
+  return new Map(Object.entries(batch.options?.providerOptions ?? {})).get(provider.name) ?? {};
 }
 
 async function* readAll(work: ShardWork, key: string): AsyncGenerator<Uint8Array> {
@@ -120,6 +125,8 @@ async function afterRefusal(work: ShardWork, failure: Failure, left: readonly Sh
     case 'cancelled':
     case 'expired':
       await work.api.cleanup(work.shard.refs, work.call);
+      // With fields of the client's in the call, they are the likelier cause, and every half would carry them too.
+      if (Object.keys(optionsOf(work)).length > 0) return giveUp(work, failure, left);
       return rejected(work, failure, left);
   }
 }
@@ -135,6 +142,10 @@ function lookAfter(work: ShardWork, failure: Failure): number {
 export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
   const mayBeLines = failure.kind === 'invalid_request' && left.length > 1;
   if (mayBeLines) return endWith(work, halves(work, left));
+  return giveUp(work, failure, left);
+}
+
+async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
   await failLines(work, left, failure);
   return endShard(work, await unfinishedLines(work), failure);
 }

@@ -1,6 +1,6 @@
 import { customType, index, integer, sql, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { Lane } from '../../core/lane.ts';
-import type { StopReason } from '../../ports/store-batches.ts';
+import type { BatchOptions, StopReason } from '../../ports/store-batches.ts';
 import type { BatchError, BatchStatus } from '../../protocol/batch.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import type { Metadata } from '../../protocol/metadata.ts';
@@ -64,6 +64,8 @@ export const batches = sqliteTable(
     nextAt: integer('next_at').notNull(),
     /** Grows with every claim of the batch's segments: the smallest was served longest ago. */
     turn: integer('turn').notNull().default(0),
+
+    options: text('options', { mode: 'json' }).$type<BatchOptions>(),
   },
   (table) => [
     uniqueIndex('batches_id').on(table.id),

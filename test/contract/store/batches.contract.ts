@@ -11,6 +11,7 @@ const fullRow: BatchRow = batchRow('batch_full', {
   keyId: 'key_1',
   outputExpiresAfterSeconds: 3_600,
   retryOf: 'batch_before',
+  options: { providerOptions: { 'bedrock-us': { tags: [{ key: 'team', value: 'Grüße' }] } }, includeRaw: true },
   status: 'expired',
   stop: 'expired',
   pausedAt: NOW + 1,

@@ -28,6 +28,7 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
       completion_window: args.window ?? '24h',
       ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
       ...(route === null ? {} : { config: route }),
+      ...(args['include-raw'] ? { include_raw: true } : {}),
     });
     if (args.watch || args.output !== undefined) {
       await note(terminal, `${batch.id} created`);
