@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Call, Provider, Result } from '../../../providers/contract.ts';
 import {
   type LiveBedrockOptions,
@@ -28,6 +28,7 @@ describe('immediate calls to Bedrock', () => {
     provider = providerAt(server);
   });
   afterEach(async () => {
+    vi.unstubAllEnvs();
     await provider.close?.();
     await http.close();
     await server.stop();
@@ -218,6 +219,29 @@ describe('immediate calls to Bedrock', () => {
     expect((await failed(execute({ provider: redirected }))).failure.code).toBe('redirect_refused');
     expect(elsewhere.requests).toHaveLength(0);
     await elsewhere.close();
+  });
+
+  it('take credentials from the default chain of AWS when the config has none', async () => {
+    const none = { access_key_id: undefined, secret_access_key: undefined, session_token: undefined };
+    vi.stubEnv('AWS_ACCESS_KEY_ID', caller.access_key_id);
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', caller.secret_access_key);
+    vi.stubEnv('AWS_SESSION_TOKEN', caller.session_token);
+    const chained = providerAt(server, none);
+    expect((await execute({ provider: chained })).ok).toBe(true);
+    await chained.close?.();
+  });
+
+  it('fail before anything is sent when no credentials are found', async () => {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE']) {
+      vi.stubEnv(name, undefined);
+    }
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/dev/null');
+    vi.stubEnv('AWS_CONFIG_FILE', '/dev/null');
+    const bare = { access_key_id: undefined, secret_access_key: undefined, session_token: undefined };
+    const { failure } = await failed(execute({ provider: providerAt(server, bare) }));
+    expect(failure).toMatchObject({ kind: 'authentication', status: null, reachedProvider: false });
+    expect(server.counters.converse).toBe(0);
   });
 
   it('put the model into the path, encoded', async () => {
