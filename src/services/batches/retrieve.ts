@@ -1,4 +1,4 @@
-import { notFound } from '../../core/api-error.ts';
+import { ApiError, notFound } from '../../core/api-error.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import { scopeOf } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
@@ -15,6 +15,12 @@ export async function fetchBatch(deps: Deps, context: Context, id: string): Prom
 
 /** The batch with its shards; with `details` each shard carries the provider's own answer, asked for now. */
 export async function retrieveBatch(deps: Deps, context: Context, id: string, details = false): Promise<BatchObject> {
+  if (details && context.actor.role !== 'admin') {
+    throw new ApiError(403, 'Provider details name accounts and buckets: they need an admin key.', {
+      code: 'admin_required',
+      param: 'include_provider_details',
+    });
+  }
   const row = await fetchBatch(deps, context, id);
   const shards = await deps.store.shards.list(row.id);
   const shown = details ? await Promise.all(shards.map((shard) => withDetails(deps, shard))) : shards.map(presentShard);
