@@ -1,9 +1,13 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
 import type { BatchObject } from '../../src/protocol/batch.ts';
+import type { OutputLine } from '../../src/protocol/result-line.ts';
+import { runCli } from '../runtime/cli-terminal.ts';
 import { post } from './answers.ts';
 import { assertInvariants } from './invariants.ts';
-import { chatLines, startWeir, type Weir, waitForBatch } from './weir.ts';
+import { ADMIN_KEY, chatLines, startWeir, temporaryFolder, type Weir, waitForBatch } from './weir.ts';
 
 const FAST = { poll_seconds_min: 1, cancel_seconds: 2 };
 
@@ -102,5 +106,22 @@ describe('what a batch asks of its provider batches', () => {
     const { lines } = await assertInvariants(weir, batch.id, input);
     const without = lines.filter((line) => line.weir.raw === undefined);
     expect(without.map((line) => line.custom_id)).toEqual(['request-3']);
+  }, 60_000);
+
+  it('comes with weir submit --include-raw, in the lines that it writes', async () => {
+    await open();
+    const folder = await temporaryFolder();
+    const [input, output] = [join(folder, 'in.jsonl'), join(folder, 'out.jsonl')];
+    await writeFile(input, chatLines(3));
+    const environment = { WEIR_URL: weir.url, WEIR_API_KEY: ADMIN_KEY };
+    const ran = await runCli(['submit', input, '--include-raw', '--output', output], { environment });
+    expect(ran.exitCode).toBe(0);
+    const lines = (await readFile(output, 'utf8')).trimEnd().split('\n');
+    await rm(folder, { recursive: true });
+    expect(lines).toHaveLength(3);
+    for (const line of lines) {
+      const { response, weir: details } = JSON.parse(line) as OutputLine;
+      expect(details.raw).toMatchObject({ response: { body: response?.body } });
+    }
   }, 60_000);
 });
