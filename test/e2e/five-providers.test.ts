@@ -1,5 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BatchObject, BatchShard } from '../../src/protocol/batch.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
@@ -170,19 +171,15 @@ describe('five batch services', () => {
     await expect.poll(() => remote.left(), { timeout: 10_000 }).toEqual(nothingLeft);
   }, 120_000);
 
-  it('are found again by a process that was killed while it polled all five, and once more while it collected', async () => {
-    const remote = await startNativeServices();
+  /** A Weir that is killed now and then, on 1,000 lines over the five in equal parts. */
+  async function openMortal(jobMs?: number) {
+    const remote = await startNativeServices(jobMs === undefined ? {} : { jobMs });
     services = remote;
-    remote.hold(true);
     const folder = await temporaryFolder();
     const targets = serviceNames.map((provider) => ({ provider, model: chatModels[provider], weight: 1 }));
-    const config = {
-      providers: remote.providers,
-      routes: { five: { strategy: { mode: 'loadbalance' }, targets } },
-      settings,
-    };
+    const routes = { five: { strategy: { mode: 'loadbalance' }, targets } };
     const configPath = join(folder, 'weir.json');
-    await writeFile(configPath, JSON.stringify(config));
+    await writeFile(configPath, JSON.stringify({ providers: remote.providers, routes, settings }));
     const start = () => spawnWeir(configPath, join(folder, 'data'));
     let weir = await start();
     weirs.push({
@@ -193,20 +190,44 @@ describe('five batch services', () => {
     });
     const input = mixedLines(1_000);
     const { id } = await submit(weir, input, { window: '24h', config: 'five' });
-    await waitForBatch(weir, id, { until: (batch) => countOf(batch, 'running') === 5 });
-    await weir.kill();
-    weir = await start();
+    return {
+      remote,
+      waitFor: (until: (batch: OpenAI.Batch) => boolean) => waitForBatch(weir, id, { until }),
+      async killAndStart() {
+        await weir.kill();
+        weir = await start();
+      },
+      /** One provider batch each, one entry per line, and nothing left behind. */
+      async assertEnd() {
+        const ended = await waitForBatch(weir, id, { seconds: 40 });
+        expect(ended.request_counts).toEqual({ total: 1_000, completed: 1_000, failed: 0 });
+        const { lines, entries } = await assertInvariants(weir, id, input);
+        expect(entries).toHaveLength(1_000);
+        expect(amountOf(entries)).toBe(priceOfChat(lines, 'batch'));
+        expect(remote.created()).toEqual({ openai: 1, azure: 1, bedrock: 1, vertex: 1, anthropic: 1 });
+        await expect.poll(() => remote.left(), { timeout: 15_000 }).toEqual(nothingLeft);
+      },
+    };
+  }
+
+  it('are found again by a process that was killed while it polled all five, and once more while it collected', async () => {
+    const { remote, waitFor, killAndStart, assertEnd } = await openMortal();
+    remote.hold(true);
+    await waitFor((batch) => countOf(batch, 'running') === 5);
+    await killAndStart();
     remote.hold(false);
-    await waitForBatch(weir, id, { until: (batch) => countOf(batch, 'running') < 5 });
-    await weir.kill();
-    weir = await start();
-    const ended = await waitForBatch(weir, id, { seconds: 40 });
-    expect(ended.request_counts).toEqual({ total: 1_000, completed: 1_000, failed: 0 });
-    const { lines, entries } = await assertInvariants(weir, id, input);
-    expect(entries).toHaveLength(1_000);
-    expect(amountOf(entries)).toBe(priceOfChat(lines, 'batch'));
-    expect(remote.created()).toEqual({ openai: 1, azure: 1, bedrock: 1, vertex: 1, anthropic: 1 });
-    await expect.poll(() => remote.left(), { timeout: 10_000 }).toEqual(nothingLeft);
+    await waitFor((batch) => countOf(batch, 'running') < 5);
+    await killAndStart();
+    await assertEnd();
+  }, 90_000);
+
+  it('each get one batch from a process that is killed at random moments', async () => {
+    const { killAndStart, assertEnd } = await openMortal(1_500);
+    for (let kill = 0; kill < 6; kill++) {
+      await new Promise((wake) => setTimeout(wake, Math.random() * 900));
+      await killAndStart();
+    }
+    await assertEnd();
   }, 90_000);
 });
 
