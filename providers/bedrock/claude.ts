@@ -32,7 +32,11 @@ export function claudeBody(
     defaultMaxTokens: Math.min(settings.defaultMaxTokens, family.maxOutput),
   });
   if (!mapped.ok) throw new Refused(mapped.failure);
-  return { body: JSON.stringify(mapped.body), warnings: mapped.warnings };
+  // The parameter page does not list Anthropic's `metadata`, and what is not listed is refused.
+  const { metadata, ...body } = mapped.body;
+  const warnings = [...mapped.warnings];
+  if (metadata !== undefined) warnings.push('user was left out: Bedrock does not know it');
+  return { body: JSON.stringify(body), warnings };
 }
 
 /**
