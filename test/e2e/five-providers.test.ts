@@ -279,6 +279,8 @@ function checkAnswers(lines: readonly OutputLine[]): void {
         message: { tool_calls: [{ function: { name: 'look_up_weather' } }] },
       });
     }
+    const users = warnings.filter((warning) => warning.startsWith('user was left out'));
+    expect(users.length, where).toBe(kind === 'seed' && (provider === 'bedrock' || provider === 'vertex') ? 1 : 0);
     const dropsSeed = provider === 'bedrock' || provider === 'anthropic';
     const seeds = warnings.filter((warning) => warning.startsWith('seed was left out'));
     expect(seeds.length, `${where}: ${warnings.join('; ')}`).toBe(kind === 'seed' && dropsSeed ? 1 : 0);

@@ -105,7 +105,12 @@ const makers = {
     temperature: 1,
     max_tokens: 200,
   }),
-  seed: (index) => ({ messages: [user(`Draw a card, ${index}.`)], seed: index, max_tokens: 200 }),
+  seed: (index) => ({
+    messages: [user(`Draw a card, ${index}.`)],
+    seed: index,
+    user: `u-${index % 9}`,
+    max_tokens: 200,
+  }),
 } satisfies Record<string, Make>;
 
 export type LineKind = keyof typeof makers;
