@@ -34,7 +34,7 @@ describe('POST /v1/batches/estimate', () => {
         openai: { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: [MODEL] },
         anthropic: {
           kind: 'anthropic',
-          base_url: anthropic.baseUrl,
+          base_url: anthropic.url,
           api_key: 'sk-ant',
           models: ['claude-haiku-4-5'],
         },

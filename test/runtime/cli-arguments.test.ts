@@ -65,6 +65,7 @@ describe('help', () => {
     'submit',
     'status',
     'output',
+    'estimate',
     'cancel',
     'pause',
     'resume',

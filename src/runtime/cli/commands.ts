@@ -65,6 +65,18 @@ const subCommands = {
     },
     async (terminal, args) => (await import('./commands/output.ts')).output(terminal, args),
   ),
+  estimate: command(
+    'estimate',
+    'Show what a batch file would do and cost; sends nothing',
+    {
+      file: id('A batch file: one JSON request per line'),
+      route: text('name', 'Route of the server, or an inline {…}'),
+      endpoint: text('path', "Default: the first line's url"),
+      window: text('time', 'immediate, or a time such as 24h (default)'),
+      json,
+    },
+    async (terminal, args) => (await import('./commands/estimate.ts')).estimate(terminal, args),
+  ),
   convert: command(
     'convert',
     "Show a file in the form of a provider's batches; offline",

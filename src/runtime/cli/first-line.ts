@@ -5,6 +5,14 @@ import { wrongUse } from './exit.ts';
 
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
 
+/** The endpoint of a batch file: the one that `asked` names, else its first line's. Throws CliError when there is none. */
+export async function endpointOf(path: string, asked: string | undefined): Promise<Endpoint> {
+  if (asked === undefined) return findEndpoint(path);
+  const endpoint = parseEndpoint(asked);
+  if (endpoint !== undefined) return endpoint;
+  throw wrongUse(`--endpoint must be one of ${ENDPOINTS.join(', ')}.`, 'endpoint');
+}
+
 /** The endpoint that the first line of a batch file names. Throws CliError when it names none. */
 export async function findEndpoint(path: string): Promise<Endpoint> {
   const first = await readFirstLine(path);

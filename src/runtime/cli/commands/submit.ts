@@ -1,9 +1,8 @@
-import { ENDPOINTS, type Endpoint, parseEndpoint } from '../../../protocol/endpoint.ts';
 import { withApi } from '../api.ts';
 import { readPairs, readRoute, valuesOf } from '../arguments.ts';
 import { printBatch, printBatchJson } from '../batch-report.ts';
-import { EXIT, wrongUse } from '../exit.ts';
-import { findEndpoint } from '../first-line.ts';
+import { EXIT } from '../exit.ts';
+import { endpointOf } from '../first-line.ts';
 import { sizeOfInput } from '../input-file.ts';
 import { type Parsed, submitArguments } from '../options.ts';
 import { checkWritable } from '../save-output.ts';
@@ -19,7 +18,7 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
   const route = args.route === undefined ? null : readRoute(args.route);
   if (args.output !== undefined) await checkWritable(args.output, 'output');
   const bytes = await sizeOfInput(args.file);
-  const endpoint = args.endpoint === undefined ? await findEndpoint(args.file) : readEndpoint(args.endpoint);
+  const endpoint = await endpointOf(args.file, args.endpoint);
   return withApi(terminal, async (api) => {
     const fileId = await uploadFile(terminal, api, args.file, bytes);
     const batch = await createBatch(api, {
@@ -38,10 +37,4 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
     if (!args.json) await note(terminal, `To watch it: weir status ${batch.id} --watch`);
     return EXIT.done;
   });
-}
-
-function readEndpoint(text: string): Endpoint {
-  const endpoint = parseEndpoint(text);
-  if (endpoint !== undefined) return endpoint;
-  throw wrongUse(`--endpoint must be one of ${ENDPOINTS.join(', ')}.`, 'endpoint');
 }
