@@ -1,6 +1,6 @@
 import { ProviderError } from '../contract.ts';
-import type { GcsObject } from './gcs-object.ts';
 import { Crc32c } from './gcs-crc32c.ts';
+import type { GcsObject } from './gcs-object.ts';
 import { type GoogleCall, type GoogleClient, isPassing, pauseAfter } from './google-auth-fetch.ts';
 import { badResponse } from './openai-status.ts';
 

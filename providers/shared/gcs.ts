@@ -1,8 +1,8 @@
 import { isFields } from './error-body.ts';
-import type { GoogleCall, GoogleClient } from './google-auth-fetch.ts';
 import { downloadObject } from './gcs-download.ts';
 import { type GcsObject, readObject } from './gcs-object.ts';
 import { type GcsUpload, uploadObject } from './gcs-upload.ts';
+import type { GoogleCall, GoogleClient } from './google-auth-fetch.ts';
 
 /** One place of one bucket in Cloud Storage, over its JSON API. Members reject with ProviderError. */
 export class GcsBucket {

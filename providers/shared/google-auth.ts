@@ -133,7 +133,9 @@ export class GoogleTokens {
     text: string,
   ): ProviderError {
     const code = kind === 'authentication' ? 'invalid_credentials' : 'no_access_token';
-    return new ProviderError(refusal(kind, code, `${this.#provider} has no access token: ${text.replace(/\.+$/, '')}.`));
+    return new ProviderError(
+      refusal(kind, code, `${this.#provider} has no access token: ${text.replace(/\.+$/, '')}.`),
+    );
   }
 
   /** Waits for what others may wait for too: leaving does not end it. */

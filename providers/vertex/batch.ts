@@ -14,8 +14,8 @@ import {
 } from '../contract.ts';
 import { isFields } from '../shared/error-body.ts';
 import { GcsBucket } from '../shared/gcs.ts';
-import { foreignAddress, GoogleClient } from '../shared/google-auth-fetch.ts';
 import type { GoogleTokens } from '../shared/google-auth.ts';
+import { foreignAddress, GoogleClient } from '../shared/google-auth-fetch.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { serviceUrl, type VertexSettings } from './config.ts';
 import { endpoints } from './convert.ts';

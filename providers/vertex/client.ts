@@ -7,13 +7,13 @@ import {
   ProviderError,
   type Result,
 } from '../contract.ts';
-import { type AnswerContext, parseAnswer, type ParsedAnswer, requestIdOf } from '../shared/answer.ts';
+import { type AnswerContext, type ParsedAnswer, parseAnswer, requestIdOf } from '../shared/answer.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { GoogleTokens } from '../shared/google-auth.ts';
 import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 import { answerAs } from '../shared/responses-as-chat.ts';
-import { type VertexSettings, serviceUrl } from './config.ts';
+import { serviceUrl, type VertexSettings } from './config.ts';
 import { type Embedded, type EmbeddingRequest, readPrediction } from './embeddings.ts';
 import { familyOf, modelPath } from './models.ts';
 import { failedResult, type ResultContext, resultOfEmbeddings, resultOfGemini } from './results.ts';

@@ -1,7 +1,7 @@
 import { isFields } from '../shared/error-body.ts';
 import type { GeminiFunction, GeminiToolConfig } from './gemini.ts';
-import type { GeminiFamily } from './models.ts';
 import { toOpenApiSchema } from './gemini-schema.ts';
+import type { GeminiFamily } from './models.ts';
 import { invalid, unsupported } from './refused.ts';
 
 /** OpenAI's tools as one list of function declarations; null when there are none. */

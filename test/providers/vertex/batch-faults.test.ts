@@ -9,11 +9,11 @@ import type {
 } from '../../../providers/contract.ts';
 import { startVertexServer, type VertexServer } from '../../../providers/sandbox/servers/vertex.ts';
 import type { VertexChanges } from '../../../providers/sandbox/servers/vertex-settings.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
-import { readOutput } from '../../../providers/vertex/output.ts';
 import { GcsBucket } from '../../../providers/shared/gcs.ts';
 import { GoogleTokens } from '../../../providers/shared/google-auth.ts';
 import { GoogleClient } from '../../../providers/shared/google-auth-fetch.ts';
+import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { readOutput } from '../../../providers/vertex/output.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import { failureOf, gather } from '../../contract/provider-batch-setup.ts';
 import { createProvider } from '../kinds.ts';

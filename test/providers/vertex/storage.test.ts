@@ -5,9 +5,9 @@ import { GcsBucket } from '../../../providers/shared/gcs.ts';
 import { Crc32c } from '../../../providers/shared/gcs-crc32c.ts';
 import type { GcsObject } from '../../../providers/shared/gcs-object.ts';
 import { GoogleTokens } from '../../../providers/shared/google-auth.ts';
-import { GoogleClient, type GoogleCall } from '../../../providers/shared/google-auth-fetch.ts';
-import { closedUrl, httpAnswer, startScriptedServer } from '../scripted-server.ts';
+import { type GoogleCall, GoogleClient } from '../../../providers/shared/google-auth-fetch.ts';
 import { failureOf, gather } from '../../contract/provider-batch-setup.ts';
+import { closedUrl, httpAnswer, startScriptedServer } from '../scripted-server.ts';
 import { bucket, issueToken } from './batch-subject.ts';
 
 const mebibyte = 1024 * 1024;
