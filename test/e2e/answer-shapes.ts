@@ -56,7 +56,13 @@ export const embeddingList = z.object({
   object: z.literal('list'),
   model: z.string().min(1),
   data: z
-    .array(z.object({ object: z.literal('embedding'), index: count, embedding: z.array(z.number()).min(1) }))
+    .array(
+      z.object({
+        object: z.literal('embedding'),
+        index: count,
+        embedding: z.union([z.array(z.number()).min(1), z.base64().min(4)]),
+      }),
+    )
     .min(1),
   usage: z.object({ prompt_tokens: count.positive(), total_tokens: count.positive() }),
 });

@@ -129,8 +129,14 @@ describe('five batch services', () => {
       for (const line of own) {
         const { usage, data } = embeddingList.parse(line.response?.body);
         price += priceOf(usage, cardOf(provider, model, 'batch'));
-        expect(data).toHaveLength(1);
-        if (isShortened(line.weir.line - 1)) expect(data[0]?.embedding).toHaveLength(256);
+        const index = line.weir.line - 1;
+        expect(data.map((item) => item.index)).toEqual(textsOf(index).map((_text, position) => position));
+        for (const { embedding } of data) {
+          expect(typeof embedding).toBe(isBase64(index) ? 'string' : 'object');
+          const numbers =
+            typeof embedding === 'string' ? Buffer.from(embedding, 'base64').length / 4 : embedding.length;
+          if (isShortened(index)) expect(numbers).toBe(256);
+        }
       }
     }
     expect(entries).toHaveLength(300);
@@ -236,16 +242,22 @@ function countOf(batch: unknown, state: string): number {
 }
 
 const isShortened = (index: number): boolean => index % 4 === 1;
+const isBase64 = (index: number): boolean => index % 5 === 0;
+const textsOf = (index: number): string[] =>
+  Array.from(
+    { length: index % 7 === 3 ? 3 : 1 },
+    (_none, part) => `Text ${index}/${part} – ü \u2028 ${'w '.repeat(index % 30)}`,
+  );
 
-/** Embedding requests: texts and lists of one, with and without a number of dimensions. */
+/** Embedding requests: a text or a list, numbers or base64, with and without a number of dimensions. */
 function embeddingLines(count: number): string {
   return Array.from({ length: count }, (_, index) => {
-    const text = `Passage ${index} – ünïcode \u2028 ${'word '.repeat(index % 30)}`;
+    const texts = textsOf(index);
     const body = {
       model: 'any',
-      input: index % 3 === 0 ? [text] : text,
+      input: index % 3 === 0 || texts.length > 1 ? texts : texts[0],
       ...(isShortened(index) && { dimensions: 256 }),
-      ...(index % 5 === 0 && { encoding_format: 'float' }),
+      ...(isBase64(index) && { encoding_format: 'base64' }),
     };
     return `${JSON.stringify({ custom_id: `text-${index}`, method: 'POST', url: '/v1/embeddings', body })}\n`;
   }).join('');
