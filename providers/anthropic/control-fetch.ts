@@ -1,6 +1,7 @@
 import { HttpFailure } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import type { AnswerContext } from '../shared/answer.ts';
+import { toFailure } from '../shared/http-fetch.ts';
 import { failureOfCall } from '../shared/openai-status.ts';
 
 /**
@@ -34,18 +35,16 @@ export function providerErrorOf(error: unknown, call: BatchCall, context: Answer
   return new ProviderError(failureOfCall(toHttpFailure(error, call), context));
 }
 
-/** Codes with which Node.js says that no connection came about. */
-const neverConnected = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
-
 function toHttpFailure(error: unknown, call: BatchCall): HttpFailure {
-  if (call.signal?.aborted) return new HttpFailure('aborted', true, 'the call was aborted');
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    if (cause instanceof HttpFailure) return cause;
-    if (cause.name === 'TimeoutError' || cause.constructor.name === 'APIConnectionTimeoutError') {
-      return new HttpFailure('timeout', true, 'no complete answer in time');
-    }
-    const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-    if (neverConnected.test(code)) return new HttpFailure('connect', false, `no connection (${code})`);
-  }
-  return new HttpFailure('reset', true, 'the connection broke before the answer was complete');
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause) causes.push(cause);
+  const own = causes.find((cause) => cause instanceof HttpFailure);
+  if (own !== undefined) return own;
+  const isAbort = call.signal?.aborted === true;
+  const isTimeout = causes.some((cause) => cause.name === 'TimeoutError' || cause.constructor.name === sdkTimeout);
+  // The SDK wraps what fetch threw, whose own cause has the code.
+  const thrown = causes.find(({ cause }) => cause instanceof Error && 'code' in cause);
+  return toFailure(thrown ?? error, isTimeout && !isAbort, isAbort);
 }
+
+const sdkTimeout = 'APIConnectionTimeoutError';
