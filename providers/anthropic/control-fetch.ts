@@ -2,7 +2,7 @@ import { HttpFailure } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import type { AnswerContext } from '../shared/answer.ts';
 import { toFailure } from '../shared/http-fetch.ts';
-import { failureOfCall } from '../shared/openai-status.ts';
+import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 
 /**
  * The call's fetch with its bounds: no redirect is followed, as it would carry the credential along; the whole exchange has a
@@ -11,11 +11,22 @@ import { failureOfCall } from '../shared/openai-status.ts';
 export function guardedFetch(call: BatchCall): typeof fetch {
   return async (input, init = {}) => {
     const signals = [init.signal, call.signal, AbortSignal.timeout(call.timeoutMs)].filter((signal) => signal != null);
-    const response = await call.fetch(input, { ...init, redirect: 'manual', signal: AbortSignal.any(signals) });
+    const bounds = { ...redirectOf(init), signal: AbortSignal.any(signals) };
+    const response = await call.fetch(input, { ...init, ...bounds });
     if (response.body === null) return response;
     const { status, statusText, headers } = response;
     return new Response(response.body.pipeThrough(bounded(call.maxResponseBytes)), { status, statusText, headers });
   };
+}
+
+/**
+ * Node's fetch keeps a second copy of a streamed body, for redirects that may come, unless they are errors and there is no
+ * window (undici, `httpNetworkOrCacheFetch`): of a body of 250 MB that is all of it. workerd keeps none, and knows no errors.
+ */
+function redirectOf({ body }: RequestInit): RequestInit {
+  const isWorkerd = globalThis.navigator?.userAgent === 'Cloudflare-Workers';
+  if (!(body instanceof ReadableStream) || isWorkerd) return { redirect: 'manual' };
+  return { redirect: 'error', window: null } as RequestInit;
 }
 
 function bounded(most: number): TransformStream<Uint8Array, Uint8Array> {
@@ -32,12 +43,22 @@ function bounded(most: number): TransformStream<Uint8Array, Uint8Array> {
 /** What a call without an answer rejects with. */
 export function providerErrorOf(error: unknown, call: BatchCall, context: AnswerContext): ProviderError {
   if (error instanceof ProviderError) return error;
+  if (causesOf(error).some(({ message }) => message === 'unexpected redirect')) {
+    const message = `${context.provider} answered with a redirect, which is not followed.`;
+    return new ProviderError(badResponse(307, message, 'redirect_refused'));
+  }
   return new ProviderError(failureOfCall(toHttpFailure(error, call), context));
 }
 
-function toHttpFailure(error: unknown, call: BatchCall): HttpFailure {
+/** An error and what caused it, outermost first. */
+function causesOf(error: unknown): Error[] {
   const causes: Error[] = [];
   for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause) causes.push(cause);
+  return causes;
+}
+
+function toHttpFailure(error: unknown, call: BatchCall): HttpFailure {
+  const causes = causesOf(error);
   const own = causes.find((cause) => cause instanceof HttpFailure);
   if (own !== undefined) return own;
   const isAbort = call.signal?.aborted === true;

@@ -87,6 +87,26 @@ describe('the create call of a message batch', () => {
     expect(ahead).toBeLessThan(4e6);
   });
 
+  it('is not redirected, and keeps no copy of its body for that', async () => {
+    const elsewhere = await start();
+    const bench = await start({
+      fail_on: 'create',
+      fail_with: 307,
+      location: `${elsewhere.server.url}/v1/messages/batches`,
+    });
+    const seen: RequestInit[] = [];
+    const watching: typeof fetch = (url, init) => {
+      seen.push(init ?? {});
+      return fetch(url, init);
+    };
+    const input = bench.input('weir-a-1', [bench.line('r-0')]);
+    const failure = await failureOf(bench.api.submit(input, { ...bench.call(), fetch: watching }));
+    expect(failure).toMatchObject({ kind: 'bad_response', code: 'redirect_refused' });
+    expect(elsewhere.server.calls.size).toBe(0);
+    // With any other values Node's fetch tees the stream, and one branch of it is read by nobody.
+    expect(seen).toMatchObject([{ redirect: 'error', window: null, body: expect.any(ReadableStream) }]);
+  });
+
   it('reaches nobody when nobody is there', async () => {
     const bench = await start();
     await bench.server.crash();
