@@ -128,6 +128,20 @@ export interface BatchApi {
   cleanup(refs: ProviderRefs, call: BatchCall): Promise<string[]>;
   /** Everything of ours that the provider still holds, for the search for orphans. */
   inventory(call: BatchCall): AsyncIterable<RemoteObject>;
+  /**
+   * Proves the rights that a batch needs beyond listing, at no cost: with a small object of its own that is removed again.
+   * What fails is a step that is not ok.
+   */
+  probe?(call: BatchCall): Promise<BatchProbe[]>;
+}
+
+/** One thing that a batch needs to be able to do at the provider, tried out. */
+export interface BatchProbe {
+  /** In words that follow the provider's name: `writes to the bucket`. */
+  name: string;
+  ok: boolean;
+  /** What to do about it, with what the provider said; null when it is ok. */
+  remedy: string | null;
 }
 
 /** What one provider batch may hold; null = no bound known. */

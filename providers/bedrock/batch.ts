@@ -9,6 +9,7 @@ import { maxLineBytes } from './limits.ts';
 import { createBucket } from './objects.ts';
 import { readOutput } from './output.ts';
 import { type EmbeddingWork, recordIdOf } from './pieces.ts';
+import { probeBucket } from './probe.ts';
 import { createSubmit } from './submit.ts';
 
 /** Statuses in which a job can still cost money. */
@@ -43,6 +44,7 @@ export function createBatchApi(
     cancel: (batch, call) => jobs.stop(batch.id, call),
     cleanup: (refs, call) => cleanup(refs, call),
     inventory: (call) => inventory(call),
+    probe: (call) => probeBucket(bucket, prefix, call),
   };
 
   async function find(token: string, refs: ProviderRefs, call: BatchCall): Promise<ProviderBatch | null> {

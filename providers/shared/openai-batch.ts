@@ -17,6 +17,7 @@ import { ask, askStatus, type BatchAccess, contextOf } from './openai-batch-clie
 import { createBody } from './openai-batch-create.ts';
 import { download } from './openai-batch-download.ts';
 import { type RemoteBatch, readBatch } from './openai-batch-object.ts';
+import { probeFiles } from './openai-batch-probe.ts';
 import { oversizedLine, resultOfBytes } from './openai-batch-results.ts';
 import { progressOf } from './openai-batch-status.ts';
 import { cleanup, findBatch, inventory, removeFile } from './openai-batch-traces.ts';
@@ -38,6 +39,7 @@ export function createOpenAIBatch(access: BatchAccess, limits: BatchLimits = acc
     cancel: (batch, call) => cancel(access, batch, call),
     cleanup: (refs, call) => cleanup(access, refs, call),
     inventory: (call) => inventory(access, call),
+    probe: (call) => probeFiles(access, (key, request) => lineOf(access, key, request), call),
   };
 }
 

@@ -1,14 +1,15 @@
 import { type Call, type Provider, ProviderError } from '../../../../providers/contract.ts';
-import type { FailureKind } from '../../../core/failure.ts';
 import type { HttpClient } from '../../../ports/http-client.ts';
 import { plural } from '../figures.ts';
+import { checkBatch } from './batch.ts';
 import { type Check, finding, reasonOf } from './check.ts';
+import { remedyOf } from './remedies.ts';
 
 const TIMEOUT_MS = 10_000;
 const LIST_BYTES_MAX = 16 * 1024 ** 2;
 const NAMES_SHOWN = 3;
 
-/** Whether every server of every provider answers, knows our key and has the models that the config names. */
+/** Whether every server of every provider answers, knows our key, has the models of the config and the rights for batches. */
 export async function checkProviders(providers: Iterable<Provider>, http: HttpClient): Promise<Check[]> {
   const checks = await Promise.all([...providers].map((provider) => checkProvider(provider, http)));
   return checks.flat();
@@ -17,7 +18,11 @@ export async function checkProviders(providers: Iterable<Provider>, http: HttpCl
 async function checkProvider(provider: Provider, http: HttpClient): Promise<Check[]> {
   try {
     const members = provider.immediate?.members ?? [''];
-    return await Promise.all(members.map((member) => checkMember(provider, member, members.length > 1, http)));
+    const [ordinary, batch] = await Promise.all([
+      Promise.all(members.map((member) => checkMember(provider, member, members.length > 1, http))),
+      provider.batch ? checkBatch(provider, provider.batch, http) : [],
+    ]);
+    return [...ordinary, ...batch];
   } finally {
     await provider.close?.();
   }
@@ -73,20 +78,4 @@ function judgeModels(provider: Provider, where: string, served: string[], latenc
 function someOf(names: readonly string[]): string {
   const shown = names.slice(0, NAMES_SHOWN).join(', ');
   return names.length > NAMES_SHOWN ? `${shown}, …` : shown;
-}
-
-const REMEDIES: Partial<Record<FailureKind, string>> = {
-  authentication: 'Check its api_key in the config and the environment variable behind it.',
-  permission: 'The key is known but may not do this: check its project, role and allowed addresses.',
-  quota_exhausted: 'The account has no credit left: top it up, or raise its limit.',
-  not_found: 'Check its address in the config: most base URLs end in /v1.',
-  rate_limited: 'It is asked too often right now. Try again in a minute.',
-  timeout: 'It does not answer in time: check that it is up and that no firewall drops the connection.',
-  connection:
-    'Check its address in the config, that it is up, and that this machine may reach it (DNS, firewall, proxy).',
-  bad_response: 'Something else answers at this address: check that it is an API and not a web page or a proxy.',
-};
-
-function remedyOf(kind: FailureKind): string {
-  return REMEDIES[kind] ?? 'Try again; if it stays so, look at the status page or the log of the provider.';
 }
