@@ -61,7 +61,7 @@ async function submit(input: ShardInput, access: AnthropicAccess, call: BatchCal
   const unknown = Object.keys(input.options)[0];
   if (unknown !== undefined) {
     const message = `Message batches have no field '${unknown}' in their create call. Remove it from provider_options.`;
-    throw new ProviderError(refusal('invalid_request', 'unknown_option', message, `provider_options.${unknown}`));
+    throw new ProviderError(refusal('unsupported', 'unknown_option', message, `provider_options.${unknown}`));
   }
   const control = await openControl(access, call);
   const refs: ProviderRefs = {
