@@ -217,6 +217,7 @@ describe('POST /v1/batches/estimate', () => {
     ['completion_window', { completion_window: 'soon' }],
     ['endpoint', { endpoint: '/v1/none' }],
     ['config', { config: 'no-such-route' }],
+    ['provider_options', { completion_window: 'immediate', provider_options: { openai: { a: 1 } } }],
   ])('refuses a wrong %s as a create does', async (param, change) => {
     const body = { input_file_id: await upload(chatLines(1)), endpoint: chat, completion_window: '24h', ...change };
     const response = await fetch(`${weir.url}/v1/batches/estimate`, {

@@ -7,6 +7,7 @@ import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchCreate } from '../../protocol/batch.ts';
 import { ESTIMATE_METHOD, type Estimate, type EstimateShare } from '../../protocol/estimate.ts';
 import { resolveFor } from '../models/resolve.ts';
+import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
 import { divideDry } from './dry-division.ts';
 import { LineEstimator } from './estimate-lines.ts';
@@ -24,6 +25,8 @@ const SAMPLE_BYTES = 256 * 1024 ** 2;
  */
 export async function estimateBatch(deps: Deps, context: Context, body: BatchCreate): Promise<Estimate> {
   const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, body);
+  // They change no figure, but what a create refuses is refused here.
+  readBatchOptions(deps, body);
   const { plan } = file;
   if (plan === null) throw new Error(`file ${file.id} has no plan`);
   const errors = await findErrors(deps, { endpoint }, file, plan);
