@@ -188,7 +188,7 @@ export class Collector implements Results {
   }
 
   private grantFor(segment: SegmentInHand): number {
-    return Math.min(segment.lease.lines, Math.max(segment.granted, segment.cursor + segment.window));
+    return Math.min(segment.size, Math.max(segment.granted, segment.cursor + segment.window));
   }
 
   /** Results under a lost lease are not delivered, but their calls were real: the ledger keeps them as superseded. */

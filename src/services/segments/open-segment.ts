@@ -24,6 +24,7 @@ export class OpenSegment implements SegmentInHand {
   readonly lane: RunLane;
   granted = 0;
   readonly window: number;
+  readonly size: number;
   remaining: number;
   outstanding = 0;
   closed = false;
@@ -42,7 +43,9 @@ export class OpenSegment implements SegmentInHand {
     pending: PendingLine[],
     attempts: ReadonlyMap<number, number>,
     window: number,
+    size: number,
   ) {
+    this.size = size;
     this.window = window;
     this.lease = lease;
     this.batch = batch;
@@ -68,6 +71,7 @@ export class OpenSegment implements SegmentInHand {
       own.filter((line) => !done.has(line.line)),
       attempts,
       window,
+      own.length,
     );
   }
 
@@ -84,7 +88,7 @@ export class OpenSegment implements SegmentInHand {
   }
 
   get cursor(): number {
-    return this.buffer[0]?.position ?? this.pending[this.next]?.position ?? this.lease.lines;
+    return this.buffer[0]?.position ?? this.pending[this.next]?.position ?? this.size;
   }
 
   /** The next job within the grant; undefined when there is none ready. */

@@ -35,6 +35,8 @@ export interface SegmentInHand {
   readonly lease: SegmentLease;
   readonly batch: BatchInHand;
   readonly lane: RunLane;
+  /** Lines of its own in its range, those with results included: positions count up to here. */
+  readonly size: number;
   /** Lines up to this position may be sent; raised by commits, before sending. */
   granted: number;
   /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
