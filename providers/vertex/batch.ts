@@ -3,6 +3,7 @@ import {
   type BatchApi,
   type BatchCall,
   type BatchLimits,
+  type BatchProbe,
   type BatchResult,
   type NativeRequest,
   type Progress,
@@ -23,6 +24,7 @@ import { createBody } from './create-body.ts';
 import { isJobName, type Job, JobService, progressOf, tokenLabel } from './jobs.ts';
 import { type Family, familyOf } from './models.ts';
 import { readOutput } from './output.ts';
+import { probeBucket } from './probe.ts';
 import { toInputLine } from './rows.ts';
 import { jobEndOf } from './status.ts';
 
@@ -155,6 +157,10 @@ export class VertexBatches implements BatchApi {
       const refs = { input_uri: this.#bucket.uri(`${this.#folder}${token}/input.jsonl`) };
       yield { kind: 'file', id, token, createdAt: object.createdAt, refs, live: false };
     }
+  }
+
+  probe(call: BatchCall): Promise<BatchProbe[]> {
+    return probeBucket(this.#bucket, this.#folder, call);
   }
 
   async #get(batch: ProviderBatch, call: BatchCall): Promise<Job> {

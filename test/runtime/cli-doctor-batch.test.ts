@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type SimulatedAnthropic, startAnthropicServer } from '../../providers/sandbox/servers/anthropic.ts';
 import { type SimulatedBedrock, startBedrockServer } from '../../providers/sandbox/servers/bedrock.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
+import { startVertexServer } from '../../providers/sandbox/servers/vertex.ts';
 import { columnsOf } from '../../src/runtime/cli/printable.ts';
 import { runCli } from './cli-terminal.ts';
 
@@ -133,6 +134,29 @@ describe('weir doctor, of batch services', () => {
         ['ok', 'deletes it'],
       ]);
       expect(service.held().files).toBe(0);
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it.each([
+    [null, ['ok', 'ok', 'ok', 'ok'], ''],
+    ['POST /upload/', ['ok', 'failed'], 'Grant storage.objects.create'],
+    ['GET .*alt=media', ['ok', 'ok', 'failed', 'ok'], 'Grant storage.objects.get'],
+    ['DELETE ', ['ok', 'ok', 'ok', 'failed'], 'Grant storage.objects.delete'],
+  ])('at Cloud Storage, with %s denied', async (on, statuses, remedy) => {
+    const service = await startVertexServer(on === null ? {} : { faults: [{ on, fault: 403, times: 100 }] });
+    try {
+      const { url, tokenUrl: token_url, credentials } = service;
+      const place = { project: 'sim-project', bucket: 'sim-bucket', base_url: url, storage_endpoint: url, token_url };
+      const found = await examine(
+        { v: { kind: 'vertex', ...place, credentials, models: ['gemini-2.5-flash'] } },
+        'v batch',
+      );
+      expect(found.map(({ status }) => status)).toEqual(statuses);
+      const remedies = found.flatMap((check) => check.remedies);
+      expect(remedies).toEqual(remedy === '' ? [] : [expect.stringContaining(remedy)]);
+      expect(service.store.list('sim-bucket', '')).toHaveLength(on === 'DELETE ' ? 1 : 0);
     } finally {
       await service.stop();
     }
