@@ -1,7 +1,7 @@
 import { HttpFailure } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import type { AnswerContext } from '../shared/answer.ts';
-import { toFailure } from '../shared/http-fetch.ts';
+import { redirectPolicy, toFailure } from '../shared/http-fetch.ts';
 import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 
 /**
@@ -11,22 +11,12 @@ import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 export function guardedFetch(call: BatchCall): typeof fetch {
   return async (input, init = {}) => {
     const signals = [init.signal, call.signal, AbortSignal.timeout(call.timeoutMs)].filter((signal) => signal != null);
-    const bounds = { ...redirectOf(init), signal: AbortSignal.any(signals) };
+    const bounds = { ...redirectPolicy(init), signal: AbortSignal.any(signals) };
     const response = await call.fetch(input, { ...init, ...bounds });
     if (response.body === null) return response;
     const { status, statusText, headers } = response;
     return new Response(response.body.pipeThrough(bounded(call.maxResponseBytes)), { status, statusText, headers });
   };
-}
-
-/**
- * Node's fetch keeps a second copy of a streamed body, for redirects that may come, unless they are errors and there is no
- * window (undici, `httpNetworkOrCacheFetch`): of a body of 250 MB that is all of it. workerd keeps none, and knows no errors.
- */
-function redirectOf({ body }: RequestInit): RequestInit {
-  const isWorkerd = globalThis.navigator?.userAgent === 'Cloudflare-Workers';
-  if (!(body instanceof ReadableStream) || isWorkerd) return { redirect: 'manual' };
-  return { redirect: 'error', window: null } as RequestInit;
 }
 
 function bounded(most: number): TransformStream<Uint8Array, Uint8Array> {

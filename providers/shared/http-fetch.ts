@@ -90,3 +90,13 @@ function codeOf(error: unknown): string {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return typeof code === 'string' ? code : '';
 }
+
+/**
+ * No redirect is followed, as it would carry the credential along. Node's fetch keeps a second copy of a streamed body, for redirects that may come, unless they are errors and there is no
+ * window (undici, `httpNetworkOrCacheFetch`): of a body of 250 MB that is all of it. workerd keeps none, and knows no errors.
+ */
+export function redirectPolicy({ body }: RequestInit): RequestInit {
+  const isWorkerd = globalThis.navigator?.userAgent === 'Cloudflare-Workers';
+  if (!(body instanceof ReadableStream) || isWorkerd) return { redirect: 'manual' };
+  return { redirect: 'error', window: null } as RequestInit;
+}

@@ -3,7 +3,7 @@ import { HttpFailure, type HttpResponse } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import { type AnswerContext, type ParsedAnswer, parseAnswer } from './answer.ts';
 import { isFields, readErrorBody } from './error-body.ts';
-import { toFailure } from './http-fetch.ts';
+import { redirectPolicy, toFailure } from './http-fetch.ts';
 import type { BatchDialect } from './openai-batch-dialect.ts';
 import { asBatchFailure } from './openai-batch-status.ts';
 import type { ResultReaders } from './openai-results.ts';
@@ -155,7 +155,11 @@ async function exchange(
   const watched: typeof fetch = async (url, init) => {
     const signals = [patience.signal, init?.signal, call.signal].filter((signal) => signal instanceof AbortSignal);
     try {
-      const response = await call.fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.any(signals) });
+      const response = await call.fetch(url, {
+        ...init,
+        ...redirectPolicy(init ?? {}),
+        signal: AbortSignal.any(signals),
+      });
       const isStream = onStream !== undefined && response.ok;
       if (isStream) onStream(response);
       const body = isStream ? new Uint8Array() : await readBounded(response, call.maxResponseBytes);

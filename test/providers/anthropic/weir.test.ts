@@ -99,4 +99,14 @@ describe('Weir over Anthropic', () => {
     await assertInvariants(weir, batch.id, input);
     expect(remote.held().live).toBe(0);
   }, 60_000);
+
+  it('sends requests that failed in the batch once more, one by one', async () => {
+    const { weir } = await start({ rate_errored: 0.3, errored_type: 'overloaded_error' });
+    const input = mixedLines(30);
+    const batch = await submit(weir, input, { window: '24h' });
+    const ended = await waitForBatch(weir, batch.id);
+    expect(ended.request_counts).toEqual({ total: 30, completed: 30, failed: 0 });
+    const { entries } = await assertInvariants(weir, batch.id, input);
+    expect(new Set(entries.map(({ mode }) => mode))).toEqual(new Set(['batch', 'immediate']));
+  }, 60_000);
 });
