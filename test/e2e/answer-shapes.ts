@@ -1,5 +1,6 @@
 /** OpenAI's response objects, written again from its API reference: what clients of the output may rely on. */
 import { z } from 'zod';
+import type { OutputLine } from '../../src/protocol/result-line.ts';
 
 const count = z.int().min(0);
 
@@ -69,3 +70,17 @@ export const embeddingList = z.object({
 
 export type ChatCompletion = z.infer<typeof chatCompletion>;
 export type EmbeddingList = z.infer<typeof embeddingList>;
+
+/** Azure tells what its filters saw, and not every service tells the details of its usage. */
+const ownWords = /^content_filter_results$|_details$/;
+
+/** The names in an output line, at every depth. */
+export function shapeOf({ weir: _weir, ...line }: OutputLine): string {
+  const names = (value: unknown, path: string): string[] => {
+    if (typeof value !== 'object' || value === null) return [path];
+    if (Array.isArray(value)) return value.flatMap((item) => names(item, `${path}[]`));
+    const known = Object.entries(value).filter(([name]) => !ownWords.test(name));
+    return known.flatMap(([name, member]) => names(member, `${path}.${name}`));
+  };
+  return names(line, '').toSorted().join(' ');
+}

@@ -4,10 +4,10 @@ import type OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BatchObject, BatchShard } from '../../src/protocol/batch.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
-import { chatCompletion, embeddingList } from './answer-shapes.ts';
+import { chatCompletion, embeddingList, shapeOf } from './answer-shapes.ts';
 import { cardOf, priceOf } from './independent-price.ts';
 import { assertInvariants } from './invariants.ts';
-import { kindOf, lineKinds, mixedLines } from './mixed-lines.ts';
+import { embeddingLines, isBase64, isShortened, kindOf, lineKinds, mixedLines, textsOf } from './mixed-lines.ts';
 import {
   bedrockClaude,
   chatModels,
@@ -177,6 +177,26 @@ describe('five batch services', () => {
     await expect.poll(() => remote.left(), { timeout: 10_000 }).toEqual(nothingLeft);
   }, 120_000);
 
+  it('leave to the ordinary API what Bedrock’s jobs do not serve, at its price', async () => {
+    const target = { provider: 'bedrock', model: chatModels.bedrock };
+    const { remote, weir } = await open(
+      { bedrockTools: false },
+      { one: { strategy: { mode: 'single' }, targets: [target] } },
+    );
+    const input = mixedLines(300);
+    const { id } = await submit(weir, input, { window: '24h', config: 'one' });
+    await waitForBatch(weir, id);
+    const { lines, errors, entries } = await assertInvariants(weir, id, input);
+    expect(errors).toEqual([]);
+    const isUnfit = ({ weir: { line } }: OutputLine) => ['tools', 'toolResults', 'schema'].includes(kindOf(line - 1));
+    const [unfit, fit] = [lines.filter(isUnfit), lines.filter((line) => !isUnfit(line))];
+    expect(entries.filter(({ mode }) => mode === 'immediate')).toHaveLength(unfit.length);
+    expect(entries.filter(({ mode }) => mode === 'batch')).toHaveLength(fit.length);
+    expect(amountOf(entries)).toBe(priceOfChat(fit, 'batch') + priceOfChat(unfit, 'standard'));
+    expect(remote.created().bedrock).toBe(1);
+    await expect.poll(() => remote.left(), { timeout: 10_000 }).toEqual(nothingLeft);
+  }, 60_000);
+
   /** A Weir that is killed now and then, on 1,000 lines over the five in equal parts. */
   async function openMortal(jobMs?: number) {
     const remote = await startNativeServices(jobMs === undefined ? {} : { jobMs });
@@ -239,42 +259,6 @@ describe('five batch services', () => {
 
 function countOf(batch: unknown, state: string): number {
   return ((batch as BatchObject).shards ?? []).filter((shard) => shard.state === state).length;
-}
-
-const isShortened = (index: number): boolean => index % 4 === 1;
-const isBase64 = (index: number): boolean => index % 5 === 0;
-const textsOf = (index: number): string[] =>
-  Array.from(
-    { length: index % 7 === 3 ? 3 : 1 },
-    (_none, part) => `Text ${index}/${part} – ü \u2028 ${'w '.repeat(index % 30)}`,
-  );
-
-/** Embedding requests: a text or a list, numbers or base64, with and without a number of dimensions. */
-function embeddingLines(count: number): string {
-  return Array.from({ length: count }, (_, index) => {
-    const texts = textsOf(index);
-    const body = {
-      model: 'any',
-      input: index % 3 === 0 || texts.length > 1 ? texts : texts[0],
-      ...(isShortened(index) && { dimensions: 256 }),
-      ...(isBase64(index) && { encoding_format: 'base64' }),
-    };
-    return `${JSON.stringify({ custom_id: `text-${index}`, method: 'POST', url: '/v1/embeddings', body })}\n`;
-  }).join('');
-}
-
-/** Azure tells what its filters saw, and not every service tells the details of its usage. */
-const ownWords = /^content_filter_results$|_details$/;
-
-/** The names in an output line, at every depth. */
-function shapeOf({ weir: _weir, ...line }: OutputLine): string {
-  const names = (value: unknown, path: string): string[] => {
-    if (typeof value !== 'object' || value === null) return [path];
-    if (Array.isArray(value)) return value.flatMap((item) => names(item, `${path}[]`));
-    const known = Object.entries(value).filter(([name]) => !ownWords.test(name));
-    return known.flatMap(([name, member]) => names(member, `${path}.${name}`));
-  };
-  return names(line, '').toSorted().join(' ');
 }
 
 /** Tools are called, schemas are followed and what was left out is said, wherever a line ran. */

@@ -1,4 +1,4 @@
-/** Chat requests of every kind that all providers take, for a file that goes to all of them at once. */
+/** Requests of every kind that all providers take, for files that go to all of them at once. */
 
 /** A PNG of one pixel. */
 const image =
@@ -133,5 +133,30 @@ export function mixedLines(count: number): string {
   return Array.from({ length: count }, (_, index) => {
     const body = { model: 'any', ...makers[kindOf(index)](index) };
     return `${JSON.stringify({ custom_id: idOf(index), method: 'POST', url: '/v1/chat/completions', body })}\n`;
+  }).join('');
+}
+
+/** Embedding lines that ask for 256 dimensions. */
+export const isShortened = (index: number): boolean => index % 4 === 1;
+/** Embedding lines that ask for base64. */
+export const isBase64 = (index: number): boolean => index % 5 === 0;
+/** The texts of an embedding line. */
+export const textsOf = (index: number): string[] =>
+  Array.from(
+    { length: index % 7 === 3 ? 3 : 1 },
+    (_none, part) => `Text ${index}/${part} – ü \u2028 ${'w '.repeat(index % 30)}`,
+  );
+
+/** Embedding requests: a text or a list, numbers or base64, with and without a number of dimensions. */
+export function embeddingLines(count: number): string {
+  return Array.from({ length: count }, (_, index) => {
+    const texts = textsOf(index);
+    const body = {
+      model: 'any',
+      input: index % 3 === 0 || texts.length > 1 ? texts : texts[0],
+      ...(isShortened(index) && { dimensions: 256 }),
+      ...(isBase64(index) && { encoding_format: 'base64' }),
+    };
+    return `${JSON.stringify({ custom_id: `text-${index}`, method: 'POST', url: '/v1/embeddings', body })}\n`;
   }).join('');
 }

@@ -52,12 +52,15 @@ export interface NativeOptions {
   jobMs?: number;
   /** Usages with cached and written tokens, and with thoughts. */
   richUsage?: boolean;
+  /** Bedrock's jobs call tools and follow schemas. */
+  bedrockTools?: boolean;
 }
 
 /** Starts all of them on loopback. */
 export async function startNativeServices({
   jobMs = 300,
   richUsage = false,
+  bedrockTools = true,
 }: NativeOptions = {}): Promise<NativeServices> {
   const usage = richUsage ? 'cached' : 'on';
   const [openai, azure, bedrock, vertex, anthropic, pool] = await Promise.all([
@@ -71,13 +74,13 @@ export async function startNativeServices({
       max_lines: 100_000,
       empty_ids: true,
     }),
-    startBedrockServer({ caller: bedrockCaller, job_ms: jobMs, tools_in_batch: true, output: { files: 2 } }),
+    startBedrockServer({ caller: bedrockCaller, job_ms: jobMs, tools_in_batch: bedrockTools, output: { files: 2 } }),
     startVertexServer({ job_ms: jobMs / 3, output_shards: 3, usage, thoughts: richUsage ? 9 : 0 }),
     startAnthropicServer({ api_key: anthropicKey, job_ms: jobMs, usage }),
     startOpenAICompatibleServer({ models: [poolModel] }),
   ]);
   return {
-    providers: providersAt({ openai, azure, bedrock, vertex, anthropic, pool }),
+    providers: providersAt({ openai, azure, bedrock, vertex, anthropic, pool }, bedrockTools),
     pool,
     hold(on) {
       openai.configure({ stop_at: on ? 0 : null });
@@ -118,7 +121,10 @@ interface Servers {
   pool: SimulatedServer;
 }
 
-function providersAt({ openai, azure, bedrock, vertex, anthropic, pool }: Servers): Record<string, object> {
+function providersAt(
+  { openai, azure, bedrock, vertex, anthropic, pool }: Servers,
+  bedrockTools: boolean,
+): Record<string, object> {
   return {
     openai: {
       kind: 'openai',
@@ -140,7 +146,7 @@ function providersAt({ openai, azure, bedrock, vertex, anthropic, pool }: Server
       role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
       bucket: bedrock.s3.settings.bucket,
       models: [chatModels.bedrock, bedrockClaude, embeddingModels.bedrock],
-      batch_tools: 'allow',
+      batch_tools: bedrockTools ? 'allow' : 'refuse',
       base_url: bedrock.url,
       runtime_endpoint: bedrock.url,
       s3_endpoint: bedrock.s3.url,
