@@ -10,5 +10,8 @@ import { vllm } from './vllm/index.ts';
 
 /** Every kind of provider, by the name that `kind:` gives it in the config. Adding one is a folder and a line here. */
 export const kinds: ReadonlyMap<string, ProviderKind> = new Map(
-  [vllm, openai, azure, openaiCompatible, bedrock, anthropic, vertex, sandbox].map((kind) => [kind.kind, kind as ProviderKind]),
+  [vllm, openai, azure, openaiCompatible, bedrock, anthropic, vertex, sandbox].map((kind) => [
+    kind.kind,
+    kind as ProviderKind,
+  ]),
 );

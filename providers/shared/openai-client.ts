@@ -3,7 +3,7 @@ import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type Call, type ImmediateApi, ProviderError, type Result } from '../contract.ts';
 import { type AnswerContext, parseAnswer } from './answer.ts';
 import { isFields } from './error-body.ts';
-import { resultOf, resultOfCall, type ResultReaders } from './openai-results.ts';
+import { type ResultReaders, resultOf, resultOfCall } from './openai-results.ts';
 import { badResponse, failureOf, failureOfCall } from './openai-status.ts';
 
 /** How to reach one OpenAI-shaped service. */

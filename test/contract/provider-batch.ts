@@ -3,7 +3,7 @@ import type { BatchResult, RemoteObject } from '../../providers/contract.ts';
 import { arm, type BatchSubject, Bench, failureOf, gather, keysOf, type OpenBench } from './provider-batch-setup.ts';
 import { describeBatchTrouble } from './provider-batch-trouble.ts';
 
-export type { BatchFaults, BatchSimulator, BatchSubject } from './provider-batch-setup.ts';
+export type { BatchFaults, BatchSubject } from './provider-batch-setup.ts';
 
 /** What every provider's BatchApi promises, against its simulator over real HTTP. `setup` starts a fresh one. */
 export function describeBatchApi(name: string, setup: () => Promise<BatchSubject>): void {

@@ -33,7 +33,11 @@ export function connect(url: string, key = ADMIN_KEY): Omit<Weir, 'stop'> {
     url,
     client: new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0, timeout: 60_000 }),
     async call<T>(path: string, init: RequestInit = {}): Promise<T> {
-      const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...(init.headers as Record<string, string>) };
+      const headers = {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        ...(init.headers as Record<string, string>),
+      };
       const response = await fetch(url + path, { ...init, headers });
       if (!response.ok) throw new Error(`${init.method ?? 'GET'} ${path}: ${response.status} ${await response.text()}`);
       return (await response.json()) as T;

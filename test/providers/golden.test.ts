@@ -6,7 +6,7 @@ import { readers as compatible } from '../../providers/openai-compatible/results
 import { readers as sandbox } from '../../providers/sandbox/results.ts';
 import { type ResultReaders, resultOf } from '../../providers/shared/openai-results.ts';
 import { readers as vllm } from '../../providers/vllm/results.ts';
-import { type Endpoint, ENDPOINTS } from '../../src/protocol/endpoint.ts';
+import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoint.ts';
 
 interface Golden {
   about: string;

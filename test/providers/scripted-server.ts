@@ -1,6 +1,6 @@
-import { createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 
 /** One request as it arrived, and the socket to answer it on, byte by byte. */
 export interface ScriptedRequest {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { formatId, ID_BYTES } from '../../src/core/ids.ts';
-import { type PlanRecord, PLAN_RECORD_BYTES, readPlanRecord } from '../../src/core/plan.ts';
+import { PLAN_RECORD_BYTES, type PlanRecord, readPlanRecord } from '../../src/core/plan.ts';
 import type { Context, Deps } from '../../src/ports/deps.ts';
 import type { FileRow } from '../../src/ports/store-files.ts';
 import type { UploadPurpose } from '../../src/protocol/file.ts';

@@ -80,7 +80,7 @@ describe('a line for a provider that speaks the shape of OpenAI', () => {
     expect(converted.ok && converted.request.body).toBe(
       '{"model":"m","__proto__":{"polluted":true},"constructor":{"prototype":1},"n":1}',
     );
-    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 
   it.each(['top_k', 'min_p', 'repetition_penalty', 'guided_json', 'structured_outputs', 'chat_template_kwargs'])(
