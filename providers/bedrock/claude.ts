@@ -32,7 +32,7 @@ export function claudeBody(
     defaultMaxTokens: Math.min(settings.defaultMaxTokens, family.maxOutput),
   });
   if (!mapped.ok) throw new Refused(mapped.failure);
-  // The parameter page does not list Anthropic's `metadata`, and what is not listed is refused.
+  // Claude's parameter page of Bedrock does not list Anthropic's `metadata`, and unknown members can fail a line.
   const { metadata, ...body } = mapped.body;
   const warnings = [...mapped.warnings];
   if (metadata !== undefined) warnings.push('user was left out: Bedrock does not know it');
