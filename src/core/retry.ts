@@ -101,10 +101,8 @@ export function nextStep(
 
 /** The candidate a line may move on to without a call, because its present one cannot be reached; null for none. */
 export function detour(candidates: readonly Candidate[], from: number): number | null {
-  const next = from + 1;
-  return next < candidates.length && candidates[next]?.enterOn !== undefined && !Array.isArray(candidates[next].enterOn)
-    ? next
-    : null;
+  const rule = candidates[from + 1]?.enterOn;
+  return rule === 'any' || rule === 'trouble' ? from + 1 : null;
 }
 
 /** A failure without a status (a reset, a timeout) is always worth its retries. */
