@@ -107,9 +107,16 @@ export class Gate {
     member.breaker.failure(trouble, failure.retryAfterMs, this.deps.clock.now(), this.deps.random.unit());
   }
 
-  /** Corrects the token budget when the true usage is known. */
-  correctTokens(estimated: number, actual: number): void {
-    this.tokens?.spend(actual - estimated, this.deps.clock.now());
+  /** Corrects the token budget by what a call really used: its usage, nothing after a failure, or as estimated if unknown. */
+  correctTokens(job: Job, used: number | null): void {
+    if (!this.tokens) return;
+    const estimated = this.estimate(job);
+    this.tokens.spend((used ?? estimated) - estimated, this.deps.clock.now());
+  }
+
+  /** One request never holds the budget for longer than its minute, whatever output it allows. */
+  private estimate(job: Job): number {
+    return Math.min(estimateTokens(job), this.provider.limits.tokensPerMinute ?? Number.POSITIVE_INFINITY);
   }
 
   /** Takes back every line that is not in flight: the process stops, or their segment is gone. */
@@ -131,7 +138,7 @@ export class Gate {
     const job = this.takeJob();
     if (!job) return false;
     this.requests?.spend(1, now);
-    this.tokens?.spend(estimateTokens(job), now);
+    if (this.tokens) this.tokens.spend(this.estimate(job), now);
     this.inFlight += 1;
     member.inFlight += 1;
     this.hooks.start(job, this, member);
@@ -230,7 +237,7 @@ function budget(perMinute: number | null, now: number): MinuteBudget | null {
 }
 
 /** Before the answer: four bytes a token, and all the output the request allows. */
-export function estimateTokens(job: Job): number {
+function estimateTokens(job: Job): number {
   const { body } = job.request;
   const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
   return Math.ceil(job.bytes / 4) + (typeof limit === 'number' && limit > 0 ? limit : 0);

@@ -10,7 +10,6 @@ import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { priceAttempt } from '../ledger/price-attempt.ts';
 import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
 import type { Gate, Member } from './gate.ts';
-import { estimateTokens } from './gate.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { SegmentQueue } from './segment-queue.ts';
@@ -71,11 +70,11 @@ export class LineRunner {
     gate.settle(job, member, outcome.failure);
     const { result, failure } = outcome;
     if (result?.ok) {
-      const usage = result.usage;
-      if (usage) gate.correctTokens(estimateTokens(job), totalInput(usage) + totalOutput(usage));
+      gate.correctTokens(job, result.usage && totalInput(result.usage) + totalOutput(result.usage));
       const entry = this.entry(job, gate, candidate, outcome, true, gpuMicroseconds);
       this.finish(job, entry, resultOfAttempt(finishedAttempt(job, candidate, entry), result));
     } else if (failure) {
+      gate.correctTokens(job, 0);
       this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
     }
     gate.pump();

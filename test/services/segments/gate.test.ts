@@ -115,4 +115,23 @@ describe('Gate', () => {
     // Ten more at twenty a second; a timer may be late, never early.
     expect(Date.now() - began).toBeGreaterThanOrEqual(450);
   });
+
+  it('gives back the tokens of a request that failed, and never blocks on one that allows a billion', () => {
+    let time = 0;
+    const { gate, started } = open(provider(['a'], { concurrency: 100, tokensPerMinute: 6_000 }), () => time);
+    const huge = job(1);
+    huge.request.body = { max_tokens: 1e9 };
+    gate.enqueue(huge, 0);
+    gate.enqueue(job(1), 0);
+    expect(started).toHaveLength(1);
+    gate.settle(huge, started[0]!.member, { ...REFUSED, kind: 'server_error', status: 500 });
+    gate.correctTokens(huge, 0);
+    time += 1;
+    gate.pump();
+    expect(started).toHaveLength(2);
+    gate.enqueue(huge, 0);
+    time += 61_000;
+    gate.pump();
+    expect(started).toHaveLength(3);
+  });
 });
