@@ -4,6 +4,7 @@ import type { BatchAccess } from '../shared/openai-batch-client.ts';
 import { azureDialect } from '../shared/openai-batch-dialect.ts';
 import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
+import { createBlobFiles } from './blob.ts';
 import type { AzureSettings } from './config.ts';
 import { forBatch } from './convert.ts';
 import type { Deployments } from './deployments.ts';
@@ -39,11 +40,19 @@ function createAzureBatch(
   deployments: Deployments,
 ): BatchApi {
   const { api_version: version } = settings;
-  const dialect = azureDialect(version !== undefined);
+  const { blob } = settings;
+  const known = azureDialect(version !== undefined);
+  // Azure OpenAI batch with blobs: no metadata, nothing to wait for, 1 GB.
+  const inBlobs = { metadata: false, awaitsFile: false, limits: { ...known.limits, bytes: 1_000_000_000 } };
+  const dialect = blob === undefined ? known : { ...known, ...inBlobs };
+  const blobSecrets = [blob?.sas_token, blob?.account_key, blob?.ad_token].filter((text) => text !== undefined);
+  const signature = new URLSearchParams(blob?.sas_token ?? '').get('sig');
   const batchAccess: BatchAccess = {
     ...access,
     baseUrl: version === undefined ? `${endpoint}/openai/v1` : `${endpoint}/openai`,
     ...(version !== undefined && { query: { 'api-version': version } }),
+    secrets: [...access.secrets, ...blobSecrets, ...(signature === null ? [] : [signature])],
+    ...(blob && { blobs: createBlobFiles(blob) }),
     dialect,
     readers,
   };

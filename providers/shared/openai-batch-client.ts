@@ -1,10 +1,11 @@
 import type OpenAI from 'openai';
 import { HttpFailure, type HttpResponse } from '../../src/ports/http-client.ts';
-import { type BatchCall, ProviderError } from '../contract.ts';
+import { type BatchCall, ProviderError, type ShardInput } from '../contract.ts';
 import { type AnswerContext, type ParsedAnswer, parseAnswer } from './answer.ts';
 import { isFields, readErrorBody } from './error-body.ts';
 import { redirectPolicy, toFailure } from './http-fetch.ts';
 import type { BatchDialect } from './openai-batch-dialect.ts';
+import type { RemoteFile } from './openai-batch-object.ts';
 import { asBatchFailure } from './openai-batch-status.ts';
 import type { ResultReaders } from './openai-results.ts';
 import { badResponse, failureOfCall } from './openai-status.ts';
@@ -23,6 +24,20 @@ export interface BatchAccess {
   secrets: readonly string[];
   dialect: BatchDialect;
   readers: ResultReaders;
+  /** Where files are kept instead of at the service itself. */
+  blobs?: BlobFiles;
+}
+
+/** Files outside of the service, which it reads and writes by address. Members reject with ProviderError. */
+export interface BlobFiles {
+  /** Under which it writes the results. */
+  folder: string;
+  upload(access: BatchAccess, input: ShardInput, call: BatchCall): Promise<RemoteFile>;
+  /** False when there was none. */
+  remove(access: BatchAccess, id: string, call: BatchCall): Promise<boolean>;
+  /** File objects of the inputs. */
+  list(access: BatchAccess, call: BatchCall): AsyncIterable<unknown>;
+  read(access: BatchAccess, id: string, call: BatchCall): AsyncGenerator<Uint8Array, { isVerified: boolean }>;
 }
 
 export interface BatchRequest {

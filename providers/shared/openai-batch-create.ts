@@ -12,7 +12,7 @@ const reserved = ['input_file_id', 'input_files', 'endpoint', 'model', 'input_bl
  * cannot be made. Throws ProviderError naming the option.
  */
 export function createBody(access: BatchAccess, input: ShardInput): (fileId: string) => Record<string, unknown> {
-  const { dialect } = access;
+  const { dialect, blobs } = access;
   const { metadata, completion_window: wanted = dialect.window ?? undefined, ...options } = input.options;
   for (const name of reserved) {
     if (Object.hasOwn(options, name)) refuse(`provider_options.${name} is set by Weir. Remove it.`, name);
@@ -29,7 +29,12 @@ export function createBody(access: BatchAccess, input: ShardInput): (fileId: str
     ...options,
     ...(dialect.create === 'mistral'
       ? { input_files: [fileId], model: input.model }
-      : { input_file_id: fileId, ...(wanted !== undefined && { completion_window: wanted }) }),
+      : {
+          ...(blobs
+            ? { input_file_id: null, input_blob: fileId, output_folder: { url: blobs.folder } }
+            : { input_file_id: fileId }),
+          ...(wanted !== undefined && { completion_window: wanted }),
+        }),
     endpoint,
     ...(dialect.metadata && { metadata: marked }),
   });

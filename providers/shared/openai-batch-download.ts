@@ -19,6 +19,7 @@ export async function* download(
   fileId: string,
   call: BatchCall,
 ): AsyncGenerator<Uint8Array, { isVerified: boolean }> {
+  if (access.blobs !== undefined) return yield* access.blobs.read(access, fileId, call);
   const path = `${access.dialect.files}/${encodeURIComponent(fileId)}`;
   const expected = await lengthOf(access, path, call);
   const progress: ReadSoFar = { offset: 0, digest: createHash('sha256'), expected, isVerified: expected !== null };

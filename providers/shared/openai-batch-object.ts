@@ -61,9 +61,9 @@ export function readBatch(json: unknown): RemoteBatch | null {
   return {
     id,
     status,
-    inputFileId: readText(fields.input_file_id) ?? readText(inputs),
-    outputFileId: readText(fields.output_file_id) ?? readText(fields.output_file),
-    errorFileId: readText(fields.error_file_id) ?? readText(fields.error_file),
+    inputFileId: readText(fields.input_file_id) ?? readText(inputs) ?? readText(fields.input_blob),
+    outputFileId: readText(fields.output_file_id) ?? readText(fields.output_file) ?? readBlob(fields, 'output_blob'),
+    errorFileId: readText(fields.error_file_id) ?? readText(fields.error_file) ?? readBlob(fields, 'error_blob'),
     endpoint: endpoint === null ? null : (parseEndpoint(endpoint) ?? null),
     createdAt: readTime(fields.created_at),
     endedAt:
@@ -103,6 +103,13 @@ export function readList(json: unknown): unknown[] | null {
 
 function readText(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
+}
+
+/** Azure names the blobs of a batch that never ran, too. */
+function readBlob(fields: Fields, name: 'output_blob' | 'error_blob'): string | null {
+  const counts = readCounts(fields);
+  const hasRun = counts !== null && counts.succeeded + counts.failed > 0;
+  return /^failed$/i.test(readText(fields.status) ?? '') && !hasRun ? null : readText(fields[name]);
 }
 
 function readToken(value: unknown): string | null {

@@ -61,6 +61,7 @@ export async function cleanup(access: BatchAccess, refs: ProviderRefs, call: Bat
 
 /** Deletes a file; false when there was none. Rejects with ProviderError. */
 export async function removeFile(access: BatchAccess, fileId: string, call: BatchCall): Promise<boolean> {
+  if (access.blobs !== undefined) return access.blobs.remove(access, fileId, call);
   const path = `${access.dialect.files}/${encodeURIComponent(fileId)}`;
   return (await askStatus(access, call, { method: 'delete', path }, [404])) !== 404;
 }
@@ -117,6 +118,10 @@ async function* listBatches(access: BatchAccess, call: BatchCall, since: number 
 
 /** Every file that may be ours; an account may hold many others, so purposes narrow the list where they can. */
 async function* listFiles(access: BatchAccess, call: BatchCall): AsyncGenerator<unknown> {
+  if (access.blobs !== undefined) {
+    yield* access.blobs.list(access, call);
+    return;
+  }
   const { files, listed } = access.dialect;
   for (const purpose of listed ?? [null]) {
     const filter = purpose === null ? {} : { purpose };

@@ -10,7 +10,8 @@ const longestWaitMs = 5000;
 
 /** Streams a shard's input to the service as a file that carries its token. Rejects with ProviderError. */
 export async function uploadInput(access: BatchAccess, input: ShardInput, call: BatchCall): Promise<RemoteFile> {
-  const { dialect } = access;
+  const { dialect, blobs } = access;
+  if (blobs !== undefined) return blobs.upload(access, input, call);
   const boundary = `weir-${input.token}-${input.bytes.toString(36)}-form`;
   const name = fileNameOf(input.token);
   const fields = {

@@ -114,6 +114,11 @@ async function* results(access: BatchAccess, batch: ProviderBatch, call: BatchCa
   }
   // Where no length tells that a file is whole, the counts must.
   const counts = remote?.counts;
+  if (!areVerified && remote === null && access.blobs !== undefined) {
+    throw new ProviderError(
+      badResponse(404, `${access.provider} has neither the batch nor its results.`, 'results_gone'),
+    );
+  }
   if (areVerified || !counts || lines >= counts.succeeded + counts.failed) return;
   const message = `${access.provider} returned ${lines} lines of ${counts.succeeded + counts.failed}.`;
   throw new ProviderError(badResponse(200, message, 'download_incomplete'));

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isRecord } from './answer.ts';
+import { blobOrder } from './azure-blob.ts';
 import { type ErrorAnswer, errorBody, faultError, invalidRequest, missingParameter, wrongKey } from './errors.ts';
 import { hasKey } from './intake.ts';
 import { sendContent } from './openai-batch-content.ts';
@@ -155,7 +156,9 @@ export class BatchExchange {
     const body = parse(raw);
     if (!isRecord(body)) return refused(invalidRequest('We could not parse the JSON body of your request.'));
     const isMistral = settings.flavour === 'mistral';
-    const named: unknown = isMistral && Array.isArray(body.input_files) ? body.input_files[0] : body.input_file_id;
+    const blob = settings.flavour === 'azure' ? blobOrder(body) : null;
+    const named: unknown =
+      blob?.input ?? (isMistral && Array.isArray(body.input_files) ? body.input_files[0] : body.input_file_id);
     if (typeof named !== 'string') return refused(missingParameter('input_file_id'));
     if (typeof body.endpoint !== 'string') return refused(missingParameter('endpoint'));
     if (isMistral && typeof body.model !== 'string') return refused(missingParameter('model'));
@@ -179,6 +182,7 @@ export class BatchExchange {
       inputFileId: named,
       window: typeof body.completion_window === 'string' ? body.completion_window : null,
       metadata,
+      ...(blob && { outputFolder: blob.folder }),
     };
     const view = batchView(this.#store.addBatch(order), settings);
     return { status: 200, body: settings.flavour === 'together' ? { job: view, warning: '' } : view };

@@ -36,6 +36,8 @@ export interface StoredBatch {
   endedMs: number | null;
   /** Polls since its end. */
   pollsAfterEnd: number;
+  /** Azure: where its results go as blobs. */
+  outputFolder?: string;
   foreign: boolean;
 }
 
@@ -105,7 +107,7 @@ export class BatchStore {
   }
 
   addBatch(
-    order: Pick<StoredBatch, 'endpoint' | 'model' | 'inputFileId' | 'window' | 'metadata'>,
+    order: Pick<StoredBatch, 'endpoint' | 'model' | 'inputFileId' | 'window' | 'metadata' | 'outputFolder'>,
     foreign = false,
   ): StoredBatch {
     const input = this.files.get(order.inputFileId)?.bytes ?? Buffer.alloc(0);
@@ -175,6 +177,10 @@ export class BatchStore {
   }
 
   #fail(batch: StoredBatch): void {
+    if (batch.outputFolder !== undefined) {
+      batch.outputFileId = this.#store(batch, [], 'output');
+      batch.errorFileId = this.#store(batch, [], 'error');
+    }
     batch.status = 'failed';
     batch.endedMs = Date.now();
   }
@@ -202,10 +208,20 @@ export class BatchStore {
     batch.endedMs = Date.now();
   }
 
+  /** The address is told even when nothing is written. */
+  #storeBlob(batch: StoredBatch, bytes: Buffer, kind: 'output' | 'error'): string {
+    const id = `${batch.outputFolder}/${batch.id.slice('batch_'.length)}/${kind === 'output' ? 'results' : 'errors'}.jsonl`;
+    const file = { bytes, filename: id, purpose: 'batch_output', expiresAfter: null, foreign: false };
+    const createdMs = Date.now();
+    if (bytes.length > 0) this.files.set(id, { ...file, id, createdMs, readyMs: createdMs });
+    return id;
+  }
+
   /** Stores a result file; none is made of nothing, except where an empty one is always there. */
   #store(batch: StoredBatch, rows: string[], kind: 'output' | 'error', always = false): string | null {
-    if (rows.length === 0 && !always) return null;
     const bytes = Buffer.from(rows.map((row) => `${row}\n`).join(''));
+    if (batch.outputFolder !== undefined) return this.#storeBlob(batch, bytes, kind);
+    if (rows.length === 0 && !always) return null;
     const filename = `${batch.id}_${kind}.jsonl`;
     return this.addFile({ bytes, filename, purpose: 'batch_output', expiresAfter: null }).id;
   }

@@ -49,16 +49,18 @@ function openaiView(batch: StoredBatch, settings: BatchSettings, word?: string):
   const at = (name: StoredBatch['status']) => (status === name ? time(endedMs) : null);
   const hasRun = status !== 'validating' && status !== 'failed';
   const files = filesOf(batch, settings);
+  const isBlob = batch.outputFolder !== undefined;
   return {
     id: batch.id,
     object: 'batch',
     endpoint: isAzure ? null : batch.endpoint,
     errors: status === 'failed' ? { object: 'list', data: batch.errors } : null,
-    input_file_id: batch.inputFileId,
+    input_file_id: isBlob ? null : batch.inputFileId,
     completion_window: batch.window,
     status: word ?? (settings.old_style ? capital(status) : status),
-    output_file_id: files.output,
-    error_file_id: files.error,
+    output_file_id: isBlob ? null : files.output,
+    error_file_id: isBlob ? null : files.error,
+    ...(isBlob && { input_blob: batch.inputFileId, output_blob: files.output, error_blob: files.error }),
     created_at: time(batch.createdMs),
     in_progress_at: hasRun ? time(batch.createdMs) : null,
     expires_at: time(batch.createdMs + dayMs),
@@ -71,7 +73,7 @@ function openaiView(batch: StoredBatch, settings: BatchSettings, word?: string):
     request_counts: hasRun
       ? { total: batch.lines.length, completed: batch.done, failed: batch.failed }
       : { total: isAzure ? null : 0, completed: isAzure ? null : 0, failed: isAzure ? null : 0 },
-    metadata: batch.metadata,
+    metadata: isBlob ? null : batch.metadata,
   };
 }
 

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { answerBlob } from './azure-blob.ts';
 import { listenerOf } from './listener.ts';
 import { BatchExchange, readBatchPath } from './openai-batch-http.ts';
 import {
@@ -81,6 +82,10 @@ function listener(
   const immediate = listenerOf(answers);
   return (request, response) => {
     const { method = 'GET', url = '/' } = request;
+    if (url.startsWith('/blobs/') && store.settings.flavour === 'azure') {
+      readAll(request, (raw) => answerBlob(store, request, response, raw));
+      return;
+    }
     const task = readBatchPath(method, url);
     const action = /^\/__control\/batches\/(\w+)$/.exec(url)?.[1];
     if (task === null && action === undefined) {
