@@ -122,6 +122,11 @@ export interface BatchApi {
   poll(batch: ProviderBatch, call: BatchCall): Promise<Progress>;
   /** The answers of a batch that has ended, in any order: streamed, whole lines only, lengths checked. */
   results(batch: ProviderBatch, call: BatchCall): AsyncIterable<BatchResult>;
+  /**
+   * What an ended batch used in all, and the records that succeeded in it, where single answers may report no usage;
+   * null when the provider does not tell.
+   */
+  totals?(batch: ProviderBatch, call: BatchCall): Promise<BatchTotals | null>;
   /** Asks it to stop. Resolves also when it has ended already. */
   cancel(batch: ProviderBatch, call: BatchCall): Promise<void>;
   /** Removes the files a shard left at the provider; answers what it removed, for the record. */
@@ -201,6 +206,11 @@ export interface BatchResult {
   result: Result;
   /** The untouched line, for `include_raw`. */
   raw: string;
+}
+
+export interface BatchTotals {
+  usage: Usage;
+  records: number;
 }
 
 export interface RemoteObject {

@@ -6,6 +6,7 @@ import { unbatchable, withoutCachePoints } from './converse.ts';
 import { createJobs } from './jobs.ts';
 import { layoutOf, tokenOfJob, tokenOfKey, tokenOfRefs, uriOf } from './layout.ts';
 import { maxLineBytes } from './limits.ts';
+import { readManifest } from './manifest.ts';
 import { createBucket } from './objects.ts';
 import { readOutput } from './output.ts';
 import { type EmbeddingWork, recordIdOf } from './pieces.ts';
@@ -41,6 +42,7 @@ export function createBatchApi(
     find: (token, refs, call) => find(token, refs, call),
     poll: (batch, call) => jobs.poll(batch, outputs, call),
     results: (batch, call) => readOutput(batch, outputs, call),
+    totals: (batch, call) => readManifest(batch, outputs, call),
     cancel: (batch, call) => jobs.stop(batch.id, call),
     cleanup: (refs, call) => cleanup(refs, call),
     inventory: (call) => inventory(call),

@@ -18,15 +18,22 @@ export interface Outputs {
   prefix: string;
 }
 
-/** The places are our own, never those that an answer names: results are read with the operator's rights. */
+/**
+ * Where a job's output lies; null without a token. The places are our own, never those that an answer names: results are
+ * read with the operator's rights.
+ */
+export function outputFolder(batch: ProviderBatch, prefix: string): string | null {
+  const token = tokenOfRefs(batch.refs);
+  return token === null ? null : `${layoutOf(prefix, token).output}${jobIdOf(batch.id)}/`;
+}
+
 async function* outputsOf(
   batch: ProviderBatch,
   { bucket, prefix }: Outputs,
   call: BatchCall,
 ): AsyncIterable<ListedObject> {
-  const token = tokenOfRefs(batch.refs);
-  if (token === null) return;
-  const folder = `${layoutOf(prefix, token).output}${jobIdOf(batch.id)}/`;
+  const folder = outputFolder(batch, prefix);
+  if (folder === null) return;
   for await (const object of bucket.list(folder, call)) if (object.key.endsWith('.jsonl.out')) yield object;
 }
 

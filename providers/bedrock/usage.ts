@@ -49,6 +49,27 @@ export function readEmbeddingUsage(body: unknown, stated: string | undefined): U
   return { usage: { input_tokens: header }, raw: { 'x-amzn-bedrock-input-token-count': header }, problems: [] };
 }
 
+/**
+ * The totals of a job's manifest (Bedrock user guide, batch inference results); null without whole counts. As in Converse's
+ * usage, the input does not hold what was read from or written to the cache.
+ */
+export function readManifestTotals(manifest: unknown): { usage: Usage; records: number } | null {
+  if (!isFields(manifest)) return null;
+  const records = count(manifest.successRecordCount);
+  const input = count(manifest.inputTokenCount);
+  const output = count(manifest.outputTokenCount);
+  if (records === null || input === null || output === null) return null;
+  const cached = count(manifest.cacheReadInputTokenCount) ?? 0;
+  const written = count(manifest.cacheWriteInputTokenCount) ?? 0;
+  const usage: Usage = {
+    input_tokens: input,
+    output_tokens: output,
+    ...(cached > 0 && { cached_input_tokens: cached }),
+    ...(written > 0 && { cache_write_tokens: written }),
+  };
+  return { usage, records };
+}
+
 function count(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

@@ -1,6 +1,7 @@
-import type { BatchResult } from '../../../providers/contract.ts';
+import type { BatchResult, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import type { Usage } from '../../core/usage.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
@@ -9,6 +10,7 @@ import { convertLine, lineOfKey } from './native-input.ts';
 import { entryOf, type ShardOutcome, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { shardLines, unfinishedLines } from './shard-work.ts';
+import { lacksUsage, type UsageShares, usageShares } from './usage-shares.ts';
 
 const LINES_AT_ONCE = 500;
 const BYTES_AT_ONCE = 16 * 1024 ** 2;
@@ -24,10 +26,11 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
   const known = await deps.store.shards.ledgeredLines(shard.id);
   const strays = { unknown: 0, repeated: 0 };
   const seen = new Set<number>();
+  const shares = usageShares(work, providerBatch(work));
   let group: { line: ShardLine; answer: BatchResult }[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
-    if (group.length > 0) await settleLines(work, await outcomesOf(work, group), options(work, group, known));
+    if (group.length > 0) await settleLines(work, await outcomesOf(work, group, shares), options(work, group, known));
     group = [];
     bytes = 0;
   };
@@ -57,9 +60,10 @@ export async function collectWaste(work: ShardWork): Promise<void> {
   const { deps, shard } = work;
   const known = await deps.store.shards.ledgeredLines(shard.id);
   const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
+  const shares = usageShares(work, providerBatch(work));
   let group: { line: ShardLine; answer: BatchResult }[] = [];
   const flush = async (): Promise<void> => {
-    const outcomes = (await outcomesOf(work, group)).filter(({ line }) => !known.has(line.line + 1));
+    const outcomes = (await outcomesOf(work, group, shares)).filter(({ line }) => !known.has(line.line + 1));
     group = [];
     const entries = outcomes.map((outcome) => entryOf(work, outcome, 1, false));
     await deps.store.ledger.append(
@@ -91,12 +95,15 @@ function options(work: ShardWork, group: readonly { line: ShardLine }[], known: 
 async function outcomesOf(
   work: ShardWork,
   group: readonly { line: ShardLine; answer: BatchResult }[],
+  shares: UsageShares,
 ): Promise<ShardOutcome[]> {
+  const estimates = group.some(({ answer }) => lacksUsage(answer)) ? await shares() : null;
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   const outcomes: ShardOutcome[] = [];
   for (const { line, answer } of group.toSorted((a, b) => a.line.line - b.line.line)) {
     const request = parseRequestLine(await reader.read(line));
-    const { result } = answer;
+    const estimate = lacksUsage(answer) ? estimates?.get(line.line) : undefined;
+    const result = estimate && answer.result.ok ? withEstimate(answer.result, estimate) : answer.result;
     const converted = convertLine(work, request);
     const warnings = converted.ok ? converted.warnings : [];
     outcomes.push({
@@ -106,9 +113,15 @@ async function outcomesOf(
       failure: result.ok ? null : result.failure,
       warnings: result.ok ? [...warnings, ...result.warnings] : warnings,
       ...(answer.raw !== '' && { raw: answer.raw }),
+      isEstimated: estimate !== undefined,
     });
   }
   return outcomes;
+}
+
+function withEstimate(result: Success, usage: Usage): Success {
+  const warning = "usage: estimated, as this answer's share of the provider batch's totals";
+  return { ...result, usage, warnings: [...result.warnings, warning] };
 }
 
 function missingFailure(): Failure {

@@ -22,6 +22,8 @@ export interface ShardOutcome {
   warnings: string[];
   /** The provider's untouched line, when there was one. */
   raw?: string | null;
+  /** True when the usage is a share of the provider batch's totals. */
+  isEstimated?: boolean;
 }
 
 /**
@@ -119,7 +121,7 @@ export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number,
     latencyMs: null,
     gpuMicroseconds: null,
   });
-  return { ...entry, shardId: shard.id };
+  return { ...entry, estimated: entry.estimated || outcome.isEstimated === true, shardId: shard.id };
 }
 
 function resultOf(work: ShardWork, outcome: ShardOutcome, attempts: number, entry: LedgerEntryRow | null): LineResult {
