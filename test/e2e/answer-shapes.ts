@@ -68,9 +68,6 @@ export const embeddingList = z.object({
   usage: z.object({ prompt_tokens: count.positive(), total_tokens: count.positive() }),
 });
 
-export type ChatCompletion = z.infer<typeof chatCompletion>;
-export type EmbeddingList = z.infer<typeof embeddingList>;
-
 /** Azure tells what its filters saw, and not every service tells the details of its usage. */
 const ownWords = /^content_filter_results$|_details$/;
 
