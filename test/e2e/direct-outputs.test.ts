@@ -143,14 +143,14 @@ describe('direct outputs', () => {
 
   it('followed through a pause: silent, open, and complete in the end', async () => {
     await open({ latency_ms: 50 }, { limits: { concurrency: 4 } });
-    const input = chatLines(30);
+    const input = chatLines(200);
     const { id } = await submit(weir, input);
     const stream = await follow(id);
     await stream.read(4);
     await weir.call(`/v1/batches/${id}/pause`, { method: 'POST' });
     await waitForBatch(weir, id, { until: ({ request_counts: c }) => c?.completed === server0().counters.received });
     await weir.call(`/v1/batches/${id}/resume`, { method: 'POST' });
-    expect(await stream.read()).toHaveLength(30);
+    expect(await stream.read()).toHaveLength(200);
     await assertInvariants(weir, id, input);
   });
 

@@ -223,15 +223,19 @@ describe('five batch services', () => {
         await weir.kill();
         weir = await start();
       },
-      /** One provider batch each, one entry per line, and nothing left behind. */
-      async assertEnd() {
+      /**
+       * One provider batch each, one entry per line, and nothing left behind. A file whose upload was cut off between the
+       * provider's answer and its row is the orphan search's to remove (test/services/shards/crash-points.test.ts).
+       */
+      async assertEnd(orphans: 'none' | 'files' = 'none') {
         const ended = await waitForBatch(weir, id, { seconds: 40 });
         expect(ended.request_counts).toEqual({ total: 1_000, completed: 1_000, failed: 0 });
         const { lines, entries } = await assertInvariants(weir, id, input);
         expect(entries).toHaveLength(1_000);
         expect(amountOf(entries)).toBe(priceOfChat(lines, 'batch'));
         expect(remote.created()).toEqual({ openai: 1, azure: 1, bedrock: 1, vertex: 1, anthropic: 1 });
-        await expect.poll(() => remote.left(), { timeout: 15_000 }).toEqual(nothingLeft);
+        const seen = () => (orphans === 'none' ? remote.left() : liveOf(remote.left()));
+        await expect.poll(seen, { timeout: 15_000 }).toEqual(orphans === 'none' ? nothingLeft : liveOf(nothingLeft));
       },
     };
   }
@@ -253,9 +257,14 @@ describe('five batch services', () => {
       await new Promise((wake) => setTimeout(wake, Math.random() * 900));
       await killAndStart();
     }
-    await assertEnd();
+    await assertEnd('files');
   }, 90_000);
 });
+
+/** How many provider batches can still cost money, by service. */
+function liveOf(left: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(left).map(([name, held]) => [name, (held as { live: number }).live]));
+}
 
 function countOf(batch: unknown, state: string): number {
   return ((batch as BatchObject).shards ?? []).filter((shard) => shard.state === state).length;
