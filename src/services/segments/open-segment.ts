@@ -1,9 +1,9 @@
 import { laneFrom, type RunLane } from '../../core/lane.ts';
-import { decodePartIndex } from '../../core/part.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
+import { committedLines } from '../results/committed-lines.ts';
 import type { BatchInHand, Job, SegmentInHand } from './work.ts';
 
 /** Lines are read from the input in chunks of at most this, unless one line alone is longer. */
@@ -168,16 +168,4 @@ async function ownLines(deps: Deps, lease: SegmentLease, batch: BatchInHand): Pr
     own.push({ line: lease.firstLine + index, position: own.length, offset: record.offset, length: record.length });
   }
   return own;
-}
-
-async function committedLines(deps: Deps, lease: SegmentLease): Promise<Set<number>> {
-  const done = new Set<number>();
-  for (const part of await deps.store.segments.parts(lease.batchId, lease.firstLine, lease.lastLine)) {
-    const index = await deps.files.readRange(part.key, {
-      offset: part.indexOffset,
-      length: part.bytes - part.indexOffset,
-    });
-    for (const entry of decodePartIndex(index)) done.add(entry.line);
-  }
-  return done;
 }

@@ -1,11 +1,11 @@
 import type { BatchApi, BatchCall, Provider } from '../../../providers/contract.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
-import { decodePartIndex } from '../../core/part.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { ShardChange, ShardLease } from '../../ports/store-shards.ts';
+import { committedLines } from '../results/committed-lines.ts';
 
 /** One step of a provider batch may take this long, uploads and downloads apart: they stream. */
 const CALL_TIMEOUT_MS = 60_000;
@@ -63,7 +63,7 @@ type LinesOf = Pick<ShardWork, 'deps' | 'shard' | 'batch' | 'input'>;
 /** The shard's lines that have no committed result, in file order. */
 export async function unfinishedLines(work: LinesOf): Promise<ShardLine[]> {
   const { deps, shard } = work;
-  const done = await committedLines(deps, shard.batchId, shard.firstLine, shard.lastLine);
+  const done = await committedLines(deps, shard);
   return (await shardLines(work)).filter(({ line }) => !done.has(line));
 }
 
@@ -88,16 +88,4 @@ export async function shardLines({ deps, shard, batch, input }: LinesOf): Promis
     lines.push({ line: shard.firstLine + index, offset: record.offset, length: record.length });
   }
   return lines;
-}
-
-async function committedLines(deps: Deps, batchId: string, first: number, last: number): Promise<Set<number>> {
-  const done = new Set<number>();
-  for (const part of await deps.store.segments.parts(batchId, first, last)) {
-    const index = await deps.files.readRange(part.key, {
-      offset: part.indexOffset,
-      length: part.bytes - part.indexOffset,
-    });
-    for (const entry of decodePartIndex(index)) done.add(entry.line);
-  }
-  return done;
 }
