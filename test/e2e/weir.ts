@@ -13,6 +13,7 @@ import {
 import { startServer } from '../../src/runtime/node.ts';
 
 export const ADMIN_KEY = 'test-admin-key';
+const REAL_LINES = 1_319;
 const ROOT = resolve(import.meta.dirname, '../..');
 
 /** What a test holds of a running Weir, in this process or in one of its own. */
@@ -158,12 +159,21 @@ export function splitConfig(
   };
 }
 
-/** The real batch file when it is there, else one of the same shape. */
-export async function realInput(lines?: number): Promise<string> {
+/** Lines of the real batch file (1,319 of GSM8K) when it is there, else as many of the demo's. */
+export async function realInput(lines = REAL_LINES): Promise<string> {
   const shared = resolve(ROOT, '../shared/data/gsm8k-test.batch.jsonl');
   const own = join(ROOT, 'config/demo/requests.jsonl');
-  const text = await readFile(existsSync(shared) ? shared : own, 'utf8');
-  return lines === undefined ? text : `${text.trimEnd().split('\n').slice(0, lines).join('\n')}\n`;
+  const kept = (await readFile(existsSync(shared) ? shared : own, 'utf8'))
+    .trimEnd()
+    .split('\n')
+    // Not every provider takes a format; mixed-lines.ts has those.
+    .filter((line) => !line.includes('"response_format"'));
+  const text = Array.from({ length: lines }, (_, index) => {
+    const line = kept[index % kept.length] ?? '';
+    const round = Math.floor(index / kept.length);
+    return round === 0 ? line : line.replace('"custom_id": "', `"custom_id": "${round}-`);
+  });
+  return `${text.join('\n')}\n`;
 }
 
 /** A file of `count` small chat requests. */
