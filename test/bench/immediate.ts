@@ -7,14 +7,16 @@
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 import { chatLines, splitConfig, startWeir, submit, waitForBatch } from '../e2e/weir.ts';
+import { figure, type GoalRow, report } from './goals.ts';
 import { startSimulator } from './simulator.ts';
-import { median, printTable } from './table.ts';
+import { median } from './table.ts';
 
+/** `ratio` to the bare loop and use of `slots` that are wanted; null where the case is not about it. */
 const CASES = [
-  { latencyMs: 0, concurrency: 64, lines: 20_000 },
-  { latencyMs: 0, concurrency: 256, lines: 20_000 },
-  { latencyMs: 20, concurrency: 256, lines: 20_000 },
-  { latencyMs: 200, concurrency: 256, lines: 8_000 },
+  { latencyMs: 0, concurrency: 64, lines: 20_000, ratio: 0.75, slots: null },
+  { latencyMs: 0, concurrency: 256, lines: 20_000, ratio: 0.75, slots: null },
+  { latencyMs: 20, concurrency: 256, lines: 20_000, ratio: null, slots: 0.88 },
+  { latencyMs: 200, concurrency: 256, lines: 8_000, ratio: null, slots: 0.97 },
 ];
 
 interface Run {
@@ -82,8 +84,8 @@ async function weirBatch(baseUrl: string, input: string, lines: number, concurre
 }
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' } } });
-const rows: string[][] = [];
-for (const { latencyMs, concurrency, lines } of CASES) {
+const rows: GoalRow[] = [];
+for (const { latencyMs, concurrency, lines, ratio, slots } of CASES) {
   const simulator = await startSimulator({ models: ['gpt-4o-mini'], latency_ms: latencyMs });
   const input = chatLines(lines);
   const bodies = input
@@ -99,14 +101,36 @@ for (const { latencyMs, concurrency, lines } of CASES) {
   await simulator.stop();
   const bareRate = median(bare.map((run) => run.perSecond));
   const weirRate = median(weir.map((run) => run.perSecond));
-  rows.push([
-    `${latencyMs} ms`,
-    String(concurrency),
-    bareRate.toFixed(0),
-    weirRate.toFixed(0),
-    (weirRate / bareRate).toFixed(2),
-    median(weir.map((run) => run.cpuMicros)).toFixed(0),
-    latencyMs === 0 ? '–' : (weirRate / ((concurrency * 1000) / latencyMs)).toFixed(2),
-  ]);
+  const what = `immediate, ${latencyMs} ms, C=${concurrency}`;
+  const yardstick = `bare loop ${figure(bareRate)} req/s`;
+  if (ratio !== null)
+    rows.push({
+      goal: 1,
+      what,
+      yardstick,
+      figure: `${(weirRate / bareRate).toFixed(2)} × (${figure(weirRate)} req/s)`,
+      wanted: `≥ ${ratio} ×`,
+      met: weirRate / bareRate >= ratio,
+    });
+  if (slots !== null) {
+    const use = weirRate / ((concurrency * 1000) / latencyMs);
+    rows.push({
+      goal: 3,
+      what: `slot use, ${latencyMs} ms, C=${concurrency}`,
+      yardstick: `bare loop ${(bareRate / ((concurrency * 1000) / latencyMs)).toFixed(3)}`,
+      figure: `${use.toFixed(3)} (${figure(weirRate)} req/s)`,
+      wanted: `≥ ${slots}`,
+      met: use >= slots,
+    });
+  }
+  const cpu = median(weir.map((run) => run.cpuMicros));
+  rows.push({
+    goal: 4,
+    what: `CPU a request, ${latencyMs} ms, C=${concurrency}`,
+    yardstick: `bare loop ${figure(median(bare.map((run) => run.cpuMicros)))} µs`,
+    figure: `${figure(cpu)} µs`,
+    wanted: '≤ 45 µs',
+    met: cpu <= 45,
+  });
 }
-printTable(['latency', 'in flight', 'bare req/s', 'weir req/s', 'ratio', 'µs CPU/req', 'slot use'], rows);
+report(rows);

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
-import { printTable } from './table.ts';
+import { figure, report } from './goals.ts';
 
 const KEY = 'bench-admin-key';
 const BOUNDARY = 'bench';
@@ -48,10 +48,11 @@ async function* form(): AsyncGenerator<Buffer> {
   yield Buffer.from(`\r\n--${BOUNDARY}--\r\n`);
 }
 
-async function megabytesOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<string> {
+/** Null where the system does not tell. */
+async function megabytesOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kilobytes = Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]);
-  return Number.isFinite(kilobytes) ? (kilobytes / 1024).toFixed(0) : 'not known here';
+  return Number.isFinite(kilobytes) ? kilobytes / 1024 : null;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'weir-bench-'));
@@ -77,19 +78,25 @@ try {
   if (answer.statusCode !== 200) throw new Error(`the upload was answered with ${answer.statusCode}`);
   const rate = bytesWanted / 1e3 / (performance.now() - started);
   const bare = parseRate();
-  printTable(
-    ['megabytes', 'MB/s', 'JSON.parse alone', 'ratio', 'idle RSS MB', 'peak RSS MB'],
-    [
-      [
-        values.megabytes,
-        rate.toFixed(0),
-        bare.toFixed(0),
-        (rate / bare).toFixed(2),
-        idle,
-        await megabytesOf(server.pid ?? 0, 'VmHWM'),
-      ],
-    ],
-  );
+  const peak = await megabytesOf(server.pid ?? 0, 'VmHWM');
+  report([
+    {
+      goal: 6,
+      what: `upload of ${values.megabytes} MB over HTTP`,
+      yardstick: `JSON.parse from memory ${figure(bare)} MB/s`,
+      figure: `${(rate / bare).toFixed(2)} × (${figure(rate)} MB/s)`,
+      wanted: '≥ 0.50 ×',
+      met: rate / bare >= 0.5,
+    },
+    {
+      goal: 6,
+      what: `peak RSS in it`,
+      yardstick: `idle ${idle === null ? 'not known here' : `${figure(idle)} MB`}`,
+      figure: peak === null ? 'not known here' : `${figure(peak)} MB`,
+      wanted: '≤ 128 MB',
+      met: peak === null ? null : peak <= 128,
+    },
+  ]);
 } finally {
   const exited = once(server, 'exit');
   server.kill('SIGTERM');
