@@ -6,6 +6,7 @@ import type { KeyRole } from '../protocol/key.ts';
 import type { Assets } from './assets.ts';
 import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
+import type { Gates } from './gates.ts';
 import type { HttpClient } from './http-client.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -25,6 +26,8 @@ export interface Deps {
   settings: Settings;
   /** By the operator's name. */
   providers: ReadonlyMap<string, Provider>;
+  /** The way to each provider that takes single requests. */
+  gates: Gates;
   /** Routes of the config file: name → routing config, already validated. */
   configRoutes: ReadonlyMap<string, unknown>;
   prices: PriceBook;

@@ -11,6 +11,7 @@ import { openFsFiles } from '../files/fs.ts';
 import { createApp } from '../http/app.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { Deps } from '../ports/deps.ts';
+import { openGates } from '../services/gates/open-gates.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
 import { hashSecret } from '../services/keys/secret.ts';
 import { openStore } from '../store/open-node.ts';
@@ -57,6 +58,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const server = createAdaptorServer({ fetch: createApp(nudging).fetch, serverOptions: { requestTimeout: 0 } });
   const { host, port } = loaded.options;
   const close = async (): Promise<void> => {
+    for (const gate of deps.gates.values()) gate.close();
     for (const provider of deps.providers.values()) await provider.close?.();
     await deps.http.close();
     await deps.store.close();
@@ -93,6 +95,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     url: options.databaseUrl,
     ...(options.databaseAuthToken === null ? {} : { authToken: options.databaseAuthToken }),
   });
+  const { settings, providers } = config;
   return {
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
@@ -100,8 +103,9 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     clock: systemClock,
     random: systemRandom,
     log: pino({ level: quiet ? 'silent' : options.logLevel, redact: ['*.authorization', '*.api_key', '*.secret'] }),
-    settings: config.settings,
-    providers: config.providers,
+    settings,
+    providers,
+    gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
     prices: compilePrices(priceFiles),
     ownPrices: config.ownPrices,

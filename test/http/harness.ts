@@ -6,6 +6,7 @@ import { openMemoryFiles } from '../../src/files/memory.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
+import { openGates } from '../../src/services/gates/open-gates.ts';
 import { hashSecret } from '../../src/services/keys/secret.ts';
 import { openStore } from '../../src/store/open-node.ts';
 
@@ -46,7 +47,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
   const write = (level: string) => (fields: object, message: string) => {
     log.push({ level, fields, message });
   };
-  const deps: Deps = {
+  const base: Omit<Deps, 'gates'> = {
     store,
     files: openMemoryFiles(() => time.nowMs),
     http: {
@@ -76,6 +77,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
     adminKeyHash: hashSecret(ADMIN_SECRET),
     ...changes,
   };
+  const deps: Deps = { ...base, gates: changes.gates ?? openGates(base) };
   const app = createApp(deps);
   const send: Harness['send'] = async (method, path, options = {}) => {
     const headers = new Headers(options.headers);

@@ -2,6 +2,7 @@ import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
 import { openR2Files } from '../../files/r2.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Store } from '../../ports/store.ts';
+import { openGates } from '../../services/gates/open-gates.ts';
 import { openStore } from '../../store/open-web.ts';
 import { systemClock } from '../clock.ts';
 import { systemRandom } from '../random.ts';
@@ -27,6 +28,7 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
   const { options, config } = setup;
   const calls = new CallBudget(setup.callLimit);
   const { databaseUrl: url, databaseAuthToken } = options;
+  const { settings, providers } = config;
   const open = async (): Promise<Store> => {
     const authToken = databaseAuthToken ?? undefined;
     const store = await openStore({ url, authToken, migrated: migrated.has(url), onCall: () => calls.count() });
@@ -40,8 +42,9 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     clock: systemClock,
     random: systemRandom,
     log: consoleLog(options.logLevel),
-    settings: config.settings,
-    providers: config.providers,
+    settings,
+    providers,
+    gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
     prices: setup.prices,
     ownPrices: config.ownPrices,

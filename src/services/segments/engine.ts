@@ -1,9 +1,9 @@
 /**
- * Immediate mode: leases segments and keeps every provider's gate busy with their lines until each line has a result.
+ * Immediate mode: leases segments and keeps every provider busy with their lines until each line has a result.
  *
- *   claim ─▶ segment queue ─▶ gate ─▶ attempt ─▶ result ──▶ collector ─▶ commit
- *                              ▲                    │
- *                              └── wait, next one ◀─┘ failed
+ *   claim ─▶ segment queue ─▶ feed ─▶ gate ─▶ attempt ─▶ result ──▶ collector ─▶ commit
+ *                              ▲                            │
+ *                              └────── wait, next one ◀─────┘ failed
  *
  * One engine per process; several processes share the work by leases.
  */
@@ -11,20 +11,18 @@ import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { laneFrom } from '../../core/lane.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
-import type { Member } from './gate.ts';
-import { Gate } from './gate.ts';
+import { type FeedHooks, LineFeed } from './line-feed.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
 import { Queues } from './queues.ts';
-import type { Job } from './work.ts';
 
 const WINDOW_MIN = 32;
 
 export class Engine {
   readonly token: string;
   private readonly deps: Deps;
-  private readonly gates = new Map<string, Gate>();
+  private readonly feeds = new Map<string, LineFeed>();
   private readonly queues: Queues;
   private readonly batches = new Map<string, OpenBatch>();
   private readonly runner: LineRunner;
@@ -39,11 +37,10 @@ export class Engine {
   constructor(deps: Deps) {
     this.deps = deps;
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
-    this.runner = new LineRunner(deps, (name) => this.gates.get(name));
-    this.queues = new Queues(deps, this.gates, (queue) => this.runner.passOn(queue));
-    for (const [name, provider] of deps.providers) {
-      if (provider.immediate) this.gates.set(name, new Gate(deps, provider, this.hooks()));
-    }
+    this.runner = new LineRunner(deps, (name) => this.feeds.get(name));
+    this.queues = new Queues(deps, this.feeds, (queue) => this.runner.passOn(queue));
+    const hooks = this.hooks();
+    for (const [name, gate] of deps.gates) this.feeds.set(name, new LineFeed(deps, gate, hooks));
   }
 
   /** Claims work for every queue with room. Resolves when the claim is over, not when the work is. */
@@ -93,37 +90,37 @@ export class Engine {
     this.stopping = true;
     await this.claiming;
     for (const batch of this.batches.values()) for (const segment of batch.segments) segment.closed = true;
-    for (const gate of this.gates.values()) this.runner.forget(gate.withdraw(() => true));
+    for (const feed of this.feeds.values()) this.runner.forget(feed.withdraw(() => true));
     const deadline = this.deps.clock.now() + this.deps.settings.drainSeconds * 1000;
     while (this.inFlight > 0 && this.deps.clock.now() < deadline) await this.deps.clock.sleep(10);
     for (const batch of this.batches.values()) batch.abort.abort();
     while (this.inFlight > 0) await this.deps.clock.sleep(5);
-    for (const gate of this.gates.values()) gate.close();
+    for (const feed of this.feeds.values()) feed.close();
     await Promise.all([...this.batches.values()].map((batch) => this.closeBatch(batch)));
   }
 
   get inFlight(): number {
     let count = 0;
-    for (const gate of this.gates.values()) count += gate.inFlight;
+    for (const feed of this.feeds.values()) count += feed.inFlight;
     return count;
   }
 
   /** Live figures per provider, for metrics. */
   snapshot(): { provider: string; limit: number; inFlight: number; waiting: number; unreachable: boolean }[] {
-    return [...this.gates].map(([provider, gate]) => ({
+    return [...this.feeds].map(([provider, { gate, waiting }]) => ({
       provider,
       limit: gate.limit,
       inFlight: gate.inFlight,
-      waiting: gate.waiting,
-      unreachable: gate.members.length > 0 && gate.unreachable,
+      waiting,
+      unreachable: gate.unreachable,
     }));
   }
 
-  private hooks(): ConstructorParameters<typeof Gate>[2] {
+  private hooks(): FeedHooks {
     return {
       mayStart: () => !this.stopping && this.uncommitted < this.maxUncommitted,
-      start: (job: Job, gate: Gate, member: Member) => this.runner.start(job, gate, member),
-      reroute: (job: Job, candidate: number) => this.runner.moveTo(job, candidate, 0),
+      start: (job, feed, member) => this.runner.start(job, feed, member),
+      reroute: (job, candidate) => this.runner.moveTo(job, candidate, 0),
     };
   }
 
@@ -228,8 +225,8 @@ export class Engine {
   }
 
   private withdraw(batch: OpenBatch): void {
-    for (const gate of this.gates.values()) {
-      this.runner.forget(gate.withdraw((job) => job.segment.batch === batch));
+    for (const feed of this.feeds.values()) {
+      this.runner.forget(feed.withdraw((job) => job.segment.batch === batch));
     }
   }
 

@@ -6,10 +6,11 @@ import { nextStep } from '../../core/retry.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { Gate, Member } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { priceAttempt } from '../ledger/price-attempt.ts';
 import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
-import type { Gate, Member } from './gate.ts';
+import type { LineFeed } from './line-feed.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { SegmentQueue } from './segment-queue.ts';
@@ -18,15 +19,16 @@ import type { Job } from './work.ts';
 /** Takes a line from its first call to its result: attempts, entries, and where to go next. */
 export class LineRunner {
   private readonly deps: Deps;
-  private readonly gateOf: (provider: string) => Gate | undefined;
+  private readonly feedOf: (provider: string) => LineFeed | undefined;
 
-  constructor(deps: Deps, gateOf: (provider: string) => Gate | undefined) {
+  constructor(deps: Deps, feedOf: (provider: string) => LineFeed | undefined) {
     this.deps = deps;
-    this.gateOf = gateOf;
+    this.feedOf = feedOf;
   }
 
   /** Starts one attempt; its end is settled by itself. */
-  start(job: Job, gate: Gate, member: Member): void {
+  start(job: Job, feed: LineFeed, member: Member): void {
+    const { gate } = feed;
     const candidate = job.candidates[job.progress.candidate];
     if (!candidate) throw new Error('a line was started without a candidate');
     if (job.segment.maybeSent(job) && !job.doubtRecorded) this.recordDoubt(job, gate, candidate);
@@ -34,7 +36,7 @@ export class LineRunner {
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
     void runAttempt(this.deps, job, candidate, gate.provider, member.url).then((outcome) => {
       const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
-      this.settle(job, gate, member, candidate, outcome, gpuMicroseconds);
+      this.settle(job, feed, member, candidate, outcome, gpuMicroseconds);
     });
   }
 
@@ -44,10 +46,10 @@ export class LineRunner {
     this.enqueue(job, delayMs);
   }
 
-  /** Sends every ready line of a queue without a gate to the first of its candidates that has one, or fails it. */
+  /** Sends every ready line of a queue without a feed to the first of its candidates that has one, or fails it. */
   passOn(queue: SegmentQueue): void {
     for (let job = queue.next(); job; job = queue.next()) {
-      const next = job.candidates.findIndex((candidate) => this.gateOf(candidate.provider) !== undefined);
+      const next = job.candidates.findIndex((candidate) => this.feedOf(candidate.provider) !== undefined);
       this.moveTo(job, Math.max(0, next), 0);
     }
   }
@@ -59,7 +61,7 @@ export class LineRunner {
 
   private settle(
     job: Job,
-    gate: Gate,
+    feed: LineFeed,
     member: Member,
     candidate: Candidate,
     outcome: AttemptOutcome,
@@ -67,14 +69,14 @@ export class LineRunner {
   ): void {
     if (outcome.reached) job.attempts += 1;
     job.warnings.push(...outcome.warnings);
-    gate.settle(job, member, outcome.failure);
     const { result, failure } = outcome;
+    const { gate } = feed;
     if (result?.ok) {
-      gate.correctTokens(job, result.usage && totalInput(result.usage) + totalOutput(result.usage));
+      feed.settle(job, member, null, result.usage && totalInput(result.usage) + totalOutput(result.usage));
       const entry = this.entry(job, gate, candidate, outcome, true, gpuMicroseconds);
       this.finish(job, entry, resultOfAttempt(finishedAttempt(job, candidate, entry), result));
     } else if (failure) {
-      gate.correctTokens(job, 0);
+      feed.settle(job, member, failure, 0);
       this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
     }
     gate.pump();
@@ -108,8 +110,8 @@ export class LineRunner {
 
   private enqueue(job: Job, delayMs: number): void {
     const candidate = job.candidates[job.progress.candidate];
-    const gate = candidate && this.gateOf(candidate.provider);
-    if (gate) gate.enqueue(job, delayMs);
+    const feed = candidate && this.feedOf(candidate.provider);
+    if (feed) feed.enqueue(job, delayMs);
     else if (candidate) this.fail(job, candidate, noSuchProvider(candidate), null, null);
   }
 

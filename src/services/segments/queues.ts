@@ -1,24 +1,24 @@
 import type { RunLane } from '../../core/lane.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Gate } from './gate.ts';
+import type { LineFeed } from './line-feed.ts';
 import type { OpenSegment } from './open-segment.ts';
 import { SegmentQueue } from './segment-queue.ts';
 
 /** A queue is full when this many times its gates' concurrency is leased and unsent. */
 const QUEUE_AHEAD = 2;
 
-/** The queues of open segments, and which gates take lines from them. */
+/** The queues of open segments, and which providers' feeds take lines from them. */
 export class Queues {
   private readonly deps: Deps;
-  private readonly gates: ReadonlyMap<string, Gate>;
-  /** Takes the lines of a queue that no gate serves. */
+  private readonly feeds: ReadonlyMap<string, LineFeed>;
+  /** Takes the lines of a queue that no feed serves. */
   private readonly passOn: (queue: SegmentQueue) => void;
   private readonly queues = new Map<string, SegmentQueue>();
-  private readonly gateless: SegmentQueue[] = [];
+  private readonly unserved: SegmentQueue[] = [];
 
-  constructor(deps: Deps, gates: ReadonlyMap<string, Gate>, passOn: (queue: SegmentQueue) => void) {
+  constructor(deps: Deps, feeds: ReadonlyMap<string, LineFeed>, passOn: (queue: SegmentQueue) => void) {
     this.deps = deps;
-    this.gates = gates;
+    this.feeds = feeds;
     this.passOn = passOn;
   }
 
@@ -41,13 +41,13 @@ export class Queues {
   slots(lane: RunLane): number {
     return lane.candidates
       .slice(0, lane.shared)
-      .reduce((sum, { provider }) => sum + (this.gates.get(provider)?.limit ?? 0), 0);
+      .reduce((sum, { provider }) => sum + (this.feeds.get(provider)?.gate.limit ?? 0), 0);
   }
 
   /** Starts what may start, at every gate. */
   pump(): void {
-    for (const gate of this.gates.values()) gate.pump();
-    for (const queue of this.gateless) this.passOn(queue);
+    for (const feed of this.feeds.values()) feed.gate.pump();
+    for (const queue of this.unserved) this.passOn(queue);
   }
 
   private open(key: string, { candidates, shared }: RunLane): SegmentQueue {
@@ -58,25 +58,25 @@ export class Queues {
     const widest = Math.max(
       ...sharing
         .filter(({ weight }) => weight === heaviest)
-        .map(({ provider }) => this.gates.get(provider)?.limit ?? 1),
+        .map(({ provider }) => this.feeds.get(provider)?.gate.limit ?? 1),
     );
     let served = false;
     for (const { provider, weight } of sharing) {
-      const gate = this.gates.get(provider);
+      const feed = this.feeds.get(provider);
       // A share of the heaviest target's slots, in proportion to weight; alone in its queue, all of them.
       const cap = shared < 2 ? Number.POSITIVE_INFINITY : Math.max(1, Math.round((widest * weight) / heaviest));
-      gate?.sources.push({ queue, cap, inFlight: 0 });
-      served ||= gate !== undefined;
+      feed?.sources.push({ queue, cap, inFlight: 0 });
+      served ||= feed !== undefined;
     }
     // No provider of this name takes single requests (any more): its lines go on to their next target, or fail.
-    if (!served) this.gateless.push(queue);
+    if (!served) this.unserved.push(queue);
     return queue;
   }
 
   private isFull(queue: SegmentQueue): boolean {
     let slots = 0;
-    for (const gate of this.gates.values()) {
-      if (gate.sources.some((source) => source.queue === queue)) slots += gate.limit;
+    for (const feed of this.feeds.values()) {
+      if (feed.sources.some((source) => source.queue === queue)) slots += feed.gate.limit;
     }
     return queue.undispatched >= Math.max(1, slots) * QUEUE_AHEAD;
   }

@@ -3,8 +3,10 @@ import type { Provider } from '../../../providers/contract.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { Candidate } from '../../../src/core/lane.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
+import type { Member } from '../../../src/ports/gates.ts';
 import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
-import { Gate, type Member } from '../../../src/services/segments/gate.ts';
+import { ProviderGate } from '../../../src/services/gates/gate.ts';
+import { LineFeed } from '../../../src/services/segments/line-feed.ts';
 import type { Job } from '../../../src/services/segments/work.ts';
 
 const REFUSED: Failure = {
@@ -36,10 +38,10 @@ function provider(members: string[], limits: Partial<Provider['limits']> = {}): 
   } as unknown as Provider;
 }
 
-describe('Gate', () => {
-  const gates: Gate[] = [];
+describe('a gate', () => {
+  const opened: { close(): void }[] = [];
   afterEach(() => {
-    for (const gate of gates.splice(0)) gate.close();
+    for (const each of opened.splice(0)) each.close();
   });
 
   function open(of: Provider, now: () => number = Date.now) {
@@ -50,66 +52,67 @@ describe('Gate', () => {
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
     } as unknown as Deps;
-    const gate = new Gate(deps, of, {
+    const gate = new ProviderGate(deps, of);
+    const feed = new LineFeed(deps, gate, {
       mayStart: () => true,
-      start: (line, _gate, member) => started.push({ job: line, member }),
+      start: (line, _feed, member) => started.push({ job: line, member }),
       reroute: (line) => rerouted.push(line),
     });
-    gates.push(gate);
-    return { gate, started, rerouted };
+    opened.push(feed, gate);
+    return { gate, feed, started, rerouted };
   }
 
   it('starts a line that comes due while the gate is already looking', async () => {
     let time = 1_000;
-    const { gate, started } = open(provider(['a']), () => time++);
-    gate.enqueue(job(1), 2);
+    const { feed, started } = open(provider(['a']), () => time++);
+    feed.enqueue(job(1), 2);
     await expect.poll(() => started.length).toBe(1);
   });
 
   it('never has more in flight than its limit, and goes on when one ends', () => {
-    const { gate, started } = open(provider(['a']));
+    const { gate, feed, started } = open(provider(['a']));
     const jobs = Array.from({ length: 6 }, () => job(1));
-    for (const line of jobs) gate.enqueue(line, 0);
+    for (const line of jobs) feed.enqueue(line, 0);
     expect(started).toHaveLength(4);
     const first = started[0]!;
-    gate.settle(first.job, first.member, null);
+    feed.settle(first.job, first.member, null, null);
     gate.pump();
     expect(started).toHaveLength(5);
     expect(gate.inFlight).toBe(4);
   });
 
   it('spreads lines over the members by what they have in flight', () => {
-    const { gate, started } = open(provider(['a', 'b']));
-    for (let count = 0; count < 4; count++) gate.enqueue(job(1), 0);
+    const { feed, started } = open(provider(['a', 'b']));
+    for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
     expect(started.map(({ member }) => member.url).toSorted()).toEqual(['a', 'a', 'b', 'b']);
   });
 
   it('leaves out a member that refuses connections and uses the others', () => {
-    const { gate, started } = open(provider(['a', 'b']));
-    for (let count = 0; count < 4; count++) gate.enqueue(job(1), 0);
+    const { feed, started } = open(provider(['a', 'b']));
+    for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
     for (const { job: line, member } of started.splice(0))
-      gate.settle(line, member, member.url === 'a' ? REFUSED : null);
-    for (let count = 0; count < 4; count++) gate.enqueue(job(1), 0);
+      feed.settle(line, member, member.url === 'a' ? REFUSED : null, null);
+    for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
     expect(started.map(({ member }) => member.url)).toEqual(['b', 'b', 'b', 'b']);
   });
 
   it('sends lines on when nothing answers, and keeps those that have nowhere to go', () => {
-    const { gate, started, rerouted } = open(provider(['a']));
-    for (let count = 0; count < 2; count++) gate.enqueue(job(1), 0);
-    for (const { job: line, member } of started.splice(0)) gate.settle(line, member, REFUSED);
+    const { gate, feed, started, rerouted } = open(provider(['a']));
+    for (let count = 0; count < 2; count++) feed.enqueue(job(1), 0);
+    for (const { job: line, member } of started.splice(0)) feed.settle(line, member, REFUSED, 0);
     expect(gate.unreachable).toBe(true);
     const spare = job(2);
-    gate.enqueue(job(1), 0);
-    gate.enqueue(spare, 0);
+    feed.enqueue(job(1), 0);
+    feed.enqueue(spare, 0);
     expect(rerouted).toEqual([spare]);
-    expect(gate.waiting).toBe(1);
+    expect(feed.waiting).toBe(1);
     expect(started).toEqual([]);
   });
 
   it('keeps to its requests per minute', async () => {
-    const { gate, started } = open(provider(['a'], { concurrency: 100, requestsPerMinute: 1_200 }));
+    const { feed, started } = open(provider(['a'], { concurrency: 100, requestsPerMinute: 1_200 }));
     const began = Date.now();
-    for (let count = 0; count < 30; count++) gate.enqueue(job(1), 0);
+    for (let count = 0; count < 30; count++) feed.enqueue(job(1), 0);
     expect(started.length).toBe(20);
     await expect.poll(() => started.length, { timeout: 5_000 }).toBe(30);
     // Ten more at twenty a second; a timer may be late, never early.
@@ -118,18 +121,17 @@ describe('Gate', () => {
 
   it('gives back the tokens of a request that failed, and never blocks on one that allows a billion', () => {
     let time = 0;
-    const { gate, started } = open(provider(['a'], { concurrency: 100, tokensPerMinute: 6_000 }), () => time);
+    const { gate, feed, started } = open(provider(['a'], { concurrency: 100, tokensPerMinute: 6_000 }), () => time);
     const huge = job(1);
     huge.request.body = { max_tokens: 1e9 };
-    gate.enqueue(huge, 0);
-    gate.enqueue(job(1), 0);
+    feed.enqueue(huge, 0);
+    feed.enqueue(job(1), 0);
     expect(started).toHaveLength(1);
-    gate.settle(huge, started[0]!.member, { ...REFUSED, kind: 'server_error', status: 500 });
-    gate.correctTokens(huge, 0);
+    feed.settle(huge, started[0]!.member, { ...REFUSED, kind: 'server_error', status: 500 }, 0);
     time += 1;
     gate.pump();
     expect(started).toHaveLength(2);
-    gate.enqueue(huge, 0);
+    feed.enqueue(huge, 0);
     time += 61_000;
     gate.pump();
     expect(started).toHaveLength(3);

@@ -1,0 +1,75 @@
+/**
+ * The ways to the providers, one for each that takes single requests. Batch lines and synchronous calls pass the same
+ * gate: they share its slots, its requests and tokens a minute, its members and their breakers. Calls go first.
+ */
+import type { Provider } from '../../providers/contract.ts';
+import type { Failure } from '../core/failure.ts';
+import type { GpuClock } from '../core/gpu-time.ts';
+
+/** By the operator's name of the provider. */
+export type Gates = ReadonlyMap<string, Gate>;
+
+export interface Gate {
+  readonly provider: Provider;
+  /** Requests that may be in flight at once. */
+  readonly limit: number;
+  readonly inFlight: number;
+  /** Calls that wait to be admitted. */
+  readonly callsWaiting: number;
+  /** True when the provider has members and none of them can be reached. */
+  readonly unreachable: boolean;
+  /** Shares the pool's time among its requests, for prices by the GPU-hour. */
+  readonly gpu: GpuClock;
+
+  /** Admits one synchronous call, at once or when there is room for it. Never rejects: a refusal is a failure to act on. */
+  acquire(ask: Ask): Promise<Admission>;
+
+  /** Takes batch lines from `feed`, of which a gate has one at a time. */
+  attach(feed: Feed): void;
+  detach(feed: Feed): void;
+  /** Starts what may start. Whoever has news for a gate (a line, a commit, room) says so by this. */
+  pump(): void;
+  /**
+   * Books the end of a line's call; `tokens` is what its start was booked with, `usedTokens` what it really used, null
+   * when unknown. Starts nothing: call `pump` when the line is dealt with.
+   */
+  settle(member: Member, tokens: number, failure: Failure | null, usedTokens: number | null): void;
+
+  /** Ends timers and refuses the calls that wait. */
+  close(): void;
+}
+
+/** One of a provider's base URLs. */
+export interface Member {
+  readonly url: string;
+  readonly inFlight: number;
+}
+
+export interface Ask {
+  /** What the call may use at most, input and output, as estimated before it. */
+  tokens: number;
+  signal?: AbortSignal | undefined;
+  /** How long the call may wait to be admitted; where more is known to be needed, it is refused at once. */
+  maxWaitMs: number;
+}
+
+/** A refusal never reached the provider; its `retryAfterMs` says when it may be worth another try. */
+export type Admission = { ok: true; permit: Permit } | { ok: false; failure: Failure };
+
+/** The right to make one call. Whoever holds it settles it, exactly once, however the call ends. */
+export interface Permit {
+  /** For `Call.member`. */
+  readonly member: string;
+  /** `usedTokens`: what the call really used, 0 for one that used nothing, null when unknown. */
+  settle(failure: Failure | null, usedTokens: number | null): void;
+}
+
+/** Where a gate gets batch lines when it has room. */
+export interface Feed {
+  /** False while nothing more may be sent, for example because too many results wait to be committed. */
+  mayStart(): boolean;
+  /** Sends the next line to the member; the tokens it is estimated to use, or null when there is no line to send. */
+  start(member: Member): number | null;
+  /** Nothing answers at this provider: lines with somewhere else to go do not wait for it. */
+  detour(): void;
+}

@@ -1,0 +1,12 @@
+import type { Deps } from '../../ports/deps.ts';
+import type { Gate, Gates } from '../../ports/gates.ts';
+import { type GateDeps, ProviderGate } from './gate.ts';
+
+/** A gate for each provider that takes single requests. There is one set of them in a process. */
+export function openGates(deps: GateDeps & Pick<Deps, 'providers'>): Gates {
+  const gates = new Map<string, Gate>();
+  for (const [name, provider] of deps.providers) {
+    if (provider.immediate) gates.set(name, new ProviderGate(deps, provider));
+  }
+  return gates;
+}

@@ -1,0 +1,26 @@
+import { type Failure, refusal } from '../../core/failure.ts';
+
+/** What a call is told that is not admitted. None of these reached the provider. */
+
+export function nobodyAnswers(provider: string): Failure {
+  const failure = refusal('connection', 'connection_error', `${provider}: nothing answers there at the moment.`);
+  return { ...failure, type: 'server_error' };
+}
+
+/** `retryAfterMs`: when there may be room, null when that is not known. */
+export function noRoom(provider: string, retryAfterMs: number | null): Failure {
+  const message = `${provider} has no room for more requests at the moment. Try again later.`;
+  return { ...refusal('overloaded', 'overloaded', message), type: 'server_error', retryAfterMs };
+}
+
+export function clientGone(): Failure {
+  return {
+    ...refusal('interrupted', 'interrupted', 'The request was given up before it was sent.'),
+    type: 'request_error',
+  };
+}
+
+export function stopping(): Failure {
+  const message = 'The server is stopping. Try again in a moment.';
+  return { ...refusal('overloaded', 'server_stopping', message), type: 'server_error', retryAfterMs: 1_000 };
+}

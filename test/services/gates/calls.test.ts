@@ -1,0 +1,155 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Provider } from '../../../providers/contract.ts';
+import { type Failure, refusal } from '../../../src/core/failure.ts';
+import type { Deps } from '../../../src/ports/deps.ts';
+import type { Admission, Ask, Feed, Gate, Member, Permit } from '../../../src/ports/gates.ts';
+import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
+import { openGates } from '../../../src/services/gates/open-gates.ts';
+
+const LINE_TOKENS = 10;
+const refused: Failure = refusal('connection', 'connection', 'refused');
+const busy: Failure = { ...refusal('rate_limited', 'rate_limit', 'busy'), status: 429, reachedProvider: true };
+
+/** A feed with as many lines as wanted, each of ten tokens. */
+class Lines implements Feed {
+  sent: Member[] = [];
+  detours = 0;
+  left: number;
+
+  constructor(left: number) {
+    this.left = left;
+  }
+
+  mayStart(): boolean {
+    return true;
+  }
+
+  start(member: Member): number | null {
+    if (this.left === 0) return null;
+    this.left -= 1;
+    this.sent.push(member);
+    return LINE_TOKENS;
+  }
+
+  detour(): void {
+    this.detours += 1;
+  }
+}
+
+describe('calls at a gate', () => {
+  const gates: Gate[] = [];
+  afterEach(() => {
+    for (const gate of gates.splice(0)) gate.close();
+  });
+
+  function open(limits: Partial<Provider['limits']>, lines = 0, members = ['a']) {
+    const time = { ms: 1_000_000 };
+    const provider = {
+      name: 'pool',
+      limits: { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null, ...limits },
+      immediate: { members },
+    } as unknown as Provider;
+    const gate = openGates({
+      clock: { now: () => time.ms } as Deps['clock'],
+      random: { unit: () => 0.5 } as Deps['random'],
+      settings: DEFAULT_SETTINGS,
+      providers: new Map([['pool', provider]]),
+    }).get('pool')!;
+    gates.push(gate);
+    const feed = new Lines(lines);
+    gate.attach(feed);
+    const ask = (changes: Partial<Ask> = {}) => gate.acquire({ tokens: 10, maxWaitMs: 5_000, ...changes });
+    return { gate, feed, time, ask };
+  }
+
+  async function admitted(admission: Promise<Admission>): Promise<Permit> {
+    const answer = await admission;
+    if (!answer.ok) throw new Error(answer.failure.message);
+    return answer.permit;
+  }
+
+  it('share the slots of batch lines and go before them', async () => {
+    const { gate, feed, ask } = open({ concurrency: 2 }, 10);
+    gate.pump();
+    expect(feed.sent).toHaveLength(2);
+    const call = admitted(ask());
+    expect(gate.callsWaiting).toBe(1);
+    gate.settle(feed.sent[0]!, LINE_TOKENS, null, 5);
+    gate.pump();
+    const permit = await call;
+    expect(permit.member).toBe('a');
+    expect(feed.sent).toHaveLength(2);
+    expect(gate.inFlight).toBe(2);
+    permit.settle(null, 5);
+    permit.settle(null, 5);
+    expect(feed.sent).toHaveLength(3);
+    expect(gate.inFlight).toBe(2);
+  });
+
+  it('take their turns in order, and leave when their client does', async () => {
+    const { gate, ask } = open({ concurrency: 1 });
+    const first = await admitted(ask());
+    const gone = new AbortController();
+    const second = ask({ signal: gone.signal });
+    const third = admitted(ask());
+    gone.abort();
+    expect(await second).toMatchObject({ ok: false, failure: { kind: 'interrupted', reachedProvider: false } });
+    expect(await ask({ signal: gone.signal })).toMatchObject({ ok: false, failure: { kind: 'interrupted' } });
+    first.settle(null, 0);
+    (await third).settle(null, 0);
+    expect(gate.inFlight).toBe(0);
+  });
+
+  it('hear at once when a budget will not let them through in time, with the time to wait', async () => {
+    const { ask } = open({ requestsPerMinute: 60 });
+    await admitted(ask());
+    expect(await ask({ maxWaitMs: 100 })).toMatchObject({
+      ok: false,
+      failure: { kind: 'overloaded', retryAfterMs: 1_000, status: null },
+    });
+  });
+
+  it('are refused when their time is over and no slot came free', async () => {
+    const { gate, time, ask } = open({ concurrency: 1 });
+    await admitted(ask());
+    const late = ask({ maxWaitMs: 50 });
+    time.ms += 50;
+    gate.pump();
+    expect(await late).toMatchObject({ ok: false, failure: { kind: 'overloaded' } });
+    expect(gate.callsWaiting).toBe(0);
+  });
+
+  it('wait for the token budget as lines do, and give back what they did not use', async () => {
+    const { gate, feed, time, ask } = open({ tokensPerMinute: 6_000 }, 1);
+    const permit = await admitted(ask({ tokens: 1e9 }));
+    gate.pump();
+    expect(feed.sent).toHaveLength(0);
+    permit.settle(null, 50);
+    time.ms += 1;
+    gate.pump();
+    expect(feed.sent).toHaveLength(1);
+  });
+
+  it('do not wait for a provider where nothing answers, and feed its breaker as lines do', async () => {
+    const { gate, feed, ask } = open({}, 0, ['a', 'b']);
+    for (let count = 0; count < 4; count++) (await admitted(ask())).settle(refused, 0);
+    expect(gate.unreachable).toBe(true);
+    expect(await ask()).toMatchObject({ ok: false, failure: { kind: 'connection', reachedProvider: false } });
+    expect(feed.detours).toBeGreaterThan(0);
+  });
+
+  it('are told how long a pool under pressure pauses', async () => {
+    const { ask } = open({});
+    for (let count = 0; count < 5; count++) (await admitted(ask())).settle({ ...busy, retryAfterMs: 30_000 }, 0);
+    expect(await ask()).toMatchObject({ ok: false, failure: { kind: 'overloaded', retryAfterMs: 30_000 } });
+  });
+
+  it('are refused when the process stops', async () => {
+    const { gate, ask } = open({ concurrency: 1 });
+    await admitted(ask());
+    const waiting = ask();
+    gate.close();
+    expect(await waiting).toMatchObject({ ok: false, failure: { code: 'server_stopping' } });
+    expect(await ask()).toMatchObject({ ok: false, failure: { code: 'server_stopping' } });
+  });
+});
