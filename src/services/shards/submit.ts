@@ -42,11 +42,31 @@ export async function submitShard(work: ShardWork): Promise<void> {
 /** A submit of which nobody knows how it ended: the provider is asked for the token before anything is made again. */
 export async function resumeSubmit(work: ShardWork): Promise<void> {
   const { deps, shard } = work;
-  const found = await work.api.find(shard.token ?? '', shard.refs, work.call);
+  const found = (await work.api.find(shard.token ?? '', shard.refs, work.call)) ?? (await removeTraces(work));
   if (found) return begin(work, found);
   // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
   await work.api.cleanup(shard.refs, work.call);
   await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
+}
+
+/**
+ * An upload whose answer was lost left an object that no ref names: it is found by its token, and removed. Answers a provider
+ * batch of that token, should there be one after all. Where nothing can be listed now, the search for orphans does it later.
+ */
+async function removeTraces({ deps, shard, api, call }: ShardWork): Promise<ProviderBatch | null> {
+  if (Object.keys(shard.refs).length > 0) return null;
+  try {
+    for await (const object of api.inventory(call)) {
+      if (object.token !== shard.token) continue;
+      if (object.kind === 'batch') return { id: object.id, refs: object.refs };
+      const removed = await api.cleanup(object.refs, call);
+      deps.log.info({ shard: shard.id, provider: shard.provider, removed }, 'removed the upload of a lost answer');
+    }
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    deps.log.warn({ shard: shard.id, error: error.failure.message }, 'what a lost answer left could not be searched');
+  }
+  return null;
 }
 
 async function create(
