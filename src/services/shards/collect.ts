@@ -1,4 +1,5 @@
-import type { BatchResult, Success } from '../../../providers/contract.ts';
+import { createHash } from 'node:crypto';
+import { type BatchResult, ProviderError, type Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import type { Usage } from '../../core/usage.ts';
@@ -14,19 +15,67 @@ import { lacksUsage, type UsageShares, usageShares } from './usage-shares.ts';
 
 const LINES_AT_ONCE = 500;
 const BYTES_AT_ONCE = 16 * 1024 ** 2;
+/** Downloads of one step; a later step reads again. */
+const MOST_READINGS = 4;
+/** From so many lines on, damage to more than half of them is not believed for as long as the answers may be waited for. */
+const MANY_LINES = 10;
+const SENSELESS_CODES: ReadonlySet<string> = new Set(['bad_response', 'damaged_row', 'response_too_large']);
 
 /**
  * Reads the answers of an ended provider batch into parts and ledger entries. It may run twice: lines with results, and
  * entries of this shard, are known and left out. An answer counts for the line whose key it carries and for no other;
  * a second answer for a line, or one for a line that is not the shard's, is logged and dropped.
+ *
+ * Where lines lack an answer that can be used, and the download looks damaged, it is fetched again before anything is
+ * called missing: a line that was answered would be bought twice. What two downloads agree on is what the provider holds.
+ * Rejects with ProviderError when they do not agree, or most of it is damaged: the step is taken again later.
  */
 export async function collectShard(work: ShardWork, ended: Failure | null): Promise<void> {
   const { deps, shard } = work;
+  let reading = await readAnswers(work, 'careful');
+  for (let readings = 1; reading.isDoubtful; readings++) {
+    const { digest, doubtful } = reading;
+    deps.log.warn({ shard: shard.id, provider: shard.provider, doubtful, readings }, 'the answers look damaged');
+    if (readings >= MOST_READINGS) throw damaged(work, doubtful);
+    await deps.clock.sleep(deps.settings.pollSecondsMin * 1000, work.call.signal);
+    reading = await readAnswers(work, 'careful');
+    if (!reading.isDoubtful || reading.digest !== digest || reading.isMostlyDamaged) continue;
+    reading = await readAnswers(work, 'trusting');
+    break;
+  }
+  if (reading.unknown + reading.repeated > 0) {
+    const { unknown, repeated } = reading;
+    deps.log.warn({ shard: shard.id, unknown, repeated }, 'answers that belong to no line');
+  }
+  const why = ended ?? missingFailure();
+  if (reading.missing.length > 0 && work.batch.stop === null) await failLines(work, reading.missing, why);
+  await endShard(work, await unfinishedLines(work), why);
+}
+
+interface Reading {
+  /** Lines of the shard without a result and without an answer that was settled. */
+  missing: ShardLine[];
+  /** Answers with a key that is none of the shard's, or with none. */
+  unknown: number;
+  repeated: number;
+  /** Answers that make no sense, and that were not settled. */
+  doubtful: number;
+  /** Lines are missing, and something suggests that the download is at fault. */
+  isDoubtful: boolean;
+  isMostlyDamaged: boolean;
+  /** Of everything that was in doubt: two downloads with the same digest are the same. */
+  digest: string;
+}
+
+/** Reads the answers once. `careful` settles those that make sense, `trusting` also those that make none. */
+async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promise<Reading> {
+  const { shard } = work;
   const open = new Map((await unfinishedLines(work)).map((line) => [line.line, line]));
-  const known = await deps.store.shards.ledgeredLines(shard.id);
-  const strays = { unknown: 0, repeated: 0 };
-  const seen = new Set<number>();
+  const known = await work.deps.store.shards.ledgeredLines(shard.id);
   const shares = usageShares(work, providerBatch(work));
+  const hash = createHash('sha256');
+  const seen = new Set<number>();
+  const count = { unknown: 0, repeated: 0, doubtful: 0, answers: 0 };
   let group: { line: ShardLine; answer: BatchResult }[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
@@ -37,9 +86,17 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
   for await (const answer of work.api.results(providerBatch(work), work.call)) {
     const number = lineOfKey(answer.key);
     const line = number === null ? undefined : open.get(number);
-    if (number !== null && seen.has(number)) strays.repeated += 1;
-    else if (!line) strays.unknown += known.has((number ?? -1) + 1) ? 0 : 1;
-    else {
+    if (number !== null && seen.has(number)) count.repeated += 1;
+    else if (!line) {
+      if (known.has((number ?? -1) + 1)) count.answers += 1;
+      else {
+        count.unknown += 1;
+        hash.update(`${answer.raw}\n`);
+      }
+    } else if (mode === 'careful' && makesNoSense(answer)) {
+      count.doubtful += 1;
+      hash.update(`${answer.raw}\n`);
+    } else {
       seen.add(line.line);
       group.push({ line, answer });
       bytes += answer.raw.length;
@@ -47,12 +104,26 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
     }
   }
   await flush();
-  if (strays.unknown + strays.repeated > 0)
-    deps.log.warn({ shard: shard.id, ...strays }, 'answers that belong to no line');
   const missing = [...open.values()].filter((line) => !seen.has(line.line));
-  const why = ended ?? missingFailure();
-  if (missing.length > 0 && work.batch.stop === null) await failLines(work, missing, why);
-  await endShard(work, await unfinishedLines(work), why);
+  const tooFew = seen.size + count.answers < (shard.counts?.succeeded ?? 0);
+  const lost = Math.min(missing.length, count.doubtful + count.unknown);
+  return {
+    ...count,
+    missing,
+    isDoubtful: missing.length > 0 && (lost > 0 || tooFew),
+    isMostlyDamaged: lost >= MANY_LINES && lost * 2 > open.size,
+    digest: hash.update(String(missing.length)).digest('hex'),
+  };
+}
+
+/** An answer that is none, and names no usage: as damage on the way would leave it. */
+function makesNoSense({ result }: BatchResult): boolean {
+  return !result.ok && result.usage === null && SENSELESS_CODES.has(result.failure.code);
+}
+
+function damaged({ provider }: ShardWork, lines: number): ProviderError {
+  const message = `${provider.name} sent results of which ${lines} or more lines make no sense, several times.`;
+  return new ProviderError({ ...refusal('bad_response', 'results_damaged', message), reachedProvider: true });
 }
 
 /** Of an abandoned shard: its lines run elsewhere, so its answers are waste; what they cost is not hidden. */

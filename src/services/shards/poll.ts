@@ -30,12 +30,12 @@ export async function pollShard(work: ShardWork): Promise<void> {
   await note(work, progress);
   if (progress.state === 'running') return keepWaiting(work);
   if (progress.state === 'ended') {
-    await save(work, {
-      state: 'collecting',
-      endedAt: unixSeconds(work.deps.clock),
-      nextAt: unixSeconds(work.deps.clock),
-    });
-    return collectShard(work, reasonOf(progress));
+    const now = unixSeconds(work.deps.clock);
+    const reason = reasonOf(progress);
+    // Whoever goes on collecting after a crash knows why lines are missing.
+    const failure = work.batch.stop === null ? reason : progress.failure;
+    await save(work, { state: 'collecting', endedAt: now, nextAt: now, failure });
+    return collectShard(work, reason);
   }
   return afterFailedBatch(work, progress);
 }

@@ -81,7 +81,12 @@ async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Pro
 
 async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<void> {
   deps.log.error({ shard: shard.id, provider: shard.provider, state: shard.state, reason }, 'shard step failed');
-  await deps.store.shards.save(shard.id, shard.leaseToken, { nextAt: unixSeconds(deps.clock) + RETRY_SECONDS });
+  const now = unixSeconds(deps.clock);
+  // Results that cannot be read are large, and seldom better a moment later.
+  const since = shard.state === 'collecting' ? (now - (shard.endedAt ?? now)) / 4 : 0;
+  await deps.store.shards.save(shard.id, shard.leaseToken, {
+    nextAt: now + Math.max(RETRY_SECONDS, Math.round(since)),
+  });
 }
 
 function describe(error: unknown): string {

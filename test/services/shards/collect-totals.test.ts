@@ -1,18 +1,12 @@
 /** Kills the process in the middle of collecting answers whose usage is estimated from a job's totals. */
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kinds } from '../../../providers/registry.ts';
 import { type SimulatedBedrock, startBedrockServer } from '../../../providers/sandbox/servers/bedrock.ts';
-import { formatId, ID_BYTES } from '../../../src/core/ids.ts';
-import type { Context, Deps } from '../../../src/ports/deps.ts';
+import type { Deps } from '../../../src/ports/deps.ts';
 import type { StoreShards } from '../../../src/ports/store-shards.ts';
-import { loadConfig } from '../../../src/runtime/load.ts';
-import { nodeDeps } from '../../../src/runtime/node.ts';
-import { createBatch } from '../../../src/services/batches/create.ts';
-import { createFile } from '../../../src/services/files/create.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
-import { tick } from '../../../src/services/tick.ts';
 import { temporaryFolder } from '../../e2e/weir.ts';
+import { beginBatch, entriesOf, openRig, type Rig, workUntil } from './rig.ts';
 
 /** More than are settled at once. */
 const LINES = 620;
@@ -33,7 +27,7 @@ describe('collecting answers without usage', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function open(): Promise<Deps> {
+  function open(): Promise<Rig> {
     const bedrock = {
       kind: 'bedrock',
       region: 'us-east-1',
@@ -46,34 +40,15 @@ describe('collecting answers without usage', () => {
       s3_endpoint: server.s3.url,
       price: { input: '0.12', output: '0' },
     };
-    const config = { providers: { bedrock }, settings: { poll_seconds_min: 0 } };
-    const loaded = await loadConfig({
-      environment: { WEIR_DATA_DIR: folder },
-      kinds,
-      readText: () => Promise.resolve(JSON.stringify(config)),
-    });
-    return nodeDeps(loaded, true);
+    return openRig(folder, { providers: { bedrock }, settings: { poll_seconds_min: 0 } });
   }
 
-  async function begin(deps: Deps): Promise<string> {
-    const context: Context = {
-      actor: { tenantId: 'default', keyId: null, role: 'admin' },
-      newId: (prefix) => formatId(prefix, deps.random.bytes(ID_BYTES)),
-      signal: new AbortController().signal,
-    };
-    const file = await createFile(deps, context, {
-      content: (async function* () {
-        for (let index = 0; index < LINES; index++) {
-          const body = { model, input: `text ${index} ${'word '.repeat(index % 31)}` };
-          const line = { custom_id: `e-${index}`, method: 'POST', url: '/v1/embeddings', body };
-          yield Buffer.from(`${JSON.stringify(line)}\n`);
-        }
-      })(),
-      purpose: 'batch',
-      details: () => Promise.resolve({ filename: 'a.jsonl', purpose: 'batch', expiresAfterSeconds: null }),
+  function begin(deps: Deps): Promise<string> {
+    const lines = Array.from({ length: LINES }, (_, index) => {
+      const body = { model, input: `text ${index} ${'word '.repeat(index % 31)}` };
+      return `${JSON.stringify({ custom_id: `e-${index}`, method: 'POST', url: '/v1/embeddings', body })}\n`;
     });
-    const request = { input_file_id: file.id, endpoint: '/v1/embeddings', completion_window: '24h' } as const;
-    return (await createBatch(deps, context, request)).id;
+    return beginBatch(deps, lines.join(''), { endpoint: '/v1/embeddings' });
   }
 
   /** Works until the batch is done, or the process is dead. */
@@ -81,17 +56,14 @@ describe('collecting answers without usage', () => {
     const runner = new ShardRunner(deps);
     await deps.store.shards.recover({ others: runner.token });
     const until = Date.now() + 20_000;
-    while (!isDead() && Date.now() < until) {
-      await tick(deps).catch(() => undefined);
-      await runner.wake().catch(() => undefined);
-      await runner.idle();
-      if (isDead()) return;
-      if ((await deps.store.batches.get('all', id))?.status === 'completed') return;
-    }
+    const isOver = async () => (await deps.store.batches.get('all', id))?.status === 'completed';
+    const isDone = async () => isDead() || Date.now() > until || (await isOver());
+    await workUntil(deps, isDone, { runner, rounds: 100_000 });
   }
 
   it('gives every line the share it had before the process died, so that the sum is the job’s', async () => {
-    const first = await open();
+    const rig = await open();
+    const first = rig.deps;
     const id = await begin(first);
     let commits = 0;
     const shards = new Proxy(first.store.shards, {
@@ -110,15 +82,14 @@ describe('collecting answers without usage', () => {
     await work({ ...first, store: { ...first.store, shards } }, id, () => commits > 0);
     const before = await entriesOf(first, id);
     expect(before).toHaveLength(500);
-    await first.store.close();
-    await first.http.close();
+    await rig.close();
 
     const second = await open();
     try {
-      const later = { ...second, clock: { ...second.clock, now: () => second.clock.now() + 60_000 } };
-      await work(later, id, () => false);
-      const entries = await entriesOf(second, id);
-      expect(await second.store.batches.get('all', id)).toMatchObject({ status: 'completed', completed: LINES });
+      second.advance(60);
+      await work(second.deps, id, () => false);
+      const entries = await entriesOf(second.deps, id);
+      expect(await second.deps.store.batches.get('all', id)).toMatchObject({ status: 'completed', completed: LINES });
       expect(server.jobs()).toHaveLength(1);
       expect(new Set(entries.map(({ line }) => line)).size).toBe(LINES);
       expect(entries).toHaveLength(LINES);
@@ -126,12 +97,7 @@ describe('collecting answers without usage', () => {
       const tokens = entries.reduce((sum, { inputTokens }) => sum + inputTokens, 0);
       expect(tokens).toBe(server.jobs()[0]?.totals?.inputTokens);
     } finally {
-      await second.store.close();
-      await second.http.close();
+      await second.close();
     }
   }, 60_000);
-
-  async function entriesOf(deps: Deps, id: string) {
-    return (await deps.store.ledger.entries({ tenantId: null, batchId: id }, { limit: 1000 })) ?? [];
-  }
 });

@@ -5,18 +5,12 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Provider } from '../../../providers/contract.ts';
-import { kinds } from '../../../providers/registry.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
-import { formatId, ID_BYTES } from '../../../src/core/ids.ts';
-import type { Context, Deps } from '../../../src/ports/deps.ts';
-import { loadConfig } from '../../../src/runtime/load.ts';
-import { nodeDeps } from '../../../src/runtime/node.ts';
-import { createBatch } from '../../../src/services/batches/create.ts';
-import { createFile } from '../../../src/services/files/create.ts';
+import type { Deps } from '../../../src/ports/deps.ts';
 import { sweepProviders } from '../../../src/services/shards/orphans.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
-import { tick } from '../../../src/services/tick.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
+import { beginBatch, entriesOf, isSettled, openRig, type Rig, workUntil } from './rig.ts';
 
 const LINES = 12;
 
@@ -67,19 +61,13 @@ describe('a native batch whose process dies', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  async function open(remote: SimulatedBatchServer, name: string): Promise<Deps> {
-    const config = {
+  function open(remote: SimulatedBatchServer, name: string): Promise<Rig> {
+    return openRig(`${folder}/${name}`, {
       providers: {
         openai: { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: ['gpt-4o-mini'] },
       },
       settings: { poll_seconds_min: 0 },
-    };
-    const loaded = await loadConfig({
-      environment: { WEIR_DATA_DIR: `${folder}/${name}` },
-      kinds,
-      readText: () => Promise.resolve(JSON.stringify(config)),
     });
-    return nodeDeps(loaded, true);
   }
 
   function mortal(deps: Deps, mortality: Mortality): Deps {
@@ -94,62 +82,30 @@ describe('a native batch whose process dies', () => {
     };
   }
 
-  const context = (deps: Deps): Context => ({
-    actor: { tenantId: 'default', keyId: null, role: 'admin' },
-    newId: (prefix) => formatId(prefix, deps.random.bytes(ID_BYTES)),
-    signal: new AbortController().signal,
-  });
-
-  async function begin(deps: Deps): Promise<string> {
-    const file = await createFile(deps, context(deps), {
-      content: (async function* () {
-        yield Buffer.from(chatLines(LINES));
-      })(),
-      purpose: 'batch',
-      details: () => Promise.resolve({ filename: 'a.jsonl', purpose: 'batch', expiresAfterSeconds: null }),
-    });
-    const batch = await createBatch(deps, context(deps), {
-      input_file_id: file.id,
-      endpoint: '/v1/chat/completions',
-      completion_window: '24h',
-    });
-    return batch.id;
-  }
-
   /** Works until the batch is done and cleaned up, or the process dies. */
   async function work(deps: Deps, id: string, isDead: () => boolean): Promise<void> {
     const runner = new ShardRunner(deps);
     await deps.store.shards.recover({ others: runner.token }).catch(() => 0);
-    for (let round = 0; round < 60 && !isDead(); round++) {
-      await tick(deps).catch(() => undefined);
-      await runner.wake().catch(() => undefined);
-      await runner.idle();
-      if (isDead()) return;
-      const batch = await deps.store.batches.get('all', id);
-      const shards = await deps.store.shards.list(id);
-      if (batch?.status === 'completed' && shards.every((shard) => shard.cleanedAt !== null)) return;
-    }
+    await workUntil(deps, async () => isDead() || (await isSettled(deps, id)), { runner });
   }
 
   async function liveAndDie(at: number): Promise<boolean> {
     const remote = await startOpenAIBatchServer();
     const first = await open(remote, `run-${at}`);
-    const id = await begin(first);
+    const id = await beginBatch(first.deps, chatLines(LINES));
     const mortality = new Mortality(at);
     // Leases of the dead are not given back: the next process takes them over.
-    await work(mortal(first, mortality), id, () => mortality.dead);
-    await first.store.close();
+    await work(mortal(first.deps, mortality), id, () => mortality.dead);
+    await first.close();
 
     const second = await open(remote, `run-${at}`);
-    const later: Deps = {
-      ...second,
-      clock: { ...second.clock, now: () => second.clock.now() + (mortality.dead ? 60_000 : 0) },
-    };
-    await work(later, id, () => false);
-    const muchLater: Deps = { ...second, clock: { ...second.clock, now: () => second.clock.now() + 3_600_000 } };
-    await sweepProviders(muchLater, AbortSignal.timeout(10_000));
+    const { deps } = second;
+    if (mortality.dead) second.advance(60);
+    await work(deps, id, () => false);
+    second.advance(3_600);
+    await sweepProviders(deps, AbortSignal.timeout(10_000));
     try {
-      const batch = await second.store.batches.get('all', id);
+      const batch = await deps.store.batches.get('all', id);
       expect(batch, `killed at half-step ${at}`).toMatchObject({
         status: 'completed',
         total: LINES,
@@ -157,16 +113,12 @@ describe('a native batch whose process dies', () => {
         failed: 0,
       });
       expect(batch?.entries, `entries, killed at half-step ${at}`).toBe(LINES);
-      const entries = await second.store.ledger.entries({ tenantId: null, batchId: id }, { limit: 100 });
-      expect(entries?.map((entry) => entry.line).toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
-        Array.from({ length: LINES }, (_, index) => index + 1),
-      );
+      const lines = (await entriesOf(deps, id)).map((entry) => entry.line ?? 0);
+      expect(lines.toSorted((a, b) => a - b)).toEqual(Array.from({ length: LINES }, (_, index) => index + 1));
       expect(remote.counters.batches_created, `provider batches, killed at half-step ${at}`).toBe(1);
       expect(remote.held(), `left behind, killed at half-step ${at}`).toEqual({ live: 0, files: 0 });
     } finally {
-      await second.store.close();
-      await second.http.close();
-      await first.http.close();
+      await second.close();
       await remote.stop();
     }
     return mortality.dead;
