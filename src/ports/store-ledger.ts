@@ -1,3 +1,4 @@
+import type { LedgerSums } from '../core/ledger-sums.ts';
 import type { Rates } from '../core/rates.ts';
 import type { Usage } from '../core/usage.ts';
 import type { EntryStatus, LedgerGroup } from '../protocol/ledger.ts';
@@ -58,17 +59,6 @@ export interface LedgerFilter {
   tag?: { key: string; value: string } | undefined;
 }
 
-export interface LedgerSums {
-  entries: number;
-  requests: number;
-  inputTokens: number;
-  cachedInputTokens: number;
-  outputTokens: number;
-  amountNano: bigint;
-  listAmountNano: bigint;
-  unpricedEntries: number;
-}
-
 export interface LedgerSummaryRow extends LedgerSums {
   /** Values of the groups asked for; hour and day as unix seconds of their start; null where there is none. */
   group: Partial<Record<LedgerGroup, string | number | null>>;
@@ -99,6 +89,6 @@ export interface StoreLedger {
     filter: LedgerFilter,
     page: { limit: number; after?: string | undefined; order?: 'asc' | 'desc' | undefined },
   ): Promise<StoredLedgerEntry[] | null>;
-  /** Sums by group, by group value ascending; from hourly rollups when the filter and groups allow it. */
+  /** Sums by group, by group value ascending; from the rollups as far as filter and groups allow it. */
   summary(filter: LedgerFilter, groups: readonly LedgerGroup[], tagKey: string | null): Promise<LedgerSummaryRow[]>;
 }

@@ -56,6 +56,11 @@ export const ledgerFiguresSchema = z
     list_amount_nano_usd: z.number().int(),
     list_amount_usd: z.string(),
     unpriced_entries: z.number().int(),
+    /** List amount (in real time) less amount, over the entries that have both. */
+    savings_nano_usd: z.number().int(),
+    savings_usd: z.string(),
+    /** Time on pools that are paid by the hour, in microseconds of the whole pool. */
+    gpu_microseconds: z.number().int(),
   })
   .openapi('LedgerFigures');
 

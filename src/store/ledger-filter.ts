@@ -1,21 +1,23 @@
 import type { LedgerFilter } from '../ports/store-ledger.ts';
 import type { Argument, Database } from './client.ts';
 import { HOUR_SECONDS } from './ledger-rollup.ts';
+import type { Source } from './ledger-source.ts';
 
-/** A condition on ledger_entries (or ledger_hourly) with its arguments. */
+/** A condition on ledger_entries or a rollup of them, with its arguments. */
 export interface Where {
   sql: string;
   args: Argument[];
 }
 
-/** Whether the hourly sums can answer: they know neither batches nor tags, and only whole hours. */
-export function fitsHourly(filter: LedgerFilter): boolean {
-  const wholeHours = [filter.from, filter.to].every((time) => (time ?? 0) % HOUR_SECONDS === 0);
-  return wholeHours && filter.batchId === undefined && filter.tag === undefined;
-}
-
-export function hourlyWhere(filter: LedgerFilter): Where {
-  return join(timeTerms(filter, 'hour'), columnTerms(filter));
+/** The filter as a condition on one of the rollups. */
+export function rollupWhere({ table, time }: Source, filter: LedgerFilter): Where {
+  const isOfBatches = table === 'ledger_batches';
+  return join(
+    timeTerms(filter, time),
+    columnTerms(filter),
+    isOfBatches ? batchTerms(filter) : [],
+    isOfBatches ? tagTerms(filter) : [],
+  );
 }
 
 /** Null when no entry can match. */
@@ -35,7 +37,7 @@ function join(...groups: readonly (readonly Term[])[]): Where {
   };
 }
 
-function timeTerms(filter: LedgerFilter, column: 'hour' | 'created_at'): Term[] {
+function timeTerms(filter: LedgerFilter, column: Source['time']): Term[] {
   const terms: Term[] = [];
   if (filter.from !== undefined) terms.push([`${column} >= ?`, filter.from]);
   if (filter.to !== undefined) terms.push([`${column} < ?`, filter.to]);

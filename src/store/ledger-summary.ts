@@ -1,51 +1,12 @@
 import type { Row } from '@libsql/client';
-import type { LedgerFilter, LedgerSummaryRow, LedgerSums } from '../ports/store-ledger.ts';
+import { addTo, emptySums } from '../core/ledger-sums.ts';
+import type { LedgerFilter, LedgerSummaryRow } from '../ports/store-ledger.ts';
 import type { LedgerGroup } from '../protocol/ledger.ts';
 import type { Database } from './client.ts';
-import { entriesWhere, fitsHourly, hourlyWhere } from './ledger-filter.ts';
-import { emptySums, HOUR_SECONDS, SUM_COLUMNS } from './ledger-rollup.ts';
-
-const DAY_SECONDS = 86_400;
+import { entriesWhere, rollupWhere } from './ledger-filter.ts';
+import { ENTRIES, type Piece, piecesOf } from './ledger-source.ts';
 
 type GroupValue = string | number | null;
-
-/** A table with the ledger's figures: how it says each group, and how it sums. */
-interface Source {
-  table: string;
-  groups: Partial<Record<LedgerGroup, string>>;
-  sums: Record<keyof LedgerSums, string>;
-}
-
-const NAMED_GROUPS = { provider: 'provider', model: 'model', target: 'target', status: 'status' } as const;
-
-const HOURLY: Source = {
-  table: 'ledger_hourly',
-  groups: { ...NAMED_GROUPS, key: `nullif(key_id, '')`, hour: 'hour', day: `hour - hour % ${DAY_SECONDS}` },
-  sums: Object.fromEntries(SUM_COLUMNS.map(([name, sum]) => [sum, `sum(${name})`])) as Source['sums'],
-};
-
-const ENTRIES: Source = {
-  table: 'ledger_entries',
-  groups: {
-    ...NAMED_GROUPS,
-    key: 'key_id',
-    batch: 'batch_id',
-    // The whole set: which value of it counts is decided on reading.
-    tag: 'tags_id',
-    hour: `created_at - created_at % ${HOUR_SECONDS}`,
-    day: `created_at - created_at % ${DAY_SECONDS}`,
-  },
-  sums: {
-    entries: 'count(*)',
-    requests: 'sum(final)',
-    inputTokens: 'sum(input_tokens)',
-    cachedInputTokens: 'sum(cached_input_tokens)',
-    outputTokens: 'sum(output_tokens)',
-    amountNano: 'sum(amount_nano)',
-    listAmountNano: 'sum(list_amount_nano)',
-    unpricedEntries: 'count(*) - count(amount_nano)',
-  },
-};
 
 /** See StoreLedger.summary. Without groups there is one row, of zeros when nothing matches. */
 export async function summarize(
@@ -54,22 +15,32 @@ export async function summarize(
   groups: readonly LedgerGroup[],
   tagKey: string | null,
 ): Promise<LedgerSummaryRow[]> {
-  const source = fitsHourly(filter) && groups.every((group) => group in HOURLY.groups) ? HOURLY : ENTRIES;
-  const where = source === HOURLY ? hourlyWhere(filter) : await entriesWhere(database, filter);
-  if (where === null) return groups.length === 0 ? [{ group: {}, ...emptySums() }] : [];
+  const pieces = piecesOf(filter, groups);
+  const rows = (await Promise.all(pieces.map((piece) => sumPiece(database, filter, groups, piece)))).flat();
+  const tags = await readTags(database, rows, groups.indexOf('tag'));
+  const tagValue = (tagsId: GroupValue) => (tagKey === null ? null : (tags.get(tagsId)?.get(tagKey) ?? null));
+  const found = mergeEqual(rows.map((row) => toSummaryRow(row, groups, tagValue)));
+  if (groups.length === 0 && found.length === 0) return [{ group: {}, ...emptySums() }];
+  return found.sort((left, right) => compareGroups(left, right, groups));
+}
+
+async function sumPiece(
+  database: Database,
+  filter: LedgerFilter,
+  groups: readonly LedgerGroup[],
+  { source, from, to }: Piece,
+): Promise<Row[]> {
+  const within = { ...filter, from, to };
+  const where = source === ENTRIES ? await entriesWhere(database, within) : rollupWhere(source, within);
+  if (where === null) return [];
   const expressions = groups.map((group) => source.groups[group]);
   const sums = Object.entries(source.sums).map(([sum, sql]) => `cast(coalesce(${sql}, 0) as text) as ${sum}`);
-  const rows = await database.read({
+  return database.read({
     sql: `select ${[...expressions.map((sql, index) => `${sql} as group_${index}`), ...sums]}
           from ${source.table} where ${where.sql}
           ${groups.length === 0 ? '' : `group by ${groups.map((_, index) => index + 1)}`}`,
     args: where.args,
   });
-  const tags = await readTags(database, rows, groups.indexOf('tag'));
-  const tagValue = (tagsId: GroupValue) => (tagKey === null ? null : (tags.get(tagsId)?.get(tagKey) ?? null));
-  return mergeEqual(rows.map((row) => toSummaryRow(row, groups, tagValue))).sort((left, right) =>
-    compareGroups(left, right, groups),
-  );
 }
 
 /** The sets of tags that the rows' group of this index names, by id; none for index -1. */
@@ -112,31 +83,21 @@ function toSummaryRow(
     amountNano: BigInt(String(row.amountNano)),
     listAmountNano: BigInt(String(row.listAmountNano)),
     unpricedEntries: Number(row.unpricedEntries),
+    savingsNano: BigInt(String(row.savingsNano)),
+    gpuMicroseconds: Number(row.gpuMicroseconds),
   };
 }
 
-/** Rows whose groups are equal as one: different sets of tags may hold the same value of the tag asked for. */
+/** Rows whose groups are equal as one: pieces of time, or sets of tags that hold the same value of the tag asked for. */
 function mergeEqual(rows: readonly LedgerSummaryRow[]): LedgerSummaryRow[] {
   const merged = new Map<string, LedgerSummaryRow>();
   for (const row of rows) {
     const key = JSON.stringify(row.group);
     const earlier = merged.get(key);
-    merged.set(key, earlier === undefined ? row : { group: row.group, ...addSums(earlier, row) });
+    if (earlier === undefined) merged.set(key, row);
+    else addTo(earlier, row);
   }
   return [...merged.values()];
-}
-
-function addSums(left: LedgerSums, right: LedgerSums): LedgerSums {
-  return {
-    entries: left.entries + right.entries,
-    requests: left.requests + right.requests,
-    inputTokens: left.inputTokens + right.inputTokens,
-    cachedInputTokens: left.cachedInputTokens + right.cachedInputTokens,
-    outputTokens: left.outputTokens + right.outputTokens,
-    amountNano: left.amountNano + right.amountNano,
-    listAmountNano: left.listAmountNano + right.listAmountNano,
-    unpricedEntries: left.unpricedEntries + right.unpricedEntries,
-  };
 }
 
 /** By each group in turn, ascending; null first. */

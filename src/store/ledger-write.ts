@@ -2,12 +2,10 @@ import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import { type Database, isConstraintFailure, type Statement } from './client.ts';
 import { identify } from './content-id.ts';
 import { storedIdSql } from './entry-id.ts';
-import { writeRollups } from './ledger-rollup.ts';
+import { type TaggedEntry, writeRollups } from './ledger-rollup.ts';
 import { BULK_ROWS, bulkRows, type Cell } from './text.ts';
 
-interface Identified {
-  entry: LedgerEntryRow;
-  tagsId: string | null;
+interface Identified extends TaggedEntry {
   ratesId: string | null;
 }
 
@@ -75,7 +73,7 @@ export async function writeEntries(entries: readonly LedgerEntryRow[], renumber:
     ...insertSets('tag_sets', ['id', 'tenant_id', 'tags'], tags, (set) => [set.id, set.scope, set.json]),
     ...insertSets('rate_sets', ['id', 'rates'], rates, (set) => [set.id, set.json]),
     ...(renumber ? oneLineEach(rows).map((wave) => insertEntries(wave, true)) : [insertEntries(rows, false)]),
-    writeRollups(entries),
+    ...writeRollups(rows),
   ];
 }
 

@@ -106,6 +106,10 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.ledger.attempts('batch_1', 1, 9);
   await watchedStore.ledger.entries({ tenantId: 'tenant-a', from: NOW }, { limit: 9, after: 'entry_batch_1_1_1' });
   await watchedStore.ledger.entries({ tenantId: 'tenant-a', batchId: 'batch_1' }, { limit: 9, order: 'asc' });
+  await watchedStore.ledger.summary({ tenantId: 'tenant-a', from: NOW - 200_000, to: NOW }, ['day', 'provider'], null);
+  await watchedStore.ledger.summary({ tenantId: null, batchId: 'batch_1' }, ['target'], null);
+  const tag = { key: 'team', value: 'search' };
+  await watchedStore.ledger.summary({ tenantId: 'tenant-a', tag, from: NOW - (NOW % 86_400) }, ['batch', 'tag'], 'run');
   await watchedStore.batches.claimDue({ now: NOW, until: NOW, token: 't', limit: 9 });
   await watchedStore.batches.stopExpired(NOW, 9);
   await watchedStore.batches.list('tenant-a', { limit: 9, after: 'batch_1' });

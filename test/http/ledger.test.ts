@@ -344,8 +344,8 @@ describe('GET /v1/ledger/summary', () => {
   it('comes as CSV and JSONL too', async () => {
     const csv = await (await harness.send('GET', '/v1/ledger/summary?group_by=provider&format=csv')).text();
     expect(csv.split('\r\n').slice(0, 2)).toEqual([
-      'provider,entries,requests,input_tokens,cached_input_tokens,output_tokens,amount_nano_usd,amount_usd,list_amount_nano_usd,list_amount_usd,unpriced_entries',
-      'a,2,2,20,0,10,130,0.00000013,260,0.00000026,0',
+      'provider,entries,requests,input_tokens,cached_input_tokens,output_tokens,amount_nano_usd,amount_usd,list_amount_nano_usd,list_amount_usd,unpriced_entries,savings_nano_usd,savings_usd,gpu_microseconds',
+      'a,2,2,20,0,10,130,0.00000013,260,0.00000026,0,130,0.00000013,0',
     ]);
     const jsonl = await (await harness.send('GET', '/v1/ledger/summary?group_by=provider&format=jsonl')).text();
     expect(

@@ -127,6 +127,9 @@ describe('the account of a batch', () => {
     list_amount_nano_usd: nano,
     list_amount_usd: '',
     unpriced_entries: 0,
+    savings_nano_usd: 0,
+    savings_usd: '0',
+    gpu_microseconds: 0,
   });
   const row = (target: string, status: string, entries: number, requests: number, nano: number) => ({
     ...figures(entries, requests, nano),

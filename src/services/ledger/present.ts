@@ -1,11 +1,13 @@
+import type { LedgerSums } from '../../core/ledger-sums.ts';
 import { formatUsd } from '../../core/money.ts';
-import type { LedgerSummaryRow, LedgerSums, StoredLedgerEntry } from '../../ports/store-ledger.ts';
+import type { StoredLedgerEntry } from '../../ports/store-ledger.ts';
 import type { LedgerEntryObject, LedgerFigures } from '../../protocol/ledger.ts';
 
 /** Figures whose sums stay exact beyond 2^53: they are written as integers all the same. */
-export type ExactFigures = Omit<LedgerFigures, 'amount_nano_usd' | 'list_amount_nano_usd'> & {
+export type ExactFigures = Omit<LedgerFigures, 'amount_nano_usd' | 'list_amount_nano_usd' | 'savings_nano_usd'> & {
   amount_nano_usd: bigint;
   list_amount_nano_usd: bigint;
+  savings_nano_usd: bigint;
 };
 
 /** An entry as clients see it: money in integer nano-dollars beside an exact decimal string, null when unpriced. */
@@ -53,30 +55,8 @@ export function toFigures(sums: LedgerSums): ExactFigures {
     list_amount_nano_usd: sums.listAmountNano,
     list_amount_usd: formatUsd(sums.listAmountNano) ?? '0',
     unpriced_entries: sums.unpricedEntries,
+    savings_nano_usd: sums.savingsNano,
+    savings_usd: formatUsd(sums.savingsNano) ?? '0',
+    gpu_microseconds: sums.gpuMicroseconds,
   };
-}
-
-/** The sums of all rows. */
-export function totalOf(rows: readonly LedgerSummaryRow[]): LedgerSums {
-  const total: LedgerSums = {
-    entries: 0,
-    requests: 0,
-    inputTokens: 0,
-    cachedInputTokens: 0,
-    outputTokens: 0,
-    amountNano: 0n,
-    listAmountNano: 0n,
-    unpricedEntries: 0,
-  };
-  for (const row of rows) {
-    total.entries += row.entries;
-    total.requests += row.requests;
-    total.inputTokens += row.inputTokens;
-    total.cachedInputTokens += row.cachedInputTokens;
-    total.outputTokens += row.outputTokens;
-    total.amountNano += row.amountNano;
-    total.listAmountNano += row.listAmountNano;
-    total.unpricedEntries += row.unpricedEntries;
-  }
-  return total;
 }

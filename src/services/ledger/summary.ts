@@ -1,8 +1,9 @@
 import { ApiError, notFound } from '../../core/api-error.ts';
+import { totalOf } from '../../core/ledger-sums.ts';
 import { type Context, type Deps, scopeOf } from '../../ports/deps.ts';
 import type { LedgerFilter } from '../../ports/store-ledger.ts';
 import { LEDGER_GROUPS, type LedgerGroup } from '../../protocol/ledger.ts';
-import { type ExactFigures, toFigures, totalOf } from './present.ts';
+import { type ExactFigures, toFigures } from './present.ts';
 
 /** A row of a summary: the fields it was grouped by, then its figures. */
 export type SummaryRow = Record<string, string | number | null> & ExactFigures;

@@ -1,4 +1,8 @@
 import { integer, primaryKey, sqliteTable, text } from '#drizzle';
+import { sumColumns } from './ledger-sums.ts';
+
+// In the order in which migrations added them.
+const { savingsNano, gpuMicroseconds, ...before } = sumColumns;
 
 /** Sums of the ledger by hour. `first_seq`/`last_seq` bound the rows of ledger_entries that it sums. */
 export const ledgerHourly = sqliteTable(
@@ -14,16 +18,11 @@ export const ledgerHourly = sqliteTable(
     model: text('model').notNull(),
     mode: text('mode').notNull(),
     status: text('status').notNull(),
-    entries: integer('entries').notNull(),
-    requests: integer('requests').notNull(),
-    inputTokens: integer('input_tokens').notNull(),
-    cachedInputTokens: integer('cached_input_tokens').notNull(),
-    outputTokens: integer('output_tokens').notNull(),
-    amountNano: integer('amount_nano').notNull(),
-    listAmountNano: integer('list_amount_nano').notNull(),
-    unpricedEntries: integer('unpriced_entries').notNull(),
+    ...before,
     firstSeq: integer('first_seq').notNull(),
     lastSeq: integer('last_seq').notNull(),
+    savingsNano,
+    gpuMicroseconds,
   },
   (table) => [
     primaryKey({

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { LedgerSums } from '../../../src/core/ledger-sums.ts';
 import type { Store } from '../../../src/ports/store.ts';
-import type { LedgerEntryRow, LedgerFilter, LedgerSummaryRow, LedgerSums } from '../../../src/ports/store-ledger.ts';
+import type { LedgerEntryRow, LedgerFilter, LedgerSummaryRow } from '../../../src/ports/store-ledger.ts';
 import type { LedgerGroup } from '../../../src/protocol/ledger.ts';
 import { batchUsage, claim, emptyCommit, entryRow, NOW, type Subject, segmentRow, startBatch } from './subject.ts';
 
@@ -17,6 +18,8 @@ const zero: LedgerSums = {
   amountNano: 0n,
   listAmountNano: 0n,
   unpricedEntries: 0,
+  savingsNano: 0n,
+  gpuMicroseconds: 0,
 };
 
 /** What the rollups must say of these entries, worked out one by one. */
@@ -31,6 +34,12 @@ function sum(entries: readonly LedgerEntryRow[]): LedgerSums {
       amountNano: sums.amountNano + BigInt(entry.amountNano ?? 0),
       listAmountNano: sums.listAmountNano + BigInt(entry.listAmountNano ?? 0),
       unpricedEntries: sums.unpricedEntries + Number(entry.amountNano === null),
+      savingsNano:
+        sums.savingsNano +
+        (entry.amountNano === null || entry.listAmountNano === null
+          ? 0n
+          : BigInt(entry.listAmountNano) - BigInt(entry.amountNano)),
+      gpuMicroseconds: sums.gpuMicroseconds + (entry.usage?.gpu_microseconds ?? 0),
     }),
     zero,
   );
@@ -38,12 +47,13 @@ function sum(entries: readonly LedgerEntryRow[]): LedgerSums {
 
 const entryChange = fc.record({
   line: fc.integer({ min: 1, max: 6 }),
-  createdAt: fc.integer({ min: HOUR - 7_200, max: HOUR + 7_200 }),
+  createdAt: fc.integer({ min: HOUR - 200_000, max: HOUR + 200_000 }),
   provider: fc.constantFrom('pool', 'openai'),
   keyId: fc.constantFrom('key_1', null),
   status: fc.constantFrom('succeeded', 'failed', 'unknown', 'superseded'),
   final: fc.boolean(),
   inputTokens: fc.nat(1_000),
+  usage: fc.option(fc.record({ gpu_microseconds: fc.nat(10_000_000) })),
   amountNano: fc.option(fc.maxSafeNat()),
   listAmountNano: fc.option(fc.maxSafeNat()),
   tags: fc.constantFrom(null, { team: 'ads' }, { team: 'search', run: '1' }, { run: '2', team: 'search' }),
@@ -139,6 +149,25 @@ export function ledgerSumsContract(subject: Subject): void {
       expect(counts(await summary({ tenantId: 'tenant-c' }))).toEqual([[0]]);
     });
 
+    /** Every grouping of these entries, by hand. */
+    async function expectGroups(entries: readonly LedgerEntryRow[], time: Pick<LedgerFilter, 'from' | 'to'>) {
+      const values: Record<string, (entry: LedgerEntryRow) => string | number | null> = {
+        hour: ({ createdAt }) => createdAt - (createdAt % 3_600),
+        day: ({ createdAt }) => createdAt - (createdAt % 86_400),
+        key: ({ keyId }) => keyId,
+        batch: ({ batchId }) => batchId,
+        tag: ({ tags }) => tags?.run ?? null,
+      };
+      for (const groups of [['key'], ['hour'], ['day', 'key'], ['batch', 'day'], ['tag'], ['tag', 'hour']] as const) {
+        const byHand = Map.groupBy(entries, (entry) => JSON.stringify(groups.map((name) => values[name]?.(entry))));
+        const rows = await summary({ ...tenant, ...time }, [...groups], 'run');
+        const read = rows.map(({ group, ...sums }) => [JSON.stringify(groups.map((name) => group[name])), sums]);
+        expect(Object.fromEntries(read)).toEqual(
+          Object.fromEntries([...byHand].map(([key, same]) => [key, sum(same)])),
+        );
+      }
+    }
+
     it('equal the entries and the batch after any sequence of commits and late answers', async () => {
       const { store } = subject;
       await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
@@ -164,10 +193,18 @@ export function ledgerSumsContract(subject: Subject): void {
           for (const [from, to] of [
             [HOUR, HOUR + 3_600],
             [HOUR - 1, HOUR + 3_601],
+            [DAY, DAY + 86_400],
+            [DAY - 86_401, HOUR + 100_000],
+            [HOUR + 10, HOUR + 20],
+            [DAY - 150_000, undefined],
           ] as const) {
-            const within = entries.filter(({ createdAt }) => createdAt >= from && createdAt < to);
+            const within = entries.filter(({ createdAt }) => createdAt >= from && createdAt < (to ?? Number.MAX_VALUE));
             expect(await summary({ ...tenant, from, to })).toEqual([{ group: {}, ...sum(within) }]);
             expect(await readAll(store, { ...tenant, from, to })).toEqual(within);
+            const tag = { key: 'team', value: 'search' };
+            const tagged = within.filter(({ tags }) => tags?.team === 'search');
+            expect(await summary({ ...tenant, from, to, tag })).toEqual([{ group: {}, ...sum(tagged) }]);
+            await expectGroups(within, { from, to });
           }
         }),
         { numRuns: 12 },

@@ -4,6 +4,8 @@ import { guards } from '../../../src/store/schema/guards.ts';
 import { idempotency } from '../../../src/store/schema/idempotency.ts';
 import { installation } from '../../../src/store/schema/installation.ts';
 import { keys } from '../../../src/store/schema/keys.ts';
+import { ledgerBatches } from '../../../src/store/schema/ledger-batches.ts';
+import { ledgerDaily } from '../../../src/store/schema/ledger-daily.ts';
 import { ledgerEntries } from '../../../src/store/schema/ledger-entries.ts';
 import { ledgerHourly } from '../../../src/store/schema/ledger-hourly.ts';
 import { parts } from '../../../src/store/schema/parts.ts';
@@ -24,6 +26,8 @@ export const TABLES = [
   idempotency,
   installation,
   keys,
+  ledgerBatches,
+  ledgerDaily,
   ledgerEntries,
   ledgerHourly,
   parts,

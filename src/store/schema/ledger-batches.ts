@@ -1,0 +1,40 @@
+import { index, integer, primaryKey, sqliteTable, text } from '#drizzle';
+import { sumColumns } from './ledger-sums.ts';
+
+/** Sums of the ledger by batch and set of tags, a row for each UTC day of it. */
+export const ledgerBatches = sqliteTable(
+  'ledger_batches',
+  {
+    /** Empty for entries of no batch. */
+    batchId: text('batch_id').notNull(),
+    tenantId: text('tenant_id').notNull(),
+    /** Empty for entries without tags. */
+    tagsId: text('tags_id').notNull(),
+    /** Unix seconds of the day's start. */
+    day: integer('day').notNull(),
+    keyId: text('key_id').notNull(),
+    provider: text('provider').notNull(),
+    target: text('target').notNull(),
+    model: text('model').notNull(),
+    mode: text('mode').notNull(),
+    status: text('status').notNull(),
+    ...sumColumns,
+  },
+  (table) => [
+    primaryKey({
+      columns: [
+        table.batchId,
+        table.tenantId,
+        table.tagsId,
+        table.day,
+        table.keyId,
+        table.provider,
+        table.target,
+        table.model,
+        table.mode,
+        table.status,
+      ],
+    }),
+    index('ledger_batches_day').on(table.tenantId, table.day),
+  ],
+);
