@@ -51,13 +51,13 @@ const DAILY = rollup('ledger_daily', ['tenant_id', 'day', ...SERIES], false, ({ 
 
 const BATCHES = rollup(
   'ledger_batches',
-  ['batch_id', 'tenant_id', 'tags_id', 'day', ...SERIES],
+  ['batch_id', 'tenant_id', 'tags_id', 'hour', ...SERIES],
   false,
   ({ entry, tagsId }) => [
     entry.batchId ?? '',
     entry.tenantId,
     tagsId ?? '',
-    startOf(entry.createdAt, DAY_SECONDS),
+    startOf(entry.createdAt, HOUR_SECONDS),
     ...seriesOf(entry),
   ],
 );

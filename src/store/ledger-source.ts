@@ -62,13 +62,9 @@ const DAILY: Source = {
 
 const BATCHES: Source = {
   table: 'ledger_batches',
-  unit: DAY_SECONDS,
-  time: 'day',
-  groups: {
-    ...DAILY.groups,
-    batch: `nullif(batch_id, '')`,
-    tag: `nullif(tags_id, '')`,
-  },
+  unit: HOUR_SECONDS,
+  time: 'hour',
+  groups: { ...HOURLY.groups, batch: `nullif(batch_id, '')`, tag: `nullif(tags_id, '')` },
   sums: ROLLED_SUMS,
 };
 
@@ -85,12 +81,8 @@ export interface Piece {
  */
 export function piecesOf(filter: LedgerFilter, groups: readonly LedgerGroup[]): Piece[] {
   const isOfBatches = filter.batchId !== undefined || filter.tag !== undefined;
-  const sources = [DAILY, HOURLY, BATCHES].filter(
-    (source) => (source === BATCHES || !isOfBatches) && groups.every((group) => group in source.groups),
-  );
-  const rolled =
-    sources.includes(DAILY) || sources.includes(HOURLY) ? sources.filter((each) => each !== BATCHES) : sources;
-  return divide(filter.from, filter.to, rolled);
+  const plain = isOfBatches ? [] : [DAILY, HOURLY].filter((source) => groups.every((group) => group in source.groups));
+  return divide(filter.from, filter.to, plain.length > 0 ? plain : [BATCHES]);
 }
 
 function divide(from: number | undefined, to: number | undefined, sources: readonly Source[]): Piece[] {

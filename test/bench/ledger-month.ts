@@ -95,7 +95,7 @@ const ROLLUPS = [
     from ledger_entries where seq > ? group by 1, 2, 3, 4, 5, 6`,
   rollup('ledger_hourly', ['tenant_id', 'hour'], `'default', hour`, [', first_seq, last_seq', ', first_seq, last_seq']),
   rollup('ledger_daily', ['tenant_id', 'day'], `'default', hour - hour % 86400`, ['', '']),
-  rollup('ledger_batches', ['batch_id', 'tenant_id', 'tags_id', 'day'], `?, 'default', tags_id, hour - hour % 86400`, ['', '']),
+  rollup('ledger_batches', ['batch_id', 'tenant_id', 'tags_id', 'hour'], `?, 'default', tags_id, hour`, ['', '']),
 ];
 
 function rollup(table: string, keys: string[], values: string, [columns, more]: [string, string]): string {
@@ -109,9 +109,13 @@ function rollup(table: string, keys: string[], values: string, [columns, more]: 
 /** Writes the month into a migrated, empty database, and says what it must come to. */
 export async function writeMonth(url: string, batches: number): Promise<Month> {
   const client = createClient({ url, concurrency: 1 });
-  const indices = await client.execute(`select name, sql from sqlite_master where type = 'index' and tbl_name = 'ledger_entries'`);
+  const indices = await client.execute(
+    `select name, sql from sqlite_master where type = 'index' and tbl_name = 'ledger_entries'`,
+  );
   await client.execute('pragma synchronous = off');
-  await client.execute(`create temp table fresh (hour, tags_id, key_id, provider, target, status, ${ALL_SUMS}, first_seq, last_seq)`);
+  await client.execute(
+    `create temp table fresh (hour, tags_id, key_id, provider, target, status, ${ALL_SUMS}, first_seq, last_seq)`,
+  );
   for (const { name } of indices.rows) await client.execute(`drop index ${String(name)}`);
   const teams = ['search', 'ads', 'maps'];
   for (const team of teams) {
@@ -128,7 +132,15 @@ export async function writeMonth(url: string, batches: number): Promise<Month> {
     const start = at - (at % 3_600);
     const price = PRICES.filter((each) => each.provider === provider && each.from <= start).at(-1);
     const id = `batch_${String(index).padStart(6, '0')}`;
-    const args = [start, `key_${index % 7}`, id, price?.input ?? 0, price?.output ?? 0, provider, `tags-${teams[index % 3]}`];
+    const args = [
+      start,
+      `key_${index % 7}`,
+      id,
+      price?.input ?? 0,
+      price?.output ?? 0,
+      provider,
+      `tags-${teams[index % 3]}`,
+    ];
     await client.execute({ sql: INSERT, args: args.map((each) => (typeof each === 'number' ? BigInt(each) : each)) });
     await addRollups(client, id, index * BATCH_LINES);
     await client.execute({ sql: BATCH, args: [id, start, start, start + DAY, BATCH_LINES, BATCH_LINES] });

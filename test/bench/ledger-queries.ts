@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { LedgerFigures } from '../../src/protocol/ledger.ts';
-import { openHarness } from '../http/harness.ts';
 import { openStore } from '../../src/store/open-node.ts';
+import { openHarness } from '../http/harness.ts';
 import { figure, report } from './goals.ts';
 import { BATCH_LINES, DAY, MONTH_START, writeMonth } from './ledger-month.ts';
 import { median } from './table.ts';
@@ -44,7 +44,11 @@ try {
   const odd = middle + 1_234;
   const batch = `batch_${String(Math.floor(batches / 2)).padStart(6, '0')}`;
   const cases: [what: string, limit: number, path: string][] = [
-    ['overview: a month by day and provider', 10, `from=${MONTH_START}&to=${MONTH_START + 30 * DAY}&group_by=day,provider`],
+    [
+      'overview: a month by day and provider',
+      10,
+      `from=${MONTH_START}&to=${MONTH_START + 30 * DAY}&group_by=day,provider`,
+    ],
     ['overview: all by provider and model', 10, 'group_by=provider,model'],
     ['overview: all by tag', 10, 'group_by=tag:team'],
     ['a day by hour and model', 60, `from=${middle}&to=${middle + DAY}&group_by=hour,model`],

@@ -51,7 +51,7 @@ export const ledgerRollups: Migration = {
       batch_id text not null,
       tenant_id text not null,
       tags_id text not null,
-      day integer not null,
+      hour integer not null,
       key_id text not null,
       provider text not null,
       target text not null,
@@ -59,12 +59,12 @@ export const ledgerRollups: Migration = {
       mode text not null,
       status text not null,
       ${SUM_COLUMNS},
-      primary key (batch_id, tenant_id, tags_id, day, key_id, provider, target, model, mode, status)
+      primary key (batch_id, tenant_id, tags_id, hour, key_id, provider, target, model, mode, status)
     )`,
     'create index tag_sets_tenant on tag_sets (tenant_id)',
-    'create index ledger_batches_day on ledger_batches (tenant_id, day)',
-    `insert into ledger_batches (batch_id, tenant_id, tags_id, day, key_id, provider, target, model, mode, status, ${SUMS}, unpriced_entries, savings_nano, gpu_microseconds)
-      select coalesce(batch_id, ''), tenant_id, coalesce(tags_id, ''), created_at - created_at % 86400, coalesce(key_id, ''),
+    'create index ledger_batches_hour on ledger_batches (tenant_id, hour)',
+    `insert into ledger_batches (batch_id, tenant_id, tags_id, hour, key_id, provider, target, model, mode, status, ${SUMS}, unpriced_entries, savings_nano, gpu_microseconds)
+      select coalesce(batch_id, ''), tenant_id, coalesce(tags_id, ''), created_at - created_at % 3600, coalesce(key_id, ''),
         provider, target, model, mode, status, count(*), sum(final), sum(input_tokens), sum(cached_input_tokens),
         sum(output_tokens), coalesce(sum(amount_nano), 0), coalesce(sum(list_amount_nano), 0),
         count(*) - count(amount_nano), coalesce(sum(list_amount_nano - amount_nano), 0),

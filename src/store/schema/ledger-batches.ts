@@ -1,7 +1,7 @@
 import { index, integer, primaryKey, sqliteTable, text } from '#drizzle';
 import { sumColumns } from './ledger-sums.ts';
 
-/** Sums of the ledger by batch and set of tags, a row for each UTC day of it. */
+/** Sums of the ledger by batch and set of tags, a row for each hour of it. */
 export const ledgerBatches = sqliteTable(
   'ledger_batches',
   {
@@ -10,8 +10,8 @@ export const ledgerBatches = sqliteTable(
     tenantId: text('tenant_id').notNull(),
     /** Empty for entries without tags. */
     tagsId: text('tags_id').notNull(),
-    /** Unix seconds of the day's start. */
-    day: integer('day').notNull(),
+    /** Unix seconds of the hour's start. */
+    hour: integer('hour').notNull(),
     keyId: text('key_id').notNull(),
     provider: text('provider').notNull(),
     target: text('target').notNull(),
@@ -26,7 +26,7 @@ export const ledgerBatches = sqliteTable(
         table.batchId,
         table.tenantId,
         table.tagsId,
-        table.day,
+        table.hour,
         table.keyId,
         table.provider,
         table.target,
@@ -35,6 +35,6 @@ export const ledgerBatches = sqliteTable(
         table.status,
       ],
     }),
-    index('ledger_batches_day').on(table.tenantId, table.day),
+    index('ledger_batches_hour').on(table.tenantId, table.hour),
   ],
 );
