@@ -62,8 +62,38 @@ export interface ImmediateApi {
   readonly members: readonly string[];
   /** One call. Never throws: trouble comes back as a failed Result. */
   execute(request: NativeRequest, call: Call): Promise<Result>;
+  /**
+   * One call whose answer comes in pieces. Never throws: trouble before the first piece is a failed Result; after it,
+   * `pieces` rejects with ProviderError. Absent where answers come whole only. `options` are the client's own
+   * `stream_options`.
+   */
+  stream?(request: NativeRequest, options: Readonly<Record<string, unknown>>, call: Call): Promise<AnswerStream | Failed>;
   /** True when a member answers its health check. */
   healthy?(call: Call): Promise<boolean>;
+}
+
+/** An answer in OpenAI's shape, piece by piece. `pieces` ends when the answer is whole, and is to be read once. */
+export interface AnswerStream {
+  ok: true;
+  status: number;
+  requestId: string | null;
+  pieces: AsyncIterable<StreamPiece>;
+}
+
+/** One server-sent event, and what it says beside its text. */
+export interface StreamPiece {
+  /** The event's name (Responses API); null where events have none. */
+  event: string | null;
+  /** One line of JSON. */
+  data: string;
+  /** True when it carries a part of the answer's content. */
+  content: boolean;
+  /** True for the extra chunk that carries the usage and nothing else. */
+  usageOnly: boolean;
+  usage: Usage | null;
+  rawUsage: object | null;
+  servedModel: string | null;
+  finishReason: string | null;
 }
 
 export interface Call {

@@ -9,6 +9,7 @@ import type { AzureSettings } from './config.ts';
 import { forBatch } from './convert.ts';
 import type { Deployments } from './deployments.ts';
 import { readers } from './results.ts';
+import { createStream } from '../shared/openai-stream.ts';
 
 export interface AzureClient {
   immediate: ImmediateApi;
@@ -26,7 +27,11 @@ export function createAzureClient(provider: string, settings: AzureSettings, dep
   const endpoint = settings.endpoint.replace(/\/+$/, '').replace(/\/openai(\/v1)?$/, '');
   const { api_version: version } = settings;
   const urlOf = version === undefined ? currentUrls(endpoint) : datedUrls(endpoint, version);
-  const immediate = { members: [settings.endpoint], execute: createExecute(access, urlOf, readers) };
+  const immediate = {
+    members: [settings.endpoint],
+    execute: createExecute(access, urlOf, readers),
+    stream: createStream(access, urlOf, readers),
+  };
   const wantsBatch = settings.batch ?? settings.batch_deployments !== undefined;
   if (wantsBatch === false) return { immediate };
   return { immediate, batch: createAzureBatch(access, endpoint, settings, deployments) };

@@ -7,6 +7,7 @@ import { endpointUrl, endpointUrls, modelsUrl, versionedBase } from '../shared/o
 import type { CompatibleSettings } from './config.ts';
 import type { Preset } from './presets.ts';
 import { readers } from './results.ts';
+import { createStream } from '../shared/openai-stream.ts';
 
 export interface CompatibleClient {
   immediate: ImmediateApi;
@@ -31,7 +32,11 @@ export function createCompatibleClient(
   const batch = createBatch(access, settings, preset);
   return {
     ...(batch !== null && { batch }),
-    immediate: { members: [baseUrl], execute: createExecute(access, urlOf, readers) },
+    immediate: {
+      members: [baseUrl],
+      execute: createExecute(access, urlOf, readers),
+      stream: createStream(access, urlOf, readers),
+    },
     listModels: (call) => listModels(modelsUrl(baseUrl), access, call),
   };
 }

@@ -6,6 +6,7 @@ import { bearerHeaders, createExecute, listModels, type OpenAIAccess, type UrlOf
 import { endpointUrl, endpointUrls, modelsUrl, versionedBase } from '../shared/openai-endpoints.ts';
 import type { OpenAISettings } from './config.ts';
 import { readers } from './results.ts';
+import { createStream } from '../shared/openai-stream.ts';
 
 export interface OpenAIClient {
   immediate: ImmediateApi;
@@ -29,7 +30,11 @@ export function createOpenAIClient(provider: string, settings: OpenAISettings): 
   const urlOf: UrlOf = (_member, endpoint) => urls?.get(endpoint) ?? endpointUrl(baseUrl, endpoint);
   const batchAccess = { ...access, baseUrl: versionedBase(baseUrl), dialect: openaiDialect, readers };
   return {
-    immediate: { members: [baseUrl], execute: createExecute(access, urlOf, readers) },
+    immediate: {
+      members: [baseUrl],
+      execute: createExecute(access, urlOf, readers),
+      stream: createStream(access, urlOf, readers),
+    },
     ...(settings.batch !== false && {
       batch: createOpenAIBatch(batchAccess, toBatchLimits(settings.batch, openaiDialect.limits)),
     }),

@@ -2,6 +2,7 @@ import { refusal } from '../../src/core/failure.ts';
 import { type Call, type ImmediateApi, ProviderError, type Result } from '../contract.ts';
 import { bearerHeaders, createExecute, listModels, type OpenAIAccess, probe } from '../shared/openai-client.ts';
 import { endpointUrl, healthUrl, modelsUrl } from '../shared/openai-endpoints.ts';
+import { createStream } from '../shared/openai-stream.ts';
 import type { SandboxSettings } from './config.ts';
 import { readers } from './results.ts';
 import type { SimulatedServer } from './servers/openai-compatible.ts';
@@ -21,7 +22,8 @@ export function createSandboxClient(provider: string, settings: SandboxSettings)
     secrets: apiKey === undefined ? [] : [apiKey],
   };
   const server = new LazyServer(settings.server);
-  const execute = createExecute(access, (member, endpoint) => endpointUrl(member, endpoint), readers);
+  const execute = createExecute(access, endpointUrl, readers);
+  const stream = createStream(access, endpointUrl, readers);
   return {
     immediate: {
       // The address is known once the server runs; until then the name stands for it.
@@ -29,6 +31,10 @@ export function createSandboxClient(provider: string, settings: SandboxSettings)
       async execute(request, call): Promise<Result> {
         const member = await server.address();
         return member === null ? notRunning(provider) : execute(request, { ...call, member });
+      },
+      async stream(request, options, call) {
+        const member = await server.address();
+        return member === null ? notRunning(provider) : stream(request, options, { ...call, member });
       },
       async healthy(call) {
         const member = await server.address();

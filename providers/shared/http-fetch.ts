@@ -1,4 +1,10 @@
-import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+import {
+  type HttpClient,
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpStream,
+} from '../../src/ports/http-client.ts';
 
 /** The HttpClient for runtimes that have `fetch` only (Cloudflare Workers). The platform owns the connections. */
 export function createFetchHttpClient(): HttpClient {
@@ -19,6 +25,7 @@ export function createFetchHttpClient(): HttpClient {
         clearTimeout(timer);
       }
     },
+    stream: (request) => openStream(request, closing.signal),
     async close() {
       closing.abort();
     },
@@ -30,7 +37,16 @@ function isAborted(signal: AbortSignal): boolean {
 }
 
 async function exchange(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
-  const response = await fetch(request.url, {
+  const response = await send(request, signal);
+  return {
+    status: response.status,
+    headers: headersOf(response),
+    body: await readBody(response, request.maxResponseBytes),
+  };
+}
+
+function send(request: HttpRequest, signal: AbortSignal): Promise<Response> {
+  return fetch(request.url, {
     method: request.method,
     headers: request.headers,
     // The types of the two runtimes disagree on byte arrays; the values do not.
@@ -38,11 +54,79 @@ async function exchange(request: HttpRequest, signal: AbortSignal): Promise<Http
     redirect: 'manual',
     signal,
   });
+}
+
+function headersOf(response: Response): Record<string, string> {
   const headers: Record<string, string> = {};
   response.headers.forEach((value, name) => {
     headers[name] = value;
   });
-  return { status: response.status, headers, body: await readBody(response, request.maxResponseBytes) };
+  return headers;
+}
+
+/** Bounds the wait for the head, and then for each piece. */
+class Patience {
+  readonly #timeoutMs: number;
+  readonly #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.renew();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  renew(): void {
+    this.end();
+    this.#timer = setTimeout(() => this.#controller.abort(), this.#timeoutMs);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+async function openStream(request: HttpRequest, closing: AbortSignal): Promise<HttpStream> {
+  const patience = new Patience(request.timeoutMs);
+  const signals = [patience.signal, closing, ...(request.signal === undefined ? [] : [request.signal])];
+  const explain = (error: unknown) => toFailure(error, patience.signal.aborted, signals.some(isAborted));
+  try {
+    const response = await send(request, AbortSignal.any(signals));
+    return {
+      status: response.status,
+      headers: headersOf(response),
+      body: pieces(response, request, patience, explain),
+    };
+  } catch (error) {
+    patience.end();
+    throw explain(error);
+  }
+}
+
+async function* pieces(
+  response: Response,
+  { maxResponseBytes }: HttpRequest,
+  patience: Patience,
+  explain: (error: unknown) => HttpFailure,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const piece of response.body ?? []) {
+      patience.renew();
+      bytes += piece.length;
+      if (bytes > maxResponseBytes) {
+        throw new HttpFailure('too_large', true, `the answer is larger than ${maxResponseBytes} bytes`);
+      }
+      yield piece;
+    }
+  } catch (error) {
+    throw explain(error);
+  } finally {
+    patience.end();
+  }
 }
 
 async function readBody(response: Response, maxBytes: number): Promise<Uint8Array> {

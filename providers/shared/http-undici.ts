@@ -1,7 +1,14 @@
-import { type HttpClient, HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+import {
+  type HttpClient,
+  HttpFailure,
+  type HttpRequest,
+  type HttpResponse,
+  type HttpStream,
+} from '../../src/ports/http-client.ts';
 import { Deadlines } from './deadlines.ts';
 import { Connections } from './http-connections.ts';
 import { Exchange } from './http-exchange.ts';
+import { StreamConnections } from './http-stream.ts';
 
 export interface UndiciHttpClientOptions {
   /** Connections to one origin; requests beyond them wait. */
@@ -28,6 +35,7 @@ class UndiciHttpClient implements HttpClient {
   readonly #deadlines = new Deadlines<Exchange>();
   readonly #inFlight = new Map<Exchange, Connections>();
   readonly #exchangesBySignal = new WeakMap<AbortSignal, Set<Exchange>>();
+  readonly #streams = new StreamConnections();
   #isClosed = false;
 
   constructor(maxConnections: number) {
@@ -47,8 +55,14 @@ class UndiciHttpClient implements HttpClient {
     });
   }
 
+  stream(request: HttpRequest): Promise<HttpStream> {
+    if (this.#isClosed) return Promise.reject(new HttpFailure('aborted', false, 'the HTTP client is closed'));
+    return this.#streams.open(request);
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#streams.close();
     for (const exchange of this.#inFlight.keys()) exchange.abort();
     this.#deadlines.stop();
     await Promise.all([...this.#connections.values()].map((connections) => connections.close()));

@@ -10,6 +10,7 @@ import {
 import { endpointUrl, endpointUrls, healthUrl, modelsUrl } from '../shared/openai-endpoints.ts';
 import type { VllmSettings } from './config.ts';
 import { readers } from './results.ts';
+import { createStream } from '../shared/openai-stream.ts';
 
 export interface VllmClient {
   immediate: ImmediateApi & { healthy(call: Call): Promise<boolean> };
@@ -30,6 +31,7 @@ export function createVllmClient(provider: string, settings: VllmSettings): Vllm
     immediate: {
       members,
       execute: createExecute(access, urlOf, readers),
+      stream: createStream(access, urlOf, readers),
       healthy: (call) => isHealthy(access, call),
     },
     listModels: (call) => listModels(modelsUrl(call.member), access, call),

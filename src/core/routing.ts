@@ -22,6 +22,8 @@ export interface RoutedLine {
   bytes: number;
   /** Needed when `needsBody` says so. */
   body?: Record<string, unknown> | undefined;
+  /** Of a single call, which has metadata of its own in place of a batch's. */
+  metadata?: Metadata | null | undefined;
 }
 
 export interface LaneAssigner {
@@ -99,7 +101,7 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
     },
     assign(line) {
       const { step, lanes: known } = compile(line.model, line.endpoint);
-      const walk = startWalk(line, metadata, pickers, lanes.length < TURNS_LANES_MAX);
+      const walk = startWalk(line, line.metadata ?? metadata, pickers, lanes.length < TURNS_LANES_MAX);
       visit(step, 'any', true, walk);
       let number = known.get(walk.trail);
       if (number === undefined) {

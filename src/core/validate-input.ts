@@ -49,6 +49,25 @@ export function checkLine(bytes: Uint8Array, line: number): CheckedLine {
   return { head: { customId: value.custom_id as string, model, endpoint } };
 }
 
+/** What is wrong with the body of a single call, streaming aside; null when it may go on. */
+export function checkCallBody(
+  body: JsonObject,
+  endpoint: Endpoint,
+): { code: string; param: string | null; message: string } | null {
+  const value = findBadValue(body);
+  if (value !== null) {
+    return { code: 'invalid_body', param: value.path, message: value.message.replace('This line', 'The body') };
+  }
+  if (body.background === true) {
+    const message = 'Background responses are not supported. Leave background out, or send the request in a batch.';
+    return { code: 'invalid_request', param: 'background', message };
+  }
+  const finding = checkBody(body, endpoint);
+  if (finding === null) return null;
+  const [code, param, message] = finding;
+  return { code, param: param.replace(/^body\./, ''), message: message.replaceAll('body.', '') };
+}
+
 /** Reads a line that `checkLine` accepted. Throws on one that it would refuse. */
 export function parseRequestLine(bytes: Uint8Array): RequestLine {
   const value = JSON.parse(textOf(bytes)) as { custom_id: string; url: string; body: JsonObject };

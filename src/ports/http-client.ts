@@ -5,6 +5,11 @@ export interface HttpClient {
    * Throws HttpFailure when there is no complete answer.
    */
   request(request: HttpRequest): Promise<HttpResponse>;
+  /**
+   * Sends one request and hands the answer on as it comes. `timeoutMs` bounds the wait for its head and for each piece
+   * after it. Throws HttpFailure, as does reading the body when the answer breaks off.
+   */
+  stream(request: HttpRequest): Promise<HttpStream>;
   close(): Promise<void>;
 }
 
@@ -25,6 +30,14 @@ export interface HttpResponse {
   /** Lower-case names. */
   headers: Record<string, string>;
   body: Uint8Array;
+}
+
+export interface HttpStream {
+  status: number;
+  /** Lower-case names. */
+  headers: Record<string, string>;
+  /** To be read once; leaving the loop early ends the exchange. */
+  body: AsyncIterable<Uint8Array>;
 }
 
 export type HttpFailureKind = 'connect' | 'reset' | 'timeout' | 'aborted' | 'too_large';

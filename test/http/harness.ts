@@ -52,6 +52,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
     files: openMemoryFiles(() => time.nowMs),
     http: {
       request: () => Promise.reject(new Error('no provider is called here')),
+      stream: () => Promise.reject(new Error('no provider is called here')),
       close: () => Promise.resolve(),
     },
     clock: {

@@ -38,19 +38,39 @@ export function boundHttp(http: HttpClient, calls: CallBudget, atOnce: number): 
     if (next) next();
     else free += 1;
   };
+  const enter = async (): Promise<void> => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((admit) => waiting.push(admit));
+    if (!calls.spent.aborted) {
+      calls.count();
+      return;
+    }
+    // A line that waited here while the rest of the budget went: its lease goes back unsent.
+    leave();
+    throw new HttpFailure('aborted', false, 'this invocation may make no more calls');
+  };
   return {
     async request(request) {
-      if (free > 0) free -= 1;
-      else await new Promise<void>((enter) => waiting.push(enter));
-      try {
-        // A line that waited here while the rest of the budget went: its lease goes back unsent.
-        if (calls.spent.aborted) throw new HttpFailure('aborted', false, 'this invocation may make no more calls');
-        calls.count();
-        return await http.request(request);
-      } finally {
+      await enter();
+      return await http.request(request).finally(leave);
+    },
+    async stream(request) {
+      await enter();
+      const answer = await http.stream(request).catch((error: unknown) => {
         leave();
-      }
+        throw error;
+      });
+      return { ...answer, body: whole(answer.body, leave) };
     },
     close: () => http.close(),
   };
+}
+
+/** Tells when a body is over, or given up. */
+async function* whole(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } finally {
+    over();
+  }
 }

@@ -1,0 +1,57 @@
+import { Agent } from 'undici';
+import { HttpFailure, type HttpRequest, type HttpStream } from '../../src/ports/http-client.ts';
+import { toFailure } from './http-fetch.ts';
+
+const connectTimeoutMs = 10_000;
+const timeoutCodes = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
+
+/** Answers that are read piece by piece, over connections of their own: a stream holds one for as long as it lasts. */
+export class StreamConnections {
+  readonly #agent = new Agent({ allowH2: false, connect: { timeout: connectTimeoutMs } });
+
+  /** As HttpClient.stream. */
+  async open(request: HttpRequest): Promise<HttpStream> {
+    if (request.signal?.aborted) throw new HttpFailure('aborted', false, 'the call was aborted');
+    const { origin, pathname, search } = new URL(request.url);
+    try {
+      const { statusCode, headers, body } = await this.#agent.request({
+        origin,
+        path: pathname + search,
+        method: request.method,
+        headers: request.headers,
+        body: request.body ?? null,
+        headersTimeout: request.timeoutMs,
+        bodyTimeout: request.timeoutMs,
+        ...(request.signal && { signal: request.signal }),
+      });
+      const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value ?? '')]));
+      return { status: statusCode, headers: flat, body: pieces(body, request) };
+    } catch (error) {
+      throw failureOf(error, request);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+async function* pieces(body: AsyncIterable<Uint8Array>, request: HttpRequest): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  try {
+    for await (const piece of body) {
+      bytes += piece.length;
+      if (bytes > request.maxResponseBytes) {
+        throw new HttpFailure('too_large', true, `the answer is larger than ${request.maxResponseBytes} bytes`);
+      }
+      yield piece;
+    }
+  } catch (error) {
+    throw failureOf(error, request);
+  }
+}
+
+function failureOf(error: unknown, request: HttpRequest): HttpFailure {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return toFailure(error, timeoutCodes.has(code), request.signal?.aborted === true);
+}

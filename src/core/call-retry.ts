@@ -1,0 +1,28 @@
+import type { Failure } from './failure.ts';
+import type { Candidate } from './lane.ts';
+import { type LineProgress, type NextStep, nextStep } from './retry.ts';
+
+/** Waits between the tries of one call, in all: longer waits are the client's to decide about. */
+export const CALL_WAIT_MAX_MS = 60_000;
+
+/**
+ * The next step of a synchronous call. As for a batch's line, except that somebody waits: there is no second round
+ * over the candidates, and no waiting beyond CALL_WAIT_MAX_MS. `waitedMs` is what the call has waited so far.
+ */
+export function nextCallStep(
+  candidates: readonly Candidate[],
+  progress: LineProgress,
+  failure: Failure,
+  unit: number,
+  waitedMs: number,
+): NextStep {
+  const step = nextStep(candidates, progress, failure, unit);
+  if (step.do === 'fail') return step;
+  const again = step.progress.candidate === progress.candidate && step.progress.tries > progress.tries;
+  const onward = step.progress.candidate > progress.candidate;
+  if (!again && !onward) return { do: 'fail' };
+  if (waitedMs + step.delayMs <= CALL_WAIT_MAX_MS) return step;
+  // Too long a wait for this target: the next one may have room now.
+  const patient = nextStep(candidates, { ...progress, tries: Number.MAX_SAFE_INTEGER - 1 }, failure, unit);
+  return patient.do === 'retry' && patient.progress.candidate > progress.candidate ? patient : { do: 'fail' };
+}

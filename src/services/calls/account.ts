@@ -1,0 +1,98 @@
+import type { Provider, Result } from '../../../providers/contract.ts';
+import type { Candidate } from '../../core/lane.ts';
+import type { Usage } from '../../core/usage.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Actor, Deps } from '../../ports/deps.ts';
+import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { priceAttempt } from '../ledger/price-attempt.ts';
+import type { EntryWriter } from './entry-writer.ts';
+import type { Call } from './read-call.ts';
+
+/** How one attempt ended. */
+export interface EndedAttempt {
+  candidate: Candidate;
+  provider: Provider;
+  /** null when nobody knows how it ended. */
+  result: Result | null;
+  latencyMs: number;
+  gpuMicroseconds: number | null;
+  /** It decided the call. */
+  final: boolean;
+}
+
+/** What was delivered of an answer that broke off. */
+export interface BrokenOff {
+  /** As reported before the end, else estimated from what passed. */
+  usage: Usage;
+  rawUsage: object | null;
+  servedModel: string | null;
+  errorCode: string;
+}
+
+/** The ledger's view of one call: an entry for each attempt that reached a provider. */
+export class CallAccount {
+  attempts = 0;
+  private readonly deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>;
+  private readonly actor: Actor;
+  private readonly call: Call;
+  private readonly writer: EntryWriter;
+  private knownNano = 0;
+  private unpriced = false;
+
+  constructor(
+    deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>,
+    actor: Actor,
+    call: Call,
+    writer: EntryWriter,
+  ) {
+    this.deps = deps;
+    this.actor = actor;
+    this.call = call;
+    this.writer = writer;
+  }
+
+  /** What all attempts came to, in nano-USD; null while some amount is unknown. */
+  get costNano(): number | null {
+    return this.unpriced ? null : this.knownNano;
+  }
+
+  /** Enters an attempt that reached its provider. Resolves when it is durable. */
+  enter(attempt: EndedAttempt): Promise<void> {
+    return this.write(this.price(attempt));
+  }
+
+  /**
+   * Enters an answer that broke off after a part of it was delivered. It was billed, for as much as was generated:
+   * how the provider counts that is not known, so the amount is marked `estimated`.
+   */
+  enterBrokenOff(attempt: Omit<EndedAttempt, 'result' | 'final'>, broken: BrokenOff): Promise<void> {
+    const { usage, rawUsage, servedModel } = broken;
+    const delivered = { ok: true, status: 200, requestId: null, body: '', finishReason: null, warnings: [] } as const;
+    const result: Result = { ...delivered, warnings: [], usage, rawUsage, servedModel };
+    const entry = this.price({ ...attempt, result, final: true });
+    return this.write({ ...entry, status: 'unknown', errorCode: broken.errorCode, estimated: true });
+  }
+
+  private price(attempt: EndedAttempt): LedgerEntryRow {
+    this.attempts += 1;
+    return priceAttempt(this.deps, {
+      ...attempt,
+      tenantId: this.actor.tenantId,
+      keyId: this.actor.keyId,
+      batchId: null,
+      customId: this.call.request.customId,
+      line: null,
+      attempt: this.attempts,
+      mode: 'sync',
+      tags: this.call.metadata,
+      at: unixSeconds(this.deps.clock),
+      latencyMs: Math.round(attempt.latencyMs),
+    });
+  }
+
+  private write(entry: LedgerEntryRow): Promise<void> {
+    if (entry.amountNano === null) this.unpriced = true;
+    else this.knownNano += entry.amountNano;
+    return this.writer.add([entry]);
+  }
+}

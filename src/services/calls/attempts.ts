@@ -1,0 +1,157 @@
+import type { Failed, NativeRequest, Provider, Call as ProviderCall } from '../../../providers/contract.ts';
+import { nextCallStep } from '../../core/call-retry.ts';
+import { type Failure, refusal } from '../../core/failure.ts';
+import type { Candidate } from '../../core/lane.ts';
+import { applyParams } from '../../core/params.ts';
+import type { LineProgress } from '../../core/retry.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { Gate, Permit } from '../../ports/gates.ts';
+import type { CallAccount } from './account.ts';
+import type { Call } from './read-call.ts';
+
+/** How long a call waits for room at a target while there is another one it could go to. */
+const ROOM_WAIT_MS = 2_000;
+/** And at the last of them. */
+const LAST_WAIT_MS = 60_000;
+
+/** A call on its way through its candidates. */
+export interface CallInHand {
+  call: Call;
+  candidates: readonly Candidate[];
+  account: CallAccount;
+  signal: AbortSignal;
+}
+
+/** A call that a provider has begun to answer. The permit is still held. */
+export interface Begun<Answer> {
+  answer: Answer;
+  candidate: Candidate;
+  provider: Provider;
+  trip: Trip;
+  warnings: readonly string[];
+}
+
+/** No candidate answered. */
+export class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+  readonly failure: Failure;
+  /** The last provider's own error in OpenAI's envelope. */
+  readonly body: string | null;
+  readonly candidate: Candidate;
+
+  constructor(failure: Failure, body: string | null, candidate: Candidate) {
+    super(failure.message);
+    this.failure = failure;
+    this.body = body;
+    this.candidate = candidate;
+  }
+}
+
+export type Send<Answer> = (provider: Provider, request: NativeRequest, call: ProviderCall) => Promise<Answer | Failed>;
+
+/** One call's time at a provider, from its admission to its end. */
+export class Trip {
+  private readonly deps: Pick<Deps, 'clock'>;
+  private readonly gate: Gate;
+  private readonly permit: Permit;
+  private readonly gpu: ReturnType<Gate['gpu']['start']> | null;
+  private readonly startedAt: number;
+
+  constructor(deps: Pick<Deps, 'clock' | 'ownPrices'>, gate: Gate, permit: Permit) {
+    this.deps = deps;
+    this.gate = gate;
+    this.permit = permit;
+    this.startedAt = deps.clock.micros();
+    const pricedByTime = deps.ownPrices.get(gate.provider.name)?.any?.standard.gpu_second !== undefined;
+    this.gpu = pricedByTime ? gate.gpu.start(Math.round(this.startedAt)) : null;
+  }
+
+  /** Gives the permit back. `usedTokens`: null when it is not known what the call used. */
+  end(failure: Failure | null, usedTokens: number | null): { latencyMs: number; gpuMicroseconds: number | null } {
+    const now = this.deps.clock.micros();
+    const gpuMicroseconds = this.gpu === null ? null : this.gate.gpu.end(this.gpu, Math.round(now));
+    this.permit.settle(failure, usedTokens);
+    return { latencyMs: (now - this.startedAt) / 1000, gpuMicroseconds };
+  }
+}
+
+/** Tries the candidates, each with its retries, until one begins to answer. Throws CallFailed when none does. */
+export async function tryCandidates<Answer extends { ok: true }>(
+  deps: Deps,
+  hand: CallInHand,
+  send: Send<Answer>,
+): Promise<Begun<Answer>> {
+  let progress: LineProgress = { candidate: 0, tries: 0, pressure: 0 };
+  let waitedMs = 0;
+  for (;;) {
+    const candidate = hand.candidates[progress.candidate];
+    if (candidate === undefined) throw new Error('a call has no candidate');
+    const attempt = await tryOnce(deps, hand, candidate, progress.candidate === hand.candidates.length - 1, send);
+    if (attempt.ok) return attempt.begun;
+    const { failure, failed, ended } = attempt;
+    const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs);
+    const final = step.do === 'fail' || hand.signal.aborted;
+    if (ended !== null) {
+      const written = hand.account.enter({ ...ended, result: failed, final });
+      if (final) await written;
+    }
+    if (final || step.do === 'fail') throw new CallFailed(failure, failed?.body ?? null, candidate);
+    if (step.delayMs > 0) await deps.clock.sleep(step.delayMs, hand.signal);
+    waitedMs += step.delayMs;
+    progress = step.progress;
+  }
+}
+
+type Attempt<Answer> =
+  | { ok: true; begun: Begun<Answer> }
+  | {
+      ok: false;
+      failure: Failure;
+      /** null when nothing was sent. */
+      failed: Failed | null;
+      /** Set when the request may have reached the provider: then it has an entry in the ledger. */
+      ended: { candidate: Candidate; provider: Provider; latencyMs: number; gpuMicroseconds: number | null } | null;
+    };
+
+async function tryOnce<Answer extends { ok: true }>(
+  deps: Deps,
+  { call, signal }: CallInHand,
+  candidate: Candidate,
+  last: boolean,
+  send: Send<Answer>,
+): Promise<Attempt<Answer>> {
+  const refused = (failure: Failure): Attempt<Answer> => ({ ok: false, failure, failed: null, ended: null });
+  const gate = deps.gates.get(candidate.provider);
+  if (gate === undefined) return refused(noSingleRequests(candidate));
+  const { provider } = gate;
+  const body = applyParams(call.request.body, candidate.params);
+  const converted = provider.convert({ ...call.request, body }, candidate.model);
+  if (!converted.ok) return refused(converted.failure);
+  const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;
+  const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
+  const admission = await gate.acquire({ tokens: estimateTokens(call), signal, maxWaitMs });
+  if (!admission.ok) return refused(admission.failure);
+  const trip = new Trip(deps, gate, admission.permit);
+  const answer = await send(provider, converted.request, {
+    http: deps.http,
+    member: admission.permit.member,
+    timeoutMs,
+    maxResponseBytes: deps.settings.maxResponseBytes,
+    nowMs: deps.clock.now(),
+    signal,
+  });
+  if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, warnings: converted.warnings } };
+  const ended = { candidate, provider, ...trip.end(answer.failure, 0) };
+  return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
+}
+
+/** Before the answer: four bytes a token, and all the output the request allows. */
+function estimateTokens({ bytes, request: { body } }: Call): number {
+  const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
+  return Math.ceil(bytes / 4) + (typeof limit === 'number' && limit > 0 ? limit : 0);
+}
+
+function noSingleRequests({ provider }: Candidate): Failure {
+  const message = `Provider '${provider}' is not configured here any more, or takes no single requests.`;
+  return refusal('unsupported', 'provider_unavailable', message, 'model');
+}

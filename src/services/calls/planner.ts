@@ -1,0 +1,103 @@
+import type { Lane } from '../../core/lane.ts';
+import { needsModelLists } from '../../core/model-names.ts';
+import { routeLeavesProviderOpen } from '../../core/route-steps.ts';
+import { createLaneAssigner, type LaneAssigner } from '../../core/routing.ts';
+import type { Actor } from '../../ports/deps.ts';
+import { type ResolveDeps, resolveFor, routesOf } from '../models/resolve.ts';
+import { resolveRoute } from '../routes/resolve.ts';
+import type { Call } from './read-call.ts';
+
+/** How long another process's change of a route may go unnoticed here. */
+const FRESH_MS = 3_000;
+const TENANTS_MAX = 1_000;
+const PLANS_MAX = 1_000;
+/** Conditions over many values make lanes without end; their division begins anew then. */
+const LANES_MAX = 500;
+
+interface Plan {
+  assigner: LaneAssigner;
+  /** Where providers' model lists say what names mean, they are asked again after this. Unix milliseconds. */
+  freshUntil: number;
+}
+
+interface Tenant {
+  /** The routes that the plans were made of. */
+  version: string;
+  freshUntil: number;
+  plans: Map<string, Plan>;
+}
+
+/**
+ * Where single calls go. What routes and names mean is worked out once and kept as long as they stay the same: weights
+ * divide calls exactly only if they are counted on from call to call.
+ */
+export class CallPlanner {
+  private readonly deps: ResolveDeps;
+  private readonly tenants = new Map<string, Tenant>();
+
+  constructor(deps: ResolveDeps) {
+    this.deps = deps;
+  }
+
+  /** The call's targets in order. Throws 400 for a route that it names and that is not there. */
+  async plan(actor: Actor, call: Call): Promise<Lane> {
+    const now = this.deps.clock.now();
+    const tenant = this.tenants.get(actor.tenantId);
+    const fresh = tenant !== undefined && tenant.freshUntil > now ? tenant : await this.refresh(actor.tenantId, now);
+    const key = planKey(call);
+    let plan = fresh.plans.get(key);
+    if (plan === undefined || plan.freshUntil <= now) {
+      plan = await this.make(actor, call, now);
+      fresh.plans.delete(key);
+      fresh.plans.set(key, plan);
+      trim(fresh.plans, PLANS_MAX);
+    }
+    const { request, bytes, metadata } = call;
+    const line = { model: String(request.body.model), endpoint: request.endpoint, bytes, body: request.body, metadata };
+    const lane = plan.assigner.lanes[plan.assigner.assign(line)];
+    if (lane === undefined) throw new Error('a call was given no lane');
+    // A name that means nothing now may mean something as soon as its provider answers.
+    if (lane.kind === 'refuse' || plan.assigner.lanes.length > LANES_MAX) fresh.plans.delete(key);
+    return lane;
+  }
+
+  /** Makes a change of a tenant's routes take effect at once in this process. */
+  forget(tenantId: string): void {
+    const tenant = this.tenants.get(tenantId);
+    if (tenant !== undefined) tenant.freshUntil = 0;
+  }
+
+  private async refresh(tenantId: string, now: number): Promise<Tenant> {
+    const version = JSON.stringify([...(await routesOf(this.deps, tenantId))]);
+    const known = this.tenants.get(tenantId);
+    const plans = known?.version === version ? known.plans : new Map<string, Plan>();
+    const tenant = { version, freshUntil: now + FRESH_MS, plans };
+    this.tenants.delete(tenantId);
+    this.tenants.set(tenantId, tenant);
+    trim(this.tenants, TENANTS_MAX);
+    return tenant;
+  }
+
+  private async make(actor: Actor, call: Call, now: number): Promise<Plan> {
+    const { tenantId } = actor;
+    const model = String(call.request.body.model);
+    const route = call.config === null ? null : (await resolveRoute(this.deps, actor, call.config)).route;
+    const options = await resolveFor(this.deps, { tenantId, batchRoute: route, metadata: null, models: [model] });
+    const named = route ?? (await routesOf(this.deps, tenantId)).get(model) ?? null;
+    const open =
+      named === null
+        ? needsModelLists(model, new Set(), this.deps.providers)
+        : routeLeavesProviderOpen(named);
+    const freshUntil = open ? now + this.deps.settings.modelListSeconds * 1000 : Number.POSITIVE_INFINITY;
+    return { assigner: createLaneAssigner(options), freshUntil };
+  }
+}
+
+function planKey({ config, request }: Call): string {
+  const route = config === null || typeof config === 'string' ? config : JSON.stringify(config);
+  return `${request.endpoint} ${JSON.stringify(route)} ${String(request.body.model)}`;
+}
+
+function trim<Value>(map: Map<string, Value>, most: number): void {
+  if (map.size > most) map.delete(map.keys().next().value ?? '');
+}
