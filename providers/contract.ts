@@ -67,7 +67,11 @@ export interface ImmediateApi {
    * `pieces` rejects with ProviderError. Absent where answers come whole only. `options` are the client's own
    * `stream_options`.
    */
-  stream?(request: NativeRequest, options: Readonly<Record<string, unknown>>, call: Call): Promise<AnswerStream | Failed>;
+  stream?(
+    request: NativeRequest,
+    options: Readonly<Record<string, unknown>>,
+    call: Call,
+  ): Promise<AnswerStream | Failed>;
   /** True when a member answers its health check. */
   healthy?(call: Call): Promise<boolean>;
 }

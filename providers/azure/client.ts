@@ -4,12 +4,12 @@ import type { BatchAccess } from '../shared/openai-batch-client.ts';
 import { azureDialect } from '../shared/openai-batch-dialect.ts';
 import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
+import { createStream } from '../shared/openai-stream.ts';
 import { createBlobFiles } from './blob.ts';
 import type { AzureSettings } from './config.ts';
 import { forBatch } from './convert.ts';
 import type { Deployments } from './deployments.ts';
 import { readers } from './results.ts';
-import { createStream } from '../shared/openai-stream.ts';
 
 export interface AzureClient {
   immediate: ImmediateApi;

@@ -4,10 +4,10 @@ import { compatibleDialects } from '../shared/openai-batch-dialect.ts';
 import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, listModels, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
 import { endpointUrl, endpointUrls, modelsUrl, versionedBase } from '../shared/openai-endpoints.ts';
+import { createStream } from '../shared/openai-stream.ts';
 import type { CompatibleSettings } from './config.ts';
 import type { Preset } from './presets.ts';
 import { readers } from './results.ts';
-import { createStream } from '../shared/openai-stream.ts';
 
 export interface CompatibleClient {
   immediate: ImmediateApi;

@@ -4,9 +4,9 @@ import { openaiDialect } from '../shared/openai-batch-dialect.ts';
 import { toBatchLimits } from '../shared/openai-batch-settings.ts';
 import { bearerHeaders, createExecute, listModels, type OpenAIAccess, type UrlOf } from '../shared/openai-client.ts';
 import { endpointUrl, endpointUrls, modelsUrl, versionedBase } from '../shared/openai-endpoints.ts';
+import { createStream } from '../shared/openai-stream.ts';
 import type { OpenAISettings } from './config.ts';
 import { readers } from './results.ts';
-import { createStream } from '../shared/openai-stream.ts';
 
 export interface OpenAIClient {
   immediate: ImmediateApi;

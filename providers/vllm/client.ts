@@ -8,9 +8,9 @@ import {
   type UrlOf,
 } from '../shared/openai-client.ts';
 import { endpointUrl, endpointUrls, healthUrl, modelsUrl } from '../shared/openai-endpoints.ts';
+import { createStream } from '../shared/openai-stream.ts';
 import type { VllmSettings } from './config.ts';
 import { readers } from './results.ts';
-import { createStream } from '../shared/openai-stream.ts';
 
 export interface VllmClient {
   immediate: ImmediateApi & { healthy(call: Call): Promise<boolean> };

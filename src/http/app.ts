@@ -1,8 +1,10 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Deps } from '../ports/deps.ts';
+import { Calls } from '../services/calls/calls.ts';
 import { createAuthenticator } from '../services/keys/authenticate.ts';
 import { adminOnly, authenticate } from './auth.ts';
 import { boundBody } from './body.ts';
+import type { CallParts } from './call-listener.ts';
 import { registerDocs } from './docs.ts';
 import type { AppEnv } from './env.ts';
 import { handleError, handleNotFound, refuseInvalid } from './errors.ts';
@@ -13,6 +15,7 @@ import { registerOpenApi } from './openapi.ts';
 import { createRouteTable } from './route-table.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
 import { registerBatches } from './routes/batches.ts';
+import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
 import { registerFiles } from './routes/files.ts';
 import { registerHealth } from './routes/health.ts';
@@ -23,11 +26,19 @@ import { registerProviders } from './routes/providers.ts';
 import { registerRoutes } from './routes/routes.ts';
 import { registerUploads } from './routes/uploads.ts';
 
+/** What the app shares with the call listener (call-listener.ts): one of each in a process. */
+export function createParts(deps: Deps): CallParts {
+  return {
+    authenticator: createAuthenticator(deps),
+    calls: new Calls(deps),
+    metrics: deps.metrics ?? createMetrics(),
+  };
+}
+
 /** The whole HTTP API over the given dependencies: a value that any runtime can serve. */
-export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
+export function createApp(deps: Deps, parts: CallParts = createParts(deps)): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
-  const metrics = deps.metrics ?? createMetrics();
-  const authenticator = createAuthenticator(deps);
+  const { metrics, authenticator, calls } = parts;
 
   app.onError(handleError(deps));
   app.notFound(handleNotFound(createRouteTable(() => app.routes)));
@@ -35,7 +46,7 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   app.use('/v1/*', authenticate(deps, authenticator));
   app.use('/v1/keys/*', adminOnly);
   app.use('/v1/providers/*', adminOnly);
-  app.use('/v1/*', boundBody);
+  app.use('/v1/*', boundBody(deps));
   app.use('/v1/*', idempotency(deps));
 
   registerFiles(app, deps);
@@ -45,7 +56,8 @@ export function createApp(deps: Deps): OpenAPIHono<AppEnv> {
   registerEstimate(app, deps);
   registerLedger(app, deps);
   registerModels(app, deps);
-  registerRoutes(app, deps);
+  registerCalls(app, calls);
+  registerRoutes(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
   registerProviders(app, deps);
   registerKeys(app, deps, authenticator);
   registerHealth(app, deps, metrics);

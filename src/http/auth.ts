@@ -9,7 +9,7 @@ import type { AppEnv } from './env.ts';
 /** Asks for an API key and sets the context of the call. 401 without a key that works. */
 export function authenticate(deps: Pick<Deps, 'random'>, authenticator: Authenticator): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    const secret = presentedSecret(c);
+    const secret = presentedSecret((name) => c.req.header(name));
     if (secret === null) {
       throw new ApiError(401, "An API key is needed. Send it as 'Authorization: Bearer <key>'.", {
         code: 'invalid_api_key',
@@ -32,10 +32,10 @@ export const adminOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
 };
 
 /** OpenAI's header, or the ones that Azure's and Anthropic's clients send. */
-function presentedSecret(c: HonoContext<AppEnv>): string | null {
-  const authorization = c.req.header('authorization');
+export function presentedSecret(header: (name: string) => string | undefined): string | null {
+  const authorization = header('authorization');
   if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? authorization;
-  return c.req.header('api-key') ?? c.req.header('x-api-key') ?? null;
+  return header('api-key') ?? header('x-api-key') ?? null;
 }
 
 /** The peer's address as the runtime knows it. On Node a client cannot choose it; on Workers Cloudflare sets it. */

@@ -21,16 +21,32 @@ export const refuseInvalid: Hook<unknown, AppEnv, string, unknown> = (result) =>
 /** Every error leaves in OpenAI's envelope; one we did not foresee says no more than its request id. */
 export function handleError(deps: Pick<Deps, 'log'>): ErrorHandler<AppEnv> {
   return (error, c) => {
-    if (error instanceof ApiError) return answer(c, error);
     if (error instanceof HTTPException) return answer(c, fromHttpException(error));
-    const requestId = c.get('requestId');
-    const fields = { requestId, method: c.req.method, path: c.req.path, err: error };
-    if (c.req.raw.signal.aborted) deps.log.debug(fields, 'the client left before the answer');
-    else deps.log.error(fields, 'request failed');
-    return answer(
-      c,
-      new ApiError(500, `The server failed at this request. Try again; if it stays so, report request ${requestId}.`),
-    );
+    const { method, path, raw } = c.req;
+    return answer(c, toApiError(deps, error, { requestId: c.get('requestId'), method, path }, raw.signal.aborted));
+  };
+}
+
+/** The error a client sees: itself where it was made for clients, else one that names the request only. */
+export function toApiError(
+  deps: Pick<Deps, 'log'>,
+  error: unknown,
+  request: { requestId: string; method: string; path: string },
+  clientLeft: boolean,
+): ApiError {
+  if (error instanceof ApiError) return error;
+  const fields = { ...request, err: error };
+  if (clientLeft) deps.log.debug(fields, 'the client left before the answer');
+  else deps.log.error(fields, 'request failed');
+  const report = `if it stays so, report request ${request.requestId}.`;
+  return new ApiError(500, `The server failed at this request. Try again; ${report}`);
+}
+
+/** The headers that an error brings along. */
+export function errorHeaders(error: ApiError): Record<string, string> {
+  return {
+    ...(error.retryAfterSeconds !== null && { 'retry-after': String(error.retryAfterSeconds) }),
+    ...(error.status === 401 && { 'www-authenticate': 'Bearer' }),
   };
 }
 
@@ -54,9 +70,7 @@ export function handleNotFound(table: RouteTable): NotFoundHandler<AppEnv> {
 }
 
 function answer(c: Context<AppEnv>, error: ApiError): Response {
-  if (error.retryAfterSeconds !== null) c.header('retry-after', String(error.retryAfterSeconds));
-  if (error.status === 401) c.header('www-authenticate', 'Bearer');
-  return c.json(error.toEnvelope(), error.status);
+  return c.json(error.toEnvelope(), error.status, errorHeaders(error));
 }
 
 /** Hono's own refusals: a body that does not parse, or of a type the route does not take. */

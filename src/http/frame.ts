@@ -7,7 +7,8 @@ import type { AppEnv } from './env.ts';
 
 const requestIdPattern = /^[A-Za-z0-9_.-]{1,128}$/;
 
-const SECURITY_HEADERS: Record<string, string> = {
+/** On every answer. */
+export const SECURITY_HEADERS: Record<string, string> = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
@@ -15,7 +16,7 @@ const SECURITY_HEADERS: Record<string, string> = {
 };
 
 /** For answers that are data: nothing in them may run or be framed, and nobody may keep them. */
-const DATA_HEADERS: Record<string, string> = {
+export const DATA_HEADERS: Record<string, string> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cache-control': 'no-store',
 };
@@ -37,9 +38,7 @@ const duration: Metric = {
 export function frame(deps: Pick<Deps, 'clock' | 'random' | 'log'>, metrics: Metrics): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const start = deps.clock.micros();
-    const given = c.req.header('x-request-id');
-    const requestId =
-      given !== undefined && requestIdPattern.test(given) ? given : formatId('req_', deps.random.bytes(ID_BYTES));
+    const requestId = requestIdOf(deps, c.req.header('x-request-id'));
     c.set('requestId', requestId);
     await next();
     const { headers } = c.res;
@@ -48,10 +47,26 @@ export function frame(deps: Pick<Deps, 'clock' | 'random' | 'log'>, metrics: Met
     for (const [name, value] of Object.entries(DATA_HEADERS)) if (!headers.has(name)) headers.set(name, value);
     const seconds = (deps.clock.micros() - start) / 1e6;
     const labels = { method: c.req.method, route: routeLabel(matchedRoutes(c)) };
-    metrics.count(requests, { ...labels, status: c.res.status });
-    metrics.observe(duration, labels, seconds);
+    countRequest(metrics, labels, c.res.status, seconds);
     deps.log.debug({ requestId, ...labels, status: c.res.status, seconds }, 'request answered');
   };
+}
+
+/** The client's own id of the request if it is one that may stand in headers and logs, else a new one. */
+export function requestIdOf(deps: Pick<Deps, 'random'>, given: string | undefined): string {
+  if (given !== undefined && requestIdPattern.test(given)) return given;
+  return formatId('req_', deps.random.bytes(ID_BYTES));
+}
+
+/** Counts an answered request; `seconds` is the time to the head of its answer. */
+export function countRequest(
+  metrics: Metrics,
+  labels: { method: string; route: string },
+  status: number,
+  seconds: number,
+): void {
+  metrics.count(requests, { ...labels, status });
+  metrics.observe(duration, labels, seconds);
 }
 
 /** The route's pattern, never the path: paths hold ids, and there is no end of them. */

@@ -5,7 +5,7 @@ import { formatId, ID_BYTES, type IdPrefix } from '../core/ids.ts';
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { IdempotencyRow } from '../ports/store-idempotency.ts';
-import { isUpload } from './body.ts';
+import { calledEndpoint, isUpload } from './body.ts';
 import type { AppEnv } from './env.ts';
 import { createMultipartDigest, type MultipartDigest } from './multipart-digest.ts';
 
@@ -14,7 +14,8 @@ const seedBytes = 32;
 
 /** How long a run may hold its key. After a crash a repeated call waits for the rest of it. */
 const jsonLockSeconds = 60;
-const uploadLockSeconds = 900;
+/** Uploads, and calls of a model, which may take as long as it does. */
+const longLockSeconds = 900;
 
 /** What a form has beside its file. */
 const formOverheadBytes = 1024 ** 2;
@@ -47,7 +48,8 @@ export function idempotency(
     }
     const upload = isUpload(c.req.path);
     const row = await newRow(deps, c, key, upload);
-    const lockedUntil = row.createdAt + (upload ? uploadLockSeconds : jsonLockSeconds);
+    const long = upload || calledEndpoint(c.req.path) !== undefined;
+    const lockedUntil = row.createdAt + (long ? longLockSeconds : jsonLockSeconds);
     const claim = await deps.store.idempotency.claim(row, row.createdAt, lockedUntil);
     if (claim.row.fingerprint !== row.fingerprint) throw otherRequest();
     if (claim.state === 'busy') {

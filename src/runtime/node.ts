@@ -1,14 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
 import { priceFiles } from '../../config/prices/index.ts';
 import { kinds } from '../../providers/registry.ts';
 import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
 import { compilePrices } from '../core/pricing.ts';
 import { openFsFiles } from '../files/fs.ts';
-import { createApp } from '../http/app.ts';
+import { createApp, createParts } from '../http/app.ts';
+import { createCallListener } from '../http/call-listener.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { Deps } from '../ports/deps.ts';
 import { openGates } from '../services/gates/open-gates.ts';
@@ -55,7 +57,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   nudge = () => loop.nudge();
   if (deps.metrics) gaugeEngine(loop.engine, deps.metrics);
 
-  const server = createAdaptorServer({ fetch: createApp(nudging).fetch, serverOptions: { requestTimeout: 0 } });
+  const parts = createParts(nudging);
+  const takesCall = createCallListener(nudging, parts);
+  const serve = getRequestListener(createApp(nudging, parts).fetch);
+  const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    if (!takesCall(request, response)) void serve(request, response);
+  });
   const { host, port } = loaded.options;
   const close = async (): Promise<void> => {
     for (const gate of deps.gates.values()) gate.close();
@@ -79,11 +86,13 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     adminKey: first?.secret ?? null,
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      if ('closeIdleConnections' in server) server.closeIdleConnections();
-      await loop.stop();
+      server.closeIdleConnections();
+      await Promise.all([loop.stop(), parts.calls.stop(deps.settings.drainSeconds * 1000)]);
       // Downloads and followed outputs have had the drain time; a client that is still there reconnects.
-      if ('closeAllConnections' in server) server.closeAllConnections();
+      server.closeAllConnections();
       await closed;
+      // The calls that were cut off just now have entries too.
+      await parts.calls.stop(1_000);
       await close();
     },
   };

@@ -72,8 +72,12 @@ const remove = describe({
   responses: { 200: ok(routeDeletedSchema), 404: unknown, 409: inConfig },
 });
 
-/** /v1/routes: the tenant's own routes, beside those of the config file. */
-export function registerRoutes(app: OpenAPIHono<AppEnv>, deps: Deps): void {
+/** /v1/routes: the tenant's own routes, beside those of the config file. `changed` is told whose routes changed. */
+export function registerRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, changed: (tenantId: string) => void): void {
+  app.use('/v1/routes/*', async (c, next) => {
+    await next();
+    if (c.req.method !== 'GET') changed(c.get('context').actor.tenantId);
+  });
   app.openapi(create, async (c) => c.json(await createRoute(deps, c.get('context'), c.req.valid('json')), 200));
   app.openapi(put, async (c) => {
     const input = { ...c.req.valid('param'), ...c.req.valid('json') };

@@ -39,12 +39,7 @@ export class CallAccount {
   private knownNano = 0;
   private unpriced = false;
 
-  constructor(
-    deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>,
-    actor: Actor,
-    call: Call,
-    writer: EntryWriter,
-  ) {
+  constructor(deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>, actor: Actor, call: Call, writer: EntryWriter) {
     this.deps = deps;
     this.actor = actor;
     this.call = call;

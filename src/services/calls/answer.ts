@@ -15,7 +15,7 @@ export interface StreamedAnswer {
   status: 200;
   headers: Record<string, string>;
   /** Text of server-sent events. To be read to its end, or returned from: both settle the call. */
-  events: AsyncGenerator<string>;
+  events: AsyncIterableIterator<string>;
 }
 
 /** Says who answers, and what a client could miss: parameters that were left out. */
@@ -42,7 +42,10 @@ export function failureAnswer(failure: Failure, body: string | null, headers: Re
     headers: {
       'content-type': 'application/json',
       ...headers,
-      ...(wait !== null && { 'retry-after': String(Math.ceil(wait / 1000)), 'retry-after-ms': String(Math.ceil(wait)) }),
+      ...(wait !== null && {
+        'retry-after': String(Math.ceil(wait / 1000)),
+        'retry-after-ms': String(Math.ceil(wait)),
+      }),
     },
     body: said,
   };

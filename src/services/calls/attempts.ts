@@ -95,7 +95,7 @@ export async function tryCandidates<Answer extends { ok: true }>(
       const written = hand.account.enter({ ...ended, result: failed, final });
       if (final) await written;
     }
-    if (final || step.do === 'fail') throw new CallFailed(failure, failed?.body ?? null, candidate);
+    if (final) throw new CallFailed(failure, failed?.body ?? null, candidate);
     if (step.delayMs > 0) await deps.clock.sleep(step.delayMs, hand.signal);
     waitedMs += step.delayMs;
     progress = step.progress;

@@ -21,7 +21,7 @@ interface Waiting {
  */
 export class EntryWriter {
   private readonly deps: Pick<Deps, 'store' | 'log' | 'clock'>;
-  private waiting: Waiting[] = [];
+  private readonly waiting: Waiting[] = [];
   private waitingEntries = 0;
   private writing: Promise<void> | null = null;
   /** Calls begun and not ended: as long as there are more than are waiting, others may join a write. */
@@ -83,11 +83,14 @@ export class EntryWriter {
   }
 
   private takeGroup(): Waiting[] {
+    let entries = 0;
     let count = 0;
-    const most = this.waiting.findIndex(({ entries }) => (count += entries.length) > GROUP_MAX);
-    const group = this.waiting.slice(0, most < 0 ? undefined : Math.max(1, most));
-    this.waiting = this.waiting.slice(group.length);
-    return group;
+    for (const next of this.waiting) {
+      entries += next.entries.length;
+      if (count > 0 && entries > GROUP_MAX) break;
+      count += 1;
+    }
+    return this.waiting.splice(0, count);
   }
 
   private async write(entries: readonly LedgerEntryRow[]): Promise<void> {

@@ -85,9 +85,7 @@ export class CallPlanner {
     const options = await resolveFor(this.deps, { tenantId, batchRoute: route, metadata: null, models: [model] });
     const named = route ?? (await routesOf(this.deps, tenantId)).get(model) ?? null;
     const open =
-      named === null
-        ? needsModelLists(model, new Set(), this.deps.providers)
-        : routeLeavesProviderOpen(named);
+      named === null ? needsModelLists(model, new Set(), this.deps.providers) : routeLeavesProviderOpen(named);
     const freshUntil = open ? now + this.deps.settings.modelListSeconds * 1000 : Number.POSITIVE_INFINITY;
     return { assigner: createLaneAssigner(options), freshUntil };
   }

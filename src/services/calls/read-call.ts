@@ -77,7 +77,10 @@ function parseHeader(text: string | undefined): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw invalid("The header 'x-portkey-metadata' is not valid JSON. Send an object of strings.", 'x-portkey-metadata');
+    throw invalid(
+      "The header 'x-portkey-metadata' is not valid JSON. Send an object of strings.",
+      'x-portkey-metadata',
+    );
   }
 }
 

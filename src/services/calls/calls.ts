@@ -1,0 +1,139 @@
+/**
+ * Synchronous calls: one request, one answer, over the same routes, gates and ledger as batches.
+ *
+ *   read ─▶ plan (candidates in order) ─▶ attempts, each through its provider's gate ─▶ entry durable ─▶ answer
+ */
+import type { Result, Success } from '../../../providers/contract.ts';
+import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
+import { SSE_DONE } from '../../core/sse.ts';
+import { synthesizeStream } from '../../core/synthesize-stream.ts';
+import { totalInput, totalOutput } from '../../core/usage.ts';
+import type { Actor, Deps } from '../../ports/deps.ts';
+import type { Endpoint } from '../../protocol/endpoint.ts';
+import { CallAccount } from './account.ts';
+import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
+import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
+import { deliverStream, openStream, sureToSettle } from './deliver-stream.ts';
+import { EntryWriter } from './entry-writer.ts';
+import { CallPlanner } from './planner.ts';
+import { type Call, type CallHeaders, readCall } from './read-call.ts';
+
+export interface CallRequest {
+  actor: Actor;
+  endpoint: Endpoint;
+  /** The body as it came. */
+  raw: Uint8Array;
+  headers: CallHeaders;
+  requestId: string;
+  /** Aborts when the client leaves. */
+  signal: AbortSignal;
+}
+
+export class Calls {
+  private readonly deps: Deps;
+  private readonly planner: CallPlanner;
+  private readonly writer: EntryWriter;
+  private open = 0;
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+    this.planner = new CallPlanner(deps);
+    this.writer = new EntryWriter(deps);
+  }
+
+  /** Answers a call; resolves also for calls that fail at their providers. Throws ApiError for what the client can mend. */
+  async answer(request: CallRequest): Promise<CallAnswer> {
+    const call = readCall(request.endpoint, request.raw, request.headers, request.requestId);
+    const lane = await this.planner.plan(request.actor, call);
+    return this.run(request.actor, call, lane, request.signal);
+  }
+
+  /** A tenant's routes have changed. */
+  forgetRoutes(tenantId: string): void {
+    this.planner.forget(tenantId);
+  }
+
+  /** Waits for the calls in flight, at most `ms`, and for their entries. */
+  async stop(ms: number): Promise<void> {
+    const { clock } = this.deps;
+    const deadline = clock.now() + ms;
+    while (this.open > 0 && clock.now() < deadline) await clock.sleep(10);
+    await this.writer.drain(Math.max(1_000, deadline - clock.now()));
+  }
+
+  private async run(actor: Actor, call: Call, lane: Lane, signal: AbortSignal): Promise<CallAnswer> {
+    if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
+    this.writer.begin();
+    this.open += 1;
+    let over = false;
+    const close = (): void => {
+      if (over) return;
+      over = true;
+      this.open -= 1;
+      this.writer.end();
+    };
+    const account = new CallAccount(this.deps, actor, call, this.writer);
+    const hand: CallInHand = { call, candidates: this.inOrder(lane), account, signal };
+    let streaming = false;
+    try {
+      if (call.stream === null) return await this.whole(hand);
+      streaming = this.streams(hand);
+      if (!streaming) return await this.wholeAsStream(hand);
+      const begun = await tryCandidates(this.deps, hand, openStream(call.stream.options));
+      const headers = targetHeaders(begun.candidate, account.attempts + 1, begun.warnings);
+      return { status: 200, headers, events: sureToSettle(deliverStream(hand, begun, close)) };
+    } catch (error) {
+      streaming = false;
+      if (!(error instanceof CallFailed)) throw error;
+      return failureAnswer(error.failure, error.body, targetHeaders(error.candidate, account.attempts, []));
+    } finally {
+      if (!streaming) close();
+    }
+  }
+
+  /** Members of a group that shares by capacity: the one with the most room for its weight goes first. */
+  private inOrder({ candidates, shared }: RunLane): readonly Candidate[] {
+    if (shared < 2) return candidates;
+    const load = ({ provider, weight }: Candidate): number => {
+      const gate = this.deps.gates.get(provider);
+      return gate === undefined ? Number.POSITIVE_INFINITY : (gate.inFlight + gate.callsWaiting + 1) / weight;
+    };
+    const sharing = candidates.slice(0, shared).sort((left, right) => load(left) - load(right));
+    return [...sharing, ...candidates.slice(shared)];
+  }
+
+  /** Whether every candidate answers in pieces; where one does not, the answer is cut into pieces here. */
+  private streams({ candidates }: CallInHand): boolean {
+    return candidates.every(({ provider }) => this.deps.providers.get(provider)?.immediate?.stream !== undefined);
+  }
+
+  private async whole(hand: CallInHand): Promise<WholeAnswer> {
+    const { answer, headers } = await this.execute(hand);
+    return { status: answer.status, headers: { 'content-type': 'application/json', ...headers }, body: answer.body };
+  }
+
+  private async wholeAsStream(hand: CallInHand): Promise<CallAnswer> {
+    const { answer, headers } = await this.execute(hand);
+    return { status: 200, headers, events: eventsOf(hand.call, answer) };
+  }
+
+  private async execute(hand: CallInHand): Promise<{ answer: Success; headers: Record<string, string> }> {
+    const begun: Begun<Success> = await tryCandidates(this.deps, hand, (provider, request, call): Promise<Result> => {
+      if (provider.immediate === undefined) throw new Error('a gate without an immediate API');
+      return provider.immediate.execute(request, call);
+    });
+    const { answer, candidate, provider, trip, warnings } = begun;
+    const { account } = hand;
+    const ended = trip.end(null, answer.usage && totalInput(answer.usage) + totalOutput(answer.usage));
+    await account.enter({ candidate, provider, result: answer, ...ended, final: true });
+    const headers = targetHeaders(candidate, account.attempts, [...warnings, ...answer.warnings]);
+    const cost = account.costNano;
+    return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
+  }
+}
+
+/** A finished answer as the events of a stream. */
+async function* eventsOf({ request, stream }: Call, answer: Success): AsyncGenerator<string> {
+  yield* synthesizeStream(request.endpoint, answer.body, stream?.usage === true);
+  if (request.endpoint !== '/v1/responses') yield SSE_DONE;
+}

@@ -1,0 +1,175 @@
+import { type AnswerStream, type Failed, ProviderError, type StreamPiece } from '../../../providers/contract.ts';
+import { type Failure, refusal, toErrorBody } from '../../core/failure.ts';
+import { SSE_DONE, sseText } from '../../core/sse.ts';
+import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
+import type { Begun, CallInHand, Send } from './attempts.ts';
+
+/** A stream of which the first piece is there: from here on the call stays with its candidate. */
+export interface OpenedStream {
+  ok: true;
+  requestId: string | null;
+  first: StreamPiece;
+  rest: AsyncIterator<StreamPiece>;
+}
+
+/** Opens a stream and waits for its first piece, so that whatever goes wrong before it can still go elsewhere. */
+export function openStream(options: Readonly<Record<string, unknown>>): Send<OpenedStream> {
+  return async (provider, request, call) => {
+    const opened = await provider.immediate?.stream?.(request, options, call);
+    if (opened === undefined)
+      return asFailed(refusal('unsupported', 'unsupported', `${provider.name} does not stream.`));
+    return opened.ok ? await withFirstPiece(provider.name, opened) : opened;
+  };
+}
+
+async function withFirstPiece(provider: string, opened: AnswerStream): Promise<OpenedStream | Failed> {
+  const rest = opened.pieces[Symbol.asyncIterator]();
+  try {
+    const first = await rest.next();
+    if (first.done !== true) return { ok: true, requestId: opened.requestId, first: first.value, rest };
+    return asFailed(brokenOff(provider, opened.status));
+  } catch (error) {
+    return asFailed(failureOf(error, provider));
+  }
+}
+
+function asFailed(failure: Failure): Failed {
+  return { ok: false, failure, requestId: null, body: null, usage: null, rawUsage: null };
+}
+
+function brokenOff(provider: string, status: number | null): Failure {
+  const failure = refusal('bad_response', 'bad_response', `${provider}: the stream ended before the answer did.`);
+  return { ...failure, status, type: 'server_error', reachedProvider: true };
+}
+
+function failureOf(error: unknown, provider: string): Failure {
+  return error instanceof ProviderError ? error.failure : brokenOff(provider, null);
+}
+
+/** What a stream has said so far. */
+interface Heard {
+  usage: Usage | null;
+  rawUsage: object | null;
+  servedModel: string | null;
+  finishReason: string | null;
+  /** Pieces with content: servers send one for each token, or for a few. */
+  contentPieces: number;
+}
+
+/**
+ * `events` such that returning from them settles them also before the first was asked for: a generator that was never
+ * started ends without running.
+ */
+export function sureToSettle(events: AsyncGenerator<string>): AsyncIterableIterator<string> {
+  let started = false;
+  return {
+    next() {
+      started = true;
+      return events.next();
+    },
+    async return() {
+      if (!started) await events.next();
+      return events.return(undefined);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+/**
+ * The events of an answer as it comes, in the client's own form. Its ledger entry is durable before its last event goes
+ * out; when the provider breaks off, or the client leaves (the generator is returned from, or the signal aborts), what
+ * was delivered is entered as an estimate.
+ */
+export async function* deliverStream(
+  hand: CallInHand,
+  begun: Begun<OpenedStream>,
+  closed: () => void,
+): AsyncGenerator<string> {
+  const { answer, provider } = begun;
+  const heard: Heard = { usage: null, rawUsage: null, servedModel: null, finishReason: null, contentPieces: 0 };
+  const isResponses = hand.call.request.endpoint === '/v1/responses';
+  let settled = false;
+  try {
+    for (let piece: StreamPiece | null = answer.first; piece !== null; piece = await nextPiece(answer.rest)) {
+      hear(heard, piece);
+      // The last event of a response says that it is complete: nothing may be left to do after it.
+      if (isResponses && piece.finishReason !== null) {
+        settled = true;
+        await settleWhole(hand, begun, heard);
+      }
+      const text = clientText(piece, hand.call.stream?.usage === true);
+      if (text !== null) yield text;
+    }
+    if (!settled) {
+      settled = true;
+      await settleWhole(hand, begun, heard);
+    }
+    if (!isResponses) yield SSE_DONE;
+  } catch (error) {
+    const failure = failureOf(error, provider.name);
+    settled = true;
+    await settleBroken(hand, begun, heard, failure);
+    yield errorText(failure, isResponses);
+  } finally {
+    if (!settled) await settleBroken(hand, begun, heard, clientLeft());
+    await answer.rest.return?.();
+    closed();
+  }
+}
+
+async function nextPiece(rest: AsyncIterator<StreamPiece>): Promise<StreamPiece | null> {
+  const next = await rest.next();
+  return next.done === true ? null : next.value;
+}
+
+function hear(heard: Heard, piece: StreamPiece): void {
+  if (piece.content) heard.contentPieces += 1;
+  heard.usage = piece.usage ?? heard.usage;
+  heard.rawUsage = piece.rawUsage ?? heard.rawUsage;
+  heard.servedModel ??= piece.servedModel;
+  heard.finishReason = piece.finishReason ?? heard.finishReason;
+}
+
+/** Usage that was asked for on the ledger's behalf stays ours. In JSON text these characters cannot stand inside a string. */
+function clientText({ event, data, usageOnly }: StreamPiece, wantsUsage: boolean): string | null {
+  if (wantsUsage) return sseText({ event, data });
+  return usageOnly ? null : sseText({ event, data: data.replace(',"usage":null', '') });
+}
+
+async function settleWhole(hand: CallInHand, begun: Begun<OpenedStream>, heard: Heard): Promise<void> {
+  const { candidate, provider, trip, answer } = begun;
+  const { usage } = heard;
+  const ended = trip.end(null, usage && totalInput(usage) + totalOutput(usage));
+  const result = { ok: true, status: 200, requestId: answer.requestId, body: '', warnings: [], ...heard } as const;
+  await hand.account.enter({ candidate, provider, result: { ...result, warnings: [] }, ...ended, final: true });
+}
+
+async function settleBroken(
+  hand: CallInHand,
+  { candidate, provider, trip }: Begun<OpenedStream>,
+  heard: Heard,
+  failure: Failure,
+): Promise<void> {
+  const usage = heard.usage ?? {
+    input_tokens: Math.ceil(hand.call.bytes / 4),
+    output_tokens: heard.contentPieces,
+  };
+  const gone = failure.kind === 'interrupted';
+  const ended = trip.end(gone ? null : failure, totalInput(usage) + totalOutput(usage));
+  const { rawUsage, servedModel } = heard;
+  const errorCode = gone ? 'client_disconnected' : failure.code;
+  await hand.account.enterBrokenOff({ candidate, provider, ...ended }, { usage, rawUsage, servedModel, errorCode });
+}
+
+function clientLeft(): Failure {
+  return refusal('interrupted', 'client_disconnected', 'The client left before the end of the stream.');
+}
+
+/** Clients of OpenAI's stop with an error at an event that carries one. */
+function errorText(failure: Failure, isResponses: boolean): string {
+  const error = toErrorBody(failure);
+  if (!isResponses) return sseText({ event: null, data: JSON.stringify({ error }) });
+  return sseText({ event: 'error', data: JSON.stringify({ ...error, type: 'error' }) });
+}
