@@ -1,6 +1,5 @@
-import type { Row } from '@libsql/client';
 import type { SegmentLease, StoreSegments } from '../ports/store-segments.ts';
-import type { Database } from './client.ts';
+import type { Database, Row } from './client.ts';
 
 /**
  * The segments to lease next: of the batches with an open pending segment those served longest ago, each giving its

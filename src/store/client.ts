@@ -1,5 +1,5 @@
-import type { Client, InStatement, ResultSet, Row } from '@libsql/client';
 import { drizzle, type SqliteRemoteDatabase } from '#drizzle';
+import type { SqlClient, SqlInput, SqlResult, SqlValue } from './sql-client.ts';
 import { storableText } from './text.ts';
 
 export type Argument = string | number | bigint | boolean | null;
@@ -9,52 +9,48 @@ export interface Statement {
   args: readonly Argument[];
 }
 
+/** A row by the names of its columns. */
+export type Row = Record<string, SqlValue>;
+
+export interface Outcome {
+  rows: Row[];
+  rowsAffected: number;
+}
+
 const BUSY_TRIES = 6;
 const BUSY_PAUSE_MS = 25;
 
 /**
- * A libSQL database, embedded or remote. Writes go one at a time: libSQL blocks the whole process when two of its
- * connections contend for the write lock.
+ * A libSQL database, embedded or remote. Writes go one at a time: two connections that contend for the write lock only
+ * wait for each other.
  */
 export class Database {
   /** Drizzle over `read` and `write`: a statement awaited alone is one atomic write. */
   readonly orm: SqliteRemoteDatabase;
-  readonly #client: Client;
-  readonly #prepare: (client: Client) => Promise<void>;
+  readonly #client: SqlClient;
   #lastWrite: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  /** `prepare` sets what each connection needs; it runs again after a reconnect. */
-  constructor(client: Client, prepare: (client: Client) => Promise<void> = async () => {}) {
+  constructor(client: SqlClient) {
     this.#client = client;
-    this.#prepare = prepare;
     this.orm = drizzle(async (sql, params, method) => {
       const rows = await this.#runDrizzle({ sql, args: params });
       return method === 'get' ? { rows: rows[0] as unknown[] } : { rows };
     });
   }
 
-  /** Runs what connections need before their first use. */
-  prepare(): Promise<void> {
-    return this.#retryBusy(() => this.#prepare(this.#client));
-  }
-
   async read(statement: Statement): Promise<Row[]> {
-    const result = await this.#retryBusy(() => this.#client.execute(toInput(statement)));
-    return result.rows;
+    return toRows(await this.#read(statement));
   }
 
   /** Runs the statements as one atomic write, after the writes asked for earlier. */
-  write(statements: readonly Statement[]): Promise<ResultSet[]> {
-    const inputs = statements.map(toInput);
-    const run = () => this.#retryBusy(() => this.#client.batch(inputs, 'write'));
-    const result = this.#lastWrite.then(run, run);
-    this.#lastWrite = result.catch(() => undefined);
-    return result;
+  async write(statements: readonly Statement[]): Promise<Outcome[]> {
+    const results = await this.#write(statements);
+    return results.map((result) => ({ rows: toRows(result), rowsAffected: result.rowsAffected }));
   }
 
   /** As `write`, when the SQL condition `fence` holds; null, with nothing written, when it does not. */
-  async writeIf(fence: Statement, statements: readonly Statement[]): Promise<ResultSet[] | null> {
+  async writeIf(fence: Statement, statements: readonly Statement[]): Promise<Outcome[] | null> {
     const guard = { sql: `insert or replace into guards (id, ok) select 1, (${fence.sql})`, args: fence.args };
     try {
       const [, ...results] = await this.write([guard, ...statements]);
@@ -70,15 +66,28 @@ export class Database {
     if (this.#closed) return;
     this.#closed = true;
     await this.#lastWrite;
-    this.#client.close();
+    await this.#client.close();
+  }
+
+  #read(statement: Statement): Promise<SqlResult> {
+    const input = toInput(statement);
+    return this.#retryBusy(() => this.#client.read(input));
+  }
+
+  #write(statements: readonly Statement[]): Promise<SqlResult[]> {
+    const inputs = statements.map(toInput);
+    const run = () => this.#retryBusy(() => this.#client.write(inputs));
+    const result = this.#lastWrite.then(run, run);
+    this.#lastWrite = result.catch(() => undefined);
+    return result;
   }
 
   async #runDrizzle(statement: { sql: string; args: Argument[] }): Promise<unknown[][]> {
     try {
-      const rows = statement.sql.startsWith('select')
-        ? await this.read(statement)
-        : ((await this.write([statement]))[0]?.rows ?? []);
-      return rows.map((row) => Array.from(row));
+      const result = statement.sql.startsWith('select')
+        ? await this.#read(statement)
+        : (await this.#write([statement]))[0];
+      return result?.values ?? [];
     } catch (error) {
       // Drizzle writes this array, which holds users' data, into the message of the error it makes of ours.
       statement.args.length = 0;
@@ -91,22 +100,23 @@ export class Database {
       try {
         return await run();
       } catch (error) {
-        if (attempt === BUSY_TRIES || !this.#isPassing(error)) throw error;
-        // A busy statement of the embedded client is never finalized and would fail every later commit of its
-        // connection (tursodatabase/libsql-client-ts#352): start with a fresh one.
-        if (this.#client.protocol === 'file' && hasCode(error, 'SQLITE_BUSY')) {
-          this.#client.reconnect();
-          await this.#prepare(this.#client).catch(() => undefined);
-        }
+        if (attempt === BUSY_TRIES || !hasCode(error, 'SQLITE_BUSY')) throw error;
+        // A busy statement is never finalized and would fail every later commit of its connection
+        // (tursodatabase/libsql-client-ts#352): start with a fresh one.
+        await this.#client.reconnect();
         await new Promise((resolve) => setTimeout(resolve, BUSY_PAUSE_MS * 2 ** attempt));
       }
     }
   }
+}
 
-  /** Another process holds the lock, or our own reconnect took the connection from under this statement. */
-  #isPassing(error: unknown): boolean {
-    return hasCode(error, 'SQLITE_BUSY') || (hasCode(error, 'CLIENT_CLOSED') && !this.#closed);
-  }
+function toRows({ columns, values }: SqlResult): Row[] {
+  return values.map((row) => {
+    const named: Row = {};
+    // Of two columns of one name the first counts.
+    for (let index = columns.length - 1; index >= 0; index--) named[columns[index] ?? ''] = row[index] ?? null;
+    return named;
+  });
 }
 
 /** A query built with drizzle as a statement of a larger write. */
@@ -131,7 +141,7 @@ function errorChain(error: unknown): Error[] {
   return chain;
 }
 
-function toInput(statement: Statement): InStatement {
+function toInput(statement: Statement): SqlInput {
   return { sql: statement.sql, args: statement.args.map(toInputValue) };
 }
 

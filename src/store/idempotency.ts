@@ -1,6 +1,5 @@
-import type { Row } from '@libsql/client';
 import type { IdempotencyRow, StoreIdempotency } from '../ports/store-idempotency.ts';
-import type { Database } from './client.ts';
+import type { Database, Row } from './client.ts';
 
 const COLUMNS = 'tenant_id, key, fingerprint, seed, status, body, created_at';
 

@@ -1,8 +1,7 @@
-import type { Row } from '@libsql/client';
 import { addTo, emptySums } from '../core/ledger-sums.ts';
 import type { LedgerFilter, LedgerSummaryRow } from '../ports/store-ledger.ts';
 import type { LedgerGroup } from '../protocol/ledger.ts';
-import type { Database } from './client.ts';
+import type { Database, Row } from './client.ts';
 import { entriesWhere, rollupWhere } from './ledger-filter.ts';
 import { ENTRIES, type Piece, piecesOf } from './ledger-source.ts';
 

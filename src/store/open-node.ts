@@ -3,7 +3,9 @@ import { dirname } from 'node:path';
 import { createClient } from '@libsql/client';
 import type { Store } from '../ports/store.ts';
 import { Database } from './client.ts';
+import { openThreads } from './embedded/thread-client.ts';
 import { REMOTE_FETCH } from './remote-fetch.ts';
+import { fromLibsql } from './sql-client.ts';
 import { openStoreOn } from './store.ts';
 
 export interface StoreAddress {
@@ -13,8 +15,11 @@ export interface StoreAddress {
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
-/** A negative size is in KiB: pages kept in memory, mostly of the ledger's indexes. */
-const CACHE_SIZE = -65_536;
+/** FULL: a committed part must survive a loss of power, not only of the process. */
+const DURABLE = ['journal_mode = wal', 'synchronous = full'];
+/** Pages kept in memory, mostly of the ledger's indexes (a negative size is in KiB); 16 MiB of log between checkpoints. */
+const WRITER = [...DURABLE, 'cache_size = -49152', 'wal_autocheckpoint = 4096'];
+const READER = [...DURABLE, 'cache_size = -16384', 'query_only = true'];
 
 /** Opens the store, with the directory of its file and its tables made where they are missing. */
 export async function openStore(address: StoreAddress): Promise<Store> {
@@ -24,19 +29,13 @@ export async function openStore(address: StoreAddress): Promise<Store> {
 /** Opens the database alone, without its tables. */
 export async function openDatabase({ url, authToken }: StoreAddress): Promise<Database> {
   if (!url.startsWith('file:')) {
-    return new Database(createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch: REMOTE_FETCH }));
+    const client = createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch: REMOTE_FETCH });
+    return new Database(fromLibsql(client));
   }
-  await mkdir(dirname(filePath(url)), { recursive: true });
-  // One connection: every call of the embedded client is synchronous, and pragmas hold for one connection only.
-  const client = createClient({ url, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
-  const database = new Database(client, async () => {
-    await client.execute('pragma journal_mode = wal');
-    // FULL: a committed part must survive a loss of power, not only of the process.
-    await client.execute('pragma synchronous = full');
-    await client.execute(`pragma cache_size = ${CACHE_SIZE}`);
-  });
-  await database.prepare();
-  return database;
+  const path = filePath(url);
+  await mkdir(dirname(path), { recursive: true });
+  const connection = { path, busyTimeoutMs: BUSY_TIMEOUT_MS };
+  return new Database(await openThreads({ ...connection, pragmas: WRITER }, { ...connection, pragmas: READER }));
 }
 
 function filePath(url: string): string {

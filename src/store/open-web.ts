@@ -2,6 +2,7 @@ import { createClient } from '@libsql/client/web';
 import type { Store } from '../ports/store.ts';
 import { Database } from './client.ts';
 import { REMOTE_FETCH } from './remote-fetch.ts';
+import { fromLibsql } from './sql-client.ts';
 import { openStoreOn, storeOn } from './store.ts';
 
 export interface StoreServer {
@@ -20,6 +21,8 @@ export async function openStore({ url, authToken, migrated, onCall }: StoreServe
     onCall?.();
     return REMOTE_FETCH(request);
   };
-  const database = new Database(createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch }));
+  const database = new Database(
+    fromLibsql(createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch })),
+  );
   return migrated === true ? storeOn(database) : openStoreOn(database);
 }

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { getTableConfig } from '#drizzle';
 import { Database } from '../../src/store/client.ts';
 import { openStore } from '../../src/store/open-node.ts';
+import { fromLibsql } from '../../src/store/sql-client.ts';
 import { openStoreOn } from '../../src/store/store.ts';
 import {
   batchUsage,
@@ -70,7 +71,7 @@ it('finds its way by an index in everything that runs often', async () => {
       return typeof member === 'function' ? member.bind(target) : member;
     },
   });
-  const watchedStore = await openStoreOn(new Database(watched));
+  const watchedStore = await openStoreOn(new Database(fromLibsql(watched)));
   await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
   plans.clear();
 

@@ -12,6 +12,7 @@ import { migrate } from '../../src/store/migrate.ts';
 import { MIGRATIONS } from '../../src/store/migrations/index.ts';
 import { openDatabase, openStore } from '../../src/store/open-node.ts';
 import { openStore as openWebStore } from '../../src/store/open-web.ts';
+import { fromLibsql } from '../../src/store/sql-client.ts';
 import { fileRow, NOW } from './store/subject.ts';
 import { TABLES } from './store/tables.ts';
 
@@ -159,7 +160,7 @@ it('waits for a database that another connection holds, on a fresh connection of
       return typeof member === 'function' ? member.bind(target) : member;
     },
   });
-  const database = new Database(watched);
+  const database = new Database(fromLibsql(watched));
   const transaction = await other.transaction('write');
   const write = database.write([{ sql: 'insert into guards (id, ok) values (7, 1)', args: [] }]);
   await busy;
