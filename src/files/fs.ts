@@ -74,7 +74,9 @@ async function removeStale(directory: string): Promise<void> {
   const before = Date.now() - temporaryLifeMs;
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
-    if ((await stat(path)).mtimeMs < before) await rm(path, { force: true });
+    // Another process may finish an object meanwhile.
+    const found = await stat(path).catch(() => null);
+    if (found !== null && found.mtimeMs < before) await rm(path, { force: true });
   }
 }
 
