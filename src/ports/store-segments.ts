@@ -77,7 +77,9 @@ export interface StoreSegments {
   insertMany(rows: readonly SegmentRow[]): Promise<void>;
   /**
    * Leases up to `limit` pending segments of running (in_progress, not paused, not stopped) batches whose queue is not
-   * in `exclude`. Batches take turns: the one served longest ago first; within a batch by line.
+   * in `exclude`. Batches take turns: the one served longest ago first; within a batch by line. A holder gives each claim
+   * a token of its own, `<holder>/<number>`: a segment that it lost and leases again is another lease, and what it
+   * still has in flight under the first must not pass for results under the second.
    */
   claim(query: {
     now: number;
@@ -91,11 +93,11 @@ export interface StoreSegments {
    * A commit whose part is there already was made before: it changes nothing and answers ok.
    */
   commit(commit: Commit): Promise<CommitOutcome>;
-  /** Prolongs what `token` holds; answers the control of every batch it holds segments of. */
-  renew(token: string, until: number): Promise<Map<string, BatchControl>>;
+  /** Prolongs what the holder has under any of its tokens; answers the control of every batch it holds segments of. */
+  renew(holder: string, until: number): Promise<Map<string, BatchControl>>;
   /** Gives segments back, cleanly: nothing of them is in flight. */
   release(segments: readonly { id: string; token: string }[]): Promise<void>;
-  /** Makes leases that ended before `now` claimable again, as resumed. With `others`: all leases but that token's. */
+  /** Makes leases that ended before `now` claimable again, as resumed. With `others`: all but that holder's. */
   recover(query: { now: number } | { others: string }): Promise<number>;
   /** Parts of a batch that touch [firstLine, lastLine], by firstLine. */
   parts(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]>;

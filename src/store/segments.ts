@@ -15,6 +15,9 @@ import { partsSince, partsTouching } from './parts.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 import { insertSegments, keepExisting } from './work-rows.ts';
 
+/** Leases of a holder: under its own word, or under one that continues it with a slash, which is the sign before `0`. */
+const HELD_BY = `token >= ? and token < ? || '0'`;
+
 export class LibsqlSegments implements StoreSegments {
   readonly #db: Database;
 
@@ -38,13 +41,13 @@ export class LibsqlSegments implements StoreSegments {
   async renew(token: string, until: number): Promise<Map<string, BatchControl>> {
     const [, held] = await this.#db.write([
       {
-        sql: `update segments set lease_until = max(lease_until, ?) where state = 'leased' and token = ?`,
-        args: [until, token],
+        sql: `update segments set lease_until = max(lease_until, ?) where state = 'leased' and ${HELD_BY}`,
+        args: [until, token, token],
       },
       {
         sql: `select id, status, stop, paused_at from batches
-              where id in (select batch_id from segments where state = 'leased' and token = ?)`,
-        args: [token],
+              where id in (select batch_id from segments where state = 'leased' and ${HELD_BY})`,
+        args: [token, token],
       },
     ]);
     return new Map((held?.rows ?? []).map((row) => [String(row.id), toControl(row)]));
@@ -63,12 +66,15 @@ export class LibsqlSegments implements StoreSegments {
   }
 
   async recover(query: { now: number } | { others: string }): Promise<number> {
-    const [ended, argument] = 'now' in query ? ['lease_until < ?', query.now] : ['token <> ?', query.others];
+    const ended =
+      'now' in query
+        ? { sql: 'lease_until < ?', args: [query.now] }
+        : { sql: `not (${HELD_BY})`, args: [query.others, query.others] };
     const [recovered] = await this.#db.write([
       {
         sql: `update segments set state = 'pending', token = null, lease_until = null, resumed = 1
-              where state = 'leased' and ${ended}`,
-        args: [argument],
+              where state = 'leased' and ${ended.sql}`,
+        args: ended.args,
       },
     ]);
     return recovered?.rowsAffected ?? 0;

@@ -32,6 +32,7 @@ export class Engine {
   /** With these queues full the last claim found nothing: a nudge, a tick, or other queues are reason to ask again. */
   private dryWithout: string | null = null;
   private parts = 0;
+  private claims = 0;
   private idleWaiters: (() => void)[] = [];
 
   constructor(deps: Deps) {
@@ -145,7 +146,7 @@ export class Engine {
       const leases = await this.deps.store.segments.claim({
         now,
         until: now + this.deps.settings.leaseSeconds,
-        token: this.token,
+        token: `${this.token}/${this.claims++}`,
         limit: Math.min(room, 4),
         exclude,
       });

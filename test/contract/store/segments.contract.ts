@@ -78,6 +78,24 @@ export function segmentsContract(subject: Subject): void {
       expect(await store.segments.renew('nobody', NOW + 90)).toEqual(new Map());
     });
 
+    it('belong to a holder under any token that continues its own', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', rows);
+      const [first] = await claim(store, { token: 'worker/1', until: NOW + 30 });
+      await claim(store, { token: 'worker2', until: NOW + 30 });
+      expect(await store.segments.recover({ others: 'worker' })).toBe(1);
+      await store.segments.renew('worker', NOW + 90);
+      await claim(store, { token: 'worker/2', until: NOW + 30 });
+      expect(await store.segments.recover({ now: NOW + 60 })).toBe(1);
+      // Leased again by the same holder it is another lease: what was in flight under the first counts no more.
+      await store.segments.release([{ id: 'batch_1-0', token: 'worker/1' }]);
+      expect(await claim(store, { token: 'worker/3' })).toMatchObject([{ id: 'batch_1-0', token: 'worker/3' }]);
+      expect(await store.segments.commit(emptyCommit(first ? [first] : []))).toEqual({
+        ok: false,
+        lost: ['batch_1-0'],
+      });
+    });
+
     it('show their parts by lines and in the order of their commits', async () => {
       const { store } = subject;
       await startBatch(store, 'batch_1', rows);
