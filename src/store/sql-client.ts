@@ -32,7 +32,7 @@ export function fromLibsql(client: Client): SqlClient {
     read: async (input) => toResult(await client.execute(input)),
     write: async (inputs) => (await client.batch(inputs, 'write')).map(toResult),
     reconnect: async () => {
-      if (client.protocol === 'file') await client.reconnect();
+      if (client.protocol === 'file') client.reconnect();
     },
     close: async () => client.close(),
   };
