@@ -27,11 +27,13 @@ export class ApiError extends Error {
   readonly param: string | null;
   /** When to come back, for answers that pass with time. */
   readonly retryAfterSeconds: number | null;
+  /** Further headers of the answer. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     status: ApiErrorStatus,
     message: string,
-    options: { code?: string; param?: string; retryAfterSeconds?: number } = {},
+    options: { code?: string; param?: string; retryAfterSeconds?: number; headers?: Record<string, string> } = {},
   ) {
     super(message);
     this.name = 'ApiError';
@@ -39,6 +41,7 @@ export class ApiError extends Error {
     this.code = options.code ?? null;
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    this.headers = options.headers ?? {};
   }
 
   /** OpenAI's error envelope. */

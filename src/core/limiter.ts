@@ -5,10 +5,10 @@ export class MinuteBudget {
   private level: number;
   private updatedAt: number;
 
-  constructor(perMinute: number, nowMs: number) {
+  /** `burst`: what may be spent at once. One second's worth by default: providers answer a minute's worth with 429. */
+  constructor(perMinute: number, nowMs: number, burst = Math.max(1, perMinute / 60)) {
     this.perMs = perMinute / 60_000;
-    // One second's worth: a minute's worth at once is what providers answer with 429.
-    this.burst = Math.max(1, perMinute / 60);
+    this.burst = burst;
     this.level = this.burst;
     this.updatedAt = nowMs;
   }
@@ -24,6 +24,17 @@ export class MinuteBudget {
   spend(cost: number, nowMs: number): void {
     this.refill(nowMs);
     this.level = Math.min(this.burst, this.level - cost);
+  }
+
+  /** What may be spent now; below 0 while more was spent than there was. */
+  remaining(nowMs: number): number {
+    this.refill(nowMs);
+    return this.level;
+  }
+
+  /** Milliseconds until nothing of it is spent any more. */
+  fullInMs(nowMs: number): number {
+    return Math.ceil((this.burst - this.remaining(nowMs)) / this.perMs);
   }
 
   private refill(nowMs: number): void {

@@ -45,6 +45,7 @@ export function toApiError(
 /** The headers that an error brings along. */
 export function errorHeaders(error: ApiError): Record<string, string> {
   return {
+    ...error.headers,
     ...(error.retryAfterSeconds !== null && { 'retry-after': String(error.retryAfterSeconds) }),
     ...(error.status === 401 && { 'www-authenticate': 'Bearer' }),
   };

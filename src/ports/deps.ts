@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { HttpClient } from './http-client.ts';
+import type { KeyLimiter } from './key-limiter.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Random } from './random.ts';
@@ -30,6 +31,8 @@ export interface Deps {
   gates: Gates;
   /** Routes of the config file: name → routing config, already validated. */
   configRoutes: ReadonlyMap<string, unknown>;
+  /** What API keys may use. */
+  limiter: KeyLimiter;
   prices: PriceBook;
   /** The operator's own prices, by provider name; they come before the price book. */
   ownPrices: ReadonlyMap<string, OwnPriceBook>;

@@ -78,6 +78,8 @@ export interface BatchControl {
 export interface StoreBatches {
   /** Adds a row; a row with this id already there is left as it is. Answers the stored row. */
   insert(row: BatchRow): Promise<BatchRow>;
+  /** As `insert`; null, with nothing added, when its key has `liveMax` batches already that have not ended. */
+  insertWithin(row: BatchRow, liveMax: number): Promise<BatchRow | null>;
   get(scope: Scope, id: string): Promise<BatchRow | null>;
   /** Newest first; null when `after` names no batch of the tenant. */
   list(tenantId: string, query: ListQuery): Promise<BatchRow[] | null>;

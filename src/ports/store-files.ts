@@ -29,6 +29,8 @@ export interface StoreFiles {
   getAny(id: string): Promise<FileRow | null>;
   /** Up to `limit` rows; null when `after` names no row of the tenant. */
   list(tenantId: string, query: ListQuery & { purpose?: string | undefined }): Promise<FileRow[] | null>;
+  /** Bytes of a key's files that are not deleted, and of its uploads that are under way. */
+  bytesOfKey(keyId: string): Promise<number>;
   /** Marks as deleted; true when it was there. The bytes go later (purgeable). */
   markDeleted(scope: Scope, id: string, now: number): Promise<boolean>;
   /** Marks as deleted what expired by `now`; returns how many. */

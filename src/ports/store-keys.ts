@@ -1,4 +1,4 @@
-import type { KeyRole } from '../protocol/key.ts';
+import type { KeyLimits, KeyRole } from '../protocol/key.ts';
 import type { ListQuery } from './store-query.ts';
 
 export interface KeyRow {
@@ -10,16 +10,21 @@ export interface KeyRow {
   prefix: string;
   /** Lower-case hex SHA-256 of the secret. */
   hash: string;
+  /** null where the server's default holds. */
+  limits: KeyLimits | null;
   createdAt: number;
   revokedAt: number | null;
 }
 
 export interface StoreKeys {
   insert(row: KeyRow): Promise<void>;
+  get(id: string): Promise<KeyRow | null>;
   findByHash(hash: string): Promise<KeyRow | null>;
   /** All keys, revoked ones included; null when `after` names none. */
   list(query: ListQuery): Promise<KeyRow[] | null>;
   /** The revoked row; null when there is no such key. Revoking twice keeps the first time. */
   revoke(id: string, now: number): Promise<KeyRow | null>;
+  /** The changed row; null when there is no such key. */
+  update(id: string, change: Partial<Pick<KeyRow, 'name' | 'limits'>>): Promise<KeyRow | null>;
   count(): Promise<number>;
 }

@@ -3,6 +3,23 @@ import { pageSchema } from './page.ts';
 
 export const KEY_ROLES = ['admin', 'user'] as const;
 
+/** The most that JavaScript counts exactly. */
+const limit = z.int().min(1).max(Number.MAX_SAFE_INTEGER).nullable();
+
+/** What one key may use; null where nothing bounds it. */
+export const keyLimitsSchema = z
+  .object({
+    requests_per_minute: limit,
+    tokens_per_minute: limit,
+    concurrent_batches: limit,
+    batches_per_minute: limit,
+    storage_bytes: limit,
+  })
+  .openapi('KeyLimits');
+
+/** As a client or the config states them: what is left out or null is the server's default. */
+export const keyLimitsInputSchema = z.strictObject(keyLimitsSchema.partial().shape).openapi('KeyLimitsInput');
+
 export const keySchema = z
   .object({
     id: z.string(),
@@ -11,6 +28,8 @@ export const keySchema = z
     role: z.enum(KEY_ROLES),
     tenant_id: z.string(),
     prefix: z.string(),
+    /** Its own limits; null where the server's default holds, which is `key_limits` of the config. */
+    limits: keyLimitsSchema,
     created_at: z.number().int(),
     revoked_at: z.number().int().nullable(),
   })
@@ -27,10 +46,27 @@ export const keyCreateSchema = z
       .string()
       .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'use 1 to 64 letters, digits, _ or -')
       .optional(),
+    limits: keyLimitsInputSchema.nullish(),
   })
   .openapi('KeyCreate');
+
+/** A change of a key: what is left out stays as it is. `limits` takes the place of all its limits. */
+export const keyUpdateSchema = z
+  .object({ name: z.string().min(1).max(128).optional(), limits: keyLimitsInputSchema.nullish() })
+  .openapi('KeyUpdate');
 
 export const keyPageSchema = pageSchema(keySchema).openapi('KeyList');
 
 export type KeyObject = z.infer<typeof keySchema>;
+export type KeyLimits = z.infer<typeof keyLimitsSchema>;
+export type KeyLimitsInput = z.infer<typeof keyLimitsInputSchema>;
+
+export const NO_KEY_LIMITS: KeyLimits = {
+  requests_per_minute: null,
+  tokens_per_minute: null,
+  concurrent_batches: null,
+  batches_per_minute: null,
+  storage_bytes: null,
+};
+
 export type KeyRole = (typeof KEY_ROLES)[number];

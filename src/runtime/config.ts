@@ -2,10 +2,12 @@ import { z } from 'zod';
 import type { Provider } from '../../providers/contract.ts';
 import type { ProviderKind } from '../../providers/contract-kind.ts';
 import { suggestion } from '../core/close-names.ts';
+import { completeLimits } from '../core/key-budget.ts';
 import { type Checked, check, formatPath, type Problem } from '../core/problems.ts';
 import { compileOwnPrice, type OwnPriceBook, ownPriceSchema } from '../core/rates.ts';
 import { checkRoute } from '../core/route-check.ts';
 import type { Settings } from '../ports/settings.ts';
+import { type KeyLimits, keyLimitsInputSchema } from '../protocol/key.ts';
 import { ROUTE_NAME_PATTERN, ROUTE_NAME_RULE, type Route } from '../protocol/route.ts';
 import { readConfigText } from './config-text.ts';
 import type { Environment } from './env.ts';
@@ -17,6 +19,8 @@ export interface Config {
   ownPrices: ReadonlyMap<string, OwnPriceBook>;
   routes: ReadonlyMap<string, Route>;
   settings: Settings;
+  /** What keys may use that state no limit of their own. */
+  keyLimits: KeyLimits;
 }
 
 export interface ConfigOptions {
@@ -35,6 +39,7 @@ const fileSchema = z.strictObject({
   providers: z.record(z.string(), z.unknown()).nullish(),
   routes: z.record(z.string(), z.unknown()).nullish(),
   settings: z.unknown().optional(),
+  key_limits: keyLimitsInputSchema.nullish(),
 });
 
 /** Reads a config file's text. Finds everything wrong with it at once; no message holds a value of the environment. */
@@ -72,7 +77,7 @@ function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): C
     if (route !== null) routes.set(name, route);
   }
   const settings = readSettings(file.value.settings, ['settings'], problems, options.defaults);
-  return { providers, ownPrices, routes, settings };
+  return { providers, ownPrices, routes, settings, keyLimits: completeLimits(file.value.key_limits) };
 }
 
 function readProvider(

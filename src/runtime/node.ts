@@ -15,6 +15,7 @@ import { createMetrics } from '../http/metrics.ts';
 import type { Deps } from '../ports/deps.ts';
 import { openGates } from '../services/gates/open-gates.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
+import { createKeyLimiter } from '../services/keys/limiter.ts';
 import { hashSecret } from '../services/keys/secret.ts';
 import { openStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
@@ -116,6 +117,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     providers,
     gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
+    limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits),
     prices: compilePrices(priceFiles),
     ownPrices: config.ownPrices,
     nudge: () => undefined,

@@ -1,13 +1,14 @@
 import { and, count, eq, inArray, sql } from '#drizzle';
-import { statusesBefore } from '../core/batch-state.ts';
+import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
 import type { BatchControl, BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { ListQuery, Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
 import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
 import { beginFinalizing, claimDueBatches, failBatch, finishBatch, releaseBatch, startBatch } from './batch-work.ts';
-import type { Database } from './client.ts';
+import { type Database, type Statement, statementOf } from './client.ts';
 import { inScope, pageOf } from './cursor.ts';
 import { batches } from './schema/batches.ts';
+import { literalList } from './text.ts';
 
 export class LibsqlBatches implements StoreBatches {
   readonly #db: Database;
@@ -17,10 +18,13 @@ export class LibsqlBatches implements StoreBatches {
   }
 
   async insert(row: BatchRow): Promise<BatchRow> {
-    await this.#db.orm.insert(batches).values(toStoredBatch(row)).onConflictDoNothing({ target: batches.id });
-    const stored = await this.get('all', row.id);
-    if (stored === null) throw new Error('the database did not return the stored batch');
-    return stored;
+    await this.#add(row);
+    return this.#stored(row.id);
+  }
+
+  async insertWithin(row: BatchRow, liveMax: number): Promise<BatchRow | null> {
+    const added = await this.#db.writeIf(hasRoom(row, liveMax), [statementOf(this.#add(row))]);
+    return added === null ? null : this.#stored(row.id);
   }
 
   async get(scope: Scope, id: string): Promise<BatchRow | null> {
@@ -109,6 +113,16 @@ export class LibsqlBatches implements StoreBatches {
     return (stopped?.rows ?? []).map((row) => String(row.id));
   }
 
+  #add(row: BatchRow) {
+    return this.#db.orm.insert(batches).values(toStoredBatch(row)).onConflictDoNothing({ target: batches.id });
+  }
+
+  async #stored(id: string): Promise<BatchRow> {
+    const stored = await this.get('all', id);
+    if (stored === null) throw new Error('the database did not return the stored batch');
+    return stored;
+  }
+
   async countByStatus(): Promise<Record<BatchStatus, number>> {
     const rows = await this.#db.orm
       .select({ status: batches.status, count: count() })
@@ -118,4 +132,13 @@ export class LibsqlBatches implements StoreBatches {
     for (const row of rows) counts[row.status] = row.count;
     return counts;
   }
+}
+
+/** The row is there already, or its key has fewer live batches than it may. */
+function hasRoom({ id, keyId }: BatchRow, liveMax: number): Statement {
+  return {
+    sql: `exists (select 1 from batches where id = ?)
+          or (select count(*) from batches where key_id = ? and status in (${literalList(LIVE_STATUSES)})) < ?`,
+    args: [id, keyId, liveMax],
+  };
 }

@@ -53,6 +53,15 @@ export class LibsqlFiles implements StoreFiles {
       .limit(page.limit);
   }
 
+  async bytesOfKey(keyId: string): Promise<number> {
+    const [row] = await this.#db.read({
+      sql: `select (select coalesce(sum(bytes), 0) from files where key_id = ? and deleted_at is null)
+              + (select coalesce(sum(bytes), 0) from uploads where key_id = ? and status = 'pending') as bytes`,
+      args: [keyId, keyId],
+    });
+    return Number(row?.bytes ?? 0);
+  }
+
   async markDeleted(scope: Scope, id: string, now: number): Promise<boolean> {
     const marked = await this.#db.orm
       .update(files)

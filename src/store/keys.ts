@@ -18,6 +18,10 @@ export class LibsqlKeys implements StoreKeys {
     await this.#db.orm.insert(keys).values(row).onConflictDoNothing({ target: keys.id });
   }
 
+  async get(id: string): Promise<KeyRow | null> {
+    return (await this.#db.orm.select(columns).from(keys).where(eq(keys.id, id)).get()) ?? null;
+  }
+
   async findByHash(hash: string): Promise<KeyRow | null> {
     return (await this.#db.orm.select(columns).from(keys).where(eq(keys.hash, hash)).get()) ?? null;
   }
@@ -34,6 +38,12 @@ export class LibsqlKeys implements StoreKeys {
       .set({ revokedAt: sql`coalesce(${keys.revokedAt}, ${now})` })
       .where(eq(keys.id, id))
       .returning(columns);
+    return row ?? null;
+  }
+
+  async update(id: string, change: Partial<Pick<KeyRow, 'name' | 'limits'>>): Promise<KeyRow | null> {
+    if (Object.keys(change).length === 0) return this.get(id);
+    const [row] = await this.#db.orm.update(keys).set(change).where(eq(keys.id, id)).returning(columns);
     return row ?? null;
   }
 

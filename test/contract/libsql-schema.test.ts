@@ -179,7 +179,15 @@ it('keeps what it has committed through a loss of power: write-ahead log, synchr
 
 it('names the broken constraint in an error, and none of the values', async () => {
   const { keys: storedKeys } = await open();
-  const key = { tenantId: 't', name: 'n', role: 'user' as const, prefix: 'p', createdAt: NOW, revokedAt: null };
+  const key = {
+    tenantId: 't',
+    name: 'n',
+    role: 'user' as const,
+    prefix: 'p',
+    createdAt: NOW,
+    revokedAt: null,
+    limits: null,
+  };
   await storedKeys.insert({ ...key, id: 'key_1', hash: 'confidential' });
   const error = await storedKeys
     .insert({ ...key, id: 'key_2', hash: 'confidential' })

@@ -6,7 +6,9 @@ import { openMemoryFiles } from '../../src/files/memory.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
+import { NO_KEY_LIMITS } from '../../src/protocol/key.ts';
 import { openGates } from '../../src/services/gates/open-gates.ts';
+import { createKeyLimiter } from '../../src/services/keys/limiter.ts';
 import { hashSecret } from '../../src/services/keys/secret.ts';
 import { openStore } from '../../src/store/open-node.ts';
 
@@ -27,7 +29,11 @@ export interface Harness {
   /** Sends a request as the operator, or with the key given; `key: null` sends none. */
   send(method: string, path: string, options?: SendOptions): Promise<Response>;
   /** Makes a key over the API. */
-  makeKey(input?: { role?: 'admin' | 'user'; tenant_id?: string }): Promise<{ id: string; secret: string }>;
+  makeKey(input?: {
+    role?: 'admin' | 'user';
+    tenant_id?: string;
+    limits?: object;
+  }): Promise<{ id: string; secret: string }>;
   close(): Promise<void>;
 }
 
@@ -47,6 +53,18 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
   const write = (level: string) => (fields: object, message: string) => {
     log.push({ level, fields, message });
   };
+  const clock: Deps['clock'] = {
+    now: () => time.nowMs,
+    micros: () => performance.now() * 1000,
+    sleep: (ms, signal) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        signal?.addEventListener('abort', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
+  };
   const base: Omit<Deps, 'gates'> = {
     store,
     files: openMemoryFiles(() => time.nowMs),
@@ -55,23 +73,13 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
       stream: () => Promise.reject(new Error('no provider is called here')),
       close: () => Promise.resolve(),
     },
-    clock: {
-      now: () => time.nowMs,
-      micros: () => performance.now() * 1000,
-      sleep: (ms, signal) =>
-        new Promise((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          signal?.addEventListener('abort', () => {
-            clearTimeout(timer);
-            resolve();
-          });
-        }),
-    },
+    clock,
     random: { unit: Math.random, bytes: (length) => randomBytes(length) },
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     settings: DEFAULT_SETTINGS,
     providers: new Map(),
     configRoutes: new Map(),
+    limiter: createKeyLimiter({ store, clock }, NO_KEY_LIMITS),
     prices: new Map(),
     ownPrices: new Map(),
     nudge: () => undefined,

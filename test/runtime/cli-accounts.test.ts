@@ -81,6 +81,21 @@ describe('weir keys', () => {
     expect((await server.run(['status'], asUser)).exitCode).toBe(0);
     expect((await server.run(['keys', 'list'], asUser)).exitCode).toBe(2);
     expect((await server.run(['keys', 'list'])).out).toMatch(new RegExp(`${id} +night job +user`));
+    const limited = await server.run([
+      'keys',
+      'limit',
+      id,
+      '--max',
+      'requests_per_minute=60',
+      '--max',
+      'storage_bytes=9',
+    ]);
+    expect(limited.out).toBe(`${id} (night job): requests_per_minute=60, storage_bytes=9\n`);
+    expect((await server.run(['keys', 'limit', id])).out).toBe(`${id} (night job): the server's defaults\n`);
+    const wrong = await server.run(['keys', 'limit', id, '--max', 'requests=60']);
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.notes).toContain('limits.requests');
+    expect((await server.run(['keys', 'limit', id, '--max', 'storage_bytes=many'])).exitCode).toBe(2);
     expect((await server.run(['keys', 'revoke', id])).out).toBe(`${id} (night job) is revoked.\n`);
     const refused = await server.run(['status'], asUser);
     expect(refused.exitCode).toBe(2);

@@ -1,11 +1,12 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
-import { keyCreatedSchema, keyCreateSchema, keyPageSchema, keySchema } from '../../protocol/key.ts';
+import { keyCreatedSchema, keyCreateSchema, keyPageSchema, keySchema, keyUpdateSchema } from '../../protocol/key.ts';
 import type { Authenticator } from '../../services/keys/authenticate.ts';
 import { createKey } from '../../services/keys/create.ts';
 import { listKeys } from '../../services/keys/list.ts';
 import { toKeyObject } from '../../services/keys/present.ts';
 import { revokeKey } from '../../services/keys/revoke.ts';
+import { updateKey } from '../../services/keys/update.ts';
 import type { AppEnv } from '../env.ts';
 import { pageQuery } from '../page-query.ts';
 
@@ -31,6 +32,15 @@ const list = createRoute({
   summary: 'List the keys of all tenants, revoked ones included',
   request: { query: pageQuery({ max: 100, fallback: 20 }) },
   responses: { 200: { description: 'A page of keys', content: { 'application/json': { schema: keyPageSchema } } } },
+});
+
+const update = createRoute({
+  method: 'post',
+  path: '/v1/keys/{id}',
+  tags,
+  summary: 'Change a key’s name or limits',
+  request: { params, body: { required: true, content: { 'application/json': { schema: keyUpdateSchema } } } },
+  responses: { 200: keyAnswer },
 });
 
 const remove = createRoute({
@@ -60,6 +70,10 @@ export function registerKeys(app: OpenAPIHono<AppEnv>, deps: Deps, authenticator
     return c.json({ ...toKeyObject(row), secret }, 200);
   });
   app.openapi(list, async (c) => c.json(await listKeys(deps, c.get('context'), c.req.valid('query')), 200));
+  app.openapi(update, async (c) => {
+    const row = await updateKey(deps, c.get('context'), c.req.valid('param').id, c.req.valid('json'));
+    return c.json(toKeyObject(row), 200);
+  });
   for (const route of [remove, revoke]) {
     app.openapi(route, async (c) => {
       const row = await revokeKey(deps, c.get('context'), c.req.valid('param').id);

@@ -4,6 +4,8 @@ import {
   flag,
   id,
   json,
+  keyCreateArguments,
+  keyLimitArguments,
   ledgerArguments,
   type Parsed,
   submitArguments,
@@ -113,13 +115,14 @@ const subCommands = {
       create: command(
         'create',
         'Create a key; its secret is shown once',
-        {
-          name: id('What the key is for'),
-          admin: flag('An admin key'),
-          tenant: text('id', 'Whose key it is (default: yours)'),
-          json,
-        },
-        async (terminal, args) => (await import('./commands/keys.ts')).createKey(terminal, args),
+        keyCreateArguments,
+        async (terminal, args, raw) => (await import('./commands/keys.ts')).createKey(terminal, args, raw),
+      ),
+      limit: command(
+        'limit',
+        'Set the limits of a key; those not named are the server’s',
+        keyLimitArguments,
+        async (terminal, args, raw) => (await import('./commands/keys.ts')).limitKey(terminal, args, raw),
       ),
       list: command('list', 'List keys', { json }, async (terminal, args) =>
         (await import('./commands/keys.ts')).listKeys(terminal, args),

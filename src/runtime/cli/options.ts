@@ -13,7 +13,7 @@ export const text = (valueHint: string, description: string) => ({ type: 'string
 export const flag = (description: string) => ({ type: 'boolean', description }) as const;
 
 /** Options that may be given more than once. */
-export const REPEATABLE: readonly string[] = ['metadata'];
+export const REPEATABLE: readonly string[] = ['metadata', 'max'];
 
 /** Arguments after parsing; citty's own type would let any other name pass. */
 export type Parsed<T extends ArgsDef> = {
@@ -44,6 +44,18 @@ export const convertArguments = {
   out: text('file', 'Write to a file in place of stdout'),
   json: { ...json, description: 'A summary as JSON; the lines only with --out' },
 } as const satisfies ArgsDef;
+
+const max = text('name=n', 'Such as requests_per_minute=60; repeatable');
+
+export const keyCreateArguments = {
+  name: id('What the key is for'),
+  admin: flag('An admin key'),
+  tenant: text('id', 'Whose key it is (default: yours)'),
+  max,
+  json,
+} as const satisfies ArgsDef;
+
+export const keyLimitArguments = { id: id('Key id'), max, json } as const satisfies ArgsDef;
 
 export const ledgerArguments = {
   'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),

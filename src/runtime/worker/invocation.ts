@@ -3,6 +3,7 @@ import { openR2Files } from '../../files/r2.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Store } from '../../ports/store.ts';
 import { openGates } from '../../services/gates/open-gates.ts';
+import { createKeyLimiter } from '../../services/keys/limiter.ts';
 import { openStore } from '../../store/open-web.ts';
 import { systemClock } from '../clock.ts';
 import { systemRandom } from '../random.ts';
@@ -35,8 +36,9 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     migrated.add(url);
     return store;
   };
+  const store = await open();
   const deps: Deps = {
-    store: await open(),
+    store,
     files: openR2Files(setup.bucket),
     http: boundHttp(createFetchHttpClient(), calls, PROVIDER_CALLS_AT_ONCE),
     clock: systemClock,
@@ -46,6 +48,7 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     providers,
     gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
+    limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits, setup.keyBudgets),
     prices: setup.prices,
     ownPrices: config.ownPrices,
     nudge: () => nudge(invocation),

@@ -5,6 +5,7 @@ import { compilePrices, type PriceBook } from '../../core/pricing.ts';
 import type { Problem } from '../../core/problems.ts';
 import type { R2Bucket } from '../../files/r2.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../ports/settings.ts';
+import type { KnownBudgets } from '../../services/keys/limiter.ts';
 import { type Config, readConfig } from '../config.ts';
 import { StartError } from '../problems.ts';
 import { readServerOptions, type ServerOptions } from '../settings.ts';
@@ -23,6 +24,8 @@ export interface Setup {
   prices: PriceBook;
   /** Lower-case hex SHA-256. */
   adminKeyHash: string;
+  /** What the keys used of late. */
+  keyBudgets: KnownBudgets;
   /** Outgoing calls that one invocation may make. */
   callLimit: number;
 }
@@ -76,6 +79,7 @@ export function readSetup(bindings: WorkerBindings): Setup {
     bucket: bindings.FILES,
     prices: compilePrices(priceFiles),
     adminKeyHash: createHash('sha256').update(adminKey).digest('hex'),
+    keyBudgets: new Map(),
     callLimit: Number(calls),
   };
 }

@@ -2,13 +2,14 @@ import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchCreate, BatchObject } from '../../protocol/batch.ts';
+import { tooManyBatches } from '../keys/limiter.ts';
 import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
 import { presentBatch } from './present.ts';
 
 /**
  * Creates a batch in `validating`; its lines are checked and divided in the background. What can be told at once (an
- * unknown file, endpoint, window or route) is a 4xx here.
+ * unknown file, endpoint, window or route, a key with too many batches) is a 4xx here.
  */
 export async function createBatch(
   deps: Deps,
@@ -16,7 +17,8 @@ export async function createBatch(
   input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName' | 'options'> },
 ): Promise<BatchObject> {
   const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, input);
-  const stored = await deps.store.batches.insert({
+  const liveMax = await deps.limiter.admitBatch(context.actor.keyId);
+  const row: BatchRow = {
     ...newBatchRow(),
     id: context.newId('batch_'),
     // Results stay with whoever owns the input, also when an administrator starts the batch.
@@ -34,7 +36,10 @@ export async function createBatch(
     options: input.retryOf ? input.retryOf.options : readBatchOptions(deps, input),
     createdAt: now,
     expiresAt: now + seconds,
-  });
+  };
+  const { batches } = deps.store;
+  const stored = liveMax === null ? await batches.insert(row) : await batches.insertWithin(row, liveMax);
+  if (stored === null) throw tooManyBatches(liveMax ?? 0);
   deps.nudge();
   return presentBatch(stored);
 }

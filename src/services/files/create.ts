@@ -1,6 +1,7 @@
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { FileObject, UploadPurpose } from '../../protocol/file.ts';
+import { requireStorage, withinStorage } from '../keys/limiter.ts';
 import { type FileDetails, fileRow, toFileObject } from './file-row.ts';
 import { discard, discardPlan, ingest } from './ingest.ts';
 
@@ -14,7 +15,7 @@ export interface FileCreate {
 
 /**
  * Stores a file. With purpose `batch` its lines are checked and planned; bad lines are kept on its row, a file that is
- * no JSONL at all is refused (ApiError 400), as is one that is too large (413). A repeated call with the same id
+ * no JSONL at all is refused (ApiError 400), as is one that is too large or more than its key may store (413). A repeated call with the same id
  * answers the stored row.
  */
 export async function createFile(deps: Deps, context: Context, input: FileCreate): Promise<FileObject> {
@@ -26,10 +27,14 @@ export async function createFile(deps: Deps, context: Context, input: FileCreate
     await input.details();
     return toFileObject(known);
   }
-  const ingested = await ingest(deps, id, input.content, input.purpose);
+  // Nothing is read of a file for which there is no room at all.
+  const { left } = await requireStorage(deps, context.actor.keyId, 1);
+  const ingested = await ingest(deps, id, withinStorage(input.content, left), input.purpose);
   let row: FileRow;
   try {
     row = fileRow(deps, context, id, ingested, await input.details());
+    // Others may have been stored while this one came.
+    await requireStorage(deps, context.actor.keyId, row.bytes);
     if (row.planKey === null) await discardPlan(deps, ingested);
   } catch (error) {
     await discard(deps, ingested);

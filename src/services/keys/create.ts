@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
+import { completeLimits } from '../../core/key-budget.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { KeyRow } from '../../ports/store-keys.ts';
@@ -39,6 +40,7 @@ export async function storeNewKey(
     role: input.role,
     prefix: secretPrefix(secret),
     hash: hashSecret(secret),
+    limits: completeLimits(input.limits),
     createdAt: unixSeconds(deps.clock),
     revokedAt: null,
   };

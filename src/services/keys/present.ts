@@ -1,5 +1,6 @@
 import type { KeyRow } from '../../ports/store-keys.ts';
 import type { KeyObject } from '../../protocol/key.ts';
+import { NO_KEY_LIMITS } from '../../protocol/key.ts';
 
 /** The key as clients see it: never its hash. */
 export function toKeyObject(row: KeyRow): KeyObject {
@@ -10,6 +11,7 @@ export function toKeyObject(row: KeyRow): KeyObject {
     role: row.role,
     tenant_id: row.tenantId,
     prefix: row.prefix,
+    limits: row.limits ?? NO_KEY_LIMITS,
     created_at: row.createdAt,
     revoked_at: row.revokedAt,
   };

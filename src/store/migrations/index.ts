@@ -3,6 +3,7 @@ import { initial } from './0001-initial.ts';
 import { shards } from './0002-shards.ts';
 import { batchOptions } from './0003-batch-options.ts';
 import { ledgerRollups } from './0004-ledger-rollups.ts';
+import { keyLimits } from './0005-key-limits.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
-export const MIGRATIONS: readonly Migration[] = [initial, shards, batchOptions, ledgerRollups];
+export const MIGRATIONS: readonly Migration[] = [initial, shards, batchOptions, ledgerRollups, keyLimits];

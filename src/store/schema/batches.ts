@@ -73,6 +73,9 @@ export const batches = sqliteTable(
     index('batches_input')
       .on(table.inputFileId)
       .where(sql`status in ('validating', 'in_progress', 'finalizing', 'cancelling')`),
+    index('batches_key')
+      .on(table.keyId)
+      .where(sql`status in ('validating', 'in_progress', 'finalizing', 'cancelling')`),
     index('batches_status').on(table.status, table.turn),
   ],
 );

@@ -24,6 +24,7 @@ export const files = sqliteTable(
   (table) => [
     uniqueIndex('files_id').on(table.id),
     index('files_tenant').on(table.tenantId, table.seq),
+    index('files_key').on(table.keyId, table.bytes).where(sql`deleted_at is null`),
     index('files_expiring').on(table.expiresAt).where(sql`deleted_at is null and expires_at is not null`),
     index('files_unpurged').on(table.deletedAt).where(sql`deleted_at is not null and purged_at is null`),
   ],

@@ -1,5 +1,5 @@
 import { integer, sqliteTable, text, uniqueIndex } from '#drizzle';
-import type { KeyRole } from '../../protocol/key.ts';
+import type { KeyLimits, KeyRole } from '../../protocol/key.ts';
 
 export const keys = sqliteTable(
   'keys',
@@ -13,6 +13,7 @@ export const keys = sqliteTable(
     hash: text('hash').notNull(),
     createdAt: integer('created_at').notNull(),
     revokedAt: integer('revoked_at'),
+    limits: text('limits', { mode: 'json' }).$type<KeyLimits>(),
   },
   (table) => [uniqueIndex('keys_id').on(table.id), uniqueIndex('keys_hash').on(table.hash)],
 );

@@ -18,5 +18,8 @@ export const uploads = sqliteTable(
     status: text('status').$type<UploadStatus>().notNull(),
     fileId: text('file_id'),
   },
-  (table) => [index('uploads_pending').on(table.expiresAt).where(sql`status = 'pending'`)],
+  (table) => [
+    index('uploads_pending').on(table.expiresAt).where(sql`status = 'pending'`),
+    index('uploads_key').on(table.keyId, table.bytes).where(sql`status = 'pending'`),
+  ],
 );

@@ -10,6 +10,7 @@ function keyRow(id: string, change: Partial<KeyRow> = {}): KeyRow {
     role: 'user',
     prefix: 'weir_ab',
     hash: `hash-of-${id}`,
+    limits: null,
     createdAt: NOW,
     revokedAt: null,
     ...change,

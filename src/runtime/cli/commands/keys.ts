@@ -1,26 +1,28 @@
+import type { ArgsDef } from 'citty';
 import type { KeyObject } from '../../../protocol/key.ts';
 import type { Page } from '../../../protocol/page.ts';
 import { type Api, withApi } from '../api.ts';
-import { EXIT } from '../exit.ts';
+import { readPairs, valuesOf } from '../arguments.ts';
+import { EXIT, wrongUse } from '../exit.ts';
 import { formatTime } from '../figures.ts';
+import { keyCreateArguments, keyLimitArguments, type Parsed } from '../options.ts';
 import { printable, printableJson } from '../printable.ts';
 import { layTable } from '../table.ts';
 import { note, print, type Terminal } from '../terminal.ts';
 
-interface CreateArguments {
-  name: string;
-  admin: boolean | undefined;
-  tenant: string | undefined;
-  json: boolean | undefined;
-}
-
 /** `weir keys create NAME`: the secret alone on stdout, so that it can be piped. */
-export function createKey(terminal: Terminal, args: CreateArguments): Promise<number> {
+export function createKey(
+  terminal: Terminal,
+  args: Parsed<typeof keyCreateArguments>,
+  rawArguments: readonly string[],
+): Promise<number> {
+  const limits = readLimits(keyCreateArguments, rawArguments);
   return withApi(terminal, async (api) => {
     const body = {
       name: args.name,
       role: args.admin ? 'admin' : 'user',
       ...(args.tenant === undefined ? {} : { tenant_id: args.tenant }),
+      ...(limits === null ? {} : { limits }),
     };
     const key = await api.post<KeyObject & { secret: string }>('/v1/keys', body);
     if (args.json) await print(terminal, printableJson(JSON.stringify(key, null, 2)));
@@ -30,6 +32,37 @@ export function createKey(terminal: Terminal, args: CreateArguments): Promise<nu
     }
     return EXIT.done;
   });
+}
+
+/** `weir keys limit ID --max NAME=N …`: without any, the server's defaults hold again. */
+export function limitKey(
+  terminal: Terminal,
+  args: Parsed<typeof keyLimitArguments>,
+  rawArguments: readonly string[],
+): Promise<number> {
+  const limits = readLimits(keyLimitArguments, rawArguments);
+  return withApi(terminal, async (api) => {
+    const key = await api.post<KeyObject>(`/v1/keys/${encodeURIComponent(args.id)}`, { limits });
+    const stated = Object.entries(key.limits).filter(([, limit]) => limit !== null);
+    const shown = stated.map(([name, limit]) => `${name}=${limit}`).join(', ') || "the server's defaults";
+    if (args.json) await print(terminal, printableJson(JSON.stringify(key, null, 2)));
+    else await print(terminal, `${printable(key.id)} (${printable(key.name)}): ${shown}`);
+    return EXIT.done;
+  });
+}
+
+/** The values of `--max` by name; null when there is none. The server says which names there are. */
+function readLimits(definition: ArgsDef, rawArguments: readonly string[]): Record<string, number> | null {
+  const pairs = Object.entries(readPairs(valuesOf('max', definition, rawArguments), 'max'));
+  if (pairs.length === 0) return null;
+  return Object.fromEntries(
+    pairs.map(([name, value]) => {
+      if (!/^[1-9][0-9]{0,15}$/.test(value)) {
+        throw wrongUse(`--max ${name} needs a whole number from 1, not ${value}.`, 'max');
+      }
+      return [name, Number(value)];
+    }),
+  );
 }
 
 /** `weir keys list` */

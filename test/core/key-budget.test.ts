@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { completeLimits, KeyBudget } from '../../src/core/key-budget.ts';
+
+const budget = (limits: Parameters<typeof completeLimits>[0], now = 0) => new KeyBudget(completeLimits(limits), now);
+
+describe('KeyBudget', () => {
+  it('lets a minute’s requests through at once, and then one at a time as they come back', () => {
+    const key = budget({ requests_per_minute: 60 });
+    for (let count = 0; count < 60; count++) {
+      expect(key.callWaitMs(1, 0)).toBe(0);
+      key.spend(1, 0);
+    }
+    expect(key.callWaitMs(1, 0)).toBe(1_000);
+    expect(key.callWaitMs(1, 1_000)).toBe(0);
+  });
+
+  it('leaves a part of it to synchronous calls: lines of batches wait earlier', () => {
+    const key = budget({ requests_per_minute: 100 });
+    let lines = 0;
+    for (; key.lineWaitMs(1, 0) === 0; lines++) key.spend(1, 0);
+    expect(lines).toBe(90);
+    expect(key.callWaitMs(1, 0)).toBe(0);
+  });
+
+  it('lets a request that is larger than its minute through when nothing is spent, and never for longer than a minute', () => {
+    const key = budget({ tokens_per_minute: 1_000 });
+    expect(key.callWaitMs(1_000_000, 0)).toBe(0);
+    key.spend(1_000_000, 0);
+    expect(key.callWaitMs(1_000, 60_000)).toBe(0);
+    expect(key.lineWaitMs(1_000_000, 60_000)).toBe(0);
+  });
+
+  it('gives back what was estimated too high, and takes what was too low', () => {
+    const key = budget({ tokens_per_minute: 1_000 });
+    key.spend(900, 0);
+    key.correct(900, 100, 0);
+    expect(key.callWaitMs(900, 0)).toBe(0);
+    key.correct(0, 500, 0);
+    expect(key.callWaitMs(900, 0)).toBe(30_000);
+    key.correct(1, null, 0);
+    expect(key.callWaitMs(900, 0)).toBe(30_000);
+  });
+
+  it('says in OpenAI’s headers what is left and when all of it is back', () => {
+    const key = budget({ requests_per_minute: 60, tokens_per_minute: 6_000 });
+    for (let count = 0; count < 3; count++) key.spend(2_000, 0);
+    expect(key.headers(0)).toEqual({
+      'x-ratelimit-limit-requests': '60',
+      'x-ratelimit-remaining-requests': '57',
+      'x-ratelimit-reset-requests': '3s',
+      'x-ratelimit-limit-tokens': '6000',
+      'x-ratelimit-remaining-tokens': '0',
+      'x-ratelimit-reset-tokens': '1m0s',
+    });
+    expect(budget({}).headers(0)).toEqual({});
+  });
+
+  it('takes a changed limit in at once and leaves the others as spent as they were', () => {
+    const key = budget({ requests_per_minute: 1, batches_per_minute: 1 });
+    key.spend(1, 0);
+    key.spendBatch(0);
+    key.change(completeLimits({ requests_per_minute: 10, batches_per_minute: 1 }), 0);
+    expect(key.callWaitMs(1, 0)).toBe(0);
+    expect(key.batchWaitMs(0)).toBe(60_000);
+    key.change(completeLimits(null), 0);
+    expect(key.batchWaitMs(0)).toBe(0);
+  });
+});
