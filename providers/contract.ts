@@ -22,6 +22,8 @@ export interface Provider {
   convert(line: RequestLine, model: string): Converted;
   /** The name under which `model` is priced (a deployment's model, a profile's base); the same name by default. */
   pricedModel?(model: string): string;
+  /** The region whose prices apply, where they differ by region. */
+  readonly priceRegion?: string;
   readonly immediate?: ImmediateApi;
   readonly batch?: BatchApi;
   /** Asks the provider which models it serves. Rejects with ProviderError. */
@@ -123,6 +125,8 @@ export interface Success {
   usage: Usage | null;
   rawUsage: object | null;
   servedModel: string | null;
+  /** The service tier that the answer says it was served in; prices depend on it. */
+  serviceTier?: string | null;
   finishReason: string | null;
   warnings: string[];
 }

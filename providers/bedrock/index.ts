@@ -28,6 +28,7 @@ export const bedrock: ProviderKind<BedrockSettings> = {
       models: settings.models ?? [],
       limits: toLimits(settings.limits),
       convert: (line, model) => convert(line, model, conversion),
+      priceRegion: settings.region,
       pricedModel: (model) => knownModel(model, profiles)?.priced ?? model,
       immediate: createImmediate(access),
       ...(role_arn !== undefined &&

@@ -5,7 +5,7 @@ import { selfHostedParameters } from '../shared/foreign-parameters.ts';
 import { convertToOpenAI } from '../shared/openai-convert.ts';
 
 /** `flex`, `priority` and `scale` have prices of their own (OpenAI pricing page), which no price file here holds. */
-const serviceTiers = ['auto', 'default'];
+const serviceTiers = ['auto', 'default', 'flex', 'priority'];
 
 export function convert(line: RequestLine, model: string, provider: string): Converted {
   return convertToOpenAI(line, model, { provider, endpoints: ENDPOINTS, refused: selfHostedParameters, serviceTiers });

@@ -6,6 +6,7 @@ import { structuredToolName } from './anthropic-messages-tools.ts';
 import { toCompletionUsage, usageFromMessage } from './anthropic-messages-usage.ts';
 import { isFields } from './error-body.ts';
 import { badResponse } from './openai-status.ts';
+import { tierWarnings } from './service-tier.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -40,6 +41,8 @@ export function fromMessage(message: unknown, context: MessageContext): Result {
   }
   const warnings = problems.map((text) => `usage: ${text}`);
   if (raw === null) warnings.push('usage: not reported');
+  const serviceTier = servedTier(raw);
+  warnings.push(...tierWarnings(serviceTier));
   const read = readContent(message.content, warnings);
   const finishReason = finishReasonOf(message, read, warnings);
   const servedModel = typeof message.model === 'string' ? message.model : null;
@@ -59,9 +62,17 @@ export function fromMessage(message: unknown, context: MessageContext): Result {
     usage,
     rawUsage: raw,
     servedModel,
+    serviceTier,
     finishReason,
     warnings,
   };
+}
+
+/** Fast mode is told beside the tier, and has prices of its own. */
+function servedTier(usage: object | null): string | null {
+  if (!isFields(usage)) return null;
+  if (usage.speed === 'fast') return 'fast';
+  return typeof usage.service_tier === 'string' ? usage.service_tier : null;
 }
 
 function problemOf(message: unknown, context: MessageContext): Failure | null {

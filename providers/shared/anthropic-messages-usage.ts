@@ -25,6 +25,7 @@ export function usageFromMessage(message: unknown): UsageReading {
     ...(cached > 0 && { cached_input_tokens: cached }),
     ...writes,
     ...readOutput(raw, output, problems),
+    ...readTools(raw, problems),
   };
   if (totalInput(usage) + totalOutput(usage) === 0) problems.push('every count is zero');
   checkExtras(raw, problems);
@@ -53,17 +54,20 @@ function readOutput(raw: Fields, output: number, problems: string[]): Usage {
   return { output_tokens: output - reasoning, ...(reasoning > 0 && { reasoning_tokens: reasoning }) };
 }
 
-/** What is billed beside tokens, or at other prices than those of the list. */
+/** Searches are billed by the call; fetching is not billed; of other tools the price is not known. */
+function readTools(raw: Fields, problems: string[]): Usage {
+  const tools = isFields(raw.server_tool_use) ? raw.server_tool_use : {};
+  const { web_search_requests: _, web_fetch_requests: __, ...others } = tools;
+  if (Object.values(others).some((count) => typeof count === 'number' && count > 0)) {
+    problems.push('server tools were used that are billed apart and not priced here');
+  }
+  const searches = countOf(tools, 'web_search_requests', problems) ?? 0;
+  return searches > 0 ? { web_searches: searches } : {};
+}
+
+/** What is billed at other prices than those of the list. */
 function checkExtras(raw: Fields, problems: string[]): void {
-  const { server_tool_use: tools, service_tier: tier, speed, inference_geo: geo } = raw;
-  if (isFields(tools) && Object.values(tools).some((count) => typeof count === 'number' && count > 0)) {
-    problems.push('server tools were used, which are billed by request and not priced here');
-  }
-  if (typeof tier === 'string' && tier !== 'standard' && tier !== 'batch') {
-    problems.push(`served in the tier ${tier.slice(0, 40)}, which list prices do not cover`);
-  }
-  if (speed === 'fast') problems.push('served in fast mode, which list prices do not cover');
-  if (geo === 'us') problems.push('inference was bound to the US, which list prices do not cover');
+  if (raw.inference_geo === 'us') problems.push('inference was bound to the US, which list prices do not cover');
 }
 
 function countOf(fields: Fields, name: string, problems: string[]): number | undefined {

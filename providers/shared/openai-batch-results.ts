@@ -103,9 +103,7 @@ function resultOfFields(
     // An answer under an error: the tokens were used, the answer is not to be trusted.
     return { ...failedBy(line.error, context, readers), requestId, usage: result.usage, rawUsage: result.rawUsage };
   }
-  // The batch tier is what was asked for.
-  const warnings = result.warnings.filter((warning) => !warning.startsWith('service_tier: served as batch'));
-  return { ...result, requestId, warnings };
+  return { ...result, requestId };
 }
 
 /** A failure stated in `error`: `{code, message}`, a text, or a code that is an HTTP status. */

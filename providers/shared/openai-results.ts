@@ -6,6 +6,7 @@ import type { Failed, Result } from '../contract.ts';
 import { type AnswerContext, type ParsedAnswer, parseAnswer, requestIdOf } from './answer.ts';
 import { isFields, readErrorBody } from './error-body.ts';
 import { badResponse, failureOfCall } from './openai-status.ts';
+import { tierWarnings } from './service-tier.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -36,10 +37,8 @@ export function resultOf(
   const warnings = problems.map((text) => `usage: ${text}`);
   if (raw === null && endpoint !== '/v1/moderations') warnings.push('usage: not reported');
   if (answer.isDamaged) warnings.push('the answer was not valid UTF-8; bad bytes were replaced by U+FFFD');
-  const tier = body.service_tier;
-  if (typeof tier === 'string' && tier !== 'default' && tier !== 'auto') {
-    warnings.push(`service_tier: served as ${tier.slice(0, 40)}, which list prices do not cover`);
-  }
+  const serviceTier = typeof body.service_tier === 'string' ? body.service_tier : null;
+  warnings.push(...tierWarnings(serviceTier));
   return {
     ok: true,
     status: response.status,
@@ -48,6 +47,7 @@ export function resultOf(
     usage,
     rawUsage: raw,
     servedModel: typeof body.model === 'string' ? body.model : null,
+    serviceTier,
     finishReason: finishReasonOf(endpoint, body),
     warnings,
   };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ownPriceSchema } from '../../src/core/rates.ts';
+import { ownPriceSchema } from '../../src/core/own-price.ts';
 import type { ProviderLimits } from '../contract.ts';
 
 const limit = z.int().positive();

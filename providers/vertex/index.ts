@@ -23,6 +23,7 @@ export const vertex: ProviderKind<VertexSettings> = {
       name,
       kind: 'vertex',
       priceProvider: 'vertex',
+      priceRegion: settings.location,
       endpoints,
       models: settings.models ?? usualModels,
       limits: toLimits(settings.limits),

@@ -16,6 +16,7 @@ export function toOpenAIUsage(metadata: unknown): Record<string, unknown> | null
   const audioInput = modality(metadata.promptTokensDetails, 'AUDIO');
   const cachedAudio = modality(metadata.cacheTokensDetails, 'AUDIO');
   const audioOutput = modality(metadata.candidatesTokensDetails, 'AUDIO');
+  const imageOutput = modality(metadata.candidatesTokensDetails, 'IMAGE');
   return {
     prompt_tokens: input,
     completion_tokens: output,
@@ -28,6 +29,7 @@ export function toOpenAIUsage(metadata: unknown): Record<string, unknown> | null
     completion_tokens_details: {
       reasoning_tokens: thoughts ?? 0,
       ...(audioOutput > 0 && { audio_tokens: audioOutput }),
+      ...(imageOutput > 0 && { image_tokens: imageOutput }),
     },
   };
 }

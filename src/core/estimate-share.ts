@@ -2,7 +2,8 @@ import type { EstimateCost, EstimateRefusedLine, EstimateShare } from '../protoc
 import type { OutputTokens } from './estimate.ts';
 import type { Failure } from './failure.ts';
 import { formatUsd } from './money.ts';
-import { priceUsage, type Unpriced } from './pricing.ts';
+import type { Unpriced } from './price-book.ts';
+import { priceUsage } from './pricing.ts';
 import type { FoundRates } from './rates.ts';
 
 const REFUSED_SHOWN = 20;

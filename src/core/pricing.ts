@@ -1,172 +1,7 @@
 import { amountFor, toSafeInteger } from './money.ts';
-import {
-  compileCard,
-  type FoundRates,
-  type PriceFile,
-  type PriceMode,
-  type PriceRow,
-  priceFileSchema,
-  type RateCard,
-  type RateName,
-} from './rates.ts';
+import type { Unpriced } from './price-book.ts';
+import type { RateCard, RateName } from './rates.ts';
 import { totalInput, totalOutput, type Usage, type UsageBucket, usageBuckets } from './usage.ts';
-
-interface CompiledTier {
-  aboveInputTokens: number;
-  name: string;
-  standard: RateCard;
-  batch: RateCard | null;
-}
-
-interface CompiledRow {
-  fromSeconds: number;
-  untilSeconds: number;
-  /** Seconds of the UTC day in which the row holds. */
-  hours: { begin: number; end: number } | null;
-  region: string | null;
-  version: string;
-  /** Highest tier first; the base, above 0 tokens, last. */
-  tiers: CompiledTier[];
-}
-
-interface PricedModel {
-  model: string;
-  /** Latest first; rows of a later file before those of an earlier one. */
-  rows: CompiledRow[];
-}
-
-/** Prices ready for lookups: provider id → lower-case model name or alias → dated rows. */
-export type PriceBook = ReadonlyMap<string, ReadonlyMap<string, PricedModel>>;
-
-export interface RatesQuery {
-  /** Provider id as the price files name it. */
-  provider: string;
-  model: string;
-  mode: PriceMode;
-  /** When the request was made, in Unix seconds. */
-  at: number;
-  /** All input tokens, cached ones included: they decide the context tier. Absent: the base tier. */
-  inputTokens?: number;
-  region?: string;
-}
-
-export interface Unpriced {
-  unpriced: string;
-}
-
-const secondsPerDay = 86_400;
-
-/**
- * Checks and compiles price files. Several files may speak of one provider: a row of a later file wins over a row of an
- * earlier one that starts on the same day. Throws an Error that names the file, the field and what is wrong.
- */
-export function compilePrices(files: readonly unknown[]): PriceBook {
-  const book = new Map<string, Map<string, PricedModel>>();
-  files.forEach((file, index) => {
-    const parsed = priceFileSchema.safeParse(file);
-    if (!parsed.success) {
-      const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
-      throw new Error(`price file ${index + 1} is not valid: ${problems.join('; ')}`);
-    }
-    const { provider } = parsed.data;
-    const models = book.get(provider) ?? new Map<string, PricedModel>();
-    book.set(provider, models);
-    addFile(models, parsed.data);
-  });
-  return book;
-}
-
-function addFile(models: Map<string, PricedModel>, file: PriceFile): void {
-  const namedInFile = new Set<string>();
-  for (const [model, { aliases = [], prices }] of Object.entries(file.models)) {
-    const names = [model, ...aliases].map((name) => name.toLowerCase());
-    for (const name of names) {
-      if (namedInFile.has(name)) throw new Error(`price file ${file.provider} ${file.version} names ${name} twice`);
-      namedInFile.add(name);
-    }
-    const known = models.get(model.toLowerCase());
-    // A name that was another model's alias becomes a model of its own; the other keeps its prices.
-    const priced = known?.model.toLowerCase() === model.toLowerCase() ? known : { model, rows: known?.rows ?? [] };
-    const added = prices.map((row) => compileRow(row, file.version));
-    // A stable sort keeps the later file first among rows that start together.
-    priced.rows = [...added, ...priced.rows].sort((left, right) => right.fromSeconds - left.fromSeconds);
-    for (const name of names) models.set(name, priced);
-  }
-}
-
-function compileRow(row: PriceRow, version: string): CompiledRow {
-  const tiers = (row.tiers ?? []).map((tier) => ({
-    aboveInputTokens: tier.above_input_tokens,
-    name: `above_${tier.above_input_tokens}`,
-    standard: compileCard(tier.standard),
-    batch: tier.batch === undefined ? null : compileCard(tier.batch),
-  }));
-  const base = {
-    aboveInputTokens: -1,
-    name: 'base',
-    standard: compileCard(row.standard),
-    batch: row.batch === undefined ? null : compileCard(row.batch),
-  };
-  return {
-    fromSeconds: Date.parse(`${row.from}T00:00:00Z`) / 1000,
-    untilSeconds: row.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(`${row.until}T00:00:00Z`) / 1000,
-    hours: row.hours === undefined ? null : { begin: secondOfDay(row.hours[0]), end: secondOfDay(row.hours[1]) },
-    region: row.region ?? null,
-    version,
-    tiers: [...tiers, base].sort((left, right) => right.aboveInputTokens - left.aboveInputTokens),
-  };
-}
-
-function secondOfDay(time: string): number {
-  return Number(time.slice(0, 2)) * 3600 + Number(time.slice(3)) * 60;
-}
-
-/**
- * The rates of a model at a moment, or why there are none. A context tier applies to the whole request (a cliff, not a
- * margin). A dated snapshot without a row of its own has the price of its model, which `priced_model` then names.
- */
-export function findRates(book: PriceBook, query: RatesQuery): FoundRates | Unpriced {
-  const name = `${query.provider}/${query.model}`;
-  const priced = findModel(book.get(query.provider), query.model);
-  if (priced === undefined) return { unpriced: `no_price: ${name}` };
-  const row = findRow(priced.rows, query);
-  if (row === undefined) return { unpriced: `no_price_at_date: ${name}` };
-  const tier = row.tiers.find((candidate) => (query.inputTokens ?? 0) > candidate.aboveInputTokens);
-  const card = tier?.[query.mode] ?? null;
-  if (tier === undefined || card === null) return { unpriced: `no_batch_price: ${name}` };
-  const origin = { version: row.version, tier: tier.name };
-  return {
-    rates: { ...card, ...origin, mode: query.mode },
-    list_rates: { ...tier.standard, ...origin, mode: 'standard' },
-    price_version: row.version,
-    priced_model: priced.model,
-  };
-}
-
-function findModel(models: ReadonlyMap<string, PricedModel> | undefined, model: string): PricedModel | undefined {
-  if (models === undefined) return undefined;
-  const asked = model.toLowerCase();
-  const withoutVersion = asked.replace(/@.*$/, '');
-  const withoutDate = withoutVersion.replace(/-(\d{4}-\d{2}-\d{2}|\d{8})$/, '');
-  return models.get(asked) ?? models.get(withoutVersion) ?? models.get(withoutDate);
-}
-
-function findRow(rows: readonly CompiledRow[], query: RatesQuery): CompiledRow | undefined {
-  const second = ((query.at % secondsPerDay) + secondsPerDay) % secondsPerDay;
-  const current = rows.filter(
-    (row) =>
-      row.fromSeconds <= query.at &&
-      query.at < row.untilSeconds &&
-      (row.region === null || row.region === query.region) &&
-      (row.hours === null || (row.hours.begin <= second && second < row.hours.end)),
-  );
-  const regional = current.filter((row) => row.region !== null);
-  const eligible = regional.length > 0 ? regional : current;
-  const newest = eligible[0];
-  if (newest === undefined) return undefined;
-  const siblings = eligible.filter((row) => row.fromSeconds === newest.fromSeconds && row.version === newest.version);
-  return siblings.find((row) => row.hours !== null) ?? newest;
-}
 
 /** One line of an account: `count` units of a bucket at `rate` nano-USD per million, `amount` in nano-USD. */
 export interface PriceLine {
@@ -189,7 +24,8 @@ export interface PricedUsage {
 /**
  * The rates a bucket may be charged at, the first that has a price. Reasoning is billed as output and cached input never
  * costs more than input where a provider lists no price apart; image tokens are metered as text input by every provider
- * that does not price them apart. Audio and one-hour cache writes cost more than text, so nothing stands in for them.
+ * that does not price them apart. Audio, images made and one-hour cache writes cost more than text, and calls of tools are no
+ * tokens, so nothing stands in for them.
  */
 const rateNames: { readonly [bucket in UsageBucket]: readonly RateName[] } = {
   input_tokens: ['input'],
@@ -202,6 +38,9 @@ const rateNames: { readonly [bucket in UsageBucket]: readonly RateName[] } = {
   output_tokens: ['output'],
   reasoning_tokens: ['reasoning', 'output'],
   output_audio_tokens: ['output_audio'],
+  output_image_tokens: ['output_image'],
+  web_searches: ['web_search'],
+  file_searches: ['file_search'],
   gpu_microseconds: ['gpu_second'],
 };
 

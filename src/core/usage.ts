@@ -17,6 +17,10 @@ export const usageBuckets = [
   'output_tokens',
   'reasoning_tokens',
   'output_audio_tokens',
+  'output_image_tokens',
+  /** Calls of tools that the provider runs itself and bills apart from the tokens. */
+  'web_searches',
+  'file_searches',
   /** Time on the owner's GPUs, in microseconds of the whole pool. */
   'gpu_microseconds',
 ] as const;
@@ -50,9 +54,14 @@ export function totalInput(usage: Usage): number {
   );
 }
 
-/** All output tokens, reasoning and audio included. */
+/** All output tokens, reasoning, audio and images included. */
 export function totalOutput(usage: Usage): number {
-  return (usage.output_tokens ?? 0) + (usage.reasoning_tokens ?? 0) + (usage.output_audio_tokens ?? 0);
+  return (
+    (usage.output_tokens ?? 0) +
+    (usage.reasoning_tokens ?? 0) +
+    (usage.output_audio_tokens ?? 0) +
+    (usage.output_image_tokens ?? 0)
+  );
 }
 
 /** OpenAI's batch usage object for a (summed) usage. */
@@ -143,7 +152,7 @@ export function usageFromOpenAI(body: unknown): UsageReading {
   const isList = isFields(body) && body.object === 'list';
   const totals = readTotals(reader, raw, isList);
   if (totals === null) return { usage: null, raw, problems: reader.problems };
-  const usage = { ...readInput(reader, raw, totals), ...readOutput(reader, raw, totals) };
+  const usage = { ...readInput(reader, raw, totals), ...readOutput(reader, raw, totals), ...readTools(reader, body) };
   if (totalInput(usage) + totalOutput(usage) === 0) reader.problems.push('every count is zero');
   return { usage, raw, problems: reader.problems };
 }
@@ -218,11 +227,29 @@ function readOutput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
   let rest = totals.output;
   const audio = reader.part('output audio_tokens', reader.count(details, 'audio_tokens'), rest);
   rest -= audio;
+  const image = reader.part('output image_tokens', reader.count(details, 'image_tokens'), rest);
+  rest -= image;
   const reasoning = isBeside ? (reportedReasoning ?? 0) : reader.part('reasoning_tokens', reportedReasoning, rest);
   if (!isBeside) rest -= reasoning;
   return {
     output_tokens: rest,
     ...(reasoning > 0 && { reasoning_tokens: reasoning }),
     ...(audio > 0 && { output_audio_tokens: audio }),
+    ...(image > 0 && { output_image_tokens: image }),
   };
+}
+
+/** Calls of hosted tools: items of a response's output. A search is billed, opening a page of its results is not. */
+function readTools(reader: UsageReader, body: unknown): Usage {
+  const items = isFields(body) && Array.isArray(body.output) ? body.output.filter(isFields) : [];
+  const count = (type: string) => items.filter((item) => item.type === type && item.status !== 'failed').length;
+  const opened = items.filter(
+    (item) => item.type === 'web_search_call' && isFields(item.action) && (item.action.type ?? 'search') !== 'search',
+  ).length;
+  const web = count('web_search_call') - opened;
+  const files = count('file_search_call');
+  if (count('code_interpreter_call') > 0) {
+    reader.problems.push('the code interpreter was used, which is billed by container and not priced here');
+  }
+  return { ...(web > 0 && { web_searches: web }), ...(files > 0 && { file_searches: files }) };
 }

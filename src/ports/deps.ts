@@ -1,7 +1,7 @@
 import type { Provider } from '../../providers/contract.ts';
 import type { IdPrefix } from '../core/ids.ts';
-import type { PriceBook } from '../core/pricing.ts';
-import type { OwnPriceBook } from '../core/rates.ts';
+import type { OwnPriceBook } from '../core/own-price.ts';
+import type { PriceBook } from '../core/price-book.ts';
 import type { KeyRole } from '../protocol/key.ts';
 import type { Assets } from './assets.ts';
 import type { Clock } from './clock.ts';

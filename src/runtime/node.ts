@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { priceFiles } from '../../config/prices/index.ts';
 import { kinds } from '../../providers/registry.ts';
 import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
-import { compilePrices } from '../core/pricing.ts';
+import { compilePrices } from '../core/price-book.ts';
 import { openFsFiles } from '../files/fs.ts';
 import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';

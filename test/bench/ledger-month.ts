@@ -3,7 +3,8 @@
  * in SQL, apart from the product's own arithmetic, which must come to the same sums.
  */
 import { createClient } from '@libsql/client';
-import { compilePrices, findRates, priceUsage } from '../../src/core/pricing.ts';
+import { compilePrices, findRates } from '../../src/core/price-book.ts';
+import { priceUsage } from '../../src/core/pricing.ts';
 import { totalInput, type Usage } from '../../src/core/usage.ts';
 
 export const MONTH_START = Date.parse('2026-10-01T00:00:00Z') / 1000;

@@ -2,9 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { priceFiles } from '../../config/prices/index.ts';
-import { compilePrices, findRates, priceUsage, type RatesQuery } from '../../src/core/pricing.ts';
-import { compileCard, compileOwnPrice, type FoundRates, findOwnRates, type RateCard } from '../../src/core/rates.ts';
-import { totalInput, type Usage, usageBuckets, usageFromOpenAI } from '../../src/core/usage.ts';
+import { readUsage as readMessageUsage } from '../../providers/anthropic/usage.ts';
+import { readConverseUsage } from '../../providers/bedrock/usage.ts';
+import { readUsage as readOpenAIUsage } from '../../providers/openai/usage.ts';
+import { usageFromGemini } from '../../providers/vertex/usage.ts';
+import { compileOwnPrice, findOwnRates } from '../../src/core/own-price.ts';
+import { compilePrices, findRates, type RatesQuery } from '../../src/core/price-book.ts';
+import { priceUsage } from '../../src/core/pricing.ts';
+import { compileCard, type FoundRates, type PriceMode, priceModeOf, type RateCard } from '../../src/core/rates.ts';
+import { totalInput, type Usage, type UsageReading, usageBuckets } from '../../src/core/usage.ts';
 
 const shipped = compilePrices(priceFiles);
 const at = (time: string) => Date.parse(time) / 1000;
@@ -30,7 +36,7 @@ function found(book: ReturnType<typeof compilePrices>, asked: RatesQuery): Found
 
 interface Golden {
   note: string;
-  price: { provider: string; model: string; mode: 'standard' | 'batch'; at: number };
+  price: { provider: string; model: string; mode: PriceMode; at: number };
   body: unknown;
   expected: {
     usage: Usage | null;
@@ -42,13 +48,20 @@ interface Golden {
   };
 }
 
+/** By the provider whose body it is. */
+const readers: Record<string, (body: unknown) => UsageReading> = {
+  anthropic: readMessageUsage,
+  bedrock: readConverseUsage,
+  vertex: usageFromGemini,
+};
+
 describe('golden responses', () => {
   const folder = new URL('../golden/usage/', import.meta.url);
   for (const name of readdirSync(folder)) {
     const golden = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Golden;
     it(`${name.replace('.json', '')}: ${golden.note}`, () => {
       const { body, price, expected } = golden;
-      const { usage, problems } = usageFromOpenAI(body);
+      const { usage, problems } = (readers[price.provider] ?? readOpenAIUsage)(body);
       expect({ usage, problems }).toEqual({ usage: expected.usage, problems: expected.problems });
       const rates = found(shipped, { ...price, inputTokens: totalInput(usage ?? {}) });
       const list = expected.list_amount_nano === undefined ? expected.amount_nano : expected.list_amount_nano;
@@ -118,9 +131,60 @@ describe('findRates', () => {
       file({ with: { prices: [row('2026-01-01', '2', { batch })] }, without: { prices: [row('2026-01-01', '2')] } }),
     ]);
     const rates = found(book, query('with', { mode: 'batch' }));
-    expect(rates.rates).toEqual({ ...compileCard(batch), version: 'v1', mode: 'batch', tier: 'base' });
+    expect(rates.rates).toEqual({
+      ...compileCard(batch),
+      version: 'v1',
+      mode: 'batch',
+      tier: 'base',
+      priced_model: 'with',
+      from: '2026-01-01',
+      resolved_by: 'model',
+    });
     expect(rates.list_rates).toMatchObject({ input: 2_000_000_000, mode: 'standard' });
     expect(findRates(book, query('without', { mode: 'batch' }))).toEqual({ unpriced: 'no_batch_price: p/without' });
+  });
+
+  it('prices by the tier that served, and gives a reason for one without a price', () => {
+    const batch = { input: '1', output: '4' };
+    const priority = { input: '5', output: '20' };
+    const models = { m: { prices: [row('2026-01-01', '2', { batch, priority })] } };
+    const plain = compilePrices([file(models)]);
+    const asBatch = compilePrices([{ ...file(models), flex_as: 'batch' }]);
+    expect(findRates(plain, query('m', { mode: 'flex' }))).toEqual({ unpriced: 'no_flex_price: p/m' });
+    expect(found(asBatch, query('m', { mode: 'flex' }))).toMatchObject({
+      rates: { input: 1_000_000_000, mode: 'flex' },
+      list_rates: { input: 2_000_000_000 },
+    });
+    expect(found(plain, query('m', { mode: 'priority' })).rates.input).toBe(5_000_000_000);
+    expect(findRates(plain, query('m', { mode: 'fast' }))).toEqual({ unpriced: 'no_fast_price: p/m' });
+    const words = [undefined, null, 'default', 'auto', 'on_demand', 'flex', 'priority', 'fast', 'scale', 'batch'];
+    expect(words.map((word) => priceModeOf(false, word))).toEqual([
+      ...['standard', 'standard', 'standard', 'standard', 'standard'],
+      ...['flex', 'priority', 'fast', null, null],
+    ]);
+    expect(priceModeOf(true, 'scale')).toBe('batch');
+  });
+
+  it('turns another currency into dollars by the dated rate it states, rounded once a rate, and keeps that rate', () => {
+    const euros = { ...file({ m: { prices: [row('2026-01-01', '0.123456789')] } }), currency: 'EUR' };
+    expect(() => compilePrices([euros])).toThrow(/prices in EUR need usd_rate/);
+    const book = compilePrices([{ ...euros, usd_rate: '1.0835', usd_rate_on: '2026-09-30' }]);
+    const { rates } = found(book, query('m'));
+    // 0.123456789 x 1.0835 = 0.1337654308815 USD per million.
+    expect(rates).toMatchObject({ input: 133_765_431, currency: 'EUR', usd_rate: '1.0835', usd_rate_on: '2026-09-30' });
+    expect(() => compilePrices([{ ...file({}), usd_rate: '1', usd_rate_on: '2026-09-30' }])).toThrow(
+      /have no usd_rate/,
+    );
+  });
+
+  it('lets what the operator states go before every list, as long as it holds', () => {
+    const list = file({ m: { prices: [row('2026-01-01', '2'), row('2026-09-15', '3')] } });
+    const own = { ...file({ m: { prices: [row('2026-08-01', '1', { until: '2026-10-10' })] } }, 'own'), is_own: true };
+    const book = compilePrices([own, list]);
+    const versionAt = (time: string) => found(book, query('m', { at: at(time) })).price_version;
+    expect(
+      ['2026-07-31', '2026-08-01', '2026-10-09', '2026-10-10'].map((day) => versionAt(`${day}T12:00:00Z`)),
+    ).toEqual([...['v1', 'own', 'own', 'v1']]);
   });
 
   it('puts the whole request on the tier of its total input: a cliff', () => {
@@ -195,7 +259,15 @@ describe('priceUsage', () => {
   });
 
   it('is the exact sum of its lines, each within half a nano-dollar of the rational price', () => {
-    const rates: RateCard = { ...card, cached_input: 333_333_333, cache_write_1h: 7, input_audio: 1, output_audio: 1 };
+    const rates: RateCard = {
+      ...card,
+      cached_input: 333_333_333,
+      cache_write_1h: 7,
+      input_audio: 1,
+      output_audio: 1,
+      output_image: 3,
+    };
+    Object.assign(rates, { web_search: 1_000_001, file_search: 2_500_000 });
     const counts = fc.dictionary(fc.constantFrom(...usageBuckets), fc.nat(3_000_000_000));
     fc.assert(
       fc.property(counts, (usage: Usage) => {

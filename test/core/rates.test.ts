@@ -1,17 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { priceFiles } from '../../config/prices/index.ts';
-import { compilePrices, findRates, type RatesQuery, type Unpriced } from '../../src/core/pricing.ts';
-import {
-  compileCard,
-  compileOwnPrice,
-  type FoundRates,
-  findOwnRates,
-  gpuSecondRate,
-  ownPriceSchema,
-  type PriceCard,
-  priceFileSchema,
-} from '../../src/core/rates.ts';
+import { compileOwnPrice, findOwnRates, gpuSecondRate, ownPriceSchema } from '../../src/core/own-price.ts';
+import { compilePrices, findRates, type RatesQuery, type Unpriced } from '../../src/core/price-book.ts';
+import { compileCard, type FoundRates, type PriceCard, priceFileSchema } from '../../src/core/rates.ts';
 
 const minimal = {
   provider: 'p',
@@ -59,7 +51,7 @@ describe('price file schema', () => {
       withRow({ until: '2026-08-21' }),
       withRow({ hours: ['04:00', '01:00'] }),
       withRow({ tiers: [] }),
-      withRow({ flex: { input: '1', output: '2' } }),
+      withRow({ turbo: { input: '1', output: '2' } }),
       { ...minimal, currency: 'EUR' },
       { ...minimal, models: { m: { prices: [] } } },
     ];
@@ -146,9 +138,10 @@ describe('own prices', () => {
 
   it('read numbers and strings as the decimals they were written as', () => {
     const rates = { input: 100_000_000, output: 400_000_000, cached_input: 100, version: 'config', tier: 'base' };
+    const why = { priced_model: 'm', resolved_by: 'config' };
     expect(find({ input: 0.1, output: '0.40', cached_input: 1e-7 })).toEqual({
-      rates: { ...rates, mode: 'standard' },
-      list_rates: { ...rates, mode: 'standard' },
+      rates: { ...rates, ...why, mode: 'standard' },
+      list_rates: { ...rates, ...why, mode: 'standard' },
       price_version: 'config',
       priced_model: 'm',
     });
@@ -159,6 +152,19 @@ describe('own prices', () => {
     const found = find({ input: 1, output: 2, batch: { input: 0.5, output: 1 } }, 'm', 'batch');
     expect(found?.rates).toMatchObject({ input: 500_000_000, output: 1_000_000_000, mode: 'batch' });
     expect(found?.list_rates).toMatchObject({ input: 1_000_000_000, output: 2_000_000_000, mode: 'standard' });
+  });
+
+  it('may be in another currency, with the dated rate by which it becomes dollars', () => {
+    const euros = { currency: 'EUR', usd_rate: 1.1, usd_rate_on: '2026-11-01' };
+    expect(find({ input: 1, output: 2, ...euros })?.rates).toMatchObject({
+      input: 1_100_000_000,
+      currency: 'EUR',
+      usd_rate: '1.1',
+      usd_rate_on: '2026-11-01',
+    });
+    expect(find({ gpu_hour: 3.6, ...euros })?.rates).toMatchObject({ gpu_second: 1_100_000, currency: 'EUR' });
+    expect(ownPriceSchema.safeParse({ input: 1, output: 2, currency: 'EUR' }).success).toBe(false);
+    expect(ownPriceSchema.safeParse({ gpu_hour: 1, usd_rate: 2, usd_rate_on: '2026-11-01' }).success).toBe(false);
   });
 
   it('turn GPU hours into a rate for a second of the whole pool', () => {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { priceFiles } from '../../../config/prices/index.ts';
 import { kinds } from '../../../providers/registry.ts';
-import { compilePrices, type PriceBook } from '../../core/pricing.ts';
+import { compilePrices, type PriceBook } from '../../core/price-book.ts';
 import type { Problem } from '../../core/problems.ts';
 import type { R2Bucket } from '../../files/r2.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../../ports/settings.ts';

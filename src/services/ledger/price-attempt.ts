@@ -1,13 +1,14 @@
 import type { Provider, Result } from '../../../providers/contract.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
-import { priceUsage, type Unpriced } from '../../core/pricing.ts';
+import type { Unpriced } from '../../core/price-book.ts';
+import { priceUsage } from '../../core/pricing.ts';
 import type { FoundRates } from '../../core/rates.ts';
 import type { Usage } from '../../core/usage.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
-import { listedRates, providerRates } from './provider-rates.ts';
+import { providerRates } from './provider-rates.ts';
 
 /** What is known of one attempt, before it is priced. */
 export interface Attempt {
@@ -83,19 +84,14 @@ function ratesOf(
   { provider, candidate, result, mode, at }: Attempt,
   usage: Usage | null,
 ): FoundRates | Unpriced {
-  const query = {
+  return providerRates(deps, provider, {
     model: candidate.model,
     isBatch: mode === 'batch',
+    servedTier: result?.ok ? result.serviceTier : null,
+    servedModel: result?.ok ? result.servedModel : null,
     at,
     ...(usage && { inputTokens: totalInput(usage) }),
-  };
-  const found = providerRates(deps, provider, query);
-  const served = result?.ok ? result.servedModel : null;
-  if ('unpriced' in found && served && provider.priceProvider !== null) {
-    const byServed = listedRates(deps, provider.priceProvider, { ...query, model: served });
-    if (!('unpriced' in byServed)) return byServed;
-  }
-  return found;
+  });
 }
 
 function priceOf(

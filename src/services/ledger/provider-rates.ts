@@ -1,37 +1,57 @@
 import type { Provider } from '../../../providers/contract.ts';
-import { findRates, type Unpriced } from '../../core/pricing.ts';
-import { type FoundRates, findOwnRates } from '../../core/rates.ts';
+import { findOwnRates } from '../../core/own-price.ts';
+import { findRates, type Unpriced } from '../../core/price-book.ts';
+import { type FoundRates, type PriceResolution, priceModeOf } from '../../core/rates.ts';
 import type { Deps } from '../../ports/deps.ts';
 
 export interface ProviderRatesQuery {
   /** The name the provider knows the model by. */
   model: string;
   isBatch: boolean;
+  /** The service tier that the answer names; the tier asked for decides nothing. */
+  servedTier?: string | null | undefined;
+  /** The model that the answer names, for when the one asked for has no price. */
+  servedModel?: string | null | undefined;
   /** Unix seconds. */
   at: number;
   /** All input tokens of the request: they decide the context tier. Absent: the base tier. */
   inputTokens?: number;
 }
 
-/** What a provider charges for a model: the operator's own price, else the price files, else why there is none. */
+type PricedProvider = Pick<Provider, 'name' | 'priceProvider' | 'pricedModel' | 'priceRegion'>;
+
+/** What a provider charges for a model: the operator's own price, else the price book, else why there is none. */
 export function providerRates(
   deps: Pick<Deps, 'prices' | 'ownPrices'>,
-  provider: Pick<Provider, 'name' | 'priceProvider' | 'pricedModel'>,
+  provider: PricedProvider,
   query: ProviderRatesQuery,
 ): FoundRates | Unpriced {
   const model = provider.pricedModel?.(query.model) ?? query.model;
+  const mode = priceModeOf(query.isBatch, query.servedTier);
   const own = deps.ownPrices.get(provider.name);
-  const ownRates = own && findOwnRates(own, { model, mode: query.isBatch ? 'batch' : 'standard' });
+  const ownRates = own && findOwnRates(own, { model, mode: mode ?? 'standard' });
   if (ownRates) return ownRates;
   if (provider.priceProvider === null) return { unpriced: `no_price: ${provider.name}/${model}` };
-  return listedRates(deps, provider.priceProvider, { ...query, model });
+  if (mode === null) return { unpriced: `no_price_for_tier: ${String(query.servedTier).slice(0, 40)}` };
+  const { at, inputTokens } = query;
+  const asked = {
+    provider: provider.priceProvider,
+    mode,
+    at,
+    region: provider.priceRegion,
+    ...(inputTokens !== undefined && { inputTokens }),
+  };
+  const found = findRates(deps.prices, { ...asked, model });
+  if (!('unpriced' in found)) return model === query.model ? found : resolvedBy('deployment', found);
+  if (!query.servedModel) return found;
+  const byServed = findRates(deps.prices, { ...asked, model: query.servedModel });
+  return 'unpriced' in byServed ? found : resolvedBy('served_model', byServed);
 }
 
-/** The rates of a model in the price files of `priceProvider`, under exactly this name. */
-export function listedRates(
-  deps: Pick<Deps, 'prices'>,
-  priceProvider: string,
-  { isBatch, ...query }: ProviderRatesQuery,
-): FoundRates | Unpriced {
-  return findRates(deps.prices, { ...query, provider: priceProvider, mode: isBatch ? 'batch' : 'standard' });
+function resolvedBy(resolution: PriceResolution, found: FoundRates): FoundRates {
+  return {
+    ...found,
+    rates: { ...found.rates, resolved_by: resolution },
+    list_rates: { ...found.list_rates, resolved_by: resolution },
+  };
 }

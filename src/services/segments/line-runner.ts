@@ -2,6 +2,7 @@ import type { Failed } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
+import { isPaidByTime } from '../../core/own-price.ts';
 import { nextStep } from '../../core/retry.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
@@ -32,7 +33,7 @@ export class LineRunner {
     const candidate = job.candidates[job.progress.candidate];
     if (!candidate) throw new Error('a line was started without a candidate');
     if (job.segment.maybeSent(job) && !job.doubtRecorded) this.recordDoubt(job, gate, candidate);
-    const pricedByTime = this.deps.ownPrices.get(gate.provider.name)?.any?.standard.gpu_second !== undefined;
+    const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
     void runAttempt(this.deps, job, candidate, gate.provider, member.url).then((outcome) => {
       const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
