@@ -205,7 +205,7 @@ export type PriceCard = z.infer<typeof priceCardSchema>;
 /** Nano-USD per million units for each price of a card; prices in another currency times `usdRate`, half-even. */
 export function compileCard(
   card: { [name in CardRateName]?: string | number | undefined },
-  usdRate: string | undefined = undefined,
+  usdRate?: string,
 ): RateCard {
   const rates: RateCard = {};
   for (const name of cardRateNames) {

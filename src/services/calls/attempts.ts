@@ -2,6 +2,7 @@ import type { Failed, NativeRequest, Provider, Call as ProviderCall } from '../.
 import { nextCallStep } from '../../core/call-retry.ts';
 import { type Failure, refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
+import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -57,12 +58,13 @@ export class Trip {
   private readonly gpu: ReturnType<Gate['gpu']['start']> | null;
   private readonly startedAt: number;
 
-  constructor(deps: Pick<Deps, 'clock' | 'ownPrices'>, gate: Gate, permit: Permit) {
+  /** `model`: the name the provider knows it by. */
+  constructor(deps: Pick<Deps, 'clock' | 'ownPrices'>, gate: Gate, permit: Permit, model: string) {
     this.deps = deps;
     this.gate = gate;
     this.permit = permit;
     this.startedAt = deps.clock.micros();
-    const pricedByTime = deps.ownPrices.get(gate.provider.name)?.any?.standard.gpu_second !== undefined;
+    const pricedByTime = isPaidByTime(deps.ownPrices.get(gate.provider.name), model);
     this.gpu = pricedByTime ? gate.gpu.start(Math.round(this.startedAt)) : null;
   }
 
@@ -131,7 +133,7 @@ async function tryOnce<Answer extends { ok: true }>(
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
   const admission = await gate.acquire({ tokens: estimateTokens(call), signal, maxWaitMs });
   if (!admission.ok) return refused(admission.failure);
-  const trip = new Trip(deps, gate, admission.permit);
+  const trip = new Trip(deps, gate, admission.permit, candidate.model);
   const answer = await send(provider, converted.request, {
     http: deps.http,
     member: admission.permit.member,
