@@ -4,13 +4,13 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import type { Usage } from '../../core/usage.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
-import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
+import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { convertLine, lineOfKey } from './native-input.ts';
 import { entryOf, type ShardOutcome, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
-import { shardLines, unfinishedLines } from './shard-work.ts';
+import { providerBatch, settle, shardLines, unfinishedLines } from './shard-work.ts';
 import { lacksUsage, type UsageShares, usageShares } from './usage-shares.ts';
 
 const LINES_AT_ONCE = 500;
@@ -148,13 +148,7 @@ export async function collectWaste(work: ShardWork): Promise<void> {
     if (group.length >= LINES_AT_ONCE) await flush();
   }
   await flush();
-  const now = unixSeconds(deps.clock);
-  const followUp = { segments: [], shards: [] };
-  await deps.store.shards.settle(shard.id, shard.leaseToken, { state: 'done', now, nextAt: now, followUp });
-}
-
-export function providerBatch({ shard }: Pick<ShardWork, 'shard'>): { id: string; refs: Record<string, string> } {
-  return { id: shard.providerBatchId ?? '', refs: shard.refs };
+  await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 
 function options(work: ShardWork, group: readonly { line: ShardLine }[], known: ReadonlySet<number>) {

@@ -1,12 +1,11 @@
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
-import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { followUp, NOTHING_FOLLOWS } from './follow-up.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
-import { LeaseLost } from './shard-work.ts';
+import { settle } from './shard-work.ts';
 
 const LINES_AT_ONCE = 500;
 
@@ -26,10 +25,7 @@ export async function failLines(work: ShardWork, lines: readonly ShardLine[], fa
 
 /** Ends a shard; lines without a result go to their next target, unless the batch stops or there is none. */
 export async function endShard(work: ShardWork, left: readonly ShardLine[], failure: Failure | null): Promise<void> {
-  const { deps, shard, batch } = work;
-  const now = unixSeconds(deps.clock);
   const why = failure ?? refusal('interrupted', 'result_missing', 'The provider gave no result for this request.');
-  const next = batch.stop === null ? followUp(work, left, why) : NOTHING_FOLLOWS;
-  const change = { state: 'done' as const, now, nextAt: now, followUp: next };
-  if (!(await deps.store.shards.settle(shard.id, shard.leaseToken, change))) throw new LeaseLost();
+  const next = work.batch.stop === null ? followUp(work, left, why) : NOTHING_FOLLOWS;
+  await settle(work, { state: 'done', followUp: next });
 }

@@ -1,6 +1,6 @@
 import type { Failure } from '../../core/failure.ts';
 import { laneFrom, queueOf } from '../../core/lane.ts';
-import { modeOf } from '../../core/shard-plan.ts';
+import { modeOf, rescueAt } from '../../core/shard-plan.ts';
 import { windowSeconds } from '../../core/window.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -41,12 +41,18 @@ export function followUp(work: ShardWork, left: readonly ShardLine[], failure: F
   const sameTarget = next === work.shard.candidate;
   const mode = candidate && !sameTarget ? modeOf(candidate, can, windowOf(work.deps, work.batch)) : 'immediate';
   const range = { firstLine: first.line, lastLine: last.line, lines: left.length };
-  // The end of the window is near when lines are called back: another provider batch would not keep it.
-  if (mode === 'batch' && work.shard.cancelAskedAt === null && candidate) {
+  if (mode === 'batch' && candidate && leavesTime(work)) {
     return { segments: [], shards: [nextShard(work, next, candidate.provider, candidate.model, range)] };
   }
   // Beyond the last candidate there is nobody: the engine then fails these lines with a reason, and loses none.
   return { segments: [nextSegment(work, Math.min(next, work.lane.candidates.length - 1), range)], shards: [] };
+}
+
+/** Whether another provider batch could still keep the window: lines that were called back late go to single requests. */
+function leavesTime({ deps, shard, batch }: ShardWork): boolean {
+  const now = unixSeconds(deps.clock);
+  if (now >= rescueAt(batch, null)) return false;
+  return shard.cancelAskedAt === null || (batch.expiresAt - now) * 2 >= batch.expiresAt - batch.createdAt;
 }
 
 /** Two halves of a shard in its place: its lines were too much for one provider batch, or some of them spoil it. */

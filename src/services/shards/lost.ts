@@ -13,7 +13,7 @@ import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { recordDoubt } from './settle-lines.ts';
-import { LeaseLost, type ShardWork, unfinishedLines } from './shard-work.ts';
+import { type ShardWork, settle, unfinishedLines } from './shard-work.ts';
 
 /** Results that cannot be read for so long after the end are given up: the provider deleted or spoilt them. */
 const UNREADABLE_SECONDS = 3_600;
@@ -28,10 +28,10 @@ export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): bo
 }
 
 /**
- * Gives up answers that cannot be read. They were paid for all the same, so each line gets an entry of unknown amount;
- * then it runs elsewhere, or fails with the reason.
+ * Gives up answers that are out of reach, for `lost`. They may be paid for all the same, so each line gets an entry of unknown
+ * amount; then it runs elsewhere, or fails with the reason.
  */
-export async function giveUpAnswers(work: ShardWork, failure: Failure): Promise<void> {
+export async function giveUpAnswers(work: ShardWork, lost: Failure): Promise<void> {
   const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   const left = await unfinishedLines(work);
@@ -42,10 +42,6 @@ export async function giveUpAnswers(work: ShardWork, failure: Failure): Promise<
     }
     await recordDoubt(work, doubtful);
   }
-  const lost: Failure = {
-    ...refusal('bad_response', 'results_unreadable', `The provider's results could not be read: ${failure.message}`),
-    reachedProvider: true,
-  };
   await failLines(work, left, lost);
   await endShard(work, await unfinishedLines(work), lost);
 }
@@ -66,10 +62,14 @@ export async function settleUnserved(
   const runs = shard.state !== 'abandoned' && batch.stop === null;
   const followUp = runs ? await elsewhere(deps, shard, at) : NOTHING_FOLLOWS;
   const state = shard.state === 'running' ? 'abandoned' : 'done';
-  if (!(await deps.store.shards.settle(shard.id, shard.leaseToken, { state, now, nextAt: now + 60, followUp }))) {
-    throw new LeaseLost();
-  }
+  await settle({ deps, shard }, { state, followUp, nextAt: now + 60 });
   return true;
+}
+
+/** Why lines of which the provider has answers have none: `failure` is what reading them met. */
+export function unreadable(failure: Failure): Failure {
+  const message = `The provider's results could not be read: ${failure.message}`;
+  return { ...refusal('bad_response', 'results_unreadable', message), reachedProvider: true };
 }
 
 async function elsewhere(

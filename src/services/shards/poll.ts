@@ -2,17 +2,17 @@ import type { Progress } from '../../../providers/contract.ts';
 import { ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import { pollSeconds, rescueAt } from '../../core/shard-plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
-import { collectShard, collectWaste, providerBatch } from './collect.ts';
+import { collectShard, collectWaste } from './collect.ts';
 import { endShard } from './end.ts';
-import { followUp, NOTHING_FOLLOWS } from './follow-up.ts';
+import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { nativeLine } from './native-input.ts';
-import { nextCandidate, settleLines } from './settle-lines.ts';
+import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
+import { settleLines } from './settle-lines.ts';
 import type { ShardWork } from './shard-work.ts';
-import { save, unfinishedLines } from './shard-work.ts';
+import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
 import { rejected, resubmitOthers, wait } from './submit.ts';
 
 /** A provider's lists may lag behind its own create call; a batch that is still not found after this is gone. */
@@ -42,18 +42,19 @@ export async function pollShard(work: ShardWork): Promise<void> {
 
 /** An abandoned provider batch: when it ends, what it answered is entered as waste. */
 export async function pollAbandoned(work: ShardWork): Promise<void> {
-  const progress = await work.api.poll(providerBatch(work), work.call).catch((error: unknown) => {
-    if (error instanceof ProviderError && error.failure.kind === 'not_found') return null;
-    throw error;
-  });
+  let progress: Progress | null = null;
+  try {
+    progress = await work.api.poll(providerBatch(work), work.call);
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    if (error.failure.kind !== 'not_found' && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
+  }
   if (progress?.state === 'running') return keepWaiting(work);
   if (progress?.state === 'ended') {
     await save(work, { refs: { ...work.shard.refs, ...progress.refs } });
     return collectWaste(work);
   }
-  const now = unixSeconds(work.deps.clock);
-  const change = { state: 'done' as const, now, nextAt: now, followUp: NOTHING_FOLLOWS };
-  await work.deps.store.shards.settle(work.shard.id, work.shard.leaseToken, change);
+  return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 
 /** Keeps what is new: a changed word or count is progress, and a sign that the provider works on it. */
@@ -70,38 +71,7 @@ async function note(work: ShardWork, progress: Progress): Promise<void> {
 }
 
 async function keepWaiting(work: ShardWork): Promise<void> {
-  const { deps, shard } = work;
-  const now = unixSeconds(deps.clock);
-  const asked = shard.cancelAskedAt;
-  if (shard.state === 'running' && asked === null && shouldStop(work, now)) {
-    await work.api.cancel(providerBatch(work), work.call);
-    return save(work, { cancelAskedAt: now, nextAt: now + deps.settings.pollSecondsMin });
-  }
-  if (shard.state === 'running' && asked !== null && now - asked >= deps.settings.cancelSeconds) return abandon(work);
-  const age = now - (shard.submittedAt ?? now);
-  const wanted = pollSeconds(age, deps.settings.pollSecondsMin, deps.random.unit());
-  // Once it was told to stop, its end is worth looking for often.
-  return save(work, { nextAt: now + (asked === null ? wanted : Math.min(wanted, deps.settings.pollSecondsMin * 3)) });
-}
-
-/** The batch stops, its window nears its end, or the provider has not moved for long, and there is somewhere else to go. */
-function shouldStop(work: ShardWork, now: number): boolean {
-  const { batch, shard, deps } = work;
-  if (batch.stop !== null) return true;
-  const elsewhere = nextCandidate(work, lateFailure()) !== null;
-  if (!elsewhere) return false;
-  const stuck = now - (shard.progressAt ?? now) >= deps.settings.stuckSeconds;
-  return stuck || now >= rescueAt(batch, work.lane.rescueAfterSeconds ?? null);
-}
-
-/** It does not end in time. Its lines go on elsewhere from here; what it still answers will be waste. */
-async function abandon(work: ShardWork): Promise<void> {
-  const { deps, shard, batch } = work;
-  const now = unixSeconds(deps.clock);
-  const left = await unfinishedLines(work);
-  const next = batch.stop === null ? followUp(work, left, lateFailure()) : NOTHING_FOLLOWS;
-  const nextAt = now + pollSeconds(now - (shard.submittedAt ?? now), deps.settings.pollSecondsMin, deps.random.unit());
-  await deps.store.shards.settle(shard.id, shard.leaseToken, { state: 'abandoned', now, nextAt, followUp: next });
+  if (!(await endWaiting(work))) await save(work, { nextAt: nextLook(work) });
 }
 
 async function afterFailedBatch(work: ShardWork, progress: Progress): Promise<void> {
@@ -138,14 +108,13 @@ async function failNamedLines(work: ShardWork, named: Progress['lines']): Promis
 }
 
 async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void> {
-  const { deps, shard } = work;
-  const now = unixSeconds(deps.clock);
+  const { shard } = work;
+  const now = unixSeconds(work.deps.clock);
   const gone = failure.kind === 'not_found' && now - (shard.submittedAt ?? now) > NOT_FOUND_GRACE_SECONDS;
   if (gone) return endShard(work, await unfinishedLines(work), failure);
-  if (shard.cancelAskedAt !== null && now - shard.cancelAskedAt >= deps.settings.cancelSeconds) return abandon(work);
+  if (await endWaiting(work)) return;
   const asked = Math.ceil((failure.retryAfterMs ?? 0) / 1000);
-  const wanted = pollSeconds(now - (shard.submittedAt ?? now), deps.settings.pollSecondsMin, deps.random.unit());
-  return save(work, { failure, nextAt: now + Math.max(wanted, asked) });
+  return save(work, { failure, nextAt: Math.max(nextLook(work), now + asked) });
 }
 
 function reasonOf(progress: Progress): Failure | null {
@@ -160,8 +129,4 @@ function reasonOf(progress: Progress): Failure | null {
     case null:
       return null;
   }
-}
-
-function lateFailure(): Failure {
-  return refusal('expired', 'provider_too_late', 'The provider did not run this request in time.');
 }

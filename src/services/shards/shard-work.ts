@@ -1,10 +1,11 @@
-import type { BatchApi, BatchCall, Provider } from '../../../providers/contract.ts';
+import type { BatchApi, BatchCall, Provider, ProviderBatch } from '../../../providers/contract.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
-import type { ShardChange, ShardLease } from '../../ports/store-shards.ts';
+import type { FollowUp, ShardChange, ShardLease } from '../../ports/store-shards.ts';
 import { committedLines } from '../results/committed-lines.ts';
 
 /** One step of a provider batch may take this long, uploads and downloads apart: they stream. */
@@ -37,6 +38,22 @@ export class LeaseLost extends Error {}
 export async function save(work: Pick<ShardWork, 'deps' | 'shard'>, change: ShardChange): Promise<void> {
   if (!(await work.deps.store.shards.save(work.shard.id, work.shard.leaseToken, change))) throw new LeaseLost();
   Object.assign(work.shard, change);
+}
+
+/** Ends the shard, or gives it up, with what takes its place; in the store, and its state here. */
+export async function settle(
+  { deps, shard }: Pick<ShardWork, 'deps' | 'shard'>,
+  change: { state: 'done' | 'abandoned'; followUp: FollowUp; nextAt?: number },
+): Promise<void> {
+  const now = unixSeconds(deps.clock);
+  const settled = await deps.store.shards.settle(shard.id, shard.leaseToken, { now, nextAt: now, ...change });
+  if (!settled) throw new LeaseLost();
+  shard.state = change.state;
+}
+
+/** The provider batch of a shard that has one. */
+export function providerBatch({ shard }: Pick<ShardWork, 'shard'>): ProviderBatch {
+  return { id: shard.providerBatchId ?? '', refs: shard.refs };
 }
 
 /** How a shard's provider is called: remote ids are kept as soon as they exist. */

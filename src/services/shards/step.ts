@@ -3,16 +3,19 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
 import { collectShard } from './collect.ts';
-import { areLost, giveUpAnswers, settleUnserved } from './lost.ts';
+import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
 import { batchCall, LeaseLost, type ShardWork, save } from './shard-work.ts';
 import { resumeSubmit, submitShard } from './submit.ts';
 
 /** A step that failed for a reason of ours is tried again after this. */
 const RETRY_SECONDS = 10;
+/** One of an ended provider batch is tried again after a quarter of the time since its end, at most this. */
+const RETRY_SECONDS_MAX = 3_600;
 
-/** Does what is due for a leased shard, and gives the lease back. Never throws. */
+/** Does what is due for a leased shard, and gives the lease back; what waits for its end is told. Never throws. */
 export async function stepShard(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<void> {
+  const { state } = shard;
   try {
     const work = await openWork(deps, shard, signal);
     if (work) await step(work);
@@ -20,7 +23,8 @@ export async function stepShard(deps: Deps, shard: ShardLease, signal: AbortSign
     if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
   } finally {
     await deps.store.shards.release(shard.id, shard.leaseToken).catch(() => undefined);
-    deps.nudge();
+    // A poll that found it running changes nothing for anybody else.
+    if (shard.state !== state) deps.nudge();
   }
 }
 
@@ -46,7 +50,7 @@ async function collect(work: ShardWork): Promise<void> {
     await collectShard(work, work.shard.failure);
   } catch (error) {
     if (!(error instanceof ProviderError) || !areLost(work, error.failure)) throw error;
-    await giveUpAnswers(work, error.failure);
+    await giveUpAnswers(work, unreadable(error.failure));
   }
 }
 
@@ -82,11 +86,10 @@ async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Pro
 async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<void> {
   deps.log.error({ shard: shard.id, provider: shard.provider, state: shard.state, reason }, 'shard step failed');
   const now = unixSeconds(deps.clock);
-  // Results that cannot be read are large, and seldom better a moment later.
-  const since = shard.state === 'collecting' ? (now - (shard.endedAt ?? now)) / 4 : 0;
-  await deps.store.shards.save(shard.id, shard.leaseToken, {
-    nextAt: now + Math.max(RETRY_SECONDS, Math.round(since)),
-  });
+  // What has failed for long seldom works a moment later; results are large, too.
+  const since = shard.endedAt === null ? 0 : Math.min((now - shard.endedAt) / 4, RETRY_SECONDS_MAX);
+  const nextAt = now + Math.max(RETRY_SECONDS, Math.round(since));
+  await deps.store.shards.save(shard.id, shard.leaseToken, { nextAt });
 }
 
 function describe(error: unknown): string {

@@ -3,14 +3,17 @@ import { createHash } from 'node:crypto';
 import type { ProviderBatch } from '../../../providers/contract.ts';
 import { ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
+import { refusal } from '../../core/failure.ts';
 import { requeueSeconds } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { endShard, failLines } from './end.ts';
 import { again, halves } from './follow-up.ts';
+import { giveUpAnswers } from './lost.ts';
 import { TooLarge, writeNativeInput } from './native-input.ts';
+import { lateFailure, overdueSince } from './patience.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
-import { save, unfinishedLines } from './shard-work.ts';
+import { save, settle, unfinishedLines } from './shard-work.ts';
 
 /** After a lost answer the provider's own lists may lag: look this much later before anything is made again. */
 const FIND_AFTER_SECONDS = 30;
@@ -20,15 +23,14 @@ export async function submitShard(work: ShardWork): Promise<void> {
   const { shard } = work;
   const lines = await unfinishedLines(work);
   if (lines.length === 0) return endShard(work, [], null);
+  // It waited for room or for an operator until its window nears the end: faster lanes can still do it.
+  if (overdueSince(work, unixSeconds(work.deps.clock)) !== null) return giveUp(work, lateFailure(), lines);
   if (await isFull(work)) return wait(work, null);
   const input = await writeNativeInput(work, lines).catch((error: unknown) => {
     if (error instanceof TooLarge && lines.length > 1) return null;
     throw error;
   });
-  if (input === null) {
-    await endWith(work, halves(work, lines));
-    return;
-  }
+  if (input === null) return settle(work, { state: 'done', followUp: halves(work, lines) });
   if (input.refused.length > 0) {
     const outcomes = input.refused.map((refused) => ({ ...refused, result: null, warnings: [] }));
     await settleLines(work, outcomes, { name: `${shard.id}-refused-${shard.tries}`, known: new Set(), last: false });
@@ -42,11 +44,40 @@ export async function submitShard(work: ShardWork): Promise<void> {
 /** A submit of which nobody knows how it ended: the provider is asked for the token before anything is made again. */
 export async function resumeSubmit(work: ShardWork): Promise<void> {
   const { deps, shard } = work;
-  const found = (await work.api.find(shard.token ?? '', shard.refs, work.call)) ?? (await removeTraces(work));
+  let found: ProviderBatch | null;
+  try {
+    found = (await work.api.find(shard.token ?? '', shard.refs, work.call)) ?? (await removeTraces(work));
+  } catch (error) {
+    if (!(error instanceof ProviderError) || !isHopeless(work)) throw error;
+    return giveUpSubmit(work, error.failure);
+  }
   if (found) return begin(work, found);
   // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
   await work.api.cleanup(shard.refs, work.call);
   await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
+}
+
+/** The provider has not told in time whether it took the batch, and its lines should not wait for it any longer. */
+function isHopeless(work: ShardWork): boolean {
+  const now = unixSeconds(work.deps.clock);
+  const since = overdueSince(work, now);
+  return since !== null && now - since >= work.deps.settings.cancelSeconds;
+}
+
+/** What it may have made has no row any more: the search for orphans stops and removes it once the provider answers. */
+async function giveUpSubmit(work: ShardWork, failure: Failure): Promise<void> {
+  const { shard } = work;
+  const isUntouched = Object.keys(shard.refs).length === 0 && shard.failure?.reachedProvider === false;
+  await save(work, { token: null });
+  if (isUntouched) return giveUp(work, failure, await unfinishedLines(work));
+  return giveUpAnswers(work, {
+    ...refusal(
+      'bad_response',
+      'submit_unknown',
+      `Nobody knows whether the provider took the batch: ${failure.message}`,
+    ),
+    reachedProvider: true,
+  });
 }
 
 /**
@@ -161,7 +192,7 @@ function lookAfter(work: ShardWork, failure: Failure): number {
  */
 export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
   const mayBeLines = failure.kind === 'invalid_request' && left.length > 1;
-  if (mayBeLines) return endWith(work, halves(work, left));
+  if (mayBeLines) return settle(work, { state: 'done', followUp: halves(work, left) });
   return giveUp(work, failure, left);
 }
 
@@ -172,13 +203,7 @@ async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLin
 
 /** Lines that the provider's validation named fail alone; the others are submitted again. */
 export async function resubmitOthers(work: ShardWork): Promise<void> {
-  await endWith(work, again(work, await unfinishedLines(work)));
-}
-
-async function endWith(work: ShardWork, followUp: ReturnType<typeof halves>): Promise<void> {
-  const { deps, shard } = work;
-  const now = unixSeconds(deps.clock);
-  await deps.store.shards.settle(shard.id, shard.leaseToken, { state: 'done', now, nextAt: now, followUp });
+  await settle(work, { state: 'done', followUp: again(work, await unfinishedLines(work)) });
 }
 
 /** Back to pending: there is no room, or an operator is needed. Nothing of the try is left at the provider. */

@@ -2,6 +2,8 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
+import { isTerminal } from '../../../src/core/batch-state.ts';
+import { sweepProviders } from '../../../src/services/shards/orphans.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
 import { beginBatch, entriesOf, isSettled, openRig, type Rig, workUntil } from './rig.ts';
@@ -26,21 +28,35 @@ describe('a provider batch', () => {
     return started;
   }
 
-  async function rigOn(remote: SimulatedBatchServer, settings: object = {}, name = `${rigs++}`): Promise<Rig> {
-    const openai = { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: ['gpt-4o-mini'] };
-    const routes = {
-      native: {
-        strategy: { mode: 'single' },
-        targets: [{ provider: 'openai', model: 'gpt-4o-mini', mode: 'batch' }],
-      },
-    };
+  const openai = (at: SimulatedBatchServer) => ({
+    kind: 'openai',
+    base_url: at.baseUrl,
+    api_key: 'sk-test',
+    models: ['gpt-4o-mini'],
+  });
+
+  /** Weir on one service, by the route `native` without anything else, or with `other` to which lines go after an hour. */
+  async function rigOn(remote: SimulatedBatchServer, change: { name?: string; other?: SimulatedBatchServer } = {}) {
+    const { name = `${rigs++}`, other } = change;
+    const target = { model: 'gpt-4o-mini', mode: 'batch' };
+    const native = { strategy: { mode: 'single' }, targets: [{ ...target, provider: 'openai' }] };
+    const rescue = { after: '1h', to: { ...target, provider: 'other' } };
     const rig = await openRig(`${folder}/${name}`, {
-      providers: { openai },
-      routes,
-      settings: { poll_seconds_min: 1, ...settings },
+      providers: { openai: openai(remote), ...(other && { other: openai(other) }) },
+      routes: { native, ...(other && { rescued: { ...native, rescue } }) },
+      settings: { poll_seconds_min: 1 },
     });
     open.push(rig);
     return rig;
+  }
+
+  /** Works, with a minute between rounds, until the batch has a final status; answers its row. */
+  async function workToEnd(rig: Rig, id: string, rounds = 200) {
+    const ended = async () => isTerminal((await rig.deps.store.batches.get('all', id))?.status ?? 'validating');
+    expect(await workUntil(rig.deps, ended, { between: () => rig.advance(60), rounds })).toBe(true);
+    const batch = await rig.deps.store.batches.get('all', id);
+    if (!batch) throw new Error('the batch is gone');
+    return batch;
   }
 
   it('whose results are damaged in every download for a while is read again until they are whole', async () => {
@@ -86,12 +102,84 @@ describe('a provider batch', () => {
     expect(remote.counters.batches_created).toBe(1);
   });
 
+  it('that cannot be asked about any more is left on time: its lines run elsewhere, and what it did is entered', async () => {
+    const [remote, other] = [await service({ job_ms: 1 }), await service()];
+    const rig = await rigOn(remote, { other });
+    const id = await beginBatch(rig.deps, chatLines(20), { config: 'rescued' });
+    const shards = () => rig.deps.store.shards.list(id);
+    expect(await workUntil(rig.deps, async () => (await shards())[0]?.state === 'running')).toBe(true);
+    remote.configure({ faults: [{ on: 'any', fault: 500, times: null }] });
+    const batch = await workToEnd(rig, id);
+    expect(batch).toMatchObject({ status: 'completed', completed: 20, failed: 0, entries: 20 });
+    expect(rig.deps.clock.now() / 1000 - batch.createdAt).toBeGreaterThan(3_600);
+    expect(other.counters.batches_created).toBe(1);
+    expect((await shards()).map(({ provider, state }) => `${provider} ${state}`)).toContain('openai abandoned');
+    remote.configure({ faults: [] });
+    const settled = async () => (await shards()).every((shard) => shard.cleanedAt !== null);
+    expect(await workUntil(rig.deps, settled, { between: () => rig.advance(600) })).toBe(true);
+    expect((await entriesOf(rig.deps, id)).filter(({ status }) => status === 'superseded')).toHaveLength(20);
+    expect([remote.held(), other.held()]).toEqual([NOTHING, NOTHING]);
+  });
+
+  it.each([
+    ['answers nothing', [{ on: 'any', fault: 500, times: null }]],
+    ['takes no cancel', [{ on: 'cancel', fault: 405, times: null }]],
+  ] as const)('whose service %s does not keep a cancelled batch from its end', async (_what, faults) => {
+    const remote = await service({ job_ms: 10 ** 9 });
+    const rig = await rigOn(remote);
+    const id = await beginBatch(rig.deps, chatLines(20), { config: 'native' });
+    const isRunning = async () => (await rig.deps.store.shards.list(id))[0]?.state === 'running';
+    expect(await workUntil(rig.deps, isRunning)).toBe(true);
+    remote.configure({ faults: faults.map((fault) => ({ ...fault })) });
+    await rig.deps.store.batches.cancel('all', id, Math.floor(rig.deps.clock.now() / 1000));
+    expect(await workToEnd(rig, id)).toMatchObject({ status: 'cancelled', completed: 0, failed: 20 });
+    // Once the service does as it is told, the batch is stopped there too.
+    remote.configure({ faults: [] });
+    const isDone = async () => remote.held().live === 0;
+    expect(await workUntil(rig.deps, isDone, { between: () => rig.advance(600) })).toBe(true);
+  });
+
+  it('of which nobody knows whether it was made does not hold up its lines, and is found once the service is back', async () => {
+    const [remote, other] = [await service({ job_ms: 10 ** 9 }), await service()];
+    const rig = await rigOn(remote, { other });
+    const id = await beginBatch(rig.deps, chatLines(20), { config: 'rescued' });
+    remote.configure({ faults: [{ on: 'create', fault: 'lose_answer' }] });
+    const isMade = async () => remote.counters.batches_created === 1;
+    expect(await workUntil(rig.deps, isMade)).toBe(true);
+    remote.configure({ faults: [{ on: 'any', fault: 503, times: null }] });
+    expect(await workToEnd(rig, id)).toMatchObject({ status: 'completed', completed: 20, failed: 0, entries: 40 });
+    const doubtful = (await entriesOf(rig.deps, id)).filter(({ status }) => status === 'unknown');
+    expect(doubtful).toHaveLength(20);
+    expect(doubtful.every(({ amountNano, provider }) => amountNano === null && provider === 'openai')).toBe(true);
+    remote.configure({ faults: [] });
+    await sweepProviders(rig.deps, AbortSignal.timeout(10_000));
+    expect(remote.held().live).toBe(0);
+  });
+
+  it.each([
+    ['the key is refused', { api_key: 'sk-other' }],
+    ['there is no room', { max_files: 0 }],
+    ['nothing listens there', null],
+  ] as const)(
+    'that cannot be made as %s leaves its lines to the next target before the window ends',
+    async (_why, change) => {
+      const [remote, other] = [await service(change ?? {}), await service()];
+      if (change === null) await remote.crash();
+      const rig = await rigOn(remote, { other });
+      const id = await beginBatch(rig.deps, chatLines(20), { config: 'rescued' });
+      const batch = await workToEnd(rig, id);
+      expect(batch).toMatchObject({ status: 'completed', completed: 20, failed: 0, entries: 20 });
+      expect(rig.deps.clock.now() / 1000).toBeLessThan(batch.expiresAt);
+      expect([remote.counters.batches_created, other.counters.batches_created]).toEqual([0, 1]);
+    },
+  );
+
   it.each(['submit', 'poll', 'results'] as const)(
     'whose worker is frozen in %s past its lease, while another takes over, is made and entered once',
     async (frozen) => {
       const remote = await service();
       const name = `frozen-${frozen}`;
-      const slow = await rigOn(remote, {}, name);
+      const slow = await rigOn(remote, { name });
       const id = await beginBatch(slow.deps, chatLines(25));
       const provider = slow.deps.providers.get('openai');
       if (!provider?.batch) throw new Error('the provider has no batch service');
@@ -127,7 +215,7 @@ describe('a provider batch', () => {
       const stuck = workUntil(deps, () => isSettled(deps, id), { between: () => slow.advance(15) });
       await reached.promise;
 
-      const other = await rigOn(remote, {}, name);
+      const other = await rigOn(remote, { name });
       other.advance(700);
       const runner = new ShardRunner(other.deps);
       const isDone = () => isSettled(other.deps, id);
