@@ -1,7 +1,9 @@
 import type { Failure } from '../core/failure.ts';
+import type { PausedTarget } from '../core/shard-alert.ts';
 import type { ShardState } from '../core/shard-state.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
+import type { ShardAlertCode } from '../protocol/shard-alert.ts';
 import type { BatchControl } from './store-batches.ts';
 import type { LedgerEntryRow } from './store-ledger.ts';
 import type { PartRow, SegmentRow } from './store-segments.ts';
@@ -81,6 +83,13 @@ export interface FollowUp {
   shards: ShardRow[];
 }
 
+export interface ShardAlertCount {
+  provider: string;
+  code: ShardAlertCode;
+  reason: string | null;
+  shards: number;
+}
+
 export interface StoreShards {
   /** A random word that tells this installation's objects at providers from those of others: 8 of [a-z0-9], for ever the same. */
   installation(): Promise<string>;
@@ -92,7 +101,8 @@ export interface StoreShards {
   /**
    * Leases up to `limit` shards with nextAt ≤ now that nobody holds, oldest due first: those not done of started batches
    * (paused ones too, except pending), and done ones that are not cleaned up. Pending shards of paused or stopped
-   * batches are left out. Shards of providers in `exclude` too.
+   * batches are left out, as are pending ones of `paused` targets (`model` null: all of the provider), and all of the
+   * providers in `exclude`.
    */
   claimDue(query: {
     now: number;
@@ -100,6 +110,7 @@ export interface StoreShards {
     token: string;
     limit: number;
     exclude: readonly string[];
+    paused: readonly { provider: string; model: string | null }[];
   }): Promise<ShardLease[]>;
   /**
    * Sets fields under the lease. False when the lease is gone. Throws on a move that core/shard-state.ts does not allow,
@@ -132,6 +143,16 @@ export interface StoreShards {
   recover(query: { now: number } | { others: string }): Promise<number>;
   /** Shards by provider and state, for metrics. */
   countByState(): Promise<{ provider: string; state: ShardState; count: number }[]>;
-  /** Providers at which live shards wait for an operator: credentials, permission or credit are missing. */
-  needingOperator(): Promise<{ provider: string; code: string; shards: number }[]>;
+  /**
+   * Targets at which a pending shard waits for its next try because an operator is needed: credentials and credit concern
+   * a provider, permission one of its models.
+   */
+  pausedTargets(now: number): Promise<PausedTarget[]>;
+  /**
+   * Shards by provider that need a look (core/shard-alert.ts): no progress since `stuckBefore`, results unread since
+   * `unreadBefore`, or an operator needed, then with the failure's code as `reason`.
+   */
+  alerts(query: { stuckBefore: number; unreadBefore: number }): Promise<ShardAlertCount[]>;
+  /** Makes what a stopped batch has at providers due now: each second there may cost. */
+  hasten(batchId: string, now: number): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { expiresAfterSchema } from './file.ts';
 import { metadataSchema } from './metadata.ts';
 import { pageSchema } from './page.ts';
+import { SHARD_ALERT_CODES } from './shard-alert.ts';
 
 /** OpenAI's eight statuses, in the order of a batch's life. */
 export const BATCH_STATUSES = [
@@ -69,6 +70,8 @@ export const batchShardSchema = z
     next_at: timestamp,
     /** Why it waits, or why it ended without results. */
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    /** What an operator should look at; null when it goes its way. */
+    alert: z.object({ code: z.enum(SHARD_ALERT_CODES), message: z.string(), since: timestamp }).nullable(),
     amount_nano_usd: z.number().int(),
     amount_usd: z.string(),
     /** The provider's own answer, on request. */

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ENDPOINTS } from './endpoint.ts';
+import { shardAlertCountSchema } from './shard-alert.ts';
 
 /**
  * A routing config, in Portkey's words: a tree whose leaves are targets. The schema gives the shape; what no schema can
@@ -160,6 +161,8 @@ export const providerSchema = z
     models_error: z.string().nullable(),
     limits: z.object({ concurrency: limit, requests_per_minute: limit, tokens_per_minute: limit }),
     health: z.enum(['unknown', 'healthy', 'unhealthy']),
+    /** What at its batch service needs a look, with the number of provider batches. */
+    alerts: z.array(shardAlertCountSchema),
   })
   .openapi('Provider');
 

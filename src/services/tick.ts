@@ -26,6 +26,7 @@ export async function tick(deps: Deps): Promise<TickResult> {
   const now = Math.floor(deps.clock.now() / 1000);
   const recovered = (await deps.store.segments.recover({ now })) + (await deps.store.shards.recover({ now }));
   const expired = await deps.store.batches.stopExpired(now, EXPIRED_AT_ONCE);
+  for (const id of expired) await deps.store.shards.hasten(id, now);
   const token = formatId('req_', deps.random.bytes(ID_BYTES));
   const due = await deps.store.batches.claimDue({
     now,

@@ -22,7 +22,7 @@ export const shardColumns = columns;
 /** See StoreShards.claimDue. A lease that is still running is left alone whoever holds it. */
 export async function claimDueShards(
   database: Database,
-  { now, until, token, limit, exclude }: Parameters<StoreShards['claimDue']>[0],
+  { now, until, token, limit, exclude, paused }: Parameters<StoreShards['claimDue']>[0],
 ): Promise<ShardLease[]> {
   if (limit <= 0) return [];
   const due = sql`select s.rowid from shards s
@@ -31,7 +31,10 @@ export async function claimDueShards(
       and s.provider not in (select value from json_each(${JSON.stringify(exclude)}))
       and (s.state <> 'pending' or exists (
         select 1 from batches b
-        where b.id = s.batch_id and b.status = 'in_progress' and b.stop is null and b.paused_at is null))
+        where b.id = s.batch_id and b.status = 'in_progress' and b.stop is null and b.paused_at is null)
+        and not exists (
+          select 1 from json_each(${JSON.stringify(paused)}) p
+          where p.value ->> 'provider' = s.provider and coalesce(p.value ->> 'model', s.model) = s.model))
     order by s.next_at, s.rowid limit ${limit}`;
   const rows = await database.orm
     .update(shards)

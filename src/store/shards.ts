@@ -1,9 +1,18 @@
 import { and, asc, eq, type SQL, sql } from '#drizzle';
+import type { PausedTarget } from '../core/shard-alert.ts';
 import type { ShardState } from '../core/shard-state.ts';
-import type { ShardChange, ShardCommit, ShardLease, ShardRow, StoreShards } from '../ports/store-shards.ts';
+import type {
+  ShardAlertCount,
+  ShardChange,
+  ShardCommit,
+  ShardLease,
+  ShardRow,
+  StoreShards,
+} from '../ports/store-shards.ts';
 import type { Database } from './client.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { shards } from './schema/shards.ts';
+import { alertCounts, pausedTargets } from './shard-alerts.ts';
 import { commitShard } from './shard-commit.ts';
 import { claimDueShards, saveShard, settleShard, shardColumns } from './shard-work.ts';
 import { insertShards, keepExisting } from './work-rows.ts';
@@ -122,14 +131,20 @@ export class LibsqlShards implements StoreShards {
     ]);
   }
 
-  async needingOperator(): Promise<{ provider: string; code: string; shards: number }[]> {
-    const rows = await this.#db.read({
-      sql: `select provider, failure ->> 'code' as code, count(*) as shards from shards
-            where state in ('pending', 'submitting', 'running')
-              and failure ->> 'kind' in ('authentication', 'permission', 'quota_exhausted')
-            group by provider, code order by provider, code`,
-      args: [],
-    });
-    return rows.map((row) => ({ provider: String(row.provider), code: String(row.code), shards: Number(row.shards) }));
+  pausedTargets(now: number): Promise<PausedTarget[]> {
+    return pausedTargets(this.#db, now);
+  }
+
+  alerts(query: Parameters<StoreShards['alerts']>[0]): Promise<ShardAlertCount[]> {
+    return alertCounts(this.#db, query);
+  }
+
+  async hasten(batchId: string, now: number): Promise<void> {
+    await this.#db.write([
+      {
+        sql: `update shards set next_at = ? where batch_id = ? and state in ('submitting', 'running') and next_at > ?`,
+        args: [now, batchId, now],
+      },
+    ]);
   }
 }

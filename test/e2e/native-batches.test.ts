@@ -29,6 +29,11 @@ describe('native batches', () => {
     return { kind: 'openai', base_url: at.baseUrl, api_key: 'sk-test', models: ['gpt-4o-mini'], ...extra };
   }
 
+  async function providerAlerts(at: Weir): Promise<object[] | undefined> {
+    const { data } = await at.call<{ data: { name: string; alerts: object[] }[] }>('/v1/providers');
+    return data.find(({ name }) => name === 'openai')?.alerts;
+  }
+
   it('run a file at half price, deliver it in input order, and leave nothing at the provider', async () => {
     const remote = await service();
     weir = await startWeir({ providers: { openai: openai(remote) }, settings: FAST });
@@ -126,11 +131,39 @@ describe('native batches', () => {
     await waitForBatch(weir, batch.id, { until: (b) => (b as unknown as BatchObject).shards?.[0]?.error != null });
     const ready = await weir.call<{ waiting_for_operator: object[] }>('/readyz');
     expect(ready.waiting_for_operator).toMatchObject([{ provider: 'openai', shards: 1 }]);
+    const { shards } = await weir.call<BatchObject>(`/v1/batches/${batch.id}`);
+    expect(shards?.[0]?.alert).toMatchObject({ code: 'needs_operator' });
+    expect(await providerAlerts(weir)).toMatchObject([{ code: 'needs_operator', shards: 1 }]);
     remote.configure({ api_key: 'sk-test' });
     const ended = await waitForBatch(weir, batch.id, { seconds: 30 });
     expect(ended.request_counts).toEqual({ total: 10, completed: 10, failed: 0 });
     await assertInvariants(weir, batch.id, input);
     expect((await weir.call<{ waiting_for_operator: object[] }>('/readyz')).waiting_for_operator).toEqual([]);
+  }, 60_000);
+
+  it('that show no progress say so on the batch, on /readyz, on /v1/providers and in the metrics', async () => {
+    const remote = await service({ job_ms: 10 ** 9 });
+    weir = await startWeir({ providers: { openai: openai(remote) }, settings: { ...FAST, stuck_seconds: 1 } });
+    const config = {
+      strategy: { mode: 'single' },
+      targets: [{ provider: 'openai', model: 'gpt-4o-mini', mode: 'batch' }],
+    };
+    const input = chatLines(10);
+    const { id } = await submit(weir, input, { window: '24h', config });
+    const at = weir;
+    const shown = async () => (await at.call<BatchObject>(`/v1/batches/${id}`)).shards?.[0];
+    await expect.poll(shown, { timeout: 20_000 }).toMatchObject({ state: 'running', alert: { code: 'stuck' } });
+    const ready = await weir.call<{ status: string; alerts: object[] }>('/readyz');
+    expect(ready).toMatchObject({ status: 'ok', alerts: [{ provider: 'openai', code: 'stuck', shards: 1 }] });
+    expect(await providerAlerts(weir)).toEqual([{ code: 'stuck', reason: null, shards: 1 }]);
+    const metrics = await (await fetch(`${weir.url}/metrics`)).text();
+    expect(metrics).toContain('weir_shard_alerts{provider="openai",code="stuck"} 1');
+    expect(metrics).toContain('weir_shards{provider="openai",state="running"} 1');
+    await weir.client.batches.cancel(id);
+    const ended = await waitForBatch(weir, id, { seconds: 30 });
+    expect(ended.status).toBe('cancelled');
+    await assertInvariants(weir, id, input);
+    expect(await weir.call<{ alerts: object[] }>('/readyz')).toMatchObject({ alerts: [] });
   }, 60_000);
 
   it('are stopped by a cancel, with what was done delivered', async () => {

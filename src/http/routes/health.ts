@@ -1,8 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
 import type { Metrics } from '../../ports/metrics.ts';
+import { shardAlertCountSchema } from '../../protocol/shard-alert.ts';
 import { checkReadiness } from '../../services/health/check-readiness.ts';
 import { gaugeStore } from '../../services/health/gauge-store.ts';
+import { countAlerts } from '../../services/shards/alerts.ts';
 import type { AppEnv } from '../env.ts';
 
 const tags = ['Server'];
@@ -13,6 +15,8 @@ const readySchema = z
     reasons: z.array(z.string()),
     /** Providers whose batches wait until an operator mends their credentials, rights or credit. */
     waiting_for_operator: z.array(z.object({ provider: z.string(), code: z.string(), shards: z.number().int() })),
+    /** The same, and provider batches that are stuck or whose results cannot be read. */
+    alerts: z.array(z.object({ provider: z.string(), ...shardAlertCountSchema.shape })),
   })
   .openapi('Readiness');
 const readyContent = { 'application/json': { schema: readySchema } };
@@ -56,10 +60,13 @@ export function registerHealth(app: OpenAPIHono<AppEnv>, deps: Deps, metrics: Me
   app.openapi(ready, async (c) => {
     const reasons = await checkReadiness(deps);
     if (reasons.length > 0) {
-      return c.json({ status: 'unavailable' as const, reasons, waiting_for_operator: [] }, 503);
+      return c.json({ status: 'unavailable' as const, reasons, waiting_for_operator: [], alerts: [] }, 503);
     }
-    const waiting = await deps.store.shards.needingOperator();
-    return c.json({ status: 'ok' as const, reasons, waiting_for_operator: waiting }, 200);
+    const alerts = await countAlerts(deps);
+    const waiting = alerts.flatMap(({ provider, code, reason, shards }) =>
+      code === 'needs_operator' ? [{ provider, code: reason ?? code, shards }] : [],
+    );
+    return c.json({ status: 'ok' as const, reasons, waiting_for_operator: waiting, alerts }, 200);
   });
   app.openapi(metricsPage, async (c) => {
     const { type, text } = await metrics.render();

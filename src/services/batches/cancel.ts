@@ -12,6 +12,7 @@ export async function cancelBatch(deps: Deps, context: Context, id: string): Pro
   if (row.status !== 'cancelling' && row.status !== 'cancelled') {
     throw new ApiError(409, `Cannot cancel a batch with status '${row.status}'.`, { code: 'batch_not_cancellable' });
   }
+  await deps.store.shards.hasten(id, unixSeconds(deps.clock));
   deps.nudge();
   return presentBatch(row);
 }

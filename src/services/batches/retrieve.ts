@@ -3,7 +3,7 @@ import type { Context, Deps } from '../../ports/deps.ts';
 import { scopeOf } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchObject } from '../../protocol/batch.ts';
-import { presentShard, withDetails } from '../shards/present.ts';
+import { presentShards } from '../shards/present.ts';
 import { presentBatch } from './present.ts';
 
 /** The batch's row, or 404 when it does not exist or is another tenant's. */
@@ -22,7 +22,6 @@ export async function retrieveBatch(deps: Deps, context: Context, id: string, de
     });
   }
   const row = await fetchBatch(deps, context, id);
-  const shards = await deps.store.shards.list(row.id);
-  const shown = details ? await Promise.all(shards.map((shard) => withDetails(deps, shard))) : shards.map(presentShard);
-  return { ...presentBatch(row), ...(shown.length > 0 && { shards: shown }) };
+  const shards = await presentShards(deps, row.id, details);
+  return { ...presentBatch(row), ...(shards.length > 0 && { shards }) };
 }

@@ -3,18 +3,22 @@ import type { Context, Deps } from '../../ports/deps.ts';
 import type { ProviderObject } from '../../protocol/route.ts';
 import { requireAdmin } from '../keys/require-admin.ts';
 import { type DiscoverDeps, discoverModels, type ModelList } from '../models/discover.ts';
+import { countAlerts } from '../shards/alerts.ts';
 
 /** The configured providers and what is known of them, never their settings. Throws 403 for others than admins. */
 export async function listProviders(
-  deps: DiscoverDeps & Pick<Deps, 'providers'>,
+  deps: DiscoverDeps & Pick<Deps, 'store'>,
   context: Pick<Context, 'actor'>,
 ): Promise<ProviderObject[]> {
   requireAdmin(context.actor);
-  const lists = await discoverModels(deps);
-  return [...deps.providers.values()].map((provider) => present(provider, lists.get(provider.name)));
+  const [lists, alerts] = await Promise.all([discoverModels(deps), countAlerts(deps)]);
+  return [...deps.providers.values()].map((provider) => {
+    const own = alerts.filter((alert) => alert.provider === provider.name);
+    return { ...present(provider, lists.get(provider.name)), alerts: own.map(({ provider: _name, ...rest }) => rest) };
+  });
 }
 
-function present(provider: Provider, list: ModelList | undefined): ProviderObject {
+function present(provider: Provider, list: ModelList | undefined): Omit<ProviderObject, 'alerts'> {
   const { limits } = provider;
   return {
     object: 'provider',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { refusal } from '../../../src/core/failure.ts';
+import { type FailureKind, refusal } from '../../../src/core/failure.ts';
 import { canMoveShard, SHARD_STATES, type ShardState } from '../../../src/core/shard-state.ts';
 import type { Store } from '../../../src/ports/store.ts';
 import type { ShardChange, ShardRow } from '../../../src/ports/store-shards.ts';
@@ -225,6 +225,60 @@ export function shardsContract(subject: Subject): void {
         { provider: 'openai', state: 'pending', count: 2 },
         { provider: 'openai', state: 'running', count: 1 },
       ]);
+    });
+
+    it('tell the targets where an operator is needed, and are left out there while pending', async () => {
+      const { store } = subject;
+      const failed = (kind: FailureKind, code = `no_${kind}`) => refusal(kind, code, 'Said the provider.');
+      const pending = (index: number, change: Partial<ShardRow>) => shardRow('batch_1', index, change);
+      await startShards(store, 'batch_1', [
+        pending(0, { failure: failed('authentication'), nextAt: NOW + 60 }),
+        pending(1, { failure: failed('authentication'), nextAt: NOW + 90 }),
+        pending(2, { provider: 'bedrock', model: 'a', failure: failed('permission'), nextAt: NOW + 60 }),
+        pending(3, { provider: 'vertex', failure: failed('quota_exhausted'), nextAt: NOW }),
+        pending(4, { provider: 'azure', failure: failed('quota_full'), nextAt: NOW + 60 }),
+        pending(5, { nextAt: NOW - 5 }),
+        pending(6, { provider: 'bedrock', model: 'a', nextAt: NOW - 4 }),
+        pending(7, { provider: 'bedrock', model: 'b', nextAt: NOW - 3 }),
+        pending(8, { state: 'running', nextAt: NOW - 2 }),
+      ]);
+      const paused = await store.shards.pausedTargets(NOW);
+      expect(paused).toEqual([
+        { provider: 'bedrock', model: 'a', code: 'no_permission', message: 'Said the provider.', until: NOW + 60 },
+        { provider: 'openai', model: null, code: 'no_authentication', message: 'Said the provider.', until: NOW + 90 },
+      ]);
+      expect(await idsDue(store, { paused })).toEqual(['batch_1-s7', 'batch_1-s8', 'batch_1-s3']);
+      expect(await idsDue(store, { token: 'other' })).toEqual(['batch_1-s5', 'batch_1-s6']);
+    });
+
+    it('are counted where they need a look, by provider and what it is', async () => {
+      const { store } = subject;
+      const failure = refusal('permission', 'AccessDenied', 'No.');
+      await startShards(store, 'batch_1', [
+        shardRow('batch_1', 0, { failure }),
+        shardRow('batch_1', 1, { failure, state: 'running', progressAt: NOW - 100 }),
+        shardRow('batch_1', 2, { state: 'running', progressAt: NOW - 100 }),
+        shardRow('batch_1', 3, { state: 'running', progressAt: NOW - 99 }),
+        shardRow('batch_1', 4, { state: 'collecting', endedAt: NOW - 10, provider: 'bedrock' }),
+        shardRow('batch_1', 5, { state: 'collecting', endedAt: NOW - 9, provider: 'bedrock' }),
+        shardRow('batch_1', 6, { state: 'done', failure, endedAt: NOW - 100 }),
+        shardRow('batch_1', 7, { state: 'abandoned', failure, progressAt: NOW - 100 }),
+      ]);
+      expect(await store.shards.alerts({ stuckBefore: NOW - 100, unreadBefore: NOW - 10 })).toEqual([
+        { provider: 'bedrock', code: 'results_unread', reason: null, shards: 1 },
+        { provider: 'openai', code: 'needs_operator', reason: 'AccessDenied', shards: 2 },
+        { provider: 'openai', code: 'stuck', reason: null, shards: 1 },
+      ]);
+    });
+
+    it('of a batch that stops are due at once where they have something at a provider', async () => {
+      const { store } = subject;
+      const later = (state: ShardState, index: number) => shardRow('batch_1', index, { state, nextAt: NOW + 300 });
+      await startShards(store, 'batch_1', SHARD_STATES.map(later));
+      await startShards(store, 'batch_2', [shardRow('batch_2', 0, { state: 'running', nextAt: NOW + 300 })]);
+      await store.shards.hasten('batch_1', NOW);
+      const due = (await claimShards(store)).map(({ state }) => state);
+      expect(due.toSorted()).toEqual(['running', 'submitting']);
     });
 
     it('know their tokens among others', async () => {

@@ -219,7 +219,15 @@ export function claimShards(
   store: Store,
   change: Partial<Parameters<Store['shards']['claimDue']>[0]> = {},
 ): Promise<ShardLease[]> {
-  return store.shards.claimDue({ now: NOW, until: NOW + 30, token: 'worker', limit: 10, exclude: [], ...change });
+  return store.shards.claimDue({
+    now: NOW,
+    until: NOW + 30,
+    token: 'worker',
+    limit: 10,
+    exclude: [],
+    paused: [],
+    ...change,
+  });
 }
 
 /** A commit for these leases that carries nothing else. */

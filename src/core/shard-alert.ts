@@ -1,0 +1,65 @@
+/** What about a provider batch is worth an operator's look. Pure. */
+import type { ShardAlertCode } from '../protocol/shard-alert.ts';
+import type { FailureKind } from './failure.ts';
+import type { ShardState } from './shard-state.ts';
+
+/** Failures that no retry mends: somebody has to change a key, a right or a balance. */
+export const OPERATOR_KINDS: readonly FailureKind[] = ['authentication', 'permission', 'quota_exhausted'];
+/** Results of an ended provider batch that are not read for so long are in trouble. */
+export const UNREAD_SECONDS = 600;
+
+export interface ShardAlert {
+  code: ShardAlertCode;
+  message: string;
+  /** Unix seconds; null when unknown. */
+  since: number | null;
+}
+
+/** A target at which a shard waits for an operator: others are not tried there until it is tried again. */
+export interface PausedTarget {
+  provider: string;
+  /** null: all models of the provider. */
+  model: string | null;
+  code: string;
+  message: string;
+  /** Unix seconds: when it is tried again. */
+  until: number;
+}
+
+interface Alarmed {
+  provider: string;
+  model: string;
+  state: ShardState;
+  failure: { kind: FailureKind; code: string; message: string } | null;
+  progressAt: number | null;
+  endedAt: number | null;
+}
+
+/** The alert of a shard; null when it goes its way. */
+export function shardAlert(
+  shard: Alarmed,
+  at: { now: number; stuckSeconds: number; paused: readonly PausedTarget[] },
+): ShardAlert | null {
+  const { state, failure, progressAt, endedAt } = shard;
+  if (state === 'done' || state === 'abandoned') return null;
+  if (state === 'collecting') {
+    if (endedAt === null || at.now - endedAt < UNREAD_SECONDS) return null;
+    return {
+      code: 'results_unread',
+      message: "The provider's results cannot be read yet; it is tried on.",
+      since: endedAt,
+    };
+  }
+  if (failure && OPERATOR_KINDS.includes(failure.kind)) {
+    return { code: 'needs_operator', message: `${failure.code}: ${failure.message}`, since: null };
+  }
+  const pause = state === 'pending' ? at.paused.find((target) => isOf(target, shard)) : undefined;
+  if (pause) return { code: 'needs_operator', message: `${pause.code}: ${pause.message}`, since: null };
+  if (state !== 'running' || progressAt === null || at.now - progressAt < at.stuckSeconds) return null;
+  const hours = Math.floor((at.now - progressAt) / 360) / 10;
+  return { code: 'stuck', message: `The provider has shown no progress for ${hours} h.`, since: progressAt };
+}
+
+function isOf(target: PausedTarget, shard: { provider: string; model: string }): boolean {
+  return target.provider === shard.provider && (target.model === null || target.model === shard.model);
+}
