@@ -34,8 +34,10 @@ export interface Settings {
   stuckSeconds: number;
   /** How long a provider may take to stop a batch; then its lines go on without it. */
   cancelSeconds: number;
-  /** Provider batches this process works on at once. */
+  /** Provider batches this process works on at once; one provider gets a part of them, so that it cannot hold up others. */
   maxShardSteps: number;
+  /** Provider batches of one provider that this process looks at in a second, however many are due. */
+  shardStepsPerSecond: number;
   /** 1: files at providers stay after their results were read. */
   keepProviderFiles: number;
   /** How long routing trusts a provider's model list. */
@@ -65,6 +67,7 @@ export const DEFAULT_SETTINGS: Settings = {
   stuckSeconds: 6 * 3_600,
   cancelSeconds: 900,
   maxShardSteps: 8,
+  shardStepsPerSecond: 20,
   keepProviderFiles: 0,
   modelListSeconds: 300,
 };

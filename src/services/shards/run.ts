@@ -1,6 +1,10 @@
 import { formatId, ID_BYTES } from '../../core/ids.ts';
+import type { PausedTarget } from '../../core/shard-alert.ts';
+import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { ShardLease } from '../../ports/store-shards.ts';
 import { stepShard } from './step.ts';
+import { Turns } from './turns.ts';
 
 /** A crash in a step is found again after this. */
 const LEASE_SECONDS = 600;
@@ -11,11 +15,16 @@ export class ShardRunner {
   private readonly deps: Deps;
   private readonly abort = new AbortController();
   private readonly running = new Set<Promise<void>>();
+  private readonly turns: Turns;
   private claiming = false;
+  private hasMore = false;
+  private paused: readonly PausedTarget[] = [];
+  private pausedAt = Number.NEGATIVE_INFINITY;
   private renewedAt = 0;
 
   constructor(deps: Deps) {
     this.deps = deps;
+    this.turns = new Turns(deps.settings, [...deps.providers.values()].filter(({ batch }) => batch).length);
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
   }
 
@@ -25,28 +34,55 @@ export class ShardRunner {
     this.claiming = true;
     try {
       await this.renew();
-      const room = this.deps.settings.maxShardSteps - this.running.size;
-      if (room <= 0) return;
-      const now = Math.floor(this.deps.clock.now() / 1000);
-      const shards = await this.deps.store.shards.claimDue({
-        now,
-        until: now + LEASE_SECONDS,
-        token: this.token,
-        limit: room,
-        exclude: [],
-      });
-      for (const shard of shards) {
-        const step = stepShard(this.deps, shard, this.abort.signal).finally(() => this.running.delete(step));
-        this.running.add(step);
-      }
+      this.hasMore = await this.claim();
     } finally {
       this.claiming = false;
     }
   }
 
+  /** Claims while there is room, in turns; true when more may be due than could be begun. */
+  private async claim(): Promise<boolean> {
+    const { clock, settings, store } = this.deps;
+    const paused = await this.pausedTargets();
+    let wasKeptOut = false;
+    for (;;) {
+      const room = settings.maxShardSteps - this.running.size;
+      if (room <= 0) return true;
+      const { exclude, each } = this.turns.open(clock.now());
+      wasKeptOut ||= exclude.length > 0;
+      const now = unixSeconds(clock);
+      const limit = Math.min(room, each);
+      const query = { now, until: now + LEASE_SECONDS, token: this.token, limit, exclude, paused };
+      const shards = await store.shards.claimDue(query);
+      for (const shard of shards) this.begin(shard);
+      if (shards.length < limit) return wasKeptOut;
+    }
+  }
+
+  private begin(shard: ShardLease): void {
+    this.turns.begin(shard.provider, this.deps.clock.now());
+    const step = stepShard(this.deps, shard, this.abort.signal).finally(() => {
+      this.running.delete(step);
+      this.turns.end(shard.provider);
+      if (this.hasMore)
+        this.wake().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim of shards failed'));
+    });
+    this.running.add(step);
+  }
+
+  /** Asked for once a second: every wake would be too often with thousands of shards. */
+  private async pausedTargets(): Promise<readonly PausedTarget[]> {
+    const now = this.deps.clock.now();
+    if (Math.abs(now - this.pausedAt) >= 1_000) {
+      this.paused = await this.deps.store.shards.pausedTargets(Math.floor(now / 1000));
+      this.pausedAt = now;
+    }
+    return this.paused;
+  }
+
   /** A step may outlast its lease: while it runs here, the lease goes on. */
   private async renew(): Promise<void> {
-    const now = Math.floor(this.deps.clock.now() / 1000);
+    const now = unixSeconds(this.deps.clock);
     if (this.running.size === 0 || now - this.renewedAt < LEASE_SECONDS / 6) return;
     await this.deps.store.shards.renew(this.token, now + LEASE_SECONDS);
     this.renewedAt = now;

@@ -74,7 +74,7 @@ export async function beginBatch(deps: Deps, lines: string, options: Partial<Bat
 export async function workUntil(
   deps: Deps,
   isDone: () => Promise<boolean> | boolean,
-  options: { rounds?: number; between?: () => void; runner?: ShardRunner } = {},
+  options: { rounds?: number; between?: () => void; runner?: Pick<ShardRunner, 'wake' | 'idle'> } = {},
 ): Promise<boolean> {
   const runner = options.runner ?? new ShardRunner(deps);
   for (let round = 0; round < (options.rounds ?? 60); round++) {
