@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { assertInvariants } from './invariants.ts';
 import {
+  chatLines,
   type Pools,
   realInput,
   spawnWeir,
@@ -75,4 +76,65 @@ describe('kill -9', () => {
     expect(unknown.length).toBeGreaterThan(0);
     expect(unknown.every((entry) => entry.amount_nano_usd === null && entry.unpriced_reason !== null)).toBe(true);
   }, 240_000);
+
+  it('before the lines in doubt were sent again: those calls are not forgotten', async () => {
+    pools = await startPools([{ models: ['gpt-4o-mini'], latency_ms: 60_000 }]);
+    const [server] = pools.servers;
+    const withSlots = async (concurrency: number): Promise<WeirProcess> => {
+      await writeFile(
+        join(folder, 'weir.json'),
+        JSON.stringify(
+          splitConfig([server?.baseUrl ?? ''], [1], {
+            limits: { concurrency },
+            settings: { part_delay_ms: 20, lease_seconds: 5 },
+          }),
+        ),
+      );
+      return spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    };
+    folder = await temporaryFolder();
+    const input = chatLines(100);
+    weir = await withSlots(64);
+    const { id } = await submit(weir, input, { config: 'split' });
+    await expect.poll(() => server?.counters.received, { timeout: 20_000 }).toBe(64);
+    await weir.kill();
+    weir = await withSlots(4);
+    await expect.poll(() => server?.counters.received, { timeout: 20_000 }).toBe(68);
+    await weir.kill();
+    server?.configure({ latency_ms: 0 });
+    weir = await withSlots(64);
+    await waitForBatch(weir, id, { seconds: 30 });
+    const { entries } = await assertInvariants(weir, id, input);
+    expect(server?.counters.received).toBe(168);
+    expect(entries.filter((entry) => entry.status === 'succeeded')).toHaveLength(100);
+    expect(entries.length).toBeGreaterThanOrEqual(168);
+  }, 90_000);
+
+  it('during a second try: the first is in the ledger already', async () => {
+    pools = await startPools([
+      { models: ['gpt-4o-mini'], rate_500: 1 },
+      { models: ['gpt-4o-mini'], latency_ms: 60_000 },
+    ]);
+    const [failing, slow] = pools.servers;
+    folder = await temporaryFolder();
+    const split = splitConfig([failing?.baseUrl ?? '', slow?.baseUrl ?? ''], [1, 1], {
+      retry: { attempts: 0 },
+      // Nothing but the rule itself makes an entry durable before its line goes on.
+      settings: { part_delay_ms: 1_500, lease_seconds: 5 },
+    });
+    split.routes.split.strategy.mode = 'fallback';
+    await writeFile(join(folder, 'weir.json'), JSON.stringify(split));
+    const input = chatLines(20);
+    weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    const { id } = await submit(weir, input, { config: 'split' });
+    await expect.poll(() => slow?.counters.received, { timeout: 20_000 }).toBe(20);
+    await weir.kill();
+    const received = (failing?.counters.received ?? 0) + 20;
+    slow?.configure({ latency_ms: 0 });
+    weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    await waitForBatch(weir, id, { seconds: 30 });
+    const { entries } = await assertInvariants(weir, id, input);
+    expect(entries.filter((entry) => entry.status === 'failed').length).toBeGreaterThanOrEqual(received - 20);
+    expect(entries.filter((entry) => entry.status === 'unknown')).toHaveLength(20);
+  }, 90_000);
 });

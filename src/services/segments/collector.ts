@@ -16,6 +16,8 @@ interface Group {
   lines: FinishedLine[];
   /** Entries of attempts that did not decide their line. */
   entries: { segment: SegmentInHand; entry: LedgerEntryRow }[];
+  /** What goes on once those entries are durable. */
+  thens: { segment: SegmentInHand; then: () => void }[];
   bytes: number;
   touched: Set<SegmentInHand>;
   givenUp: SegmentInHand[];
@@ -28,6 +30,7 @@ interface Group {
 const newGroup = (): Group => ({
   lines: [],
   entries: [],
+  thens: [],
   bytes: 0,
   touched: new Set(),
   givenUp: [],
@@ -62,11 +65,12 @@ export class Collector implements Results {
     this.schedule();
   }
 
-  record(segment: SegmentInHand, entry: LedgerEntryRow): void {
-    // Under way until it is committed: its line may be withdrawn meanwhile, and without its lease a segment commits
-    // nothing any more.
-    segment.outstanding += 1;
-    this.giveUp(segment, entry);
+  record(segment: SegmentInHand, entry: LedgerEntryRow, then: () => void): void {
+    // The line stays outstanding until then: without its lease a segment commits nothing any more.
+    this.group.entries.push({ segment, entry });
+    this.group.thens.push({ segment, then });
+    this.group.touched.add(segment);
+    this.schedule();
   }
 
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void {
@@ -76,7 +80,8 @@ export class Collector implements Results {
     this.schedule();
   }
 
-  requestGrant(segment: SegmentInHand): void {
+  requestGrant(segment: SegmentInHand, doubts: readonly LedgerEntryRow[] = []): void {
+    for (const entry of doubts) this.group.entries.push({ segment, entry });
     this.group.touched.add(segment);
     this.group.urgent = true;
     this.flushSoon();
@@ -179,6 +184,7 @@ export class Collector implements Results {
         });
         for (const segment of group.givenUp) segment.outstanding -= 1;
         this.batch.apply(outcome.control, this.deps.settings.drainSeconds * 1000);
+        for (const { then } of group.thens) then();
         return;
       }
       if (group.part) await this.deps.files.delete(group.part.key);
@@ -207,6 +213,7 @@ export class Collector implements Results {
     this.uncommitted -= group.lines.filter((line) => isGone(line.segment)).length;
     group.lines = group.lines.filter((line) => !isGone(line.segment));
     group.entries = group.entries.filter(({ segment }) => !isGone(segment));
+    group.thens = group.thens.filter(({ segment }) => !isGone(segment));
     for (const segment of gone) {
       segment.closed = true;
       segment.lost = true;

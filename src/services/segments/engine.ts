@@ -161,11 +161,13 @@ export class Engine {
     try {
       const batch = await this.openBatch(lease.batchId);
       const segment = await OpenSegment.open(this.deps, lease, batch, this.windowOf(batch, lease));
+      const doubts = this.runner.doubts(await segment.takeDoubts(this.deps));
       // Its other segments may have ended while this one was opened, and the batch with them.
       this.batches.set(batch.row.id, batch);
       batch.segments.add(segment);
-      // The first grant is committed before anything is sent; a segment with nothing left to do ends by it.
-      batch.results.requestGrant(segment);
+      // The first grant is committed before anything is sent, and with it what the last one left in doubt; a segment
+      // with nothing left to do ends by it.
+      batch.results.requestGrant(segment, doubts);
       this.queues.add(segment);
     } catch (error) {
       this.deps.log.error({ segment: lease.id, error: String(error) }, 'segment cannot be opened');

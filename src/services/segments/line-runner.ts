@@ -1,4 +1,4 @@
-import type { Failed } from '../../../providers/contract.ts';
+import type { Failed, Provider } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
@@ -32,7 +32,6 @@ export class LineRunner {
     const { gate } = feed;
     const candidate = job.candidates[job.progress.candidate];
     if (!candidate) throw new Error('a line was started without a candidate');
-    if (job.segment.maybeSent(job) && !job.doubtRecorded) this.recordDoubt(job, gate, candidate);
     const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
     void runAttempt(this.deps, job, candidate, gate.provider, member.url).then((outcome) => {
@@ -74,7 +73,7 @@ export class LineRunner {
     const { gate } = feed;
     if (result?.ok) {
       feed.settle(job, member, null, result.usage && totalInput(result.usage) + totalOutput(result.usage));
-      const entry = this.entry(job, gate, candidate, outcome, true, gpuMicroseconds);
+      const entry = this.entry(job, gate.provider, candidate, outcome, true, gpuMicroseconds);
       this.finish(job, entry, resultOfAttempt(finishedAttempt(job, candidate, entry), result));
     } else if (failure) {
       feed.settle(job, member, failure, 0);
@@ -95,7 +94,7 @@ export class LineRunner {
     const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
     const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit());
     const final = !stopped && step.do === 'fail';
-    const entry = outcome.reached ? this.entry(job, gate, candidate, outcome, final, gpuMicroseconds) : null;
+    const entry = outcome.reached ? this.entry(job, gate.provider, candidate, outcome, final, gpuMicroseconds) : null;
     if (final) {
       this.fail(job, candidate, failure, outcome.result?.ok === false ? outcome.result : null, entry);
       return;
@@ -104,9 +103,17 @@ export class LineRunner {
       segment.batch.results.giveUp(segment, entry);
       return;
     }
-    if (entry) segment.batch.results.record(segment, entry);
     job.progress = step.progress;
-    this.enqueue(job, step.delayMs);
+    if (entry === null) {
+      this.enqueue(job, step.delayMs);
+      return;
+    }
+    // One call of a line at a time may be in doubt: the next waits until the ledger has this one.
+    const notBefore = this.deps.clock.now() + step.delayMs;
+    segment.batch.results.record(segment, entry, () => {
+      if (segment.closed || !segment.batch.running) segment.batch.results.giveUp(segment, null);
+      else this.enqueue(job, notBefore - this.deps.clock.now());
+    });
   }
 
   private enqueue(job: Job, delayMs: number): void {
@@ -116,17 +123,19 @@ export class LineRunner {
     else if (candidate) this.fail(job, candidate, noSuchProvider(candidate), null, null);
   }
 
-  /** An earlier lease may have sent this line and could not say what became of it: the ledger keeps that open. */
-  private recordDoubt(job: Job, gate: Gate, candidate: Candidate): void {
-    job.doubtRecorded = true;
-    job.attempts += 1;
+  /** Entries of lines that an earlier lease may have sent and could not say what became of: the ledger keeps that open. */
+  doubts(jobs: readonly Job[]): LedgerEntryRow[] {
     const outcome = { result: null, failure: null, warnings: [], reached: true, latencyMs: 0 };
-    job.segment.batch.results.record(job.segment, this.entry(job, gate, candidate, outcome, false, null));
+    return jobs.flatMap((job) => {
+      const [candidate] = job.candidates;
+      const provider = candidate && this.deps.providers.get(candidate.provider);
+      return provider ? this.entry(job, provider, candidate, outcome, false, null) : [];
+    });
   }
 
   private entry(
     job: Job,
-    gate: Gate,
+    provider: Provider,
     candidate: Candidate,
     outcome: AttemptOutcome,
     final: boolean,
@@ -142,7 +151,7 @@ export class LineRunner {
       attempt: job.attempts,
       mode: 'immediate',
       tags: row.metadata,
-      provider: gate.provider,
+      provider,
       candidate,
       result: outcome.result,
       final,

@@ -34,14 +34,15 @@ export class OpenSegment implements SegmentInHand {
   private readonly pending: PendingLine[];
   private next = 0;
   private readonly buffer: Job[] = [];
-  private readonly attempts: ReadonlyMap<number, number>;
+  /** Attempts in the ledger, by line as the ledger counts them. */
+  private readonly attempts: Map<number, number>;
 
   private constructor(
     lease: SegmentLease,
     batch: BatchInHand,
     lane: RunLane,
     pending: PendingLine[],
-    attempts: ReadonlyMap<number, number>,
+    attempts: Map<number, number>,
     window: number,
     size: number,
   ) {
@@ -75,10 +76,6 @@ export class OpenSegment implements SegmentInHand {
     );
   }
 
-  maybeSent(job: Job): boolean {
-    return job.position < this.lease.granted;
-  }
-
   get undispatched(): number {
     return this.buffer.length + this.pending.length - this.next;
   }
@@ -99,32 +96,55 @@ export class OpenSegment implements SegmentInHand {
     return this.buffer.shift();
   }
 
+  /**
+   * The lines that the lease before this one may have sent without saying what became of them, each with that attempt
+   * counted. To be entered in the ledger before anything is sent: the first grant of this lease forgets them.
+   */
+  async takeDoubts(deps: Deps): Promise<Job[]> {
+    const doubts: Job[] = [];
+    const count = this.pending.filter(({ position }) => position < this.lease.granted).length;
+    for (let next = 0; next < count; ) {
+      const chunk = this.chunkFrom(next).slice(0, count - next);
+      for (const job of await this.read(deps, chunk)) {
+        job.attempts += 1;
+        this.attempts.set(job.line + 1, job.attempts);
+        doubts.push(job);
+      }
+      next += chunk.length;
+    }
+    return doubts;
+  }
+
   /** Reads the next chunk of lines. */
   async load(deps: Deps): Promise<void> {
     this.loading = true;
     try {
-      const chunk = this.nextChunk();
-      const first = chunk[0];
-      const last = chunk.at(-1);
-      if (!first || !last) return;
-      const bytes = await deps.files.readRange(this.batch.input.contentKey, {
-        offset: first.offset,
-        length: last.offset + last.length - first.offset,
-      });
-      for (const line of chunk) {
-        const at = line.offset - first.offset;
-        this.buffer.push(this.toJob(line, bytes.subarray(at, at + line.length)));
-      }
+      const chunk = this.chunkFrom(this.next);
+      this.buffer.push(...(await this.read(deps, chunk)));
       this.next += chunk.length;
     } finally {
       this.loading = false;
     }
   }
 
-  private nextChunk(): PendingLine[] {
+  private async read(deps: Deps, chunk: readonly PendingLine[]): Promise<Job[]> {
+    const first = chunk[0];
+    const last = chunk.at(-1);
+    if (!first || !last) return [];
+    const bytes = await deps.files.readRange(this.batch.input.contentKey, {
+      offset: first.offset,
+      length: last.offset + last.length - first.offset,
+    });
+    return chunk.map((line) => {
+      const at = line.offset - first.offset;
+      return this.toJob(line, bytes.subarray(at, at + line.length));
+    });
+  }
+
+  private chunkFrom(next: number): PendingLine[] {
     const chunk: PendingLine[] = [];
-    const start = this.pending[this.next]?.offset ?? 0;
-    for (let index = this.next; index < this.pending.length && chunk.length < CHUNK_LINES; index++) {
+    const start = this.pending[next]?.offset ?? 0;
+    for (let index = next; index < this.pending.length && chunk.length < CHUNK_LINES; index++) {
       const line = this.pending[index];
       if (!line || (chunk.length > 0 && line.offset + line.length - start > CHUNK_BYTES)) break;
       chunk.push(line);
@@ -144,7 +164,6 @@ export class OpenSegment implements SegmentInHand {
       attempts: this.attempts.get(line.line + 1) ?? 0,
       warnings: [],
       costNano: 0,
-      doubtRecorded: false,
     };
   }
 }

@@ -26,8 +26,6 @@ export interface Job {
   warnings: string[];
   /** Sum of its attempts' known amounts, in nano-USD. */
   costNano: number;
-  /** The ledger has been told that an earlier lease may have sent it. */
-  doubtRecorded: boolean;
 }
 
 /** A segment this process holds the lease of. */
@@ -51,8 +49,6 @@ export interface SegmentInHand {
   closed: boolean;
   /** Set when somebody else holds the lease. */
   lost: boolean;
-  /** True when the line may have been sent under an earlier lease that ended without a word. */
-  maybeSent(job: Job): boolean;
 }
 
 /** A batch of which this process holds segments. */
@@ -72,12 +68,12 @@ export interface BatchInHand {
 export interface Results {
   /** Takes the result of a line. */
   finish(line: FinishedLine): void;
-  /** Takes the entry of an attempt after which the line goes on. */
-  record(segment: SegmentInHand, entry: LedgerEntryRow): void;
+  /** Takes the entry of an attempt after which the line goes on: `then` is called when the entry is durable. */
+  record(segment: SegmentInHand, entry: LedgerEntryRow, then: () => void): void;
   /** Takes back a line that was sent and will not go on here: its batch stops, or the process does. */
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void;
-  /** Asks for a commit that lets the segment send more lines. */
-  requestGrant(segment: SegmentInHand): void;
+  /** Asks for a commit that lets the segment send more lines; `doubts` become durable in the same commit. */
+  requestGrant(segment: SegmentInHand, doubts?: readonly LedgerEntryRow[]): void;
   /** Gives a segment back after a moment because its input could not be read. */
   failLoading(segment: SegmentInHand, error: unknown): void;
 }
