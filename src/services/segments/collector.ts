@@ -17,7 +17,7 @@ interface Group {
   /** Entries of attempts that did not decide their line. */
   entries: { segment: SegmentInHand; entry: LedgerEntryRow }[];
   /** What goes on once those entries are durable. */
-  thens: { segment: SegmentInHand; then: () => void }[];
+  resumes: { segment: SegmentInHand; resume: () => void }[];
   bytes: number;
   touched: Set<SegmentInHand>;
   givenUp: SegmentInHand[];
@@ -30,7 +30,7 @@ interface Group {
 const newGroup = (): Group => ({
   lines: [],
   entries: [],
-  thens: [],
+  resumes: [],
   bytes: 0,
   touched: new Set(),
   givenUp: [],
@@ -65,10 +65,10 @@ export class Collector implements Results {
     this.schedule();
   }
 
-  record(segment: SegmentInHand, entry: LedgerEntryRow, then: () => void): void {
+  record(segment: SegmentInHand, entry: LedgerEntryRow, resume: () => void): void {
     // The line stays outstanding until then: without its lease a segment commits nothing any more.
     this.group.entries.push({ segment, entry });
-    this.group.thens.push({ segment, then });
+    this.group.resumes.push({ segment, resume });
     this.group.touched.add(segment);
     this.schedule();
   }
@@ -184,7 +184,7 @@ export class Collector implements Results {
         });
         for (const segment of group.givenUp) segment.outstanding -= 1;
         this.batch.apply(outcome.control, this.deps.settings.drainSeconds * 1000);
-        for (const { then } of group.thens) then();
+        for (const { resume } of group.resumes) resume();
         return;
       }
       if (group.part) await this.deps.files.delete(group.part.key);
@@ -213,7 +213,7 @@ export class Collector implements Results {
     this.uncommitted -= group.lines.filter((line) => isGone(line.segment)).length;
     group.lines = group.lines.filter((line) => !isGone(line.segment));
     group.entries = group.entries.filter(({ segment }) => !isGone(segment));
-    group.thens = group.thens.filter(({ segment }) => !isGone(segment));
+    group.resumes = group.resumes.filter(({ segment }) => !isGone(segment));
     for (const segment of gone) {
       segment.closed = true;
       segment.lost = true;

@@ -68,8 +68,8 @@ export interface BatchInHand {
 export interface Results {
   /** Takes the result of a line. */
   finish(line: FinishedLine): void;
-  /** Takes the entry of an attempt after which the line goes on: `then` is called when the entry is durable. */
-  record(segment: SegmentInHand, entry: LedgerEntryRow, then: () => void): void;
+  /** Takes the entry of an attempt after which the line goes on: `resume` is called when the entry is durable. */
+  record(segment: SegmentInHand, entry: LedgerEntryRow, resume: () => void): void;
   /** Takes back a line that was sent and will not go on here: its batch stops, or the process does. */
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void;
   /** Asks for a commit that lets the segment send more lines; `doubts` become durable in the same commit. */
