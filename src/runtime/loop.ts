@@ -1,4 +1,5 @@
 import type { Deps } from '../ports/deps.ts';
+import { BatchRunner } from '../services/batches/run.ts';
 import { Engine } from '../services/segments/engine.ts';
 import { sweepProviders } from '../services/shards/orphans.ts';
 import { ShardRunner } from '../services/shards/run.ts';
@@ -25,6 +26,7 @@ export interface Loop {
 export async function startLoop(deps: Deps, options: { exclusive: boolean }): Promise<Loop> {
   const engine = new Engine(deps);
   const shards = new ShardRunner(deps);
+  const batches = new BatchRunner(deps);
   const stopping = new AbortController();
   let wake = new AbortController();
   let nudged = true;
@@ -37,6 +39,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   if (options.exclusive) {
     await deps.store.segments.recover({ others: engine.token });
     await deps.store.shards.recover({ others: shards.token });
+    await deps.store.batches.recover({ others: batches.token });
   }
 
   const work = async (): Promise<void> => {
@@ -45,7 +48,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
       const told = nudged;
       nudged = false;
       wake = new AbortController();
-      const { batches, changed } = await tick(deps).catch((error: unknown) => {
+      const { batches: begun, changed } = await tick(deps, batches).catch((error: unknown) => {
         report('tick')(error);
         return { batches: 0, changed: false };
       });
@@ -57,7 +60,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
       }
       await engine.wake().catch(report('claim'));
       await shards.wake().catch(report('claim of shards'));
-      if (batches === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
+      if (begun === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
     }
   };
 
@@ -83,7 +86,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     async stop() {
       stopping.abort();
       wake.abort();
-      await Promise.all([running, engine.stop(), shards.stop()]);
+      await Promise.all([running, engine.stop(), shards.stop(), batches.stop()]);
     },
   };
 }

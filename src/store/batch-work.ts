@@ -1,4 +1,4 @@
-import { inArray, sql } from '#drizzle';
+import { and, eq, inArray, ne, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
 import { OPEN_SHARD_STATES } from '../core/shard-state.ts';
 import type { BatchRow, StoreBatches } from '../ports/store-batches.ts';
@@ -65,6 +65,20 @@ export async function claimDueBatches(
     .where(inArray(batches.seq, seqs))
     .orderBy(batches.nextAt, batches.seq);
   return rows.map(toBatchRow);
+}
+
+export async function renewBatches(database: Database, token: string, until: number): Promise<void> {
+  await database.orm
+    .update(batches)
+    .set({ leaseUntil: until })
+    .where(and(inArray(batches.status, LIVE_STATUSES), eq(batches.leaseToken, token)));
+}
+
+export async function endLeasesOfOthers(database: Database, token: string): Promise<void> {
+  await database.orm
+    .update(batches)
+    .set({ leaseToken: null, leaseUntil: null })
+    .where(and(inArray(batches.status, LIVE_STATUSES), ne(batches.leaseToken, token)));
 }
 
 export async function releaseBatch(database: Database, { id, token }: Lease, nextAt: number): Promise<void> {

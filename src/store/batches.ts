@@ -4,7 +4,16 @@ import type { BatchControl, BatchRow, StoreBatches } from '../ports/store-batche
 import type { ListQuery, Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
 import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
-import { beginFinalizing, claimDueBatches, failBatch, finishBatch, releaseBatch, startBatch } from './batch-work.ts';
+import {
+  beginFinalizing,
+  claimDueBatches,
+  endLeasesOfOthers,
+  failBatch,
+  finishBatch,
+  releaseBatch,
+  renewBatches,
+  startBatch,
+} from './batch-work.ts';
 import { type Database, type Statement, statementOf } from './client.ts';
 import { inScope, pageOf } from './cursor.ts';
 import { batches } from './schema/batches.ts';
@@ -55,6 +64,14 @@ export class LibsqlBatches implements StoreBatches {
 
   claimDue(query: Parameters<StoreBatches['claimDue']>[0]): Promise<BatchRow[]> {
     return claimDueBatches(this.#db, query);
+  }
+
+  renew(token: string, until: number): Promise<void> {
+    return renewBatches(this.#db, token, until);
+  }
+
+  recover({ others }: { others: string }): Promise<void> {
+    return endLeasesOfOthers(this.#db, others);
   }
 
   release(id: string, token: string, nextAt: number): Promise<void> {

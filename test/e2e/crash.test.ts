@@ -122,8 +122,8 @@ describe('kill -9', () => {
       // Nothing but the rule itself makes an entry durable before its line goes on.
       settings: { part_delay_ms: 1_500, lease_seconds: 5 },
     });
-    Object.assign(split.routes, { split: { ...split.routes.split, strategy: { mode: 'fallback' } } });
-    await writeFile(join(folder, 'weir.json'), JSON.stringify(split));
+    const fallback = JSON.stringify(split).replace('"mode":"loadbalance"', '"mode":"fallback"');
+    await writeFile(join(folder, 'weir.json'), fallback);
     const input = chatLines(20);
     weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
     const { id } = await submit(weir, input, { config: 'split' });

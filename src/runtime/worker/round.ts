@@ -3,6 +3,7 @@
  * round that is cut short, or a nudge that finds no room, leaves its work to the next cron event or another isolate.
  */
 import type { Deps } from '../../ports/deps.ts';
+import { BatchRunner } from '../../services/batches/run.ts';
 import { Engine } from '../../services/segments/engine.ts';
 import { ShardRunner } from '../../services/shards/run.ts';
 import { tick } from '../../services/tick.ts';
@@ -65,7 +66,9 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
     do {
       await work(own, mayGoOn);
       // What the last commits finished.
-      if (!calls.spent.aborted) await tick(own);
+      const batches = new BatchRunner(own);
+      if (!calls.spent.aborted) await tick(own, batches);
+      await batches.idle();
     } while (nudged && mayGoOn());
   } finally {
     // The engine gives some leases back without waiting; what is under way when an invocation ends is cancelled.
@@ -78,13 +81,15 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
 async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
   const engine = new Engine(deps);
   const shards = new ShardRunner(deps);
+  const batches = new BatchRunner(deps);
   const renewMs = (deps.settings.leaseSeconds * 1000) / 3;
   const renew = (): Promise<void> =>
     engine.renew().catch((error: unknown) => deps.log.error({ err: error }, 'lease renewal failed'));
   try {
     do {
       nudged = false;
-      while ((await tick(deps)).batches > 0 && mayGoOn());
+      while ((await tick(deps, batches)).batches > 0 && mayGoOn()) await batches.idle();
+      await batches.idle();
       await renew();
       await engine.wake();
       await shards.wake();

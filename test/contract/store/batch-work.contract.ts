@@ -35,6 +35,25 @@ export function batchWorkContract(subject: Subject): void {
       expect(await claimDue(store, 'third', NOW + 700)).toEqual(['batch_1']);
     });
 
+    it('stays with whoever renews its lease', async () => {
+      const { store } = subject;
+      await store.batches.insert(batchRow('batch_1'));
+      await claimDue(store, 'first');
+      await store.batches.renew('first', NOW + 900);
+      await store.batches.renew('second', NOW);
+      expect(await claimDue(store, 'second', NOW + 899)).toEqual([]);
+      expect(await claimDue(store, 'second', NOW + 900)).toEqual(['batch_1']);
+    });
+
+    it('of others is taken over at a start, whenever their lease would end', async () => {
+      const { store } = subject;
+      for (const n of [1, 2]) await store.batches.insert(batchRow(`batch_${n}`));
+      expect(await claimDue(store, 'before', NOW, 1)).toEqual(['batch_1']);
+      expect(await claimDue(store, 'now', NOW, 1)).toEqual(['batch_2']);
+      await store.batches.recover({ others: 'now' });
+      expect(await claimDue(store, 'now', NOW + 1)).toEqual(['batch_1']);
+    });
+
     it('is due oldest first', async () => {
       const { store } = subject;
       for (const n of [3, 1, 2]) await store.batches.insert(batchRow(`batch_${n}`, { createdAt: NOW - 10 + n }));

@@ -7,6 +7,7 @@ import type { BatchCreate } from '../../../src/protocol/batch.ts';
 import { loadConfig } from '../../../src/runtime/load.ts';
 import { nodeDeps } from '../../../src/runtime/node.ts';
 import { createBatch } from '../../../src/services/batches/create.ts';
+import { BatchRunner } from '../../../src/services/batches/run.ts';
 import { createFile } from '../../../src/services/files/create.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
 import { tick } from '../../../src/services/tick.ts';
@@ -77,8 +78,10 @@ export async function workUntil(
   options: { rounds?: number; between?: () => void; runner?: Pick<ShardRunner, 'wake' | 'idle'> } = {},
 ): Promise<boolean> {
   const runner = options.runner ?? new ShardRunner(deps);
+  const batches = new BatchRunner(deps);
   for (let round = 0; round < (options.rounds ?? 60); round++) {
-    await tick(deps).catch(() => undefined);
+    await tick(deps, batches).catch(() => undefined);
+    await batches.idle();
     await runner.wake().catch(() => undefined);
     await runner.idle();
     if (await isDone()) return true;

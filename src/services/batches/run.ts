@@ -1,0 +1,94 @@
+import { formatId, ID_BYTES } from '../../core/ids.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
+import { finalizeBatch } from './finalize.ts';
+import { startBatch } from './start.ts';
+
+const BATCHES_AT_ONCE = 4;
+/** A crash in planning or assembling is found again after this; the largest batch takes minutes and several leases. */
+const LEASE_SECONDS = 120;
+const RETRY_SECONDS = 5;
+
+/** Brings batches from one status to the next: a few at once, so that a large one holds up no small one. */
+export class BatchRunner {
+  readonly token: string;
+  private readonly deps: Deps;
+  /** What is worked on here, by batch. */
+  private readonly running = new Map<string, Promise<void>>();
+  private renewedAt = 0;
+  private stopped = false;
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+    this.token = formatId('req_', deps.random.bytes(ID_BYTES));
+  }
+
+  /** Starts on the batches that are due. Answers how many, when they are claimed and not when they are done. Call it every few seconds. */
+  async wake(): Promise<number> {
+    if (!this.stopped) await this.renew();
+    const room = BATCHES_AT_ONCE - this.running.size;
+    if (this.stopped || room <= 0) return 0;
+    const now = unixSeconds(this.deps.clock);
+    const due = await this.deps.store.batches.claimDue({
+      now,
+      until: now + LEASE_SECONDS,
+      token: this.token,
+      limit: room,
+    });
+    for (const batch of due) {
+      // Its lease had lapsed, while this process was stopped perhaps: the work goes on under the new one.
+      if (this.running.has(batch.id)) continue;
+      const work = this.work(batch).finally(() => {
+        this.running.delete(batch.id);
+        this.deps.nudge();
+      });
+      this.running.set(batch.id, work);
+    }
+    return due.length;
+  }
+
+  /** Resolves when no batch is worked on here. */
+  async idle(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running.values());
+  }
+
+  /** Takes nothing more, and waits for what is under way as long as requests in flight may take: it can be done again. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    const done = new AbortController();
+    const patience = this.deps.clock.sleep(this.deps.settings.drainSeconds * 1000, done.signal);
+    await Promise.race([this.idle(), patience]);
+    done.abort();
+  }
+
+  /** Work may outlast its lease: while it goes on here, so does the lease. */
+  private async renew(): Promise<void> {
+    const now = unixSeconds(this.deps.clock);
+    if (this.running.size === 0 || now - this.renewedAt < LEASE_SECONDS / 6) return;
+    await this.deps.store.batches.renew(this.token, now + LEASE_SECONDS);
+    this.renewedAt = now;
+  }
+
+  /** A batch that cannot be worked on now (its disk, its database) is tried again a little later. */
+  private async work(batch: BatchRow): Promise<void> {
+    const { deps, token } = this;
+    let nextAt = 0;
+    try {
+      if (batch.status === 'validating') await startBatch(deps, batch, token);
+      else await finalizeBatch(deps, batch, token);
+    } catch (error) {
+      deps.log.error({ batch: batch.id, status: batch.status, error: describe(error) }, 'batch work failed');
+      nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
+    }
+    await deps.store.batches
+      .release(batch.id, token, nextAt)
+      .catch((error: unknown) =>
+        deps.log.warn({ batch: batch.id, error: describe(error) }, 'batch lease not given back'),
+      );
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
