@@ -3,7 +3,18 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /** Bytes of entropy in an id: 144 bits, so that ids cannot be guessed. */
 export const ID_BYTES = 18;
 
-export type IdPrefix = 'file-' | 'batch_' | 'upload_' | 'part_' | 'batch_req_' | 'key_' | 'route_' | 'entry_' | 'req_';
+export type IdPrefix =
+  | 'file-'
+  | 'batch_'
+  | 'upload_'
+  | 'part_'
+  | 'batch_req_'
+  | 'key_'
+  | 'route_'
+  | 'entry_'
+  | 'req_'
+  | 'call_'
+  | 'group_';
 
 /** An id from `prefix` and random bytes, written in base 62. */
 export function formatId(prefix: IdPrefix, bytes: Uint8Array): string {

@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Deps } from '../ports/deps.ts';
+import { Autobatch } from '../services/autobatch/autobatch.ts';
 import { Calls } from '../services/calls/calls.ts';
 import { createAuthenticator } from '../services/keys/authenticate.ts';
 import { adminOnly, authenticate } from './auth.ts';
@@ -15,6 +16,7 @@ import { registerOpenApi } from './openapi.ts';
 import { createRouteTable } from './route-table.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
 import { registerBatches } from './routes/batches.ts';
+import { registerBatching } from './routes/batching.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
 import { registerFiles } from './routes/files.ts';
@@ -26,17 +28,24 @@ import { registerProviders } from './routes/providers.ts';
 import { registerRoutes } from './routes/routes.ts';
 import { registerUploads } from './routes/uploads.ts';
 
-/** What the app shares with the call listener (call-listener.ts): one of each in a process. */
-export function createParts(deps: Deps): CallParts {
+/** What the app shares with other parts of its process: one of each. */
+export interface AppParts extends CallParts {
+  /** null where there is no background work of one process to answer from (Workers). */
+  autobatch: Autobatch | null;
+}
+
+export function createParts(deps: Deps): AppParts & { autobatch: Autobatch } {
+  const calls = new Calls(deps);
   return {
     authenticator: createAuthenticator(deps),
-    calls: new Calls(deps),
+    calls,
     metrics: deps.metrics ?? createMetrics(),
+    autobatch: new Autobatch(deps, calls),
   };
 }
 
 /** The whole HTTP API over the given dependencies: a value that any runtime can serve. */
-export function createApp(deps: Deps, parts: CallParts = createParts(deps)): OpenAPIHono<AppEnv> {
+export function createApp(deps: Deps, parts: AppParts = createParts(deps)): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
   const { metrics, authenticator, calls } = parts;
 
@@ -47,6 +56,10 @@ export function createApp(deps: Deps, parts: CallParts = createParts(deps)): Ope
   app.use('/v1/keys/*', adminOnly);
   app.use('/v1/providers/*', adminOnly);
   app.use('/v1/*', boundBody(deps));
+  if (parts.autobatch !== null) {
+    app.use('/batching/*', authenticate(deps, authenticator), boundBody(deps));
+    registerBatching(app, parts.autobatch);
+  }
   app.use('/v1/*', idempotency(deps));
 
   registerFiles(app, deps);

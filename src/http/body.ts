@@ -51,6 +51,8 @@ export function boundBody({ settings }: Pick<Deps, 'settings'>): MiddlewareHandl
       });
     }
     if (isUpload(c.req.path)) return next();
-    return calledEndpoint(c.req.path) === undefined ? ordinary(c, next) : call(c, next);
+    const { path } = c.req;
+    const isCall = calledEndpoint(path) !== undefined || path.startsWith('/batching/v1/');
+    return isCall ? call(c, next) : ordinary(c, next);
   };
 }

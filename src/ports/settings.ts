@@ -42,6 +42,17 @@ export interface Settings {
   keepProviderFiles: number;
   /** How long routing trusts a provider's model list. */
   modelListSeconds: number;
+
+  /** Auto-batching: calls of one kind become a batch at this many calls or bytes, or when the first has waited so long. */
+  autobatchCalls: number;
+  autobatchBytes: number;
+  autobatchWaitMs: number;
+  /** The completion window of those batches, where a call names none; below a minute means immediate. */
+  autobatchWindowSeconds: number;
+  /** How long a call is held before its client is told to ask again. */
+  autobatchHoldSeconds: number;
+  /** How long answers are kept for their clients. */
+  autobatchKeepSeconds: number;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -70,4 +81,10 @@ export const DEFAULT_SETTINGS: Settings = {
   shardStepsPerSecond: 20,
   keepProviderFiles: 0,
   modelListSeconds: 300,
+  autobatchCalls: 1_000,
+  autobatchBytes: 64 * 1024 ** 2,
+  autobatchWaitMs: 10_000,
+  autobatchWindowSeconds: 86_400,
+  autobatchHoldSeconds: 540,
+  autobatchKeepSeconds: 86_400,
 };

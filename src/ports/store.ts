@@ -7,6 +7,7 @@ import type { StoreFiles } from './store-files.ts';
 import type { StoreIdempotency } from './store-idempotency.ts';
 import type { StoreKeys } from './store-keys.ts';
 import type { StoreLedger } from './store-ledger.ts';
+import type { StoreParkedCalls } from './store-parked-calls.ts';
 import type { StoreRoutes } from './store-routes.ts';
 import type { StoreSegments } from './store-segments.ts';
 import type { StoreShards } from './store-shards.ts';
@@ -22,6 +23,7 @@ export interface Store {
   keys: StoreKeys;
   routes: StoreRoutes;
   idempotency: StoreIdempotency;
+  parkedCalls: StoreParkedCalls;
   /** Rejects when the database cannot answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

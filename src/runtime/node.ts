@@ -59,6 +59,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   if (deps.metrics) gaugeEngine(loop.engine, deps.metrics);
 
   const parts = createParts(nudging);
+  parts.autobatch.start();
   const takesCall = createCallListener(nudging, parts);
   const serve = getRequestListener(createApp(nudging, parts).fetch);
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
@@ -88,6 +89,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      await parts.autobatch.stop();
       await Promise.all([loop.stop(), parts.calls.stop(deps.settings.drainSeconds * 1000)]);
       // Downloads and followed outputs have had the drain time; a client that is still there reconnects.
       server.closeAllConnections();

@@ -121,6 +121,9 @@ const MOST: Partial<Record<keyof Settings, number>> = {
   partDelayMs: 60_000,
   leaseSeconds: 3_600,
   keepProviderFiles: 1,
+  autobatchWaitMs: 3_600_000,
+  autobatchWindowSeconds: 30 * 86_400,
+  autobatchHoldSeconds: 86_400,
 };
 const LEAST: Partial<Record<keyof Settings, number>> = {
   partDelayMs: 0,
@@ -129,6 +132,7 @@ const LEAST: Partial<Record<keyof Settings, number>> = {
   pollSecondsMin: 0,
   cancelSeconds: 0,
   keepProviderFiles: 0,
+  autobatchWaitMs: 0,
   leaseSeconds: 5,
 };
 

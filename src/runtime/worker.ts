@@ -1,6 +1,6 @@
 import { ApiError } from '../core/api-error.ts';
 import { formatProblem } from '../core/problems.ts';
-import { createApp } from '../http/app.ts';
+import { createApp, createParts } from '../http/app.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
 import { StartError } from './problems.ts';
 import type { ExecutionContext, WorkerBindings } from './worker/bindings.ts';
@@ -29,7 +29,10 @@ export default {
     } catch (error) {
       return refuse(error);
     }
-    return withLength(await createApp(invocation.deps).fetch(request));
+    const { deps } = invocation;
+    // Nobody here would outlive the request to make batches of parked calls.
+    const parts = { ...createParts(deps), autobatch: null };
+    return withLength(await createApp(deps, parts).fetch(request));
   },
 
   async scheduled(_event: unknown, bindings: WorkerBindings): Promise<void> {

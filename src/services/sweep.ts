@@ -21,6 +21,7 @@ export const FIRST_SWEEP: SweepCursors = { files: null, uploads: null, batches: 
 export async function sweep(deps: Deps, cursors: SweepCursors): Promise<SweepCursors> {
   await sweepFiles(deps, ITEMS_AT_ONCE);
   await sweepUploads(deps, ITEMS_AT_ONCE);
+  await deps.store.parkedCalls.deleteAnsweredBefore(unixSeconds(deps.clock) - deps.settings.autobatchKeepSeconds);
   await deps.store.idempotency.deleteBefore(unixSeconds(deps.clock) - IDEMPOTENCY_SECONDS);
   const files = await sweepOrphans(deps, { prefix: 'files/', after: cursors.files, limit: ITEMS_AT_ONCE });
   const uploads = await sweepOrphans(deps, { prefix: 'uploads/', after: cursors.uploads, limit: ITEMS_AT_ONCE });

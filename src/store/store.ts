@@ -7,6 +7,7 @@ import { LibsqlKeys } from './keys.ts';
 import { LibsqlLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations/index.ts';
+import { LibsqlParkedCalls } from './parked-calls.ts';
 import { LibsqlRoutes } from './routes.ts';
 import { LibsqlSegments } from './segments.ts';
 import { LibsqlShards } from './shards.ts';
@@ -35,6 +36,7 @@ export function storeOn(database: Database): Store {
     keys: new LibsqlKeys(database),
     routes: new LibsqlRoutes(database),
     idempotency: new LibsqlIdempotency(database),
+    parkedCalls: new LibsqlParkedCalls(database),
     ping: async () => {
       await database.read({ sql: 'select 1', args: [] });
     },

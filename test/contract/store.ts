@@ -10,6 +10,7 @@ import { idempotencyContract } from './store/idempotency.contract.ts';
 import { keysContract } from './store/keys.contract.ts';
 import { ledgerContract } from './store/ledger.contract.ts';
 import { ledgerSumsContract } from './store/ledger-sums.contract.ts';
+import { parkedCallsContract } from './store/parked-calls.contract.ts';
 import { routesContract } from './store/routes.contract.ts';
 import { segmentsContract } from './store/segments.contract.ts';
 import { shardCommitContract } from './store/shard-commit.contract.ts';
@@ -63,5 +64,6 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     keysContract(subject);
     routesContract(subject);
     idempotencyContract(subject);
+    parkedCallsContract(subject);
   });
 }

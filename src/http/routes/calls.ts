@@ -1,11 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { ENDPOINTS, type Endpoint } from '../../protocol/endpoint.ts';
 import { errorEnvelopeSchema } from '../../protocol/error.ts';
 import { metadataSchema } from '../../protocol/metadata.ts';
 import type { Calls } from '../../services/calls/calls.ts';
-import { toByteStream } from '../byte-stream.ts';
-import { callHeaders, STREAM_HEADERS } from '../call-headers.ts';
+import { callHeaders } from '../call-headers.ts';
+import { toResponse } from '../call-response.ts';
 import type { AppEnv } from '../env.ts';
 
 const SUMMARIES: Record<Endpoint, string> = {
@@ -61,26 +60,7 @@ export function registerCalls(app: OpenAPIHono<AppEnv>, calls: Calls): void {
         requestId: c.get('requestId'),
         signal,
       });
-      if ('body' in answer) return c.body(answer.body, answer.status as ContentfulStatusCode, answer.headers);
-      return c.body(toByteStream(encoded(answer.events)), 200, { ...STREAM_HEADERS, ...answer.headers });
+      return toResponse(c, answer);
     });
   }
-}
-
-/** Events as bytes; leaving early settles them too. */
-function encoded(events: AsyncIterableIterator<string>): AsyncIterableIterator<Uint8Array> {
-  const encoder = new TextEncoder();
-  return {
-    async next() {
-      const { value, done } = await events.next();
-      return done === true ? { value: undefined, done } : { value: encoder.encode(value), done: false };
-    },
-    async return() {
-      await events.return?.();
-      return { value: undefined, done: true };
-    },
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

@@ -32,6 +32,8 @@ export interface BrokenOff {
 /** The ledger's view of one call: an entry for each attempt that reached a provider. */
 export class CallAccount {
   attempts = 0;
+  /** Input and output of all attempts, as far as it is known. */
+  usedTokens = 0;
   private readonly deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>;
   private readonly actor: Actor;
   private readonly call: Call;
@@ -88,6 +90,7 @@ export class CallAccount {
   private write(entry: LedgerEntryRow): Promise<void> {
     if (entry.amountNano === null) this.unpriced = true;
     else this.knownNano += entry.amountNano;
+    this.usedTokens += entry.inputTokens + entry.outputTokens;
     return this.writer.add([entry]);
   }
 }

@@ -148,7 +148,7 @@ async function tryOnce<Answer extends { ok: true }>(
 }
 
 /** Before the answer: four bytes a token, and all the output the request allows. */
-function estimateTokens({ bytes, request: { body } }: Call): number {
+export function estimateTokens({ bytes, request: { body } }: Call): number {
   const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
   return Math.ceil(bytes / 4) + (typeof limit === 'number' && limit > 0 ? limit : 0);
 }

@@ -9,10 +9,11 @@ import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
+import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
-import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
+import { type Begun, CallFailed, type CallInHand, estimateTokens, tryCandidates } from './attempts.ts';
 import { deliverStream, openStream, sureToSettle } from './deliver-stream.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { CallPlanner } from './planner.ts';
@@ -43,9 +44,19 @@ export class Calls {
 
   /** Answers a call; resolves also for calls that fail at their providers. Throws ApiError for what the client can mend. */
   async answer(request: CallRequest): Promise<CallAnswer> {
-    const call = readCall(request.endpoint, request.raw, request.headers, request.requestId);
-    const lane = await this.planner.plan(request.actor, call);
-    return this.run(request.actor, call, lane, request.signal);
+    return this.send(request, readCall(request.endpoint, request.raw, request.headers, request.requestId));
+  }
+
+  /** Answers a call that was read before. */
+  async send({ actor, signal }: Pick<CallRequest, 'actor' | 'signal'>, call: Call): Promise<CallAnswer> {
+    const lane = await this.planner.plan(actor, call, 'send');
+    return this.run(actor, call, lane, signal);
+  }
+
+  /** The answer to a call that no target could take; null when it may be sent. Throws 400 for an unknown route. */
+  async refuse(actor: Actor, call: Call): Promise<WholeAnswer | null> {
+    const lane = await this.planner.plan(actor, call, 'check');
+    return lane.kind === 'refuse' ? failureAnswer(lane.failure, null, {}) : null;
   }
 
   /** A tenant's routes have changed. */
@@ -63,16 +74,33 @@ export class Calls {
 
   private async run(actor: Actor, call: Call, lane: Lane, signal: AbortSignal): Promise<CallAnswer> {
     if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
+    const permit = await this.deps.limiter.admit(actor.keyId, estimateTokens(call));
+    const account = new CallAccount(this.deps, actor, call, this.writer);
+    const close = this.opened(permit, account);
+    return withHeaders(await this.attempt(call, lane, account, signal, close), permit.headers);
+  }
+
+  /** Counts a call as open until the function it answers is called, which may happen more than once. */
+  private opened(permit: KeyPermit, account: CallAccount): () => void {
     this.writer.begin();
     this.open += 1;
     let over = false;
-    const close = (): void => {
+    return () => {
       if (over) return;
       over = true;
       this.open -= 1;
       this.writer.end();
+      permit.settle(account.usedTokens);
     };
-    const account = new CallAccount(this.deps, actor, call, this.writer);
+  }
+
+  private async attempt(
+    call: Call,
+    lane: RunLane,
+    account: CallAccount,
+    signal: AbortSignal,
+    close: () => void,
+  ): Promise<CallAnswer> {
     const hand: CallInHand = { call, candidates: this.inOrder(lane), account, signal };
     let streaming = false;
     try {
@@ -114,7 +142,7 @@ export class Calls {
 
   private async wholeAsStream(hand: CallInHand): Promise<CallAnswer> {
     const { answer, headers } = await this.execute(hand);
-    return { status: 200, headers, events: eventsOf(hand.call, answer) };
+    return { status: 200, headers, events: finishedEvents(hand.call, answer.body) };
   }
 
   private async execute(hand: CallInHand): Promise<{ answer: Success; headers: Record<string, string> }> {
@@ -132,8 +160,12 @@ export class Calls {
   }
 }
 
-/** A finished answer as the events of a stream. */
-async function* eventsOf({ request, stream }: Call, answer: Success): AsyncGenerator<string> {
-  yield* synthesizeStream(request.endpoint, answer.body, stream?.usage === true);
+function withHeaders(answer: CallAnswer, headers: Readonly<Record<string, string>>): CallAnswer {
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+/** A finished answer as the events of the stream that was asked for. */
+export async function* finishedEvents({ request, stream }: Call, body: string): AsyncGenerator<string> {
+  yield* synthesizeStream(request.endpoint, body, stream?.usage === true);
   if (request.endpoint !== '/v1/responses') yield SSE_DONE;
 }

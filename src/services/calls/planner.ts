@@ -40,11 +40,12 @@ export class CallPlanner {
   }
 
   /** The call's targets in order. Throws 400 for a route that it names and that is not there. */
-  async plan(actor: Actor, call: Call): Promise<Lane> {
+  async plan(actor: Actor, call: Call, purpose: 'send' | 'check'): Promise<Lane> {
     const now = this.deps.clock.now();
     const tenant = this.tenants.get(actor.tenantId);
     const fresh = tenant !== undefined && tenant.freshUntil > now ? tenant : await this.refresh(actor.tenantId, now);
-    const key = planKey(call);
+    // A check must not take the turn of a call that is sent.
+    const key = `${purpose} ${planKey(call)}`;
     let plan = fresh.plans.get(key);
     if (plan === undefined || plan.freshUntil <= now) {
       plan = await this.make(actor, call, now);

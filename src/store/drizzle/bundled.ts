@@ -16,6 +16,7 @@ export {
   lt,
   lte,
   ne,
+  or,
   sql,
 } from 'drizzle-orm';
 export type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';

@@ -4,6 +4,7 @@ import { shards } from './0002-shards.ts';
 import { batchOptions } from './0003-batch-options.ts';
 import { ledgerRollups } from './0004-ledger-rollups.ts';
 import { keyLimits } from './0005-key-limits.ts';
+import { parkedCalls } from './0006-parked-calls.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
-export const MIGRATIONS: readonly Migration[] = [initial, shards, batchOptions, ledgerRollups, keyLimits];
+export const MIGRATIONS: readonly Migration[] = [initial, shards, batchOptions, ledgerRollups, keyLimits, parkedCalls];

@@ -8,6 +8,7 @@ import { ledgerBatches } from '../../../src/store/schema/ledger-batches.ts';
 import { ledgerDaily } from '../../../src/store/schema/ledger-daily.ts';
 import { ledgerEntries } from '../../../src/store/schema/ledger-entries.ts';
 import { ledgerHourly } from '../../../src/store/schema/ledger-hourly.ts';
+import { parkedCalls } from '../../../src/store/schema/parked-calls.ts';
 import { parts } from '../../../src/store/schema/parts.ts';
 import { rateSets } from '../../../src/store/schema/rate-sets.ts';
 import { routes } from '../../../src/store/schema/routes.ts';
@@ -30,6 +31,7 @@ export const TABLES = [
   ledgerDaily,
   ledgerEntries,
   ledgerHourly,
+  parkedCalls,
   parts,
   rateSets,
   routes,

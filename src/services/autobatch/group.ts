@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { formatId, ID_BYTES, type IdPrefix } from '../../core/ids.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Context, Deps } from '../../ports/deps.ts';
+import type { ParkedCallRow, WaitingCalls } from '../../ports/store-parked-calls.ts';
+import { createBatch } from '../batches/create.ts';
+import { createFile } from '../files/create.ts';
+
+/** Takes the calls of every kind that is due into groups; with `all`, every kind. Answers how many it took. */
+export async function groupDue(deps: Deps, all: boolean): Promise<number> {
+  let taken = 0;
+  for (const kind of await deps.store.parkedCalls.waiting()) {
+    if (!all && !isDue(deps, kind)) continue;
+    const { autobatchCalls: limit } = deps.settings;
+    for (let left = kind.calls; left > 0; left -= limit) {
+      const groupId = formatId('group_', deps.random.bytes(ID_BYTES));
+      taken += await deps.store.parkedCalls.take(kind.groupKey, groupId, limit);
+    }
+  }
+  return taken;
+}
+
+function isDue({ clock, settings }: Deps, { calls, bytes, oldest }: WaitingCalls): boolean {
+  if (calls >= settings.autobatchCalls || bytes >= settings.autobatchBytes) return true;
+  return clock.now() - oldest * 1_000 >= settings.autobatchWaitMs;
+}
+
+/**
+ * Makes the batch of a group: a file of its calls, in order, then the batch on it. Ids derive from the group's, and
+ * both steps answer what is there already: repeated after a crash they make nothing twice.
+ */
+export async function startGroup(deps: Deps, groupId: string, signal: AbortSignal): Promise<void> {
+  const calls = await deps.store.parkedCalls.ofGroup(groupId);
+  const [first] = calls;
+  if (first === undefined) return;
+  const context = contextOf(groupId, first, signal);
+  const file = await createFile(deps, context, {
+    content: lines(calls),
+    purpose: 'batch',
+    details: () => Promise.resolve({ filename: `${groupId}.jsonl`, purpose: 'batch', expiresAfterSeconds: null }),
+  });
+  const batch = await createBatch(deps, context, {
+    input_file_id: file.id,
+    endpoint: first.endpoint,
+    completion_window: first.window,
+    ...(first.metadata !== null && { metadata: first.metadata }),
+    ...(first.config !== null && { config: first.config as string | Record<string, unknown> }),
+  });
+  await deps.store.parkedCalls.setBatch(groupId, batch.id);
+  deps.log.info({ batch: batch.id, calls: calls.length, at: unixSeconds(deps.clock) }, 'parked calls became a batch');
+}
+
+async function* lines(calls: readonly ParkedCallRow[]): AsyncGenerator<Uint8Array> {
+  for (const { id, endpoint, body } of calls) {
+    yield Buffer.from(
+      `{"custom_id":${JSON.stringify(id)},"method":"POST","url":${JSON.stringify(endpoint)},"body":${body}}\n`,
+    );
+  }
+}
+
+function contextOf(groupId: string, { tenantId, keyId }: ParkedCallRow, signal: AbortSignal): Context {
+  return {
+    actor: { tenantId, keyId, role: 'user' },
+    newId: (prefix: IdPrefix) => {
+      const bytes = createHash('sha256').update(`${prefix} ${groupId}`).digest();
+      return formatId(prefix, bytes.subarray(0, ID_BYTES));
+    },
+    signal,
+  };
+}
