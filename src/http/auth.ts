@@ -1,23 +1,35 @@
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
 import { ApiError } from '../core/api-error.ts';
 import { formatId, ID_BYTES } from '../core/ids.ts';
-import type { Deps } from '../ports/deps.ts';
+import type { Actor, Deps } from '../ports/deps.ts';
 import type { Authenticator } from '../services/keys/authenticate.ts';
 import { requireAdmin } from '../services/keys/require-admin.ts';
+import { authenticateSession } from '../services/sessions/authenticate.ts';
 import type { AppEnv } from './env.ts';
+import { sessionToken } from './session-cookie.ts';
 
-/** Asks for an API key and sets the context of the call. 401 without a key that works. */
-export function authenticate(deps: Pick<Deps, 'random'>, authenticator: Authenticator): MiddlewareHandler<AppEnv> {
-  return async (c, next) => {
+/** Asks for an API key, or the dashboard's session, and sets the context of the call. 401 without one that works. */
+export function authenticate(
+  deps: Pick<Deps, 'random' | 'store' | 'clock' | 'adminKeyHash'>,
+  authenticator: Authenticator,
+): MiddlewareHandler<AppEnv> {
+  async function actorOf(c: HonoContext<AppEnv>): Promise<Actor> {
     const secret = presentedSecret((name) => c.req.header(name));
-    if (secret === null) {
+    if (secret !== null) return authenticator.authenticate(secret, remoteAddress(c));
+    const token = sessionToken(c);
+    if (token === null) {
       throw new ApiError(401, "An API key is needed. Send it as 'Authorization: Bearer <key>'.", {
         code: 'invalid_api_key',
       });
     }
-    const actor = await authenticator.authenticate(secret, remoteAddress(c));
+    const session = await authenticateSession(deps, token);
+    c.set('session', session);
+    return { tenantId: session.tenantId, keyId: session.keyId, role: session.role };
+  }
+
+  return async (c, next) => {
     c.set('context', {
-      actor,
+      actor: await actorOf(c),
       newId: (prefix) => formatId(prefix, deps.random.bytes(ID_BYTES)),
       signal: c.req.raw.signal,
     });

@@ -10,6 +10,7 @@ import type { StoreLedger } from './store-ledger.ts';
 import type { StoreParkedCalls } from './store-parked-calls.ts';
 import type { StoreRoutes } from './store-routes.ts';
 import type { StoreSegments } from './store-segments.ts';
+import type { StoreSessions } from './store-sessions.ts';
 import type { StoreShards } from './store-shards.ts';
 import type { StoreUploads } from './store-uploads.ts';
 
@@ -21,6 +22,7 @@ export interface Store {
   shards: StoreShards;
   ledger: StoreLedger;
   keys: StoreKeys;
+  sessions: StoreSessions;
   routes: StoreRoutes;
   idempotency: StoreIdempotency;
   parkedCalls: StoreParkedCalls;

@@ -10,6 +10,7 @@ import { MIGRATIONS } from './migrations/index.ts';
 import { LibsqlParkedCalls } from './parked-calls.ts';
 import { LibsqlRoutes } from './routes.ts';
 import { LibsqlSegments } from './segments.ts';
+import { LibsqlSessions } from './sessions.ts';
 import { LibsqlShards } from './shards.ts';
 import { LibsqlUploads } from './uploads.ts';
 
@@ -34,6 +35,7 @@ export function storeOn(database: Database): Store {
     shards: new LibsqlShards(database),
     ledger: new LibsqlLedger(database),
     keys: new LibsqlKeys(database),
+    sessions: new LibsqlSessions(database),
     routes: new LibsqlRoutes(database),
     idempotency: new LibsqlIdempotency(database),
     parkedCalls: new LibsqlParkedCalls(database),

@@ -13,6 +13,7 @@ import { ledgerSumsContract } from './store/ledger-sums.contract.ts';
 import { parkedCallsContract } from './store/parked-calls.contract.ts';
 import { routesContract } from './store/routes.contract.ts';
 import { segmentsContract } from './store/segments.contract.ts';
+import { sessionsContract } from './store/sessions.contract.ts';
 import { shardCommitContract } from './store/shard-commit.contract.ts';
 import { shardSettleContract } from './store/shard-settle.contract.ts';
 import { shardsContract } from './store/shards.contract.ts';
@@ -62,6 +63,7 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     ledgerContract(subject);
     ledgerSumsContract(subject);
     keysContract(subject);
+    sessionsContract(subject);
     routesContract(subject);
     idempotencyContract(subject);
     parkedCallsContract(subject);

@@ -5,6 +5,15 @@ import { batchOptions } from './0003-batch-options.ts';
 import { ledgerRollups } from './0004-ledger-rollups.ts';
 import { keyLimits } from './0005-key-limits.ts';
 import { parkedCalls } from './0006-parked-calls.ts';
+import { sessions } from './0007-sessions.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
-export const MIGRATIONS: readonly Migration[] = [initial, shards, batchOptions, ledgerRollups, keyLimits, parkedCalls];
+export const MIGRATIONS: readonly Migration[] = [
+  initial,
+  shards,
+  batchOptions,
+  ledgerRollups,
+  keyLimits,
+  parkedCalls,
+  sessions,
+];

@@ -13,6 +13,7 @@ import { parts } from '../../../src/store/schema/parts.ts';
 import { rateSets } from '../../../src/store/schema/rate-sets.ts';
 import { routes } from '../../../src/store/schema/routes.ts';
 import { segments } from '../../../src/store/schema/segments.ts';
+import { sessions } from '../../../src/store/schema/sessions.ts';
 import { shards } from '../../../src/store/schema/shards.ts';
 import { tagSets } from '../../../src/store/schema/tag-sets.ts';
 import { uploadParts } from '../../../src/store/schema/upload-parts.ts';
@@ -36,6 +37,7 @@ export const TABLES = [
   rateSets,
   routes,
   segments,
+  sessions,
   shards,
   tagSets,
   uploadParts,
