@@ -8,3 +8,11 @@ export function pageQuery(options: { max: number; fallback: number }) {
     order: z.enum(['asc', 'desc']).default('desc'),
   });
 }
+
+/** Whose rows a list shows, where an administrator may ask for others than the own tenant's. */
+export const tenantParameter = z
+  .string()
+  .min(1)
+  .max(64)
+  .optional()
+  .openapi({ description: 'Another tenant, or `*` for all; for administrators.' });

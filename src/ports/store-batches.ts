@@ -1,5 +1,5 @@
 import type { Lane } from '../core/lane.ts';
-import type { BatchError, BatchStatus, BatchUsage } from '../protocol/batch.ts';
+import type { BatchError, BatchSort, BatchStatus, BatchUsage } from '../protocol/batch.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Metadata } from '../protocol/metadata.ts';
 import type { FileRow } from './store-files.ts';
@@ -68,6 +68,18 @@ export interface BatchRow {
   openSegments: number;
 }
 
+/** Which batches to list; filters that are left out let every batch through. */
+export interface BatchListQuery extends ListQuery {
+  statuses?: readonly BatchStatus[] | undefined;
+  /** Text in the id, the route, the model, the metadata or the input's file name; case does not matter. */
+  search?: string | undefined;
+  /** Unix seconds, inclusive. */
+  createdFrom?: number | undefined;
+  /** Unix seconds, exclusive. */
+  createdBefore?: number | undefined;
+  sort?: BatchSort | undefined;
+}
+
 /** What whoever works on a batch needs to know to stop in time. */
 export interface BatchControl {
   status: BatchStatus;
@@ -81,8 +93,10 @@ export interface StoreBatches {
   /** As `insert`; null, with nothing added, when its key has `liveMax` batches already that have not ended. */
   insertWithin(row: BatchRow, liveMax: number): Promise<BatchRow | null>;
   get(scope: Scope, id: string): Promise<BatchRow | null>;
-  /** Newest first; null when `after` names no batch of the tenant. */
-  list(tenantId: string, query: ListQuery): Promise<BatchRow[] | null>;
+  /** By the sort's figure, then by age; newest first by default. Null when `after` names no batch in scope. */
+  list(scope: Scope, query: BatchListQuery): Promise<BatchRow[] | null>;
+  /** Those that have not ended, newest first. */
+  live(scope: Scope, limit: number): Promise<BatchRow[]>;
   control(id: string): Promise<BatchControl | null>;
 
   /**

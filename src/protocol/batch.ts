@@ -18,6 +18,10 @@ export const BATCH_STATUSES = [
 
 export type BatchStatus = (typeof BATCH_STATUSES)[number];
 
+/** What a list of batches can be sorted by: `cost` by amount, the others by count. */
+export const BATCH_SORTS = ['created_at', 'cost', 'requests', 'failed'] as const;
+export type BatchSort = (typeof BATCH_SORTS)[number];
+
 /** One finding about the input file. `line` is 1-based; null when the finding concerns the whole file. */
 export const batchErrorSchema = z
   .object({

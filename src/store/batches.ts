@@ -1,8 +1,9 @@
 import { and, count, eq, inArray, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
-import type { BatchControl, BatchRow, StoreBatches } from '../ports/store-batches.ts';
-import type { ListQuery, Scope } from '../ports/store-query.ts';
+import type { BatchControl, BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
+import { listBatchRows, listLiveRows } from './batch-list.ts';
 import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
 import {
   beginFinalizing,
@@ -15,7 +16,7 @@ import {
   startBatch,
 } from './batch-work.ts';
 import { type Database, type Statement, statementOf } from './client.ts';
-import { inScope, pageOf } from './cursor.ts';
+import { inScope } from './cursor.ts';
 import { batches } from './schema/batches.ts';
 import { literalList } from './text.ts';
 
@@ -45,16 +46,12 @@ export class LibsqlBatches implements StoreBatches {
     return row === undefined ? null : toBatchRow(row);
   }
 
-  async list(tenantId: string, query: ListQuery): Promise<BatchRow[] | null> {
-    const page = await pageOf(this.#db, batches, { tenantId }, query);
-    if (page === null) return null;
-    const rows = await this.#db.orm
-      .select(batchColumns)
-      .from(batches)
-      .where(and(eq(batches.tenantId, tenantId), page.beyond))
-      .orderBy(page.orderBy)
-      .limit(page.limit);
-    return rows.map(toBatchRow);
+  list(scope: Scope, query: BatchListQuery): Promise<BatchRow[] | null> {
+    return listBatchRows(this.#db, scope, query);
+  }
+
+  live(scope: Scope, limit: number): Promise<BatchRow[]> {
+    return listLiveRows(this.#db, scope, limit);
   }
 
   async control(id: string): Promise<BatchControl | null> {

@@ -113,7 +113,8 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.ledger.summary({ tenantId: 'tenant-a', tag, from: NOW - (NOW % 86_400) }, ['batch', 'tag'], 'run');
   await watchedStore.batches.claimDue({ now: NOW, until: NOW, token: 't', limit: 9 });
   await watchedStore.batches.stopExpired(NOW, 9);
-  await watchedStore.batches.list('tenant-a', { limit: 9, after: 'batch_1' });
+  await watchedStore.batches.list({ tenantId: 'tenant-a' }, { limit: 9, after: 'batch_1' });
+  await watchedStore.batches.live({ tenantId: 'tenant-a' }, 9);
   await watchedStore.files.list('tenant-a', { limit: 9 });
   await watchedStore.files.markExpired(NOW, 9);
   await watchedStore.files.purgeable(9);

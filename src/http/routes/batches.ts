@@ -1,6 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
-import { batchCreateSchema, batchPageSchema, batchSchema } from '../../protocol/batch.ts';
+import { BATCH_SORTS, BATCH_STATUSES, batchCreateSchema, batchPageSchema, batchSchema } from '../../protocol/batch.ts';
 import { cancelBatch } from '../../services/batches/cancel.ts';
 import { createBatch } from '../../services/batches/create.ts';
 import { listBatches } from '../../services/batches/list.ts';
@@ -8,12 +8,29 @@ import { pauseBatch, resumeBatch } from '../../services/batches/pause.ts';
 import { retrieveBatch } from '../../services/batches/retrieve.ts';
 import { retryBatch } from '../../services/batches/retry.ts';
 import type { AppEnv } from '../env.ts';
-import { pageQuery } from '../page-query.ts';
+import { pageQuery, tenantParameter } from '../page-query.ts';
 
 const tags = ['Batches'];
 const params = z.object({ id: z.string() });
 const batchAnswer = (description: string) => ({
   200: { description, content: { 'application/json': { schema: batchSchema } } },
+});
+
+const time = z.coerce.number().int().min(0).optional();
+const listQuery = pageQuery({ max: 100, fallback: 20 }).extend({
+  status: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(BATCH_STATUSES)))
+    .optional()
+    .openapi({ type: 'string', description: 'One status or several, joined by commas.', example: 'failed,expired' }),
+  search: z.string().min(1).max(200).optional().openapi({
+    description: 'Text in the id, the route, the model, the metadata or the name of the input file; any case.',
+  }),
+  created_from: time.openapi({ description: 'Unix seconds, inclusive.' }),
+  created_before: time.openapi({ description: 'Unix seconds, exclusive.' }),
+  sort: z.enum(BATCH_SORTS).optional().openapi({ description: 'By what; `created_at` unless named.' }),
+  tenant_id: tenantParameter,
 });
 
 const create = createRoute({
@@ -31,8 +48,8 @@ const list = createRoute({
   method: 'get',
   path: '/v1/batches',
   tags,
-  summary: 'List batches, newest first',
-  request: { query: pageQuery({ max: 100, fallback: 20 }).omit({ order: true }) },
+  summary: 'List batches, newest first unless sorted otherwise',
+  request: { query: listQuery },
   responses: {
     200: { description: 'A page of batches', content: { 'application/json': { schema: batchPageSchema } } },
   },
@@ -61,7 +78,11 @@ export function registerBatches(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const config = body.config ?? c.req.header('x-weir-config') ?? c.req.header('x-portkey-config');
     return c.json(await createBatch(deps, c.get('context'), { ...body, config }), 200);
   });
-  app.openapi(list, async (c) => c.json(await listBatches(deps, c.get('context'), c.req.valid('query')), 200));
+  app.openapi(list, async (c) => {
+    const { status, created_from, created_before, tenant_id, ...query } = c.req.valid('query');
+    const filter = { statuses: status, createdFrom: created_from, createdBefore: created_before, tenantId: tenant_id };
+    return c.json(await listBatches(deps, c.get('context'), { ...query, ...filter }), 200);
+  });
   app.openapi(retrieve, async (c) => {
     const details = c.req.valid('query').include_provider_details === 'true';
     return c.json(await retrieveBatch(deps, c.get('context'), c.req.valid('param').id, details), 200);

@@ -87,7 +87,7 @@ export function ledgerSumsContract(subject: Subject): void {
       for (const filter of [tenant, { ...tenant, batchId: 'batch_1' }]) {
         expect(await summary(filter)).toMatchObject([{ amountNano: expected, listAmountNano: expected }]);
       }
-      const [listed] = (await subject.store.batches.list('tenant-a', { limit: 1 })) ?? [];
+      const [listed] = (await subject.store.batches.list({ tenantId: 'tenant-a' }, { limit: 1 })) ?? [];
       expect(listed).toMatchObject({ amountNano: expected, listAmountNano: expected });
     });
 
