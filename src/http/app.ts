@@ -19,6 +19,7 @@ import { registerBatches } from './routes/batches.ts';
 import { registerBatching } from './routes/batching.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
+import { registerEvents } from './routes/events.ts';
 import { registerFiles } from './routes/files.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerKeys } from './routes/keys.ts';
@@ -26,6 +27,7 @@ import { registerLedger } from './routes/ledger.ts';
 import { registerModels } from './routes/models.ts';
 import { registerProviders } from './routes/providers.ts';
 import { registerRoutes } from './routes/routes.ts';
+import { registerSession } from './routes/session.ts';
 import { registerUploads } from './routes/uploads.ts';
 
 /** What the app shares with other parts of its process: one of each. */
@@ -67,12 +69,14 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerBatches(app, deps);
   registerBatchResults(app, deps);
   registerEstimate(app, deps);
+  registerEvents(app, deps);
   registerLedger(app, deps);
   registerModels(app, deps);
   registerCalls(app, calls);
   registerRoutes(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
   registerProviders(app, deps);
   registerKeys(app, deps, authenticator);
+  registerSession(app, deps);
   registerHealth(app, deps, metrics);
   registerDocs(app, deps.assets, registerOpenApi(app));
   return app;
