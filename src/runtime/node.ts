@@ -8,6 +8,7 @@ import { priceFiles } from '../../config/prices/index.ts';
 import { kinds } from '../../providers/registry.ts';
 import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
 import { compilePrices } from '../core/price-book.ts';
+import { createDashboard } from '../dashboard/routes.ts';
 import { openFsFiles } from '../files/fs.ts';
 import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';
@@ -61,7 +62,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const parts = createParts(nudging);
   parts.autobatch.start();
   const takesCall = createCallListener(nudging, parts);
-  const serve = getRequestListener(createApp(nudging, parts).fetch);
+  const app = createApp(nudging, parts);
+  app.route('/dashboard', createDashboard());
+  const serve = getRequestListener(app.fetch);
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     if (!takesCall(request, response)) void serve(request, response);
   });

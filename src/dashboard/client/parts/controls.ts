@@ -1,0 +1,70 @@
+import type { VNode } from 'preact';
+import { html } from '../html.ts';
+
+export interface Choice {
+  value: string;
+  label: string;
+}
+
+/** A few choices side by side. */
+export function Segments({
+  label,
+  value,
+  choices,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  choices: readonly Choice[];
+  onChange: (value: string) => void;
+}): VNode {
+  return html`<div class="segments" role="group" aria-label=${label}>
+    ${choices.map(
+      (choice) => html`<button type="button" key=${choice.value} aria-pressed=${String(choice.value === value)}
+        onClick=${() => onChange(choice.value)}>${choice.label}</button>`,
+    )}
+  </div>`;
+}
+
+/** One of many choices, with its name before it. */
+export function Select({
+  label,
+  value,
+  choices,
+  onChange,
+}: {
+  label: string;
+  value: string;
+  choices: readonly Choice[];
+  onChange: (value: string) => void;
+}): VNode {
+  return html`<label class="inline-field"><span>${label}</span>
+    <select class="select" aria-label=${label} value=${value} onChange=${(event: Event) => onChange((event.currentTarget as HTMLSelectElement).value)}>
+      ${choices.map((choice) => html`<option key=${choice.value} value=${choice.value} selected=${choice.value === value}>${choice.label}</option>`)}
+    </select></label>`;
+}
+
+/** A field that acts when its text is final: on Enter, or when it is left. */
+export function TextFilter({
+  label,
+  value,
+  placeholder,
+  onChange,
+  list,
+  isLabelHidden = false,
+}: {
+  label: string;
+  value: string;
+  placeholder?: string;
+  isLabelHidden?: boolean;
+  onChange: (value: string) => void;
+  list?: readonly string[];
+}): VNode {
+  const act = (event: Event) => onChange((event.currentTarget as HTMLInputElement).value.trim());
+  const id = `filter-${label.toLowerCase().replaceAll(/\W+/g, '-')}`;
+  return html`<label class="field"><span class=${isLabelHidden ? 'hidden' : ''}>${label}</span>
+    <input class="input" type="search" autocomplete="off" spellcheck=${false} value=${value} placeholder=${placeholder ?? ''}
+      list=${list ? `${id}-list` : undefined} onChange=${act} />
+    ${list ? html`<datalist id=${`${id}-list`}>${list.map((item) => html`<option key=${item} value=${item}></option>`)}</datalist>` : null}
+  </label>`;
+}

@@ -1,0 +1,54 @@
+import type { VNode } from 'preact';
+import type { LedgerFigures } from '../../../protocol/ledger.ts';
+import { nameOf, type SummaryRow, savedNano, savedUsd } from '../accounts.ts';
+import { percent } from '../format.ts';
+import { html } from '../html.ts';
+import { Count, Money } from './figures.ts';
+import { type Column, Table } from './table.ts';
+
+/** An account by one group, with each one's share of the spend. */
+export function GroupTable({
+  rows,
+  total,
+  group,
+  fills,
+}: {
+  rows: readonly SummaryRow[];
+  total: LedgerFigures;
+  group: string;
+  fills: ReadonlyMap<string, string>;
+}): VNode {
+  const shareOf = (row: SummaryRow) => (total.amount_nano_usd === 0 ? 0 : row.amount_nano_usd / total.amount_nano_usd);
+  const columns: Column<SummaryRow>[] = [
+    {
+      name: group,
+      kind: 'lead',
+      cell: (row) =>
+        html`<span class="cell-main"><i class=${`swatch fill-${fills.get(nameOf(row[group])) ?? 'rest'}`}></i>${nameOf(row[group])}</span>`,
+    },
+    {
+      name: 'Share',
+      kind: 'wide',
+      cell: (row) =>
+        html`<span class="share"><span>${percent(shareOf(row))}</span><i style=${{ width: `${shareOf(row) * 100}%` }}></i></span>`,
+    },
+    {
+      name: 'Spend',
+      kind: 'number',
+      cell: (row) => html`<${Money} nano=${row.amount_nano_usd} usd=${row.amount_usd} />`,
+    },
+    { name: 'Saved', kind: 'number', cell: (row) => html`<${Money} nano=${savedNano(row)} usd=${savedUsd(row)} />` },
+    { name: 'Requests', kind: 'number', cell: (row) => html`<${Count} value=${row.requests} />` },
+    { name: 'Tokens in', kind: 'number', cell: (row) => html`<${Count} value=${row.input_tokens} />` },
+    { name: 'Tokens out', kind: 'number', cell: (row) => html`<${Count} value=${row.output_tokens} />` },
+    {
+      name: 'Unpriced',
+      kind: 'number',
+      cell: (row) =>
+        row.unpriced_entries === 0
+          ? html`<span class="faint">0</span>`
+          : html`<span class="warn-text"><${Count} value=${row.unpriced_entries} /></span>`,
+    },
+  ];
+  return html`<${Table} caption=${`Account by ${group}`} columns=${columns} rows=${rows} rowKey=${(row: SummaryRow) => nameOf(row[group])} />`;
+}

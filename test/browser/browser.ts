@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import axe from 'axe-core';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { describe, expect } from 'vitest';
+
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** An installed Chromium; null where there is none. */
+const executable = PLACES.find((place) => existsSync(place)) ?? null;
+
+/** A suite that needs a browser; says what is missing where there is none. */
+export function describeInBrowser(name: string, body: () => void): void {
+  if (executable !== null) describe(name, body);
+  else describe.skip(`${name} (skipped: no Chromium here; on Debian: apt-get install chromium)`, body);
+}
+
+export function launch(): Promise<Browser> {
+  // Tests run as root in containers, where Chromium's own sandbox cannot be set up.
+  return chromium.launch({ executablePath: executable ?? '', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+}
+
+/** What the page complained of: script errors, and what its security policy refused. */
+export interface Complaints {
+  list: string[];
+}
+
+/** A page of its own context, with everything written to its console kept. */
+export async function openPage(
+  browser: Browser,
+  options: { width?: number; height?: number; theme?: 'light' | 'dark' } = {},
+): Promise<{ page: Page; context: BrowserContext; complaints: Complaints }> {
+  const { width = 1440, height = 900, theme = 'light' } = options;
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, acceptDownloads: true });
+  const page = await context.newPage();
+  const complaints: Complaints = { list: [] };
+  page.on('pageerror', (error) => complaints.list.push(String(error)));
+  page.on('console', (message) => {
+    // A 401 before signing in is how the page learns that nobody is signed in.
+    if (message.type() === 'error' && !message.text().includes('401')) complaints.list.push(message.text());
+  });
+  return { page, context, complaints };
+}
+
+/** Signs in through the form and waits for the first page. */
+export async function signIn(page: Page, url: string, key: string): Promise<void> {
+  await page.goto(`${url}/dashboard`);
+  await page.getByLabel('API key').fill(key);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+}
+
+interface Finding {
+  id: string;
+  impact: string | null;
+  nodes: { html: string; failureSummary?: string }[];
+}
+
+/** Fails on every finding of the accessibility checker that is serious or critical. */
+export async function expectAccessible(page: Page, where: string): Promise<void> {
+  // Through the debugger: the page's own policy lets no foreign script in.
+  await page.evaluate(axe.source);
+  const findings = (await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as { axe: { run(options: object): Promise<{ violations: unknown[] }> } };
+    return (await axe.run({ resultTypes: ['violations'] })).violations;
+  })) as Finding[];
+  const serious = findings
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes
+          .slice(0, 3)
+          .map(({ html, failureSummary }) => `${html} ${failureSummary ?? ''}`)
+          .join('\n')}`,
+    );
+  expect(serious, `accessibility of ${where}`).toEqual([]);
+}
