@@ -30,7 +30,7 @@ export function sessionsContract(subject: Subject): void {
     it('ends with the key it was made with', async () => {
       const { sessions, keys } = subject.store;
       const key = { id: 'key_1', tenantId: 'tenant-a', name: 'k', role: 'user', prefix: 'p', hash: 'h' } as const;
-      await keys.insert({ ...key, createdAt: NOW, revokedAt: null });
+      await keys.insert({ ...key, createdAt: NOW, revokedAt: null, limits: null });
       await sessions.insert(sessionRow('a', { keyId: 'key_1' }));
       await sessions.insert(sessionRow('b'));
       expect(await sessions.find('a', NOW)).not.toBeNull();
