@@ -1,16 +1,19 @@
-import { refusal } from '../../src/core/failure.ts';
+import { type Failure, refusal } from '../../src/core/failure.ts';
 import type { BatchApi, BatchCall, NativeRequest, ProviderBatch, ProviderRefs, RemoteObject } from '../contract.ts';
 import type { Access } from './access.ts';
 import type { BedrockSettings } from './config.ts';
 import { unbatchable, withoutCachePoints } from './converse.ts';
+import { invokeBody } from './invoke.ts';
 import { createJobs } from './jobs.ts';
 import { layoutOf, tokenOfJob, tokenOfKey, tokenOfRefs, uriOf } from './layout.ts';
 import { maxLineBytes } from './limits.ts';
 import { readManifest } from './manifest.ts';
+import { isInvokeForm, type JobForm, jobFormOf } from './models.ts';
 import { createBucket } from './objects.ts';
 import { readOutput } from './output.ts';
 import { type EmbeddingWork, recordIdOf } from './pieces.ts';
 import { probeBucket } from './probe.ts';
+import { Refused } from './refused.ts';
 import { createSubmit } from './submit.ts';
 
 /** Statuses in which a job can still cost money. */
@@ -36,8 +39,8 @@ export function createBatchApi(
       jobs: limits.jobs,
       enqueuedTokens: null,
     },
-    refuses: (request) => (settings.batch_tools === 'allow' ? null : refuse(request, access.provider)),
-    line: recordsOf,
+    refuses: (request) => refuse(request, settings, access.provider),
+    line: (key, request) => recordsOf(key, request, settings),
     submit: createSubmit(settings, bucket, jobs),
     find: (token, refs, call) => find(token, refs, call),
     poll: (batch, call) => jobs.poll(batch, outputs, call),
@@ -109,8 +112,14 @@ export function createBatchApi(
 }
 
 /** The record of a request; an embeddings request may be several, with line feeds between them. */
-function recordsOf(key: string, { endpoint, body }: NativeRequest): string {
-  if (endpoint !== '/v1/embeddings') return record(key, withoutCachePoints(body));
+function recordsOf(key: string, { endpoint, model, body }: NativeRequest, settings: BedrockSettings): string {
+  if (endpoint !== '/v1/embeddings') {
+    const form = jobFormOf(model, settings);
+    return record(
+      key,
+      isInvokeForm(form) ? invokeBody(form, withoutCachePoints(body), model) : withoutCachePoints(body),
+    );
+  }
   const { inputs, encoding } = JSON.parse(body) as EmbeddingWork;
   const count = inputs.length;
   return inputs
@@ -122,8 +131,25 @@ function record(recordId: string, modelInput: string): string {
   return `{"recordId":${JSON.stringify(recordId)},"modelInput":${modelInput}}`;
 }
 
+/** What a batch job does not take of what a single call does; null when it takes all. */
+function refuse(request: NativeRequest, settings: BedrockSettings, provider: string): Failure | null {
+  const form = jobFormOf(request.model, settings);
+  return (settings.batch_tools === 'allow' ? null : refuseTools(request, provider)) ?? refuseForm(form, request);
+}
+
+function refuseForm(form: JobForm | null, { body, model }: NativeRequest): Failure | null {
+  if (!isInvokeForm(form)) return null;
+  try {
+    invokeBody(form, body, model);
+    return null;
+  } catch (error) {
+    if (error instanceof Refused) return error.failure;
+    throw error;
+  }
+}
+
 /** Bedrock documents that batch inference does not support tool calling or structured output. */
-function refuse(request: NativeRequest, provider: string) {
+function refuseTools(request: NativeRequest, provider: string): Failure | null {
   const param = unbatchable(request.body);
   if (param === null) return null;
   const message = `Batch jobs of ${provider} do not serve '${param}'. Send the request in immediate mode, or without it.`;

@@ -52,6 +52,8 @@ export const bedrockSettings = z
     timeout_hours: z.int().min(24).max(168).optional(),
     /** Bedrock documents that batch jobs do not call tools or promise a schema: such lines go to immediate mode. */
     batch_tools: z.enum(['refuse', 'allow']).default('refuse'),
+    /** Models whose batch jobs do not take Converse, by the beginning of their ids: jobs ask them in their own form. */
+    batch_invoke: z.array(z.string().min(1)).default([]),
     batch_limits: batchLimits.prefault({}),
     /** Claude needs `max_tokens`; this is for requests that state none. */
     default_max_tokens: count.default(4096),

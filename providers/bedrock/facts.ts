@@ -1,11 +1,11 @@
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
-import type { ModelForm } from './models.ts';
+import type { JobForm } from './models.ts';
 
 /** What an answer does not say itself. */
 export interface AnswerFacts {
   /** Where it was asked, which decides the shape of the answer. */
   endpoint: Endpoint;
-  form: ModelForm;
+  form: JobForm;
   provider: string;
   secrets: readonly string[];
   /** The model as asked for. */

@@ -1,11 +1,29 @@
 /** How a model is spoken to. One form serves batch and immediate mode. */
 export type ModelForm = 'converse' | 'claude' | 'titan-embed' | 'cohere-embed';
 
+/** How a model of form `converse` is spoken to by batch jobs of type InvokeModel. */
+export const invokeForms = [
+  'llama2',
+  'llama3',
+  'llama4',
+  'mistral',
+  'mistral-chat',
+  'openai-chat',
+  'nova',
+  'titan-text',
+] as const;
+export type InvokeForm = (typeof invokeForms)[number];
+
+/** The form of the records of a batch job. */
+export type JobForm = ModelForm | InvokeForm;
+
 /** What a family of models takes, as data. Sources: the user guide's "Supported models and model features" (Converse) and each model's parameter page. */
 export interface ModelFamily {
   /** The model id without region prefix begins so; the first match wins. */
   prefix: string;
   form: ModelForm;
+  /** For jobs that do not take Converse; absent: there is no other form. */
+  invoke?: InvokeForm;
   /** false: a system message is put in front of the first user message, as the model's own template does. */
   system?: boolean;
   tools?: boolean;
@@ -25,7 +43,7 @@ export interface ModelFamily {
 }
 
 const chat = { form: 'converse', system: true, tools: true } as const;
-const nova = { ...chat, images: true, documents: true, cache: true, topK: 'nova' } as const;
+const nova = { ...chat, invoke: 'nova', images: true, documents: true, cache: true, topK: 'nova' } as const;
 const reader = { ...chat, documents: true } as const;
 
 export const families: readonly ModelFamily[] = [
@@ -38,13 +56,13 @@ export const families: readonly ModelFamily[] = [
     documents: true,
     cache: true,
   },
-  { prefix: 'amazon.nova-micro-', ...chat, cache: true, topK: 'nova' },
+  { prefix: 'amazon.nova-micro-', ...chat, cache: true, topK: 'nova', invoke: 'nova' },
   { prefix: 'amazon.nova-lite-', ...nova },
   { prefix: 'amazon.nova-pro-', ...nova },
   { prefix: 'amazon.nova-premier-', ...nova },
   { prefix: 'amazon.nova-2-lite-', ...nova, effort: 'nova' },
   { prefix: 'amazon.nova-2-pro-', ...nova, effort: 'nova' },
-  { prefix: 'amazon.titan-text-', form: 'converse', system: false },
+  { prefix: 'amazon.titan-text-', form: 'converse', system: false, invoke: 'titan-text' },
   { prefix: 'amazon.titan-embed-text-v2', form: 'titan-embed', dimensions: [256, 512, 1024] },
   { prefix: 'amazon.titan-embed-text-v1', form: 'titan-embed' },
   { prefix: 'amazon.titan-embed-g1-text-', form: 'titan-embed' },
@@ -52,34 +70,41 @@ export const families: readonly ModelFamily[] = [
   { prefix: 'cohere.embed-english-v3', form: 'cohere-embed' },
   { prefix: 'cohere.embed-multilingual-v3', form: 'cohere-embed' },
   { prefix: 'cohere.command-r', ...reader },
-  { prefix: 'meta.llama2-', form: 'converse', system: true },
-  { prefix: 'meta.llama3-1-', ...reader },
-  { prefix: 'meta.llama3-2-11b-', ...reader, images: true },
-  { prefix: 'meta.llama3-2-90b-', ...reader, images: true },
-  { prefix: 'meta.llama3-2-', ...reader },
-  { prefix: 'meta.llama3-3-', ...reader },
-  { prefix: 'meta.llama3-', ...reader, tools: false },
-  { prefix: 'meta.llama4-', ...reader, images: true },
-  { prefix: 'mistral.mistral-7b-', form: 'converse', system: false, documents: true, topK: 'field' },
-  { prefix: 'mistral.mixtral-8x7b-', form: 'converse', system: false, documents: true, topK: 'field' },
-  { prefix: 'mistral.mistral-large-3-', ...reader, images: true, schema: true },
-  { prefix: 'mistral.mistral-large-', ...reader },
-  { prefix: 'mistral.mistral-small-', ...chat },
-  { prefix: 'mistral.pixtral-large-', ...reader, images: true },
-  { prefix: 'mistral.ministral-3-', ...chat, images: true, schema: true },
-  { prefix: 'mistral.magistral-small-', ...chat, images: true, schema: true },
-  { prefix: 'mistral.devstral-', ...chat },
-  { prefix: 'mistral.voxtral-', ...chat, audio: true, schema: true },
-  { prefix: 'openai.gpt-oss-', ...chat, schema: true, effort: 'field' },
+  { prefix: 'meta.llama2-', form: 'converse', system: true, invoke: 'llama2' },
+  { prefix: 'meta.llama3-1-', ...reader, invoke: 'llama3' },
+  { prefix: 'meta.llama3-2-11b-', ...reader, images: true, invoke: 'llama3' },
+  { prefix: 'meta.llama3-2-90b-', ...reader, images: true, invoke: 'llama3' },
+  { prefix: 'meta.llama3-2-', ...reader, invoke: 'llama3' },
+  { prefix: 'meta.llama3-3-', ...reader, invoke: 'llama3' },
+  { prefix: 'meta.llama3-', ...reader, tools: false, invoke: 'llama3' },
+  { prefix: 'meta.llama4-', ...reader, images: true, invoke: 'llama4' },
+  { prefix: 'mistral.mistral-7b-', form: 'converse', system: false, documents: true, topK: 'field', invoke: 'mistral' },
+  {
+    prefix: 'mistral.mixtral-8x7b-',
+    form: 'converse',
+    system: false,
+    documents: true,
+    topK: 'field',
+    invoke: 'mistral',
+  },
+  { prefix: 'mistral.mistral-large-3-', ...reader, images: true, schema: true, invoke: 'mistral-chat' },
+  { prefix: 'mistral.mistral-large-', ...reader, invoke: 'mistral-chat' },
+  { prefix: 'mistral.mistral-small-', ...chat, invoke: 'mistral-chat' },
+  { prefix: 'mistral.pixtral-large-', ...reader, images: true, invoke: 'mistral-chat' },
+  { prefix: 'mistral.ministral-3-', ...chat, images: true, schema: true, invoke: 'mistral-chat' },
+  { prefix: 'mistral.magistral-small-', ...chat, images: true, schema: true, invoke: 'mistral-chat' },
+  { prefix: 'mistral.devstral-', ...chat, invoke: 'mistral-chat' },
+  { prefix: 'mistral.voxtral-', ...chat, audio: true, schema: true, invoke: 'mistral-chat' },
+  { prefix: 'openai.gpt-oss-', ...chat, schema: true, effort: 'field', invoke: 'openai-chat' },
   { prefix: 'deepseek.r1-', ...reader, tools: false },
-  { prefix: 'deepseek.v3', ...chat, schema: true },
-  { prefix: 'qwen.qwen3-vl-', ...chat, images: true, schema: true },
-  { prefix: 'qwen.qwen3-', ...chat, schema: true },
+  { prefix: 'deepseek.v3', ...chat, schema: true, invoke: 'openai-chat' },
+  { prefix: 'qwen.qwen3-vl-', ...chat, images: true, schema: true, invoke: 'openai-chat' },
+  { prefix: 'qwen.qwen3-', ...chat, schema: true, invoke: 'openai-chat' },
   { prefix: 'ai21.jamba-', ...reader },
-  { prefix: 'minimax.minimax-', ...chat, schema: true },
-  { prefix: 'moonshot.kimi-', ...chat, schema: true },
-  { prefix: 'moonshotai.kimi-', ...chat, schema: true },
-  { prefix: 'zai.glm-', ...chat },
+  { prefix: 'minimax.minimax-', ...chat, schema: true, invoke: 'openai-chat' },
+  { prefix: 'moonshot.kimi-', ...chat, schema: true, invoke: 'openai-chat' },
+  { prefix: 'moonshotai.kimi-', ...chat, schema: true, invoke: 'openai-chat' },
+  { prefix: 'zai.glm-', ...chat, invoke: 'openai-chat' },
   { prefix: 'writer.palmyra-x', ...reader },
 ];
 
@@ -98,6 +123,8 @@ const profiles: Readonly<Record<string, 'base' | 'own'>> = {
 
 export interface KnownModel {
   family: ModelFamily;
+  /** The model id, without region. */
+  base: string;
   /** The name in the price file. */
   priced: string;
 }
@@ -118,5 +145,27 @@ export function knownModel(name: string, aliases: Readonly<Record<string, string
   const profile = Object.hasOwn(profiles, region) ? profiles[region] : undefined;
   const base = profile === undefined ? id : id.slice(dot + 1);
   const family = families.find(({ prefix }) => base.startsWith(prefix));
-  return family === undefined ? null : { family, priced: profile === 'own' ? id : base };
+  return family === undefined ? null : { family, base, priced: profile === 'own' ? id : base };
+}
+
+/**
+ * The form of a batch job's records: the family's own, or InvokeModel's for models that `invoked` names, by the beginning of
+ * their ids. null for a model that is not known.
+ */
+export function jobFormOf(
+  name: string,
+  {
+    profiles: aliases,
+    batch_invoke: invoked,
+  }: { profiles: Readonly<Record<string, string>>; batch_invoke: readonly string[] },
+): JobForm | null {
+  const known = knownModel(name, aliases);
+  if (known === null) return null;
+  const { family, base } = known;
+  const isInvoked = invoked.some((prefix) => base.startsWith(prefix) || name === prefix);
+  return isInvoked && family.invoke !== undefined ? family.invoke : family.form;
+}
+
+export function isInvokeForm(form: string | null): form is InvokeForm {
+  return (invokeForms as readonly (string | null)[]).includes(form);
 }

@@ -7,7 +7,7 @@ import type { Access } from './access.ts';
 import { download, linesOf } from './download.ts';
 import type { AnswerFacts } from './facts.ts';
 import { jobIdOf, layoutOf, tokenOfRefs } from './layout.ts';
-import { knownModel } from './models.ts';
+import { isInvokeForm, knownModel } from './models.ts';
 import type { Bucket, ListedObject } from './objects.ts';
 import { PieceJoiner, pieceOf } from './pieces.ts';
 import { readRecord } from './results.ts';
@@ -106,7 +106,8 @@ function tooLong({ provider }: Access): BatchResult {
 function factsReader({ id, refs }: ProviderBatch, access: Access, call: BatchCall): (key: string) => AnswerFacts {
   const { provider, secrets, settings } = access;
   const model = refs.model ?? '';
-  const form = knownModel(model, settings.profiles)?.family.form ?? 'converse';
+  const stated = refs.form ?? null;
+  const form = isInvokeForm(stated) ? stated : (knownModel(model, settings.profiles)?.family.form ?? 'converse');
   const endpoint = parseEndpoint(refs.endpoint ?? '') ?? '/v1/chat/completions';
   const jobId = jobIdOf(id);
   const created = Number(refs.ended_at ?? Math.floor(call.nowMs / 1000));

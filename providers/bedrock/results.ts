@@ -10,6 +10,8 @@ import { redact } from '../shared/redact.ts';
 import { answerAs } from '../shared/responses-as-chat.ts';
 import { claudeResult } from './claude.ts';
 import type { AnswerFacts } from './facts.ts';
+import { readInvoked } from './invoke-results.ts';
+import type { InvokeForm } from './models.ts';
 import { kindOfStatus } from './status.ts';
 import { readConverseUsage, readEmbeddingUsage } from './usage.ts';
 
@@ -20,7 +22,16 @@ export function resultOf(output: unknown, facts: AnswerFacts): Result {
   if (!isFields(output)) return failed(badResponse(200, `${facts.provider} answered without a JSON object.`), facts);
   switch (facts.form) {
     case 'converse':
+    case 'nova':
       return answerAs(facts.endpoint, converseResult(output, facts));
+    case 'llama2':
+    case 'llama3':
+    case 'llama4':
+    case 'mistral':
+    case 'mistral-chat':
+    case 'openai-chat':
+    case 'titan-text':
+      return answerAs(facts.endpoint, invokedResult(facts.form, output, facts));
     case 'claude':
       return answerAs(facts.endpoint, claudeResult(output, facts));
     case 'titan-embed':
@@ -63,13 +74,32 @@ function converseResult(output: Fields, facts: AnswerFacts): Result {
   const warnings = usageWarnings(reading);
   if (known === undefined) warnings.push(`finish_reason: '${stop.slice(0, 40)}' is unknown; taken as stop`);
   if (stop.startsWith('malformed_')) warnings.push(`the model ended with ${stop}: its answer may be incomplete`);
-  const choice = { index: 0, message: openaiMessage(message.content), logprobs: null, finish_reason: finish };
+  return chatResult(openaiMessage(message.content), finish, warnings, reading, facts);
+}
+
+/** What a model answered to InvokeModel in its own form. */
+function invokedResult(form: Exclude<InvokeForm, 'nova'>, output: Fields, facts: AnswerFacts): Result {
+  const said = readInvoked(form, output);
+  if (said === null) return failed(badResponse(200, `${facts.provider} answered without a message.`), facts);
+  const { text, reasoning, calls, finish, unknownStop, reading } = said;
+  const warnings = usageWarnings(reading);
+  if (unknownStop !== null) warnings.push(`finish_reason: '${unknownStop.slice(0, 40)}' is unknown; taken as stop`);
+  return chatResult(messageOf(text, reasoning, calls), finish, warnings, reading, facts);
+}
+
+function chatResult(
+  message: object,
+  finish: string,
+  warnings: string[],
+  reading: UsageReading,
+  facts: AnswerFacts,
+): Success {
   const chat = {
     id: facts.id,
     object: 'chat.completion',
     created: facts.created,
     model: facts.model,
-    choices: [choice],
+    choices: [{ index: 0, message, logprobs: null, finish_reason: finish }],
     ...(reading.usage !== null && { usage: toCompletionUsage(reading.usage) }),
   };
   return success(chat, finish, warnings, reading, facts);
@@ -86,6 +116,10 @@ function openaiMessage(content: readonly unknown[]): object {
     else if (isFields(block.toolUse)) calls.push(toolCall(block.toolUse));
     else if (isFields(block.reasoningContent)) reasoning += reasoningText(block.reasoningContent);
   }
+  return messageOf(text, reasoning, calls);
+}
+
+function messageOf(text: string, reasoning: string, calls: readonly unknown[]): object {
   return {
     role: 'assistant',
     content: text === '' && calls.length > 0 ? null : text,

@@ -3,7 +3,7 @@ import { type BatchApi, type BatchCall, ProviderError, type ShardInput } from '.
 import type { BedrockSettings } from './config.ts';
 import type { Jobs } from './jobs.ts';
 import { jobNameOf, layoutOf, uriOf } from './layout.ts';
-import { knownModel } from './models.ts';
+import { jobFormOf } from './models.ts';
 import type { Bucket } from './objects.ts';
 
 type BatchSettings = BedrockSettings & { role_arn: string; bucket: string };
@@ -18,6 +18,8 @@ export function createSubmit(settings: BatchSettings, bucket: Bucket, jobs: Jobs
       token,
       model,
       endpoint,
+      // The answers come in the form that was asked in, whatever the config says by then.
+      form: jobFormOf(model, settings) ?? 'converse',
       input_uri: uriOf(bucket.name, layout.input),
       output_uri: uriOf(bucket.name, layout.output),
     };
@@ -33,14 +35,13 @@ export function createSubmit(settings: BatchSettings, bucket: Bucket, jobs: Jobs
   async function create(
     input: ShardInput,
     own: OwnOptions,
-    refs: { input_uri: string; output_uri: string },
+    refs: { input_uri: string; output_uri: string; form: string },
     call: BatchCall,
   ): Promise<string> {
     const { token, model } = input;
     const owner = settings.bucket_owner === undefined ? {} : { s3BucketOwner: settings.bucket_owner };
     const key = settings.kms_key_id === undefined ? {} : { s3EncryptionKeyId: settings.kms_key_id };
     const hours = own.timeoutDurationInHours ?? settings.timeout_hours;
-    const isConverse = knownModel(model, settings.profiles)?.family.form === 'converse';
     try {
       return await jobs.create(
         {
@@ -48,7 +49,7 @@ export function createSubmit(settings: BatchSettings, bucket: Bucket, jobs: Jobs
           clientRequestToken: jobNameOf(token),
           roleArn: settings.role_arn,
           modelId: model,
-          modelInvocationType: isConverse ? 'Converse' : 'InvokeModel',
+          modelInvocationType: refs.form === 'converse' ? 'Converse' : 'InvokeModel',
           inputDataConfig: { s3InputDataConfig: { s3Uri: refs.input_uri, s3InputFormat: 'JSONL', ...owner } },
           outputDataConfig: { s3OutputDataConfig: { s3Uri: refs.output_uri, ...key, ...owner } },
           ...(hours !== undefined && { timeoutDurationInHours: hours }),

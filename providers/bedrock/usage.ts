@@ -36,6 +36,15 @@ function hourWrites(details: unknown): number {
   );
 }
 
+/** Two counts of an answer's own, by their names (Llama, Titan's texts). */
+export function readCounts(body: Fields, inputName: string, outputName: string): UsageReading {
+  const [input, output] = [count(body[inputName]), count(body[outputName])];
+  if (input === null || output === null) return { usage: null, raw: null, problems: ['not reported by the model'] };
+  const raw = { [inputName]: input, [outputName]: output };
+  const problems = input + output === 0 ? ['every count is zero'] : [];
+  return { usage: { input_tokens: input, output_tokens: output }, raw, problems };
+}
+
 /**
  * Titan reports `inputTextTokenCount` in the body; Cohere nothing there, but an immediate answer has the header
  * `x-amzn-bedrock-input-token-count`, given here as `stated`. In a batch Cohere's tokens are only in the manifest's total.

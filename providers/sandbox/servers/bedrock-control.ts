@@ -57,6 +57,9 @@ function problemOf(input: CreateInput, settings: BedrockSettings): string | null
     return 'roleArn does not satisfy the constraint.';
   if (settings.models !== null && !settings.models.includes(modelId))
     return `The model ${modelId} does not support batch inference.`;
+  const isConverse = input.modelInvocationType === 'Converse';
+  if (isConverse && settings.invoke_only.some((part) => modelId.includes(part)))
+    return `The model ${modelId} does not support the Converse invocation type in batch inference.`;
   const uris = [input.inputDataConfig?.s3InputDataConfig?.s3Uri, input.outputDataConfig?.s3OutputDataConfig?.s3Uri];
   if (!uris.every((uri) => uriPattern.test(uri ?? ''))) return 's3Uri does not satisfy the constraint.';
   if (hours !== undefined && !(hours >= 24 && hours <= 168)) return 'timeoutDurationInHours must be from 24 to 168.';

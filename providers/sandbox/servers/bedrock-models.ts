@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isRecord, type RequestBody } from './answer.ts';
 import { checkClaude, checkConverse } from './bedrock-checks.ts';
+import { checkInvoked, invokedLimit, invokedOutput } from './bedrock-invoke.ts';
 import type { BedrockSettings } from './bedrock-settings.ts';
 import { mixNumbers } from './random.ts';
 import { countPromptTokens, countTokens, cutToTokens, writeText } from './text.ts';
@@ -35,14 +36,15 @@ export function answerModel(
   const problem = checkBody(operation, model, body);
   if (problem !== null) return { ok: false, status: 400, message: problem };
   const digest = createHash('sha256').update(JSON.stringify(body)).digest('hex');
-  const whole = countPromptTokens(body.system, body.messages, body.inputText, body.texts);
+  const whole = countPromptTokens(body.system, body.messages, body.inputText, body.texts, body.prompt);
   const cachedTokens = settings.usage === 'cached' ? Math.floor(whole / 2) : 0;
   const key = mixNumbers(Number.parseInt(digest.slice(0, 8), 16), settings.seed);
   const { answer_length: length } = settings;
   const text = hook?.(body) ?? (length === null ? writeText(key) : 'long '.repeat(Math.ceil(length / 5)));
   const question = { body, settings, digest, text, inputTokens: whole - cachedTokens, cachedTokens };
   if (operation === 'converse') return answerConverse(question);
-  return isClaude(model) ? answerClaude(question) : answerEmbedding(model, question);
+  if (isClaude(model)) return answerClaude(question);
+  return /titan-embed|cohere\.embed/.test(model) ? answerEmbedding(model, question) : answerInvoked(model, question);
 }
 
 function isClaude(model: string): boolean {
@@ -54,7 +56,7 @@ function checkBody(operation: Operation, model: string, body: RequestBody): stri
   if (isClaude(model)) return checkClaude(body);
   if (model.includes('titan-embed'))
     return typeof body.inputText === 'string' ? null : 'required key [inputText] not found';
-  if (!model.includes('cohere.embed')) return 'The provided model identifier is invalid.';
+  if (!model.includes('cohere.embed')) return checkInvoked(model, body);
   if (body.input_type === undefined) return 'required key [input_type] not found';
   return Array.isArray(body.texts) && body.texts.length <= 96 ? null : 'texts: up to 96 are allowed';
 }
@@ -123,6 +125,19 @@ function answerClaude({ body, settings, text, digest, inputTokens, cachedTokens 
     stop_sequence: null,
     ...(settings.usage !== 'absent' && { usage }),
   };
+  return { ok: true, output, inputTokens, outputTokens: cut.tokens, cachedTokens };
+}
+
+function answerInvoked(model: string, { body, settings, text, inputTokens, cachedTokens }: Question): ModelAnswer {
+  const cut = cutText(text, invokedLimit(body), settings);
+  const counts = settings.usage === 'zeros' ? [0, 0] : [inputTokens, cut.tokens];
+  const output = invokedOutput(model, {
+    text: cut.text,
+    isCut: cut.finish === 'length',
+    inputTokens: counts[0] ?? 0,
+    outputTokens: counts[1] ?? 0,
+    hasUsage: settings.usage !== 'absent',
+  });
   return { ok: true, output, inputTokens, outputTokens: cut.tokens, cachedTokens };
 }
 

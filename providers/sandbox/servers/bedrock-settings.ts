@@ -66,6 +66,8 @@ const settingsSchema = z.strictObject({
   /** A job can be read only after so many attempts. */
   hidden_reads: count,
   tools_in_batch: z.boolean(),
+  /** Jobs of type Converse are refused for models whose id contains one of these. */
+  invoke_only: z.array(z.string().min(1)),
 
   /** Share of records that fail. */
   rate_record_error: rate,
@@ -130,6 +132,7 @@ const defaults: BedrockSettings = {
   unique_names: true,
   hidden_reads: 0,
   tools_in_batch: false,
+  invoke_only: [],
   rate_record_error: 0,
   poison: [],
   output: {
