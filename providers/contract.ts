@@ -48,6 +48,8 @@ export interface ProviderLimits {
   concurrency: number | null;
   requestsPerMinute: number | null;
   tokensPerMinute: number | null;
+  /** False: as many requests at once as `concurrency` says; by default what the servers can take is found out. */
+  adaptive?: boolean;
 }
 
 export type Converted = { ok: true; request: NativeRequest; warnings: string[] } | { ok: false; failure: Failure };

@@ -8,6 +8,7 @@ const limitsSchema = z.strictObject({
   concurrency: limit.optional(),
   requests_per_minute: limit.optional(),
   tokens_per_minute: limit.optional(),
+  adaptive: z.boolean().optional(),
 });
 
 /** What every provider's config entry may hold. `price` is read by whoever prices, not by the provider. */
@@ -35,5 +36,6 @@ export function toLimits(limits: z.infer<typeof limitsSchema> | undefined): Prov
     concurrency: limits?.concurrency ?? null,
     requestsPerMinute: limits?.requests_per_minute ?? null,
     tokensPerMinute: limits?.tokens_per_minute ?? null,
+    ...(limits?.adaptive !== undefined && { adaptive: limits.adaptive }),
   };
 }

@@ -11,7 +11,7 @@ export type Gates = ReadonlyMap<string, Gate>;
 
 export interface Gate {
   readonly provider: Provider;
-  /** Requests that may be in flight at once. */
+  /** Requests that may be in flight at once at most: the operator's bound. What the members can take may be less. */
   readonly limit: number;
   readonly inFlight: number;
   /** Calls that wait to be admitted. */
@@ -30,19 +30,19 @@ export interface Gate {
   /** Starts what may start. Whoever has news for a gate (a line, a commit, room) says so by this. */
   pump(): void;
   /**
-   * Books the end of a line's call; `tokens` is what its start was booked with, `usedTokens` what it really used, null
-   * when unknown. Starts nothing: call `pump` when the line is dealt with.
+   * Books the end of a line's call, which held `slot`. `usedTokens`: what it really used, null when unknown;
+   * `outputTokens`: those of them in its answer. Starts nothing: call `pump` when the line is dealt with.
    */
-  settle(member: Member, tokens: number, failure: Failure | null, usedTokens: number | null): void;
+  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void;
 
   /** Ends timers and refuses the calls that wait. */
   close(): void;
 }
 
-/** One of a provider's base URLs. */
-export interface Member {
-  readonly url: string;
-  readonly inFlight: number;
+/** A place at a member, held by one request from its start to its end. */
+export interface Slot {
+  /** The member's base URL, for `Call.member`. */
+  readonly member: string;
 }
 
 export interface Ask {
@@ -60,16 +60,19 @@ export type Admission = { ok: true; permit: Permit } | { ok: false; failure: Fai
 export interface Permit {
   /** For `Call.member`. */
   readonly member: string;
-  /** `usedTokens`: what the call really used, 0 for one that used nothing, null when unknown. */
-  settle(failure: Failure | null, usedTokens: number | null): void;
+  /**
+   * `usedTokens`: what the call really used, 0 for one that used nothing, null when unknown; `outputTokens`: those of
+   * them in its answer.
+   */
+  settle(failure: Failure | null, usedTokens: number | null, outputTokens?: number): void;
 }
 
 /** Where a gate gets batch lines when it has room. */
 export interface Feed {
   /** False while nothing more may be sent, for example because too many results wait to be committed. */
   mayStart(): boolean;
-  /** Sends the next line to the member; the tokens it is estimated to use, or null when there is no line to send. */
-  start(member: Member): number | null;
+  /** Sends the next line in the slot; the tokens it is estimated to use, or null when there is no line to send. */
+  start(slot: Slot): number | null;
   /** Nothing answers at this provider: lines with somewhere else to go do not wait for it. */
   detour(): void;
 }

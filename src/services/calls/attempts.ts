@@ -5,6 +5,7 @@ import type { Candidate } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
 import type { LineProgress } from '../../core/retry.ts';
+import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Permit } from '../../ports/gates.ts';
 import type { CallAccount } from './account.ts';
@@ -68,11 +69,12 @@ export class Trip {
     this.gpu = pricedByTime ? gate.gpu.start(Math.round(this.startedAt)) : null;
   }
 
-  /** Gives the permit back. `usedTokens`: null when it is not known what the call used. */
-  end(failure: Failure | null, usedTokens: number | null): { latencyMs: number; gpuMicroseconds: number | null } {
+  /** Gives the permit back. `usage`: null when it is not known what the call used. */
+  end(failure: Failure | null, usage: Usage | null): { latencyMs: number; gpuMicroseconds: number | null } {
     const now = this.deps.clock.micros();
     const gpuMicroseconds = this.gpu === null ? null : this.gate.gpu.end(this.gpu, Math.round(now));
-    this.permit.settle(failure, usedTokens);
+    const output = usage === null ? 0 : totalOutput(usage);
+    this.permit.settle(failure, usage === null ? null : totalInput(usage) + output, output);
     return { latencyMs: (now - this.startedAt) / 1000, gpuMicroseconds };
   }
 }
@@ -143,7 +145,7 @@ async function tryOnce<Answer extends { ok: true }>(
     signal,
   });
   if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, warnings: converted.warnings } };
-  const ended = { candidate, provider, ...trip.end(answer.failure, 0) };
+  const ended = { candidate, provider, ...trip.end(answer.failure, emptyUsage) };
   return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
 }
 

@@ -7,7 +7,6 @@ import type { Result, Success } from '../../../providers/contract.ts';
 import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
 import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
-import { totalInput, totalOutput } from '../../core/usage.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
@@ -152,7 +151,7 @@ export class Calls {
     });
     const { answer, candidate, provider, trip, warnings } = begun;
     const { account } = hand;
-    const ended = trip.end(null, answer.usage && totalInput(answer.usage) + totalOutput(answer.usage));
+    const ended = trip.end(null, answer.usage);
     await account.enter({ candidate, provider, result: answer, ...ended, final: true });
     const headers = targetHeaders(candidate, account.attempts, [...warnings, ...answer.warnings]);
     const cost = account.costNano;

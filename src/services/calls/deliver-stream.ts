@@ -1,7 +1,7 @@
 import { type AnswerStream, type Failed, ProviderError, type StreamPiece } from '../../../providers/contract.ts';
 import { type Failure, refusal, toErrorBody } from '../../core/failure.ts';
 import { SSE_DONE, sseText } from '../../core/sse.ts';
-import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
+import type { Usage } from '../../core/usage.ts';
 import type { Begun, CallInHand, Send } from './attempts.ts';
 
 /** A stream of which the first piece is there: from here on the call stays with its candidate. */
@@ -141,7 +141,7 @@ function clientText({ event, data, usageOnly }: StreamPiece, wantsUsage: boolean
 async function settleWhole(hand: CallInHand, begun: Begun<OpenedStream>, heard: Heard): Promise<void> {
   const { candidate, provider, trip, answer } = begun;
   const { usage } = heard;
-  const ended = trip.end(null, usage && totalInput(usage) + totalOutput(usage));
+  const ended = trip.end(null, usage);
   const result = { ok: true, status: 200, requestId: answer.requestId, body: '', warnings: [], ...heard } as const;
   await hand.account.enter({ candidate, provider, result: { ...result, warnings: [] }, ...ended, final: true });
 }
@@ -157,7 +157,7 @@ async function settleBroken(
     output_tokens: heard.contentPieces,
   };
   const gone = failure.kind === 'interrupted';
-  const ended = trip.end(gone ? null : failure, totalInput(usage) + totalOutput(usage));
+  const ended = trip.end(gone ? null : failure, usage);
   const { rawUsage, servedModel } = heard;
   const errorCode = gone ? 'client_disconnected' : failure.code;
   await hand.account.enterBrokenOff({ candidate, provider, ...ended }, { usage, rawUsage, servedModel, errorCode });

@@ -3,25 +3,19 @@
  * wait in a queue of their own and go first; batch lines are pulled from a feed while there is room.
  */
 import type { Provider } from '../../../providers/contract.ts';
-import { Breaker } from '../../core/breaker.ts';
 import type { Failure } from '../../core/failure.ts';
 import { GpuClock } from '../../core/gpu-time.ts';
 import { MinuteBudget } from '../../core/limiter.ts';
-import { isPressure } from '../../core/retry.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Admission, Ask, Feed, Gate, Member, Permit } from '../../ports/gates.ts';
+import type { Admission, Ask, Feed, Gate, Permit, Slot } from '../../ports/gates.ts';
 import { CallQueue } from './call-queue.ts';
+import { MemberSlot, Pool } from './pool.ts';
 import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
 
 export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings'>;
 
 /** More calls than this do not wait at one gate. */
 const CALLS_WAITING_MAX = 10_000;
-
-interface PoolMember extends Member {
-  inFlight: number;
-  readonly breaker: Breaker;
-}
 
 export class ProviderGate implements Gate {
   readonly provider: Provider;
@@ -30,9 +24,11 @@ export class ProviderGate implements Gate {
   inFlight = 0;
 
   private readonly deps: GateDeps;
-  private readonly members: readonly PoolMember[];
+  private readonly pool: Pool;
   private readonly requests: MinuteBudget | null;
   private readonly tokens: MinuteBudget | null;
+  /** One request never holds the budget for longer than its minute, whatever output it allows. */
+  private readonly tokensMax: number;
   private readonly calls = new CallQueue();
   private feed: Feed | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -40,14 +36,17 @@ export class ProviderGate implements Gate {
   private pumping = false;
   private closed = false;
 
-  constructor(deps: GateDeps, provider: Provider) {
+  /** `share`: of the provider's limits, where several processes on one machine divide them. */
+  constructor(deps: GateDeps, provider: Provider, share = 1) {
     this.deps = deps;
     this.provider = provider;
-    this.limit = provider.limits.concurrency ?? deps.settings.defaultConcurrency;
+    const { limits } = provider;
+    this.limit = Math.max(1, Math.floor((limits.concurrency ?? deps.settings.defaultConcurrency) * share));
+    this.tokensMax = limits.tokensPerMinute === null ? Number.POSITIVE_INFINITY : limits.tokensPerMinute * share;
     const now = deps.clock.now();
-    this.requests = budget(provider.limits.requestsPerMinute, now);
-    this.tokens = budget(provider.limits.tokensPerMinute, now);
-    this.members = (provider.immediate?.members ?? []).map((url) => ({ url, inFlight: 0, breaker: new Breaker() }));
+    this.requests = budget(limits.requestsPerMinute, share, now);
+    this.tokens = budget(limits.tokensPerMinute, share, now);
+    this.pool = new Pool(provider.immediate?.members ?? [], this.limit, limits.adaptive !== false);
   }
 
   get callsWaiting(): number {
@@ -55,7 +54,7 @@ export class ProviderGate implements Gate {
   }
 
   get unreachable(): boolean {
-    return this.members.length > 0 && this.members.every((member) => member.breaker.unreachable);
+    return this.pool.unreachable;
   }
 
   acquire(ask: Ask): Promise<Admission> {
@@ -90,20 +89,17 @@ export class ProviderGate implements Gate {
     this.wakeAt(Math.min(now + waitMs, this.calls.earliestDeadline), now);
   }
 
-  settle(member: Member, tokens: number, failure: Failure | null, usedTokens: number | null): void {
-    const own = member as PoolMember;
+  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void {
+    const own = slot as MemberSlot;
+    const now = this.deps.clock.now();
     this.inFlight -= 1;
-    own.inFlight -= 1;
-    if (this.tokens && usedTokens !== null) {
-      this.tokens.spend(usedTokens - this.bounded(tokens), this.deps.clock.now());
-    }
-    if (failure === null || !isPressure(failure)) {
-      // An answer, even a bad one, shows that somebody is there.
-      if (failure === null || failure.status !== null) own.breaker.success();
-      return;
-    }
-    const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
-    own.breaker.failure(trouble, failure.retryAfterMs, this.deps.clock.now(), this.deps.random.unit());
+    if (this.tokens && usedTokens !== null) this.tokens.spend(usedTokens - own.tokens, now);
+    this.pool.settle(
+      own,
+      failure,
+      { input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },
+      { nowMs: now, clockMs: this.deps.clock.micros() / 1000, unit: this.deps.random.unit() },
+    );
   }
 
   close(): void {
@@ -119,24 +115,21 @@ export class ProviderGate implements Gate {
       const call = this.calls.first;
       if (!call && !this.feed?.mayStart()) break;
       const now = this.deps.clock.now();
-      const member = this.chooseMember(now);
+      const member = this.pool.choose(now);
       if (!member) {
         if (this.unreachable) {
           this.calls.refuseLate(Number.POSITIVE_INFINITY, () => nobodyAnswers(this.provider.name));
           this.feed?.detour();
         }
-        return this.delayed(this.breakersWait(now), now);
+        return this.delayed(this.pool.waitMs(now), now);
       }
       const budgetWait = Math.max(this.requests?.waitMs(1, now) ?? 0, this.tokens?.waitMs(1, now) ?? 0);
       if (budgetWait > 0) return this.delayed(budgetWait, now);
-      if (call) {
-        this.book(member, call.tokens, now);
-        this.calls.admit(call, this.permit(member, call.tokens));
-        continue;
-      }
-      const tokens = this.feed?.start(member) ?? null;
+      const slot = new MemberSlot(member, this.deps.clock.micros() / 1000);
+      const tokens = call ? call.tokens : (this.feed?.start(slot) ?? null);
       if (tokens === null) break;
-      this.book(member, tokens, now);
+      this.book(slot, tokens, now);
+      if (call) this.calls.admit(call, this.permit(slot));
     }
     return Number.POSITIVE_INFINITY;
   }
@@ -149,44 +142,25 @@ export class ProviderGate implements Gate {
     return waitMs;
   }
 
-  private book(member: PoolMember, tokens: number, now: number): void {
-    this.requests?.spend(1, now);
-    this.tokens?.spend(this.bounded(tokens), now);
+  private book(slot: MemberSlot, tokens: number, now: number): void {
+    slot.tokens = Math.min(tokens, this.tokensMax);
+    slot.at.inFlight += 1;
     this.inFlight += 1;
-    member.inFlight += 1;
+    this.requests?.spend(1, now);
+    this.tokens?.spend(slot.tokens, now);
   }
 
-  private permit(member: PoolMember, tokens: number): Permit {
+  private permit(slot: MemberSlot): Permit {
     let settled = false;
     return {
-      member: member.url,
-      settle: (failure, usedTokens) => {
+      member: slot.member,
+      settle: (failure, usedTokens, outputTokens = 0) => {
         if (settled) return;
         settled = true;
-        this.settle(member, tokens, failure, usedTokens);
+        this.settle(slot, failure, usedTokens, outputTokens);
         this.pump();
       },
     };
-  }
-
-  /** One request never holds the budget for longer than its minute, whatever output it allows. */
-  private bounded(tokens: number): number {
-    return Math.min(tokens, this.provider.limits.tokensPerMinute ?? Number.POSITIVE_INFINITY);
-  }
-
-  private chooseMember(now: number): PoolMember | undefined {
-    let best: PoolMember | undefined;
-    for (const member of this.members) {
-      if (member.breaker.waitMs(now, member.inFlight) > 0) continue;
-      if (!best || member.inFlight < best.inFlight) best = member;
-    }
-    return best;
-  }
-
-  private breakersWait(now: number): number {
-    let least = Number.POSITIVE_INFINITY;
-    for (const { breaker, inFlight } of this.members) least = Math.min(least, breaker.waitMs(now, inFlight));
-    return least;
   }
 
   /** One timer for the next moment at which something may start, or a call gives up, by itself. */
@@ -205,8 +179,8 @@ export class ProviderGate implements Gate {
   }
 }
 
-function budget(perMinute: number | null, now: number): MinuteBudget | null {
-  return perMinute === null ? null : new MinuteBudget(perMinute, now);
+function budget(perMinute: number | null, share: number, now: number): MinuteBudget | null {
+  return perMinute === null ? null : new MinuteBudget(perMinute * share, now);
 }
 
 function refuse(failure: Failure): Promise<Admission> {

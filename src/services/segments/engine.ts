@@ -120,7 +120,7 @@ export class Engine {
   private hooks(): FeedHooks {
     return {
       mayStart: () => !this.stopping && this.uncommitted < this.maxUncommitted,
-      start: (job, feed, member) => this.runner.start(job, feed, member),
+      start: (job, feed, slot) => this.runner.start(job, feed, slot),
       reroute: (job, candidate) => this.runner.moveTo(job, candidate, 0),
     };
   }

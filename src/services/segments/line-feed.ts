@@ -5,15 +5,16 @@
 import type { Failure } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { detour } from '../../core/retry.ts';
+import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Feed, Gate, Member } from '../../ports/gates.ts';
+import type { Feed, Gate, Slot } from '../../ports/gates.ts';
 import type { SegmentQueue } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
 export interface FeedHooks {
   /** False while too many results wait to be committed. */
   mayStart(): boolean;
-  start(job: Job, feed: LineFeed, member: Member): void;
+  start(job: Job, feed: LineFeed, slot: Slot): void;
   /** The line's target cannot be reached: let it go to its next candidate. */
   reroute(job: Job, candidate: number): void;
 }
@@ -60,19 +61,21 @@ export class LineFeed implements Feed {
     return this.hooks.mayStart();
   }
 
-  start(member: Member): number | null {
+  start(slot: Slot): number | null {
     const job = this.takeJob();
     if (!job) return null;
     this.inFlight += 1;
-    this.hooks.start(job, this, member);
+    this.hooks.start(job, this, slot);
     return estimateTokens(job);
   }
 
-  /** Books the end of a call, before the line moves on. `used`: its tokens, null when unknown. */
-  settle(job: Job, member: Member, failure: Failure | null, used: number | null): void {
+  /** Books the end of a call, before the line moves on. `usage`: null when unknown; a failed call used nothing. */
+  settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): void {
     this.inFlight -= 1;
     this.countShared(job, -1);
-    this.gate.settle(member, estimateTokens(job), failure, used);
+    if (failure !== null) this.gate.settle(slot, failure, 0, 0);
+    else if (usage === null) this.gate.settle(slot, null, null, 0);
+    else this.gate.settle(slot, null, totalInput(usage) + totalOutput(usage), totalOutput(usage));
   }
 
   detour(): void {

@@ -4,10 +4,9 @@ import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { nextStep } from '../../core/retry.ts';
-import { totalInput, totalOutput } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Gate, Member } from '../../ports/gates.ts';
+import type { Gate, Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { priceAttempt } from '../ledger/price-attempt.ts';
 import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
@@ -28,15 +27,15 @@ export class LineRunner {
   }
 
   /** Starts one attempt; its end is settled by itself. */
-  start(job: Job, feed: LineFeed, member: Member): void {
+  start(job: Job, feed: LineFeed, slot: Slot): void {
     const { gate } = feed;
     const candidate = job.candidates[job.progress.candidate];
     if (!candidate) throw new Error('a line was started without a candidate');
     const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
-    void runAttempt(this.deps, job, candidate, gate.provider, member.url).then((outcome) => {
+    void runAttempt(this.deps, job, candidate, gate.provider, slot.member).then((outcome) => {
       const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
-      this.settle(job, feed, member, candidate, outcome, gpuMicroseconds);
+      this.settle(job, feed, slot, candidate, outcome, gpuMicroseconds);
     });
   }
 
@@ -62,7 +61,7 @@ export class LineRunner {
   private settle(
     job: Job,
     feed: LineFeed,
-    member: Member,
+    slot: Slot,
     candidate: Candidate,
     outcome: AttemptOutcome,
     gpuMicroseconds: number | null,
@@ -72,11 +71,11 @@ export class LineRunner {
     const { result, failure } = outcome;
     const { gate } = feed;
     if (result?.ok) {
-      feed.settle(job, member, null, result.usage && totalInput(result.usage) + totalOutput(result.usage));
+      feed.settle(job, slot, null, result.usage);
       const entry = this.entry(job, gate.provider, candidate, outcome, true, gpuMicroseconds);
       this.finish(job, entry, resultOfAttempt(finishedAttempt(job, candidate, entry), result));
     } else if (failure) {
-      feed.settle(job, member, failure, 0);
+      feed.settle(job, slot, failure, null);
       this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
     }
     gate.pump();

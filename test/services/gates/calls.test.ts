@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Provider } from '../../../providers/contract.ts';
 import { type Failure, refusal } from '../../../src/core/failure.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
-import type { Admission, Ask, Feed, Gate, Member, Permit } from '../../../src/ports/gates.ts';
+import type { Admission, Ask, Feed, Gate, Permit, Slot } from '../../../src/ports/gates.ts';
 import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
 import { openGates } from '../../../src/services/gates/open-gates.ts';
 
@@ -12,7 +12,7 @@ const busy: Failure = { ...refusal('rate_limited', 'rate_limit', 'busy'), status
 
 /** A feed with as many lines as wanted, each of ten tokens. */
 class Lines implements Feed {
-  sent: Member[] = [];
+  sent: Slot[] = [];
   detours = 0;
   left: number;
 
@@ -24,10 +24,10 @@ class Lines implements Feed {
     return true;
   }
 
-  start(member: Member): number | null {
+  start(slot: Slot): number | null {
     if (this.left === 0) return null;
     this.left -= 1;
-    this.sent.push(member);
+    this.sent.push(slot);
     return LINE_TOKENS;
   }
 
@@ -50,7 +50,7 @@ describe('calls at a gate', () => {
       immediate: { members },
     } as unknown as Provider;
     const gate = openGates({
-      clock: { now: () => time.ms } as Deps['clock'],
+      clock: { now: () => time.ms, micros: () => time.ms * 1_000 } as Deps['clock'],
       random: { unit: () => 0.5 } as Deps['random'],
       settings: DEFAULT_SETTINGS,
       providers: new Map([['pool', provider]]),
@@ -74,7 +74,7 @@ describe('calls at a gate', () => {
     expect(feed.sent).toHaveLength(2);
     const call = admitted(ask());
     expect(gate.callsWaiting).toBe(1);
-    gate.settle(feed.sent[0]!, LINE_TOKENS, null, 5);
+    gate.settle(feed.sent[0]!, null, 5, 1);
     gate.pump();
     const permit = await call;
     expect(permit.member).toBe('a');

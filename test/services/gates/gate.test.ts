@@ -3,7 +3,7 @@ import type { Provider } from '../../../providers/contract.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { Candidate } from '../../../src/core/lane.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
-import type { Member } from '../../../src/ports/gates.ts';
+import type { Slot } from '../../../src/ports/gates.ts';
 import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
 import { ProviderGate } from '../../../src/services/gates/gate.ts';
 import { LineFeed } from '../../../src/services/segments/line-feed.ts';
@@ -33,7 +33,7 @@ function job(candidates: number): Job {
 function provider(members: string[], limits: Partial<Provider['limits']> = {}): Provider {
   return {
     name: 'pool',
-    limits: { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null, ...limits },
+    limits: { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null, adaptive: false, ...limits },
     immediate: { members },
   } as unknown as Provider;
 }
@@ -45,17 +45,17 @@ describe('a gate', () => {
   });
 
   function open(of: Provider, now: () => number = Date.now) {
-    const started: { job: Job; member: Member }[] = [];
+    const started: { job: Job; slot: Slot }[] = [];
     const rerouted: Job[] = [];
     const deps = {
-      clock: { now },
+      clock: { now, micros: () => now() * 1_000 },
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
     } as unknown as Deps;
     const gate = new ProviderGate(deps, of);
     const feed = new LineFeed(deps, gate, {
       mayStart: () => true,
-      start: (line, _feed, member) => started.push({ job: line, member }),
+      start: (line, _feed, slot) => started.push({ job: line, slot }),
       reroute: (line) => rerouted.push(line),
     });
     opened.push(feed, gate);
@@ -75,7 +75,7 @@ describe('a gate', () => {
     for (const line of jobs) feed.enqueue(line, 0);
     expect(started).toHaveLength(4);
     const first = started[0]!;
-    feed.settle(first.job, first.member, null, null);
+    feed.settle(first.job, first.slot, null, null);
     gate.pump();
     expect(started).toHaveLength(5);
     expect(gate.inFlight).toBe(4);
@@ -84,22 +84,22 @@ describe('a gate', () => {
   it('spreads lines over the members by what they have in flight', () => {
     const { feed, started } = open(provider(['a', 'b']));
     for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
-    expect(started.map(({ member }) => member.url).toSorted()).toEqual(['a', 'a', 'b', 'b']);
+    expect(started.map(({ slot }) => slot.member).toSorted()).toEqual(['a', 'a', 'b', 'b']);
   });
 
   it('leaves out a member that refuses connections and uses the others', () => {
     const { feed, started } = open(provider(['a', 'b']));
     for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
-    for (const { job: line, member } of started.splice(0))
-      feed.settle(line, member, member.url === 'a' ? REFUSED : null, null);
+    for (const { job: line, slot } of started.splice(0))
+      feed.settle(line, slot, slot.member === 'a' ? REFUSED : null, null);
     for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
-    expect(started.map(({ member }) => member.url)).toEqual(['b', 'b', 'b', 'b']);
+    expect(started.map(({ slot }) => slot.member)).toEqual(['b', 'b', 'b', 'b']);
   });
 
   it('sends lines on when nothing answers, and keeps those that have nowhere to go', () => {
     const { gate, feed, started, rerouted } = open(provider(['a']));
     for (let count = 0; count < 2; count++) feed.enqueue(job(1), 0);
-    for (const { job: line, member } of started.splice(0)) feed.settle(line, member, REFUSED, 0);
+    for (const { job: line, slot } of started.splice(0)) feed.settle(line, slot, REFUSED, null);
     expect(gate.unreachable).toBe(true);
     const spare = job(2);
     feed.enqueue(job(1), 0);
@@ -127,7 +127,7 @@ describe('a gate', () => {
     feed.enqueue(huge, 0);
     feed.enqueue(job(1), 0);
     expect(started).toHaveLength(1);
-    feed.settle(huge, started[0]!.member, { ...REFUSED, kind: 'server_error', status: 500 }, 0);
+    feed.settle(huge, started[0]!.slot, { ...REFUSED, kind: 'server_error', status: 500 }, null);
     time += 1;
     gate.pump();
     expect(started).toHaveLength(2);

@@ -1,0 +1,112 @@
+import { AdaptiveLimit } from '../../core/adaptive/adaptive-limit.ts';
+import { Breaker } from '../../core/breaker.ts';
+import type { Failure } from '../../core/failure.ts';
+import { isPressure } from '../../core/retry.ts';
+import type { Slot } from '../../ports/gates.ts';
+
+/** One of a provider's base URLs. */
+export interface Member {
+  readonly url: string;
+  readonly breaker: Breaker;
+  /** null: the operator's bound is all that counts. */
+  readonly adaptive: AdaptiveLimit | null;
+  inFlight: number;
+}
+
+/** A place at a member, from a request's start to its end. */
+export class MemberSlot implements Slot {
+  readonly at: Member;
+  readonly startedMs: number;
+  /** Requests at the member then, this one included. */
+  readonly inFlight: number;
+  /** What its start was booked with. */
+  tokens = 0;
+
+  constructor(at: Member, startedMs: number) {
+    this.at = at;
+    this.startedMs = startedMs;
+    this.inFlight = at.inFlight + 1;
+  }
+
+  get member(): string {
+    return this.at.url;
+  }
+}
+
+/** The servers behind one provider, of which the least loaded one that may be called is chosen. */
+export class Pool {
+  readonly members: readonly Member[];
+
+  /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. */
+  constructor(urls: readonly string[], limit: number, adaptive: boolean) {
+    this.members = urls.map((url) => ({
+      url,
+      breaker: new Breaker(),
+      adaptive: adaptive ? new AdaptiveLimit(limit) : null,
+      inFlight: 0,
+    }));
+  }
+
+  get unreachable(): boolean {
+    return this.members.length > 0 && this.members.every((member) => member.breaker.unreachable);
+  }
+
+  /** The member to call now; undefined when none may be. */
+  choose(now: number): Member | undefined {
+    let best: Member | undefined;
+    let bestLoad = Number.POSITIVE_INFINITY;
+    for (const member of this.members) {
+      const limit = member.adaptive?.limit ?? Number.POSITIVE_INFINITY;
+      if (member.inFlight >= limit || member.breaker.waitMs(now, member.inFlight) > 0) continue;
+      // Unequal servers are filled in proportion to what they can take.
+      const load = member.adaptive === null ? member.inFlight : (member.inFlight + 1) / limit;
+      if (load >= bestLoad) continue;
+      best = member;
+      bestLoad = load;
+    }
+    return best;
+  }
+
+  /** Milliseconds until a member may be called again that may not now; infinite when only an answer can change that. */
+  waitMs(now: number): number {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { breaker, inFlight } of this.members) {
+      const wait = breaker.waitMs(now, inFlight);
+      if (wait > 0 && wait < least) least = wait;
+    }
+    return least;
+  }
+
+  /** Takes in the end of a call. `nowMs` is for breakers, `clockMs` of the clock of `slot.startedMs`. */
+  settle(
+    { at, startedMs, inFlight }: MemberSlot,
+    failure: Failure | null,
+    tokens: { input: number; output: number },
+    times: { nowMs: number; clockMs: number; unit: number },
+  ): void {
+    at.inFlight -= 1;
+    if (failure === null) {
+      at.breaker.success();
+      const latencyMs = Math.max(0, times.clockMs - startedMs);
+      at.adaptive?.answered(
+        { inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight },
+        times.clockMs,
+      );
+      return;
+    }
+    if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, times.clockMs);
+    if (!isPressure(failure)) {
+      // An answer, even a bad one, shows that somebody is there.
+      if (failure.status !== null) at.breaker.success();
+      return;
+    }
+    const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
+    at.breaker.failure(trouble, failure.retryAfterMs, times.nowMs, times.unit);
+  }
+}
+
+/** Whether fewer requests at once might have spared this failure. */
+function speaksOfLoad({ kind, reachedProvider }: Failure): boolean {
+  if (kind === 'rate_limited' || kind === 'overloaded') return true;
+  return reachedProvider && (kind === 'timeout' || kind === 'server_error');
+}
