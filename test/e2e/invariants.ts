@@ -1,5 +1,5 @@
 /** Asserts I1–I5 and I7 from the outside, through the public API alone. Every end-to-end test ends with it. */
-import { expect } from 'vitest';
+import assert from 'node:assert/strict';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import type { OutputLine, ResultLine } from '../../src/protocol/result-line.ts';
@@ -19,12 +19,12 @@ const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
 /** Reads the books of an ended batch and asserts that they balance. `input` is the text of its input file. */
 export async function assertInvariants(weir: Pick<Weir, 'call' | 'client'>, id: string, input: string): Promise<Books> {
   const batch = await weir.call<BatchObject>(`/v1/batches/${id}`);
-  expect(ENDED, 'I4: a terminal state').toContain(batch.status);
+  assert(ENDED.includes(batch.status), `I4: a terminal state, not ${batch.status}`);
   assertTimestamps(batch);
   const output = await readFile(weir, batch.output_file_id);
   const errors = await readFile(weir, batch.error_file_id);
   if (batch.status === 'failed') {
-    expect(output.length + errors.length).toBe(0);
+    assert.equal(output.length + errors.length, 0);
     return { batch, output, errors, lines: [], entries: [] };
   }
   const wanted = input
@@ -32,56 +32,51 @@ export async function assertInvariants(weir: Pick<Weir, 'call' | 'client'>, id: 
     .filter((line) => line.trim() !== '')
     .map((line) => (JSON.parse(line) as { custom_id: string }).custom_id);
   const got = [...output, ...errors].map((line) => line.custom_id);
-  expect(got.toSorted(), 'I1: every line exactly once').toEqual(wanted.toSorted());
-  expect(batch.request_counts, 'I2: counts equal the files').toEqual({
-    total: wanted.length,
-    completed: output.length,
-    failed: errors.length,
-  });
-  expect(output.every((line) => line.response?.status_code === 200 && line.error === null)).toBe(true);
-  expect(errors.every((line) => line.error !== null)).toBe(true);
+  assert.deepEqual(got.toSorted(), wanted.toSorted(), 'I1: every line exactly once');
+  const counts = { total: wanted.length, completed: output.length, failed: errors.length };
+  assert.deepEqual(batch.request_counts, counts, 'I2: counts equal the files');
+  assert(output.every((line) => line.response?.status_code === 200 && line.error === null));
+  assert(errors.every((line) => line.error !== null));
 
   const lines = await readOutput(weir, id);
-  expect(
-    lines.map((line) => line.custom_id),
-    'the output is in input order',
-  ).toEqual(wanted);
+  const order = lines.map((line) => line.custom_id);
+  assert.deepEqual(order, wanted, 'the output is in input order');
   const entries = await readEntries(weir, id);
   assertLedger(batch, lines, entries);
-  await assertReadingChangesNothing(weir, id, batch);
+  assert.deepEqual(await weir.call(`/v1/batches/${id}`), batch, 'I7: reading changes nothing');
   return { batch, output, errors, lines, entries };
 }
 
 function assertTimestamps(batch: BatchObject): void {
   const order = [batch.created_at, batch.in_progress_at, batch.finalizing_at, batch.completed_at ?? batch.expired_at];
   const known = order.filter((time) => time !== null);
-  expect(known, 'I2: timestamps in causal order').toEqual(known.toSorted((a, b) => a - b));
-  expect(batch[`${batch.status}_at` as 'completed_at'], 'I2: the end has a time').not.toBeNull();
+  const sorted = known.toSorted((a, b) => a - b);
+  assert.deepEqual(known, sorted, 'I2: timestamps in causal order');
+  assert.notEqual(batch[`${batch.status}_at` as 'completed_at'], null, 'I2: the end has a time');
 }
 
 function assertLedger(batch: BatchObject, lines: readonly OutputLine[], entries: readonly LedgerEntryObject[]): void {
   const keys = entries.map((entry) => `${entry.line}/${entry.attempt}`);
-  expect(new Set(keys).size, 'I3: one entry per line and attempt').toBe(keys.length);
+  assert.equal(new Set(keys).size, keys.length, 'I3: one entry per line and attempt');
   const sum = entries.reduce((total, entry) => total + BigInt(entry.amount_nano_usd ?? 0), 0n);
   const lineSum = lines.reduce((total, line) => total + BigInt(line.weir.cost_nano_usd ?? 0), 0n);
-  expect(lineSum, 'I3: sum of entries = sum of the lines’ costs').toBe(sum);
-  expect(BigInt(batch.cost.amount_nano_usd), 'I3: = the batch’s cost').toBe(sum);
+  assert.equal(lineSum, sum, 'I3: sum of entries = sum of the lines’ costs');
+  assert.equal(BigInt(batch.cost.amount_nano_usd), sum, 'I3: = the batch’s cost');
   const unpriced = entries.filter((entry) => entry.amount_nano_usd === null);
-  expect(batch.cost.unpriced_entries).toBe(unpriced.length);
-  for (const entry of unpriced) expect(entry.unpriced_reason).toBeTruthy();
-}
-
-async function assertReadingChangesNothing(weir: Pick<Weir, 'call'>, id: string, before: BatchObject): Promise<void> {
-  expect(await weir.call(`/v1/batches/${id}`), 'I7: reading changes nothing').toEqual(before);
+  assert.equal(batch.cost.unpriced_entries, unpriced.length, 'I3: unpriced entries are counted');
+  assert(
+    unpriced.every((entry) => entry.unpriced_reason),
+    'I3: an entry without a price says why',
+  );
 }
 
 async function readFile(weir: Pick<Weir, 'client'>, id: string | null): Promise<ResultLine[]> {
   if (id === null) return [];
   const text = await (await weir.client.files.content(id)).text();
-  expect(text.endsWith('\n')).toBe(true);
-  expect(/[\u2028\u2029\u0085]/.test(text)).toBe(false);
+  assert(text.endsWith('\n'));
+  assert(!/[\u2028\u2029\u0085]/.test(text));
   const file = await weir.client.files.retrieve(id);
-  expect(file.bytes).toBe(Buffer.byteLength(text));
+  assert.equal(file.bytes, Buffer.byteLength(text));
   return text
     .trimEnd()
     .split('\n')
@@ -93,7 +88,7 @@ export async function readOutput(weir: Pick<Weir, 'client'>, id: string): Promis
   const response = await fetch(`${weir.client.baseURL}/batches/${id}/output`, {
     headers: { authorization: `Bearer ${weir.client.apiKey}` },
   });
-  expect(response.status).toBe(200);
+  assert.equal(response.status, 200);
   const text = await response.text();
   return text === ''
     ? []

@@ -38,6 +38,7 @@ export interface NativeServices {
   /** `providers` of the config: one for each service, and `pool`. */
   providers: Record<string, object>;
   pool: SimulatedServer;
+  servers: Readonly<Servers>;
   /** Keeps every job from ending, or lets them go on. */
   hold(on: boolean): void;
   /** Provider batches created since the start. */
@@ -79,9 +80,11 @@ export async function startNativeServices({
     startAnthropicServer({ api_key: anthropicKey, job_ms: jobMs, usage }),
     startOpenAICompatibleServer({ models: [poolModel] }),
   ]);
+  const servers = { openai, azure, bedrock, vertex, anthropic, pool };
   return {
-    providers: providersAt({ openai, azure, bedrock, vertex, anthropic, pool }, bedrockTools),
+    providers: providersAt(servers, bedrockTools),
     pool,
+    servers,
     hold(on) {
       openai.configure({ stop_at: on ? 0 : null });
       azure.configure({ stop_at: on ? 0 : null });

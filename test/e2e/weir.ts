@@ -72,8 +72,14 @@ export interface WeirProcess extends Omit<Weir, 'stop'> {
   terminate(): Promise<void>;
 }
 
-export async function spawnWeir(configPath: string, folder: string): Promise<WeirProcess> {
-  const child = spawn(process.execPath, [join(ROOT, 'src/runtime/cli.ts'), 'serve'], {
+/** `preload` is a module that the process loads first; it is then given a channel for messages. */
+export async function spawnWeir(
+  configPath: string,
+  folder: string,
+  { env = {}, preload }: { env?: Record<string, string>; preload?: string } = {},
+): Promise<WeirProcess> {
+  const program = [join(ROOT, 'src/runtime/cli.ts'), 'serve'];
+  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload]), ...program], {
     cwd: ROOT,
     env: {
       ...process.env,
@@ -82,8 +88,9 @@ export async function spawnWeir(configPath: string, folder: string): Promise<Wei
       WEIR_CONFIG: configPath,
       WEIR_ADMIN_KEY: ADMIN_KEY,
       WEIR_LOG_LEVEL: 'warn',
+      ...env,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(preload === undefined ? [] : ['ipc' as const])],
   });
   const url = await readUrl(child);
   const end = async (signal: NodeJS.Signals): Promise<void> => {

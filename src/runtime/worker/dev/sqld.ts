@@ -13,6 +13,8 @@ const STOPPED_WITHIN_MS = 5_000;
 
 export interface DatabaseServer {
   url: string;
+  port: number;
+  pid: number;
   stop(): Promise<void>;
 }
 
@@ -21,10 +23,10 @@ export function hasDatabaseServer(): boolean {
   return existsSync(PROGRAM);
 }
 
-/** Starts a libSQL server on a free port of this machine, with its data in `folder`. */
-export async function startDatabaseServer(folder: string): Promise<DatabaseServer> {
+/** Starts a libSQL server on a port of this machine (by default a free one), with its data in `folder`. */
+export async function startDatabaseServer(folder: string, wantedPort?: number): Promise<DatabaseServer> {
   await mkdir(dirname(folder), { recursive: true });
-  const port = await freePort();
+  const port = wantedPort ?? (await freePort());
   const address = `127.0.0.1:${port}`;
   const child = spawn(PROGRAM, ['--no-welcome', '--db-path', folder, '--http-listen-addr', address], {
     stdio: ['ignore', 'ignore', 'pipe'],
@@ -44,7 +46,7 @@ export async function startDatabaseServer(folder: string): Promise<DatabaseServe
     await stop(child);
     throw new Error(`the libSQL server did not start: ${said.trim()}`, { cause: error });
   }
-  return { url, stop: () => stop(child) };
+  return { url, port, pid: child.pid ?? 0, stop: () => stop(child) };
 }
 
 async function untilHealthy(url: string, child: ChildProcess): Promise<void> {

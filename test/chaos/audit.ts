@@ -1,0 +1,127 @@
+/** What must hold when a chaos run is over: I1–I9 from the outside, and against what the simulated providers counted. */
+import assert from 'node:assert/strict';
+import type { BatchObject } from '../../src/protocol/batch.ts';
+import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
+import { assertInvariants, readEntries } from '../e2e/invariants.ts';
+import { serviceNames } from '../e2e/native-services.ts';
+import { connect } from '../e2e/weir.ts';
+import type { Batches, Submitted } from './batches.ts';
+import type { Troubles } from './troubles.ts';
+import type { World } from './world.ts';
+
+const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
+/** Every batch has ended, and every provider is tidy, this long after all troubles are over. */
+const BOUND_MS = 60_000;
+/** With a database and its caches, what the largest batch of a run needs; a server at rest has about 170 MB. */
+const MEMORY_MEGABYTES = 400;
+
+export async function audit(world: World, batches: Batches, troubles: Troubles): Promise<string[]> {
+  const wrongs = [...batches.wrongs, ...world.servers.flatMap(({ deaths }) => deaths)];
+  const check = async (what: string, assertion: () => unknown): Promise<void> => {
+    try {
+      await assertion();
+    } catch (error) {
+      wrongs.push(`${what}: ${(error as Error).message}`);
+    }
+  };
+  const deadline = Date.now() + BOUND_MS;
+  await Promise.all(batches.submitted.map((batch) => check(batch.id, () => untilEnded(batches, batch, deadline))));
+  await check('I5', () => untilTidy(world, deadline));
+  const entries: LedgerEntryObject[] = [];
+  for (const batch of batches.submitted) {
+    await check(batch.id, async () => {
+      const client = connect(world.servers[0]?.url ?? '', batches.client(batch.tenant).key);
+      entries.push(...(await readEntries(client, batch.id)));
+      await assertInvariants(client, batch.id, batch.input);
+      await batches.look(batches.submitted.indexOf(batch));
+      await batches.repeatCreate(batch);
+    });
+  }
+  await check('I3', () => assertCallsLedgered(world, entries));
+  await check('I6', () => assertMemory(world));
+  await check('I8', () => assertSentAgain(world, troubles));
+  await check('I9', () => assertTenants(batches));
+  return [...new Set([...wrongs, ...batches.wrongs])];
+}
+
+async function untilEnded(batches: Batches, { id, tenant }: Submitted, deadline: number): Promise<void> {
+  const client = batches.client(tenant);
+  for (;;) {
+    const batch = await client.json<BatchObject & { paused_at?: number | null }>(`/v1/batches/${id}`);
+    if (ENDED.includes(batch.status)) return;
+    if (Date.now() > deadline) {
+      const { status, request_counts: counts, shards } = batch;
+      throw new Error(`I4: stays ${status} ${JSON.stringify({ counts, shards })}`);
+    }
+    // Whatever paused it: the run is over.
+    await client.ask(`/v1/batches/${id}/resume`, { method: 'POST' });
+    await new Promise((wake) => setTimeout(wake, 250));
+  }
+}
+
+/** I5: nothing of ours runs or lies at a provider. */
+async function untilTidy({ services }: World, deadline: number): Promise<void> {
+  for (;;) {
+    const left = services.left();
+    if (serviceNames.every((name) => left[name].live === 0 && left[name].files === 0)) return;
+    if (Date.now() > deadline) throw new Error(`left at providers: ${JSON.stringify(left)}`);
+    await new Promise((wake) => setTimeout(wake, 250));
+  }
+}
+
+/** I3: every call that a pool received is an entry of its line; those that are certain were received. */
+function assertCallsLedgered({ pools }: World, entries: readonly LedgerEntryObject[]): void {
+  const ours = new Set(pools.map((_, index) => `pool-${index}`));
+  const entered = new Map<string, { all: number; certain: number }>();
+  for (const { custom_id: key, provider, status } of entries) {
+    if (key === null || provider === null || !ours.has(provider)) continue;
+    const count = entered.get(key) ?? { all: 0, certain: 0 };
+    count.all += 1;
+    if (status !== 'unknown') count.certain += 1;
+    entered.set(key, count);
+  }
+  const received = new Map<string, number>();
+  for (const { counters } of pools)
+    for (const [key, count] of counters.by_custom) received.set(key, (received.get(key) ?? 0) + count);
+  const missing = [...received].filter(([key, count]) => (entered.get(key)?.all ?? 0) < count);
+  const invented = [...entered].filter(([key, { certain }]) => certain > (received.get(key) ?? 0));
+  const shown = (keys: readonly [string, unknown][]) =>
+    keys
+      .slice(0, 5)
+      .map(([key]) => `${key}: received ${received.get(key) ?? 0}, entered ${JSON.stringify(entered.get(key))}`);
+  assert.equal(missing.length, 0, `calls without an entry, ${missing.length} lines: ${shown(missing).join('; ')}`);
+  assert.equal(invented.length, 0, `entries without a call, ${invented.length} lines: ${shown(invented).join('; ')}`);
+}
+
+async function assertMemory({ servers }: World): Promise<void> {
+  for (const server of servers) {
+    await server.measure();
+    assert(server.peakMegabytes <= MEMORY_MEGABYTES, `${server.name} took ${server.peakMegabytes} MB`);
+  }
+}
+
+/** I8: a good answer that is bought again, or a call that is cut off, is one that was under way when its lease ended. */
+function assertSentAgain({ plan, pools }: World, { interruptions }: Troubles): void {
+  const underWay = plan.servers * (pools.length * plan.concurrency + 2 * (plan.settings.part_lines ?? 0));
+  let again = 0;
+  const answered = new Map<string, number>();
+  for (const { counters } of pools) {
+    again += counters.client_aborts;
+    for (const [key, count] of counters.answered_by_custom) answered.set(key, (answered.get(key) ?? 0) + count);
+  }
+  for (const count of answered.values()) again += count - 1;
+  assert(again <= interruptions * underWay, `${again} calls were sent again, after ${interruptions} interruptions`);
+}
+
+/** I9: each tenant lists its own batches and no others, and another's is not there for it. */
+async function assertTenants(batches: Batches): Promise<void> {
+  for (const [tenant, client] of batches.clients.entries()) {
+    const own = new Set(batches.submitted.filter((batch) => batch.tenant === tenant).map(({ id }) => id));
+    const foreign = batches.submitted.find((batch) => batch.tenant !== tenant);
+    const page = await client.json<{ data: { id: string }[] }>('/v1/batches?limit=100');
+    const strangers = page.data.filter(({ id }) => batches.submitted.some((batch) => batch.id === id) && !own.has(id));
+    assert.deepEqual(strangers, []);
+    assert.equal(new Set(page.data.map(({ id }) => id)).size, own.size, 'lists its batches, each once');
+    if (foreign) assert.equal((await client.ask(`/v1/batches/${foreign.id}`)).status, 404);
+  }
+}

@@ -1,0 +1,154 @@
+/** The clients' side of a chaos run: what they submit, command and see. */
+import { randomUUID } from 'node:crypto';
+import type { BatchObject } from '../../src/protocol/batch.ts';
+import type { OutputLine } from '../../src/protocol/result-line.ts';
+import { Client } from './client.ts';
+import { type Action, type Command, TENANTS } from './plan.ts';
+import type { Server } from './server.ts';
+
+export interface Submitted {
+  id: string;
+  tenant: number;
+  input: string;
+  /** What created it: repeated, it must create nothing more. */
+  creation: { key: string; path: string; body: string };
+}
+
+export class Batches {
+  readonly submitted: Submitted[] = [];
+  readonly clients: Client[] = [];
+  /** What must never happen, as it was seen. */
+  readonly wrongs: string[] = [];
+  private readonly seen = new Map<string, string>();
+  private files = 0;
+
+  /** Makes the tenants and their keys. */
+  async open(servers: readonly Server[], adminKey: string): Promise<void> {
+    const admin = new Client(servers, adminKey);
+    for (let tenant = 0; tenant < TENANTS; tenant++) {
+      const body = () => JSON.stringify({ name: `tenant ${tenant}`, tenant_id: `tenant-${tenant}`, role: 'user' });
+      const { secret } = await admin.json<{ secret: string }>('/v1/keys', { method: 'POST', body });
+      this.clients.push(new Client(servers, secret));
+    }
+  }
+
+  client(tenant: number): Client {
+    return this.clients[tenant] as Client;
+  }
+
+  async submit({ tenant, lines, route, window }: Extract<Action, { do: 'submit' }>): Promise<void> {
+    const input = this.input(lines);
+    const client = this.client(tenant);
+    const { id: fileId } = await client.json<{ id: string }>('/v1/files', {
+      method: 'POST',
+      body: () => {
+        const form = new FormData();
+        form.set('purpose', 'batch');
+        form.set('file', new File([input], 'input.jsonl'));
+        return form;
+      },
+    });
+    const body = JSON.stringify({
+      input_file_id: fileId,
+      endpoint: '/v1/chat/completions',
+      completion_window: window,
+      config: route,
+      metadata: { route },
+    });
+    const creation = { key: randomUUID(), path: '/v1/batches', body };
+    const batch = await client.json<BatchObject>(creation.path, {
+      method: 'POST',
+      body: () => body,
+      key: creation.key,
+    });
+    this.submitted.push({ id: batch.id, tenant, input, creation });
+  }
+
+  /** A command to one of the batches so far. That it comes too late or too early is an answer too. */
+  async command(command: Command, pick: number): Promise<void> {
+    const batch = this.submitted[pick % Math.max(1, this.submitted.length)];
+    if (!batch) return;
+    const client = this.client(batch.tenant);
+    switch (command) {
+      case 'repeat create':
+        return this.repeatCreate(batch);
+      case 'delete input':
+        return this.deleteInput(batch);
+      case 'retry':
+        return this.retry(batch);
+      case 'cancel':
+      case 'pause':
+      case 'resume': {
+        const { status, text } = await client.ask(`/v1/batches/${batch.id}/${command}`, { method: 'POST' });
+        if (status !== 200 && status !== 409) this.wrongs.push(`${command} of ${batch.id}: ${status} ${text}`);
+      }
+    }
+  }
+
+  async repeatCreate({ id, tenant, creation }: Submitted): Promise<void> {
+    const { key, path, body } = creation;
+    const init = { method: 'POST', key, ...(body !== '' && { body: () => body }) };
+    const { status, text } = await this.client(tenant).ask(path, init);
+    const again = status === 200 ? (JSON.parse(text) as { id: string }).id : `${status} ${text}`;
+    if (again !== id) this.wrongs.push(`I7: the create call of ${id}, repeated with its key, gives ${again}`);
+  }
+
+  private async deleteInput(batch: Submitted): Promise<void> {
+    const client = this.client(batch.tenant);
+    const { input_file_id: fileId } = await client.json<BatchObject>(`/v1/batches/${batch.id}`);
+    const { status, text } = await client.ask(`/v1/files/${fileId}`, { method: 'DELETE' });
+    if (status !== 200 && status !== 404 && status !== 409) this.wrongs.push(`delete of ${fileId}: ${status} ${text}`);
+  }
+
+  private async retry(batch: Submitted): Promise<void> {
+    const client = this.client(batch.tenant);
+    const creation = { key: randomUUID(), path: `/v1/batches/${batch.id}/retry`, body: '' };
+    const { status, text } = await client.ask(creation.path, { method: 'POST', key: creation.key });
+    if (status === 200) {
+      const made = JSON.parse(text) as BatchObject;
+      const input = await client.ask(`/v1/files/${made.input_file_id}/content`);
+      if (input.status === 200) this.submitted.push({ id: made.id, tenant: batch.tenant, input: input.text, creation });
+    } else if (![400, 409, 410].includes(status)) this.wrongs.push(`retry of ${batch.id}: ${status} ${text}`);
+  }
+
+  /** I8, from outside: what `/output` has once shown as a result stays, to the byte. */
+  async look(pick: number): Promise<void> {
+    const batch = this.submitted[pick % Math.max(1, this.submitted.length)];
+    if (!batch) return;
+    // A slow answer may be older than what another look has seen meanwhile.
+    const before = new Map([...this.seen].filter(([key]) => key.startsWith(`${batch.id} `)));
+    const { status, text } = await this.client(batch.tenant).ask(`/v1/batches/${batch.id}/output`);
+    if (status !== 200) {
+      this.wrongs.push(`output of ${batch.id}: ${status} ${text}`);
+      return;
+    }
+    this.compare(batch.id, before, text);
+  }
+
+  private compare(id: string, seen: ReadonlyMap<string, string>, text: string): void {
+    const now = new Map(
+      text
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as OutputLine)
+        .map(({ custom_id, response, error }) => [`${id} ${custom_id}`, JSON.stringify({ response, error })]),
+    );
+    for (const [key, result] of now) {
+      const before = seen.get(key);
+      if (before !== undefined && before !== result)
+        this.wrongs.push(`I8: the result of ${key} was ${before} and is ${result}`);
+      this.seen.set(key, result);
+    }
+    for (const key of seen.keys()) if (!now.has(key)) this.wrongs.push(`I8: the result of ${key} has gone`);
+  }
+
+  private input(count: number): string {
+    const file = this.files++;
+    return Array.from({ length: count }, (_, index) => {
+      const key = `line-${file}-${index}`;
+      const messages = [{ role: 'user', content: `Say ${key}.` }];
+      const body = { model: 'gpt-4o-mini', messages, max_tokens: 16 };
+      return `${JSON.stringify({ custom_id: key, method: 'POST', url: '/v1/chat/completions', body })}\n`;
+    }).join('');
+  }
+}

@@ -1,0 +1,131 @@
+/** What a chaos run does and when: a function of its seed alone, so that a run is repeated by its seed. */
+import { seededRandom } from '../../providers/sandbox/servers/random.ts';
+import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
+
+export type Action =
+  | { do: 'submit'; tenant: number; lines: number; route: RouteName; window: string }
+  | { do: 'command'; command: Command; pick: number }
+  | { do: 'kill' | 'terminate'; server: number; downMs: number }
+  | { do: 'freeze'; server: number; forMs: number }
+  | { do: 'clock'; server: number; jumpMs: number }
+  | { do: 'slow disk'; server: number; delayMs: number; forMs: number }
+  | { do: 'full disk'; forMs: number }
+  | { do: 'lock database' | 'freeze database' | 'restart database'; forMs: number }
+  | { do: 'pool trouble'; pool: number; trouble: PoolTrouble; forMs: number }
+  | { do: 'pool crash'; pool: number; forMs: number }
+  | { do: 'service trouble'; service: ServiceName; trouble: ServiceTrouble; forMs: number };
+
+export type Command = (typeof COMMANDS)[number];
+export type RouteName = (typeof ROUTES)[number];
+export type PoolTrouble = (typeof POOL_TROUBLES)[number];
+export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
+
+const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
+const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed'] as const;
+const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
+const SERVICE_TROUBLES = ['refuse', 'lose answers', 'nonsense', 'crash', 'slow jobs', 'bad downloads'] as const;
+
+export interface Step {
+  /** Milliseconds after the start. */
+  at: number;
+  action: Action;
+}
+
+export interface Plan {
+  seed: number;
+  seconds: number;
+  /** One server on an embedded database, or two on a libSQL server and one folder of files. */
+  servers: 1 | 2;
+  /** How far the clocks of the servers are off from the start. */
+  skewMs: number[];
+  settings: Record<string, number>;
+  /** Concurrency of each pool. */
+  concurrency: number;
+  poolLatencyMs: { min: number; max: number };
+  jobMs: number;
+  steps: Step[];
+}
+
+export const POOLS = 3;
+export const TENANTS = 3;
+
+/** The plan of a seed; `shared`: a libSQL server can be started here. */
+export function planOf(seed: number, seconds: number, shared: boolean): Plan {
+  const random = seededRandom(seed);
+  const below = (bound: number) => Math.floor(random() * bound);
+  const between = (least: number, most: number) => least + below(most - least + 1);
+  const pick = <T>(from: readonly T[]) => from[below(from.length)] as T;
+  const servers = shared && random() < 0.4 ? 2 : 1;
+  const span = seconds * 1000;
+  const submit = (): Action => {
+    const route = pick(ROUTES);
+    const window = route === 'native' || route === 'mixed' ? '24h' : pick(['immediate', 'immediate', '10m']);
+    return { do: 'submit', tenant: below(TENANTS), lines: between(1, 150), route, window };
+  };
+  const trouble = (): Action => {
+    const server = below(servers);
+    const forMs = between(200, 3_000);
+    switch (below(12)) {
+      case 0:
+      case 1:
+        return { do: 'kill', server, downMs: between(0, 1_500) };
+      case 2:
+        return { do: 'terminate', server, downMs: between(0, 1_000) };
+      case 3:
+        return { do: 'freeze', server, forMs: random() < 0.4 ? between(5_500, 8_000) : forMs };
+      case 4:
+        // Not far back: what is due later by the clock of before is then late by as much.
+        return { do: 'clock', server, jumpMs: pick([-3_000, -500, 3_000, 40_000, 600_000]) };
+      case 5:
+        return { do: 'slow disk', server, delayMs: between(20, 400), forMs };
+      case 6:
+        return { do: 'full disk', forMs };
+      case 7:
+        return { do: servers === 1 ? 'lock database' : pick(['freeze database', 'restart database']), forMs };
+      case 8:
+        return { do: 'pool crash', pool: below(POOLS), forMs };
+      case 9:
+      case 10:
+        return { do: 'pool trouble', pool: below(POOLS), trouble: pick(POOL_TROUBLES), forMs };
+      default:
+        return { do: 'service trouble', service: pick(serviceNames), trouble: pick(SERVICE_TROUBLES), forMs };
+    }
+  };
+  const command = (): Action => ({ do: 'command', command: pick(COMMANDS), pick: below(1_000) });
+  const steps: Step[] = [{ at: 0, action: submit() }];
+  const add = (count: number, make: () => Action) => {
+    for (let made = 0; made < count; made++) steps.push({ at: below(span), action: make() });
+  };
+  add(2 + seconds / 3, submit);
+  add(seconds, trouble);
+  add(seconds * 0.8, command);
+  return {
+    seed,
+    seconds,
+    servers,
+    skewMs: servers === 1 ? [0] : [0, pick([0, -600_000, 600_000, 20_000])],
+    settings: {
+      segment_lines: between(5, 60),
+      part_lines: between(3, 40),
+      part_delay_ms: between(5, 150),
+      max_open_segments: between(2, 16),
+      lease_seconds: 5,
+      drain_seconds: between(0, 2),
+      poll_seconds_min: 1,
+      cancel_seconds: 2,
+      request_timeout_ms: 1_500,
+      orphan_seconds: 15,
+    },
+    concurrency: between(2, 24),
+    poolLatencyMs: { min: between(0, 20), max: between(20, 250) },
+    jobMs: between(50, 3_000),
+    steps: steps.toSorted((a, b) => a.at - b.at),
+  };
+}
+
+/** A step in a line of text. */
+export function describe({ at, action }: Step): string {
+  const { do: name, ...rest } = action;
+  const details = Object.entries(rest).map(([key, value]) => `${key}=${value}`);
+  return `${(at / 1000).toFixed(2).padStart(7)} s  ${[name, ...details].join('  ')}`;
+}

@@ -1,0 +1,55 @@
+/** One chaos run: the world of a plan, its steps at their times, calm, and the audit. */
+import { ADMIN_KEY } from '../e2e/weir.ts';
+import { audit } from './audit.ts';
+import { Batches } from './batches.ts';
+import type { Plan } from './plan.ts';
+import { Troubles } from './troubles.ts';
+import { openWorld } from './world.ts';
+
+export interface Outcome {
+  /** Everything that broke; empty when all holds. */
+  wrongs: string[];
+  batches: number;
+  lines: number;
+  calls: number;
+  /** The ends of the servers' logs. */
+  logs: string;
+}
+
+const LOOK_MS = 150;
+
+export async function runScenario(plan: Plan): Promise<Outcome> {
+  const world = await openWorld(plan);
+  const batches = new Batches();
+  const troubles = new Troubles(world, batches);
+  try {
+    await batches.open(world.servers, ADMIN_KEY);
+    const started = Date.now();
+    const acting: Promise<void>[] = [];
+    const wrongly = (what: string) => (error: unknown) => {
+      batches.wrongs.push(`${what}: ${String(error)}`);
+    };
+    let looks = 0;
+    const look = setInterval(() => {
+      acting.push(batches.look(looks++).catch(wrongly('look')));
+    }, LOOK_MS);
+    for (const step of plan.steps) {
+      await new Promise((wake) => setTimeout(wake, Math.max(0, started + step.at - Date.now())));
+      acting.push(troubles.begin(step.action).catch(wrongly(step.action.do)));
+    }
+    await new Promise((wake) => setTimeout(wake, Math.max(0, started + plan.seconds * 1000 - Date.now())));
+    clearInterval(look);
+    await troubles.calm();
+    await Promise.all(acting);
+    const wrongs = await audit(world, batches, troubles);
+    return {
+      wrongs,
+      batches: batches.submitted.length,
+      lines: batches.submitted.reduce((sum, { input }) => sum + input.trimEnd().split('\n').length, 0),
+      calls: world.pools.reduce((sum, { counters }) => sum + counters.received, 0),
+      logs: world.servers.map(({ name, log }) => `--- ${name}\n${log}`).join('\n'),
+    };
+  } finally {
+    await world.close();
+  }
+}

@@ -1,0 +1,191 @@
+/** Carries the steps of a plan out on the world; each trouble ends by itself, and all of them by `calm`. */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createClient } from '@libsql/client';
+import type { SimulatedServer } from '../../providers/sandbox/servers/openai-compatible.ts';
+import type { SettingsChanges } from '../../providers/sandbox/servers/settings.ts';
+import { startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
+import type { Batches } from './batches.ts';
+import type { Action, PoolTrouble } from './plan.ts';
+import { troubleService } from './service-troubles.ts';
+import type { World } from './world.ts';
+
+const POOL_TROUBLES: Record<PoolTrouble, SettingsChanges> = {
+  errors: { rate_500: 0.3, rate_503: 0.2 },
+  throttle: { rate_429: 0.6, retry_after: 'seconds', retry_after_seconds: 1 },
+  cut: { rate_reset: 0.2, rate_reset_mid_body: 0.2 },
+  hang: { rate_hang: 0.2 },
+  slow: { latency_ms: 800 },
+  'few slots': { slots: 1 },
+  nonsense: { rate_bad_json: 0.4 },
+};
+const HEALTHY: SettingsChanges = {
+  rate_500: 0,
+  rate_503: 0,
+  rate_429: 0,
+  rate_reset: 0,
+  rate_reset_mid_body: 0,
+  rate_hang: 0,
+  rate_bad_json: 0,
+  slots: null,
+};
+const BALLAST_BYTES = 64 * 1024 ** 2;
+
+export class Troubles {
+  /** Ends of a lease without a word: after each, what was under way may be sent again. */
+  interruptions = 0;
+  private readonly world: World;
+  private readonly batches: Batches;
+  /** What is wrong now and how it is made right; one trouble of a kind and place at a time. */
+  private readonly active = new Map<string, () => Promise<unknown>>();
+  private readonly ending = new Set<Promise<unknown>>();
+
+  constructor(world: World, batches: Batches) {
+    this.world = world;
+    this.batches = batches;
+  }
+
+  async begin(action: Action): Promise<void> {
+    switch (action.do) {
+      case 'submit':
+        return this.batches.submit(action);
+      case 'command':
+        return this.batches.command(action.command, action.pick);
+      case 'kill':
+      case 'terminate':
+        return this.restart(action);
+      case 'freeze':
+        return this.freeze(action);
+      case 'clock':
+        // Leases, too, are read by this clock.
+        this.interruptions += 1;
+        return this.world.servers[action.server]?.clockJumps(action.jumpMs);
+      case 'slow disk':
+        return this.slowDisk(action);
+      case 'full disk':
+        return this.during('disk', action.forMs, () => this.fillDisk());
+      case 'lock database':
+        this.interruptions += 1;
+        return this.during('database', action.forMs, () => this.lockDatabase());
+      case 'freeze database':
+      case 'restart database':
+        this.interruptions += 1;
+        return this.during('database', action.forMs, () => this.stopDatabase(action.do === 'freeze database'));
+      case 'pool trouble':
+        return this.during(`pool ${action.pool}`, action.forMs, () => this.troublePool(action.pool, action.trouble));
+      case 'pool crash':
+        return this.during(`pool ${action.pool} down`, action.forMs, () => this.crashPool(action.pool));
+      case 'service trouble':
+        return this.during(`service ${action.service}`, action.forMs, () =>
+          troubleService(this.world.services.servers, action.service, action.trouble),
+        );
+    }
+  }
+
+  /** Ends every trouble and starts every server. Clocks stay as they are: nobody sets them right. */
+  async calm(): Promise<void> {
+    for (const end of this.active.values()) void this.ended(end);
+    this.active.clear();
+    while (this.ending.size > 0) await Promise.all(this.ending);
+    for (const server of this.world.servers) {
+      server.thaw();
+      server.tell({ diskMs: 0, diskFull: false });
+      await server.start();
+    }
+  }
+
+  private async during(place: string, forMs: number, begin: () => Promise<() => Promise<unknown>>): Promise<void> {
+    if (this.active.has(place)) return;
+    this.active.set(place, async () => undefined);
+    const begun = begin();
+    // Whoever ends it early waits for its beginning.
+    this.active.set(place, async () => (await begun)());
+    await begun;
+    setTimeout(() => {
+      const end = this.active.get(place);
+      this.active.delete(place);
+      if (end) void this.ended(end);
+    }, forMs).unref();
+  }
+
+  private ended(end: () => Promise<unknown>): Promise<unknown> {
+    const over = end().finally(() => this.ending.delete(over));
+    this.ending.add(over);
+    return over;
+  }
+
+  private async restart(action: Extract<Action, { do: 'kill' | 'terminate' }>): Promise<void> {
+    this.interruptions += 1;
+    const server = this.world.servers[action.server];
+    await this.during(`server ${action.server}`, action.downMs, async () => {
+      await server?.[action.do]();
+      return async () => server?.start();
+    });
+  }
+
+  private freeze({ server: index, forMs }: Extract<Action, { do: 'freeze' }>): Promise<void> {
+    this.interruptions += 1;
+    const server = this.world.servers[index];
+    return this.during(`server ${index}`, forMs, async () => {
+      server?.freeze();
+      return async () => server?.thaw();
+    });
+  }
+
+  private slowDisk({ server: index, delayMs, forMs }: Extract<Action, { do: 'slow disk' }>): Promise<void> {
+    const server = this.world.servers[index];
+    return this.during(`disk of ${index}`, forMs, async () => {
+      server?.tell({ diskMs: delayMs });
+      return async () => server?.tell({ diskMs: 0 });
+    });
+  }
+
+  /** The real thing where the data has a file system of its own; else every write of files fails. */
+  private async fillDisk(): Promise<() => Promise<unknown>> {
+    if (!this.world.hasOwnDisk) {
+      const tellAll = (diskFull: boolean): void => {
+        for (const server of this.world.servers) server.tell({ diskFull });
+      };
+      tellAll(true);
+      return async () => tellAll(false);
+    }
+    const ballast = join(this.world.dataFolder, 'ballast');
+    await writeFile(ballast, Buffer.alloc(BALLAST_BYTES)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOSPC') throw error;
+    });
+    return () => rm(ballast, { force: true });
+  }
+
+  /** Another program, a backup say, holds the write lock. */
+  private async lockDatabase(): Promise<() => Promise<unknown>> {
+    if (this.world.databaseFile === null) return async () => undefined;
+    const client = createClient({ url: `file:${this.world.databaseFile}`, timeout: 100 });
+    const transaction = await client.transaction('write').catch(() => null);
+    return async () => {
+      await transaction?.rollback();
+      client.close();
+    };
+  }
+
+  private async stopDatabase(frozen: boolean): Promise<() => Promise<unknown>> {
+    const { database } = this.world;
+    if (database === null) return async () => undefined;
+    process.kill(database.pid, frozen ? 'SIGSTOP' : 'SIGKILL');
+    return async () => {
+      if (frozen) process.kill(database.pid, 'SIGCONT');
+      else this.world.database = await startDatabaseServer(this.world.databaseFolder, database.port);
+    };
+  }
+
+  private async troublePool(index: number, trouble: PoolTrouble): Promise<() => Promise<unknown>> {
+    const pool = this.world.pools[index] as SimulatedServer;
+    pool.configure(POOL_TROUBLES[trouble]);
+    return async () => pool.configure({ ...HEALTHY, latency_ms: this.world.plan.poolLatencyMs });
+  }
+
+  private async crashPool(index: number): Promise<() => Promise<unknown>> {
+    const pool = this.world.pools[index] as SimulatedServer;
+    await pool.crash();
+    return () => pool.restart();
+  }
+}

@@ -1,0 +1,141 @@
+/** Everything a chaos run works on: simulated providers, database, servers, and a disk of its own where that is allowed. */
+import { spawnSync } from 'node:child_process';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type SimulatedServer,
+  startOpenAICompatibleServer,
+} from '../../providers/sandbox/servers/openai-compatible.ts';
+import { type DatabaseServer, startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
+import { chatModels, type NativeServices, startNativeServices } from '../e2e/native-services.ts';
+import { temporaryFolder } from '../e2e/weir.ts';
+import { type Plan, POOLS } from './plan.ts';
+import { Server } from './server.ts';
+
+const DISK_MEGABYTES = 64;
+const MODEL = 'gpt-4o-mini';
+const LINE_KEY = /line-\d+-\d+/;
+
+export interface World {
+  plan: Plan;
+  servers: Server[];
+  pools: SimulatedServer[];
+  services: NativeServices;
+  dataFolder: string;
+  /** Of an embedded database: its file. */
+  databaseFile: string | null;
+  database: DatabaseServer | null;
+  databaseFolder: string;
+  /** The data lies on a small file system of its own, which can be filled. */
+  hasOwnDisk: boolean;
+  close(): Promise<void>;
+}
+
+export async function openWorld(plan: Plan): Promise<World> {
+  const folder = await temporaryFolder();
+  const dataFolder = join(folder, 'data');
+  await mkdir(dataFolder);
+  const hasOwnDisk = mountDisk(dataFolder);
+  const [services, pools] = await Promise.all([
+    startNativeServices({ jobMs: plan.jobMs }),
+    Promise.all(Array.from({ length: POOLS }, (_, index) => startPool(plan, index))),
+  ]);
+  const databaseFolder = join(dataFolder, 'sqld');
+  const database = plan.servers === 2 ? await startDatabaseServer(databaseFolder) : null;
+  const configPath = join(folder, 'weir.json');
+  await writeFile(configPath, JSON.stringify(configOf(plan, services, pools)));
+  const env: Record<string, string> = database ? { WEIR_DATABASE_URL: database.url } : {};
+  const servers = Array.from(
+    { length: plan.servers },
+    (_, index) => new Server(`server ${index}`, configPath, dataFolder, env),
+  );
+  const world: World = {
+    plan,
+    servers,
+    pools,
+    services,
+    dataFolder,
+    databaseFile: database ? null : join(dataFolder, 'weir.db'),
+    database,
+    databaseFolder,
+    hasOwnDisk,
+    async close() {
+      await Promise.all(servers.map((server) => server.kill()));
+      await world.database?.stop();
+      await Promise.all([services.stop(), ...pools.map((pool) => pool.stop())]);
+      if (hasOwnDisk) spawnSync('umount', [dataFolder]);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  // The first one makes the tables: two at once would both try.
+  for (const [index, server] of servers.entries()) {
+    server.clockJumps(plan.skewMs[index] ?? 0);
+    await server.start();
+  }
+  return world;
+}
+
+/** The key under which a line's calls are counted: its custom_id, which its text repeats. */
+function lineKey(body: object): string | undefined {
+  return LINE_KEY.exec(JSON.stringify(body))?.[0];
+}
+
+function startPool(plan: Plan, index: number): Promise<SimulatedServer> {
+  return startOpenAICompatibleServer({
+    models: [MODEL],
+    seed: plan.seed + index,
+    latency_ms: plan.poolLatencyMs,
+    count_by: lineKey,
+  });
+}
+
+/** Only where this process has a view of the file systems of its own: nothing is mounted for anybody else. */
+function mountDisk(folder: string): boolean {
+  if (process.env.WEIR_CHAOS_OWN_MOUNTS !== '1') return false;
+  return spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MEGABYTES}m`, 'tmpfs', folder]).status === 0;
+}
+
+function configOf(plan: Plan, services: NativeServices, pools: readonly SimulatedServer[]): object {
+  const names = pools.map((_, index) => `pool-${index}`);
+  const prices = [
+    { input: 0.15, output: 0.6 },
+    { gpu_hour: 2.5, gpus: 2 },
+    { input: 0.1, output: 0.4 },
+  ];
+  const target = (index: number, more: object = {}) => ({ provider: names[index], model: MODEL, ...more });
+  const native = Object.entries(chatModels).map(([provider, model]) => ({ provider, model, weight: 1 }));
+  const retry = { attempts: 5 };
+  return {
+    providers: {
+      ...services.providers,
+      ...Object.fromEntries(
+        pools.map((pool, index) => [
+          names[index],
+          {
+            kind: 'vllm',
+            base_urls: [pool.baseUrl],
+            models: [MODEL],
+            price: prices[index],
+            limits: { concurrency: plan.concurrency },
+          },
+        ]),
+      ),
+    },
+    routes: {
+      pools: {
+        strategy: { mode: 'loadbalance' },
+        targets: [target(0, { weight: 3 }), target(1, { weight: 1 })],
+        retry,
+      },
+      capacity: {
+        strategy: { mode: 'loadbalance', by: 'capacity' },
+        targets: [target(0, { weight: 2 }), target(1, { weight: 1 }), target(2, { weight: 1 })],
+        retry,
+      },
+      chain: { strategy: { mode: 'fallback' }, targets: [target(2), target(0)], retry },
+      native: { strategy: { mode: 'loadbalance' }, targets: native, retry },
+      mixed: { strategy: { mode: 'loadbalance' }, targets: [...native, target(2, { weight: 2 })], retry },
+    },
+    settings: plan.settings,
+  };
+}
