@@ -38,6 +38,8 @@ export interface Settings {
   maxShardSteps: number;
   /** Provider batches of one provider that this process looks at in a second, however many are due. */
   shardStepsPerSecond: number;
+  /** How often providers are searched for objects of ours that no row knows, and how old these are before they go. */
+  orphanSeconds: number;
   /** 1: files at providers stay after their results were read. */
   keepProviderFiles: number;
   /** How long routing trusts a provider's model list. */
@@ -79,6 +81,7 @@ export const DEFAULT_SETTINGS: Settings = {
   cancelSeconds: 900,
   maxShardSteps: 8,
   shardStepsPerSecond: 20,
+  orphanSeconds: 900,
   keepProviderFiles: 0,
   modelListSeconds: 300,
   autobatchCalls: 1_000,

@@ -8,8 +8,6 @@ import { tick } from '../services/tick.ts';
 
 const TICK_MS = 1_000;
 const SWEEP_MS = 60_000;
-/** Providers are searched for orphans once in so many sweeps. */
-const ORPHAN_ROUNDS = 30;
 
 export interface Loop {
   readonly engine: Engine;
@@ -66,12 +64,10 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
 
   const clean = async (): Promise<void> => {
     let cursors = FIRST_SWEEP;
-    let rounds = 0;
     while (!stopping.signal.aborted) {
       await deps.clock.sleep(SWEEP_MS, stopping.signal);
       if (stopping.signal.aborted) return;
       try {
-        if (rounds++ % ORPHAN_ROUNDS === 0) await sweepProviders(deps, stopping.signal);
         cursors = await sweep(deps, cursors);
       } catch (error) {
         report('sweep')(error);
@@ -79,7 +75,16 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     }
   };
 
-  const running = Promise.all([work(), clean()]);
+  /** The first time soon: a crash is where orphans come from. */
+  const findOrphans = async (): Promise<void> => {
+    for (let waitMs = SWEEP_MS; ; waitMs = deps.settings.orphanSeconds * 1000) {
+      await deps.clock.sleep(Math.min(waitMs, deps.settings.orphanSeconds * 1000), stopping.signal);
+      if (stopping.signal.aborted) return;
+      await sweepProviders(deps, stopping.signal).catch(report('search for orphans'));
+    }
+  };
+
+  const running = Promise.all([work(), clean(), findOrphans()]);
   return {
     engine,
     nudge,

@@ -3,8 +3,6 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { plainCall } from './shard-work.ts';
 
-/** A row is written before its provider batch: what is younger may belong to a step that is under way. */
-const ORPHAN_AGE_SECONDS = 900;
 const OBJECTS_AT_ONCE = 1_000;
 
 /**
@@ -24,7 +22,8 @@ export async function sweepProviders(deps: Deps, signal: AbortSignal): Promise<n
         if (found.length >= OBJECTS_AT_ONCE) break;
       }
       const known = await deps.store.shards.knownTokens(found.map(({ token }) => token));
-      const before = unixSeconds(deps.clock) - ORPHAN_AGE_SECONDS;
+      // A row is written before its provider batch: what is younger may belong to a step that is under way.
+      const before = unixSeconds(deps.clock) - deps.settings.orphanSeconds;
       for (const object of found) {
         if (known.has(object.token) || object.createdAt > before) continue;
         await remove(deps, name, object, signal);
