@@ -49,6 +49,22 @@ export function amountFor(count: number | bigint, rateNanoPerMillion: number | b
   return divideHalfEven(BigInt(count) * BigInt(rateNanoPerMillion), unitsPerRate);
 }
 
+/**
+ * `amountFor` of counts and rates that are not negative, as the number that is stored; null beyond 2^53 − 1. Products
+ * that a double holds exactly need no bigint.
+ */
+export function safeAmountFor(count: number, rateNanoPerMillion: number): number | null {
+  const product = count * rateNanoPerMillion;
+  if (!Number.isSafeInteger(product)) {
+    const amount = amountFor(count, rateNanoPerMillion);
+    return amount > BigInt(Number.MAX_SAFE_INTEGER) ? null : Number(amount);
+  }
+  const remainder = product % 1_000_000;
+  const quotient = (product - remainder) / 1_000_000;
+  const roundsUp = remainder > 500_000 || (remainder === 500_000 && quotient % 2 !== 0);
+  return roundsUp ? quotient + 1 : quotient;
+}
+
 /** The number that is stored: throws RangeError beyond 2^53 − 1, where a number would no longer be exact. */
 export function toSafeInteger(nano: bigint): number {
   const value = Number(nano);

@@ -1,4 +1,4 @@
-import { amountFor, toSafeInteger } from './money.ts';
+import { safeAmountFor } from './money.ts';
 import type { Unpriced } from './price-book.ts';
 import type { RateCard, RateName } from './rates.ts';
 import { totalInput, totalOutput, type Usage, type UsageBucket, usageBuckets } from './usage.ts';
@@ -96,19 +96,21 @@ function chargedRate(rates: RateCard, bucket: UsageBucket): { name: RateName; ra
 
 function priceBuckets(usage: Usage, rates: RateCard): { lines: PriceLine[]; amount: number } | Unpriced {
   const lines: PriceLine[] = [];
-  let amount = 0n;
+  let amount = 0;
   for (const bucket of usageBuckets) {
-    const count = usage[bucket] ?? 0;
+    const count = usage[bucket];
+    if (count === undefined) continue;
     if (!Number.isSafeInteger(count) || count < 0) return { unpriced: `invalid_count: ${bucket}` };
     // Tokens come with the hour on a pool paid by time, and time with the tokens on one paid by token.
     const isIncluded = (bucket === 'gpu_microseconds') !== (rates.gpu_second !== undefined);
     if (count === 0 || isIncluded) continue;
     const charged = chargedRate(rates, bucket);
     if (charged === null) return { unpriced: `no_rate: ${bucket}` };
-    const lineAmount = amountFor(count, charged.rate);
+    const lineAmount = safeAmountFor(count, charged.rate);
+    // Rates are never negative, so the sum of two safe integers is exact or beyond the safe ones.
+    if (lineAmount === null || !Number.isSafeInteger(amount + lineAmount)) return { unpriced: 'amount_out_of_range' };
     amount += lineAmount;
-    if (amount > BigInt(Number.MAX_SAFE_INTEGER)) return { unpriced: 'amount_out_of_range' };
-    lines.push({ bucket, rate_name: charged.name, count, rate: charged.rate, amount: toSafeInteger(lineAmount) });
+    lines.push({ bucket, rate_name: charged.name, count, rate: charged.rate, amount: lineAmount });
   }
-  return { lines, amount: toSafeInteger(amount) };
+  return { lines, amount };
 }

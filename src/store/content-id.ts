@@ -20,8 +20,10 @@ export interface IdentifiedContent {
 export async function identify(contents: readonly (Content | null)[]): Promise<(IdentifiedContent | null)[]> {
   const seen = new Map<object, IdentifiedContent>();
   const identified: (IdentifiedContent | null)[] = [];
+  let last: { content: object; is: IdentifiedContent } | null = null;
   for (const item of contents) {
-    const earlier = item === null ? null : seen.get(item.content);
+    const same = item !== null && last !== null && isAlike(last.content, item.content);
+    const earlier = item === null ? null : same ? last?.is : seen.get(item.content);
     if (item === null || (earlier && earlier.scope === item.scope)) {
       identified.push(earlier ?? null);
       continue;
@@ -29,9 +31,18 @@ export async function identify(contents: readonly (Content | null)[]): Promise<(
     const json = canonicalJson(item.content);
     const fresh = { id: await hash(`${item.scope}\n${json}`), scope: item.scope, json };
     seen.set(item.content, fresh);
+    last = { content: item.content, is: fresh };
     identified.push(fresh);
   }
   return identified;
+}
+
+/** True for two objects whose members are the very same: entries of one price mostly follow each other. */
+function isAlike(left: object, right: object): boolean {
+  if (left === right) return true;
+  const entries = Object.entries(right);
+  const known = left as Record<string, unknown>;
+  return Object.keys(left).length === entries.length && entries.every(([name, value]) => known[name] === value);
 }
 
 /** JSON with the keys of every object in order, so that equal contents have equal text. */

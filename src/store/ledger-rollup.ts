@@ -104,24 +104,43 @@ export function writeRollups(rows: readonly TaggedEntry[]): Statement[] {
 
 interface Group {
   row: TaggedEntry;
-  sums: LedgerSums;
+  entries: LedgerEntryRow[];
 }
 
 /** The rows by everything that any rollup tells apart: most writes are of one batch and one hour. */
-function finestGroups(rows: readonly TaggedEntry[]): Group[] {
+function finestGroups(rows: readonly TaggedEntry[]): { row: TaggedEntry; sums: LedgerSums }[] {
   const groups = new Map<string, Group>();
+  let current: Group | undefined;
   for (const row of rows) {
-    const { entry } = row;
-    const hour = startOf(entry.createdAt, HOUR_SECONDS);
-    const key = `${hour}\n${entry.tenantId}\n${entry.batchId ?? ''}\n${row.tagsId ?? ''}\n${seriesOf(entry).join('\n')}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { row, sums: addEntry(emptySums(), entry) });
-    else addEntry(group.sums, entry);
+    if (current === undefined || !isSameGroup(current.row, row)) {
+      const key = `${startOf(row.entry.createdAt, HOUR_SECONDS)}\n${row.entry.tenantId}\n${row.entry.batchId ?? ''}\n${row.tagsId ?? ''}\n${seriesOf(row.entry).join('\n')}`;
+      current = groups.get(key) ?? { row, entries: [] };
+      groups.set(key, current);
+    }
+    current.entries.push(row.entry);
   }
-  return [...groups.values()];
+  return [...groups.values()].map(({ row, entries }) => ({ row, sums: sumEntries(entries) }));
 }
 
-function sumsByKey(groups: readonly Group[], { keyOf }: Rollup): string {
+function isSameGroup(
+  { entry: left, tagsId }: TaggedEntry,
+  { entry: right, tagsId: rightTagsId }: TaggedEntry,
+): boolean {
+  return (
+    left.createdAt === right.createdAt &&
+    left.target === right.target &&
+    left.status === right.status &&
+    left.batchId === right.batchId &&
+    tagsId === rightTagsId &&
+    left.provider === right.provider &&
+    left.model === right.model &&
+    left.mode === right.mode &&
+    left.keyId === right.keyId &&
+    left.tenantId === right.tenantId
+  );
+}
+
+function sumsByKey(groups: readonly { row: TaggedEntry; sums: LedgerSums }[], { keyOf }: Rollup): string {
   const byKey = Map.groupBy(groups, ({ row }) => JSON.stringify(keyOf(row)));
   const cells = [...byKey].map(([key, same]) => {
     const sums = totalOf(same.map((group) => group.sums));
@@ -130,25 +149,35 @@ function sumsByKey(groups: readonly Group[], { keyOf }: Rollup): string {
   return bulkRows(cells);
 }
 
+/** An entry without an amount adds nothing to the sums of money; it is counted as unpriced. */
 export function sumEntries(entries: readonly LedgerEntryRow[]): LedgerSums {
   const sums = emptySums();
-  for (const entry of entries) addEntry(sums, entry);
-  return sums;
-}
-
-/** An entry without an amount adds nothing to the sums of money; it is counted as unpriced. */
-function addEntry(sums: LedgerSums, entry: LedgerEntryRow): LedgerSums {
-  sums.entries += 1;
-  sums.requests += entry.final ? 1 : 0;
-  sums.inputTokens += entry.inputTokens;
-  sums.cachedInputTokens += entry.cachedInputTokens;
-  sums.outputTokens += entry.outputTokens;
-  sums.amountNano += BigInt(entry.amountNano ?? 0);
-  sums.listAmountNano += BigInt(entry.listAmountNano ?? 0);
-  sums.unpricedEntries += entry.amountNano === null ? 1 : 0;
-  if (entry.amountNano !== null && entry.listAmountNano !== null) {
-    sums.savingsNano += BigInt(entry.listAmountNano) - BigInt(entry.amountNano);
+  let amount = 0;
+  let list = 0;
+  let savings = 0;
+  for (const entry of entries) {
+    sums.entries += 1;
+    sums.requests += entry.final ? 1 : 0;
+    sums.inputTokens += entry.inputTokens;
+    sums.cachedInputTokens += entry.cachedInputTokens;
+    sums.outputTokens += entry.outputTokens;
+    sums.gpuMicroseconds += entry.usage?.gpu_microseconds ?? 0;
+    if (entry.amountNano === null) sums.unpricedEntries += 1;
+    const saved =
+      entry.amountNano === null || entry.listAmountNano === null ? 0 : entry.listAmountNano - entry.amountNano;
+    const next = [amount + (entry.amountNano ?? 0), list + (entry.listAmountNano ?? 0), savings + saved] as const;
+    if (next.every(Number.isSafeInteger)) {
+      [amount, list, savings] = next;
+      continue;
+    }
+    // What numbers cannot hold any more goes over into the bigints.
+    sums.amountNano += BigInt(amount) + BigInt(entry.amountNano ?? 0);
+    sums.listAmountNano += BigInt(list) + BigInt(entry.listAmountNano ?? 0);
+    sums.savingsNano += BigInt(savings) + BigInt(saved);
+    amount = list = savings = 0;
   }
-  sums.gpuMicroseconds += entry.usage?.gpu_microseconds ?? 0;
+  sums.amountNano += BigInt(amount);
+  sums.listAmountNano += BigInt(list);
+  sums.savingsNano += BigInt(savings);
   return sums;
 }

@@ -1,5 +1,5 @@
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
-import { type Database, isConstraintFailure, type Statement } from './client.ts';
+import { type Argument, type Database, isConstraintFailure, type Statement } from './client.ts';
 import { identify } from './content-id.ts';
 import { storedIdSql } from './entry-id.ts';
 import { type TaggedEntry, writeRollups } from './ledger-rollup.ts';
@@ -44,13 +44,48 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Identified) => Cel
 ];
 
 const NAMES = COLUMNS.map(([name]) => name);
-const VALUES = NAMES.map((_, index) => `v ->> ${index}`);
-const column = (name: string) => `v ->> ${NAMES.indexOf(name)}`;
-const STORED_ID = storedIdSql(column('batch_id'), column('line'));
 
-const SAME_LINE = `from ledger_entries taken where taken.batch_id = ${column('batch_id')} and taken.line = ${column('line')}`;
-const FREE_ATTEMPT = `iif(exists (select 1 ${SAME_LINE} and taken.attempt = ${column('attempt')}),
-  (select max(taken.attempt) + 1 ${SAME_LINE}), ${column('attempt')})`;
+/** The columns in which the entries of one write mostly differ. Only these are worth their place in every row's JSON. */
+const VARYING =
+  'line custom_id usage raw_usage input_tokens cached_input_tokens output_tokens amount_nano list_amount_nano latency_ms'.split(
+    ' ',
+  );
+
+/** More sets of equal columns than this in one write are not worth a statement each. */
+const ALIKE_MAX = 8;
+
+interface Insert {
+  varying: typeof COLUMNS;
+  constant: typeof COLUMNS;
+  sql: string;
+}
+
+const ALL_VARYING = toInsert(NAMES, false);
+const RENUMBERED = toInsert(NAMES, true);
+const ALIKE = toInsert(VARYING, false);
+
+/** Inserts rows of one JSON parameter, with `varying` from each row and the other columns as parameters behind it. */
+function toInsert(varyingNames: readonly string[], renumber: boolean): Insert {
+  const varying = COLUMNS.filter(([name]) => varyingNames.includes(name));
+  const constant = COLUMNS.filter(([name]) => !varyingNames.includes(name));
+  const column = (name: string): string => {
+    const index = varying.findIndex(([each]) => each === name);
+    return index === -1 ? `?${2 + constant.findIndex(([each]) => each === name)}` : `v ->> ${index}`;
+  };
+  const values = NAMES.map((name) => (renumber && name === 'attempt' ? freeAttempt(column) : column(name)));
+  const id = storedIdSql(column('batch_id'), column('line'));
+  return {
+    varying,
+    constant,
+    sql: `insert into ledger_entries (id, ${NAMES}) with ${BULK_ROWS} select ${id}, ${values} from r`,
+  };
+}
+
+function freeAttempt(column: (name: string) => string): string {
+  const sameLine = `from ledger_entries taken where taken.batch_id = ${column('batch_id')} and taken.line = ${column('line')}`;
+  return `iif(exists (select 1 ${sameLine} and taken.attempt = ${column('attempt')}),
+    (select max(taken.attempt) + 1 ${sameLine}), ${column('attempt')})`;
+}
 
 /**
  * Everything that adds entries: their tags and rates, the entries, the rollups. With `renumber`, an entry whose
@@ -72,7 +107,7 @@ export async function writeEntries(entries: readonly LedgerEntryRow[], renumber:
   return [
     ...insertSets('tag_sets', ['id', 'tenant_id', 'tags'], tags, (set) => [set.id, set.scope, set.json]),
     ...insertSets('rate_sets', ['id', 'rates'], rates, (set) => [set.id, set.json]),
-    ...(renumber ? oneLineEach(rows).map((wave) => insertEntries(wave, true)) : [insertEntries(rows, false)]),
+    ...(renumber ? oneLineEach(rows).map((wave) => insertEntries(wave, RENUMBERED)) : insertAlike(rows)),
     ...writeRollups(rows),
   ];
 }
@@ -122,12 +157,35 @@ function insertSets(
   ];
 }
 
-function insertEntries(rows: readonly Identified[], renumber: boolean): Statement {
-  const values = renumber ? VALUES.with(NAMES.indexOf('attempt'), FREE_ATTEMPT) : VALUES;
-  return {
-    sql: `insert into ledger_entries (id, ${NAMES}) with ${BULK_ROWS} select ${STORED_ID}, ${values} from r`,
-    args: [bulkRows(rows.map((row) => COLUMNS.map(([, value]) => value(row))))],
-  };
+function insertEntries(rows: readonly Identified[], { varying, constant, sql }: Insert): Statement {
+  const [first] = rows;
+  const cells = first === undefined ? [] : constant.map(([, value]) => value(first) as Argument);
+  return { sql, args: [bulkRows(rows.map((row) => varying.map(([, value]) => value(row)))), ...cells] };
+}
+
+/** The entries in a statement for each set of equal columns: SQLite reads those once, and not from every row's JSON. */
+function insertAlike(rows: readonly Identified[]): Statement[] {
+  const groups: Identified[][] = [];
+  let current: Identified[] | undefined;
+  for (const row of rows) {
+    if (current === undefined || !isAlike(current[0], row)) {
+      current = groups.find(([first]) => isAlike(first, row));
+      if (current === undefined) {
+        current = [];
+        groups.push(current);
+      }
+      if (groups.length > ALIKE_MAX) return [insertEntries(rows, ALL_VARYING)];
+    }
+    current.push(row);
+  }
+  // A line's attempts keep their order, as the attempt is one of the equal columns.
+  return groups
+    .toSorted(([left], [right]) => (left?.entry.attempt ?? 0) - (right?.entry.attempt ?? 0))
+    .map((group) => insertEntries(group, ALIKE));
+}
+
+function isAlike(left: Identified | undefined, right: Identified): boolean {
+  return left !== undefined && ALIKE.constant.every(([, value]) => value(left) === value(right));
 }
 
 /**

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { amountFor, divideHalfEven, formatUsd, parseUsdToNano, toSafeInteger } from '../../src/core/money.ts';
+import {
+  amountFor,
+  divideHalfEven,
+  formatUsd,
+  parseUsdToNano,
+  safeAmountFor,
+  toSafeInteger,
+} from '../../src/core/money.ts';
 
 describe('parseUsdToNano', () => {
   it('reads decimal strings exactly', () => {
@@ -77,6 +84,25 @@ describe('amountFor', () => {
         return error <= 500_000n && error >= -500_000n;
       }),
     );
+  });
+});
+
+describe('safeAmountFor', () => {
+  it('is amountFor, with or without bigints, and null where that is no safe integer', () => {
+    const expected = (count: number, rate: number): number | null => {
+      const amount = amountFor(count, rate);
+      return amount > BigInt(Number.MAX_SAFE_INTEGER) ? null : Number(amount);
+    };
+    const agrees = (count: number, rate: number): void => {
+      expect(safeAmountFor(count, rate)).toBe(expected(count, rate));
+    };
+    const whole = fc.maxSafeNat();
+    fc.assert(fc.property(whole, whole, agrees));
+    fc.assert(fc.property(fc.nat(2_000_000), fc.nat(1_000_000_000), agrees), { numRuns: 2_000 });
+    // Ties, and the border of what a double holds.
+    fc.assert(fc.property(fc.nat(10_000), (half) => agrees(half * 2 + 1, 500_000)));
+    for (const rate of [1, 999_999, 1_000_000, 1_000_001]) agrees(Math.floor(Number.MAX_SAFE_INTEGER / rate), rate);
+    agrees(Number.MAX_SAFE_INTEGER, 1_000_001);
   });
 });
 
