@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 
 /** What results and statuses need to know beside the answer itself. */
@@ -22,8 +23,14 @@ const lenient = new TextDecoder();
 const strict = new TextDecoder('utf-8', { fatal: true });
 
 export function parseAnswer(body: Uint8Array): ParsedAnswer {
-  const text = lenient.decode(body);
+  const text = decode(body);
   return { text, json: parseJson(text), isDamaged: text.includes('\uFFFD') && !isUtf8(body) };
+}
+
+/** As `lenient` does, several times faster for short texts; it alone drops a byte order mark. */
+function decode(body: Uint8Array): string {
+  if (body[0] === 0xef) return lenient.decode(body);
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
 }
 
 function parseJson(text: string): unknown {

@@ -1,4 +1,5 @@
 import { type Failure, toErrorBody } from '../../src/core/failure.ts';
+import { escapeLineSeparators } from '../../src/core/jsonl.ts';
 import type { UsageReading } from '../../src/core/usage.ts';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
@@ -63,17 +64,13 @@ function toEnvelope(failure: Failure): string {
   return JSON.stringify({ error: toErrorBody(failure) });
 }
 
-const lineBreaks = /[\n\r\u0085\u2028\u2029]/;
-
 /**
  * A JSON text as one line, otherwise untouched: re-serialising would change numbers that a double cannot hold. Line feeds
  * and returns stand only between tokens of valid JSON, the other three only inside strings.
  */
 function toOneLine(json: string): string {
-  if (!lineBreaks.test(json)) return json;
-  return json
-    .replace(/[\n\r]+/g, '')
-    .replace(/[\u0085\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  const whole = json.includes('\n') || json.includes('\r') ? json.replace(/[\n\r]+/g, '') : json;
+  return escapeLineSeparators(whole);
 }
 
 /** Why a 2xx answer is none; null when it is one. */

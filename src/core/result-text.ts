@@ -18,7 +18,9 @@ export interface LineOutcome {
 
 export interface ResultText {
   text: string;
-  /** Bytes of the text before its `weir` member. */
+  /** Bytes of the text in UTF-8. */
+  bytes: number;
+  /** Of those, the bytes before its `weir` member. */
   strictBytes: number;
 }
 
@@ -46,7 +48,9 @@ export function resultText(outcome: LineOutcome): ResultText {
     `{"id":"${resultId(outcome.batchId, outcome.line)}","custom_id":${JSON.stringify(outcome.customId)},` +
       `"response":${response},"error":${error}`,
   );
-  return { text: head + detailsText(outcome.details), strictBytes: Buffer.byteLength(head) };
+  const tail = detailsText(outcome.details);
+  const strictBytes = Buffer.byteLength(head);
+  return { text: head + tail, bytes: strictBytes + Buffer.byteLength(tail), strictBytes };
 }
 
 /** The end of a result line, from behind its strict part. */

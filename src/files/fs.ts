@@ -10,6 +10,7 @@ import {
   type FileWriter,
   type StoredObject,
 } from '../ports/files.ts';
+import { type OpenFile, OpenFiles } from './fs-handles.ts';
 import { isErrno, openWriter } from './fs-writer.ts';
 
 const chunkBytes = 256 * 1024;
@@ -28,6 +29,7 @@ export async function openFsFiles(root: string): Promise<FileStore> {
   const temporary = join(base, temporaryDirectory);
   await removeStale(temporary);
 
+  const files = new OpenFiles();
   const pathOf = (key: string): string => {
     checkObjectKey(key);
     return join(base, ...key.split('/'));
@@ -42,13 +44,13 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       await (await openInside(base, path, key)).handle.close();
       return stream(base, path, key, range);
     },
-    async readRange(key, range) {
-      const { handle, size } = await openInside(base, pathOf(key), key);
-      try {
-        return await readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset)));
-      } finally {
-        await handle.close();
-      }
+    readRange(key, range) {
+      const path = pathOf(key);
+      return files.use(
+        path,
+        () => openInside(base, path, key),
+        ({ handle, size }) => readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset))),
+      );
     },
     async size(key) {
       try {
@@ -61,6 +63,7 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       }
     },
     async delete(key) {
+      files.forget(pathOf(key));
       const directory = await realpath(dirname(pathOf(key))).catch(() => null);
       if (directory === null || !isInside(base, directory)) return;
       await rm(join(directory, basename(key)), { force: true });
@@ -113,11 +116,6 @@ async function syncDirectory(directory: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-interface OpenFile {
-  handle: FileHandle;
-  size: number;
 }
 
 async function openInside(base: string, path: string, key: string): Promise<OpenFile> {

@@ -82,7 +82,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
       target: targetName(candidate),
       attempts: attempt.attempts,
       cost_nano_usd: attempt.costNano,
-      warnings: [...new Set(attempt.warnings)],
+      warnings: attempt.warnings.length === 0 ? [] : [...new Set(attempt.warnings)],
       finish_reason: answer.finishReason,
       input_tokens: answer.usage ? totalInput(answer.usage) : 0,
       output_tokens: answer.usage ? totalOutput(answer.usage) : 0,

@@ -16,8 +16,10 @@ export async function writePart(
   const index: PartIndexEntry[] = [];
   const texts: string[] = [];
   let offset = 0;
+  let firstLine = Number.POSITIVE_INFINITY;
+  let lastLine = 0;
   for (const line of lines) {
-    const length = Buffer.byteLength(line.text.text);
+    const length = line.text.bytes;
     index.push({
       line: line.line,
       offset,
@@ -27,6 +29,8 @@ export async function writePart(
       attempts: line.attempts,
     });
     texts.push(line.text.text, '\n');
+    firstLine = Math.min(firstLine, line.line);
+    lastLine = Math.max(lastLine, line.line);
     offset += length + 1;
   }
   const encoded = encodePartIndex(index);
@@ -40,12 +44,11 @@ export async function writePart(
     await writer.abort();
     throw error;
   }
-  const numbers = index.map((entry) => entry.line);
   return {
     key,
     batchId,
-    firstLine: numbers.reduce((a, b) => Math.min(a, b)),
-    lastLine: numbers.reduce((a, b) => Math.max(a, b)),
+    firstLine,
+    lastLine,
     count: lines.length,
     bytes: offset + encoded.byteLength,
     indexOffset: offset,

@@ -59,7 +59,7 @@ export class Collector implements Results {
 
   finish(line: FinishedLine): void {
     this.group.lines.push(line);
-    this.group.bytes += line.text.text.length;
+    this.group.bytes += line.text.bytes;
     this.group.touched.add(line.segment);
     this.uncommitted += 1;
     this.schedule();

@@ -7,8 +7,8 @@ import { committedLines } from '../results/committed-lines.ts';
 import type { BatchInHand, Job, SegmentInHand } from './work.ts';
 
 /** Lines are read from the input in chunks of at most this, unless one line alone is longer. */
-const CHUNK_BYTES = 512 * 1024;
-const CHUNK_LINES = 128;
+const CHUNK_BYTES = 256 * 1024;
+const CHUNK_LINES = 512;
 
 interface PendingLine {
   line: number;
