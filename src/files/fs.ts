@@ -37,14 +37,17 @@ export async function openFsFiles(root: string): Promise<FileStore> {
   return {
     async create(key): Promise<FileWriter> {
       const path = pathOf(key);
-      return openWriter(join(temporary, randomUUID()), (from) => putInPlace(base, from, path));
+      return openWriter(join(temporary, randomUUID()), async (from) => {
+        await putInPlace(base, from, path);
+        files.forget(path);
+      });
     },
     async read(key, range) {
       const path = pathOf(key);
       await (await openInside(base, path, key)).handle.close();
       return stream(base, path, key, range);
     },
-    readRange(key, range) {
+    async readRange(key, range) {
       const path = pathOf(key);
       return files.use(
         path,
@@ -63,10 +66,10 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       }
     },
     async delete(key) {
-      files.forget(pathOf(key));
       const directory = await realpath(dirname(pathOf(key))).catch(() => null);
       if (directory === null || !isInside(base, directory)) return;
       await rm(join(directory, basename(key)), { force: true });
+      files.forget(pathOf(key));
       await removeEmptyParents(base, directory);
     },
     list: (prefix, after = '') => walk(base, '', prefix, after),

@@ -69,7 +69,7 @@ export const DEFAULT_SETTINGS: Settings = {
   segmentBytes: 16 * 1024 ** 2,
   maxOpenSegments: 64,
   leaseSeconds: 30,
-  partLines: 200,
+  partLines: 500,
   partBytes: 8 * 1024 ** 2,
   partDelayMs: 100,
   requestTimeoutMs: 600_000,

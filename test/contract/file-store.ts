@@ -91,8 +91,11 @@ export function describeFileStore(name: string, open: () => Promise<FileStore>):
       const writer = await store.create('k');
       await writer.write(Buffer.from('new'));
       expect(Buffer.from(await read(store, 'k')).toString()).toBe('the old one');
+      const start = { offset: 0, length: 3 };
+      expect(Buffer.from(await store.readRange('k', start)).toString()).toBe('the');
       await writer.close();
       expect(Buffer.from(await read(store, 'k')).toString()).toBe('new');
+      expect(Buffer.from(await store.readRange('k', start)).toString()).toBe('new');
     });
 
     it('says FileMissing for what is not there', async () => {
@@ -109,11 +112,13 @@ export function describeFileStore(name: string, open: () => Promise<FileStore>):
       const store = await open();
       await write(store, 'files/a', [Buffer.from('x')]);
       await write(store, 'files/a.plan', [Buffer.from('y')]);
+      await store.readRange('files/a', { offset: 0, length: 1 });
       await store.delete('files/a');
       await store.delete('files/a');
       await store.delete('never/was');
       expect(await names(store, '')).toEqual(['files/a.plan']);
       await expect(store.read('files/a')).rejects.toThrow(FileMissing);
+      await expect(store.readRange('files/a', { offset: 0, length: 1 })).rejects.toThrow(FileMissing);
     });
 
     it('lists by prefix, in order, after a key, across pages', async () => {

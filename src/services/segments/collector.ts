@@ -81,6 +81,7 @@ export class Collector implements Results {
   }
 
   requestGrant(segment: SegmentInHand, doubts: readonly LedgerEntryRow[] = []): void {
+    segment.starved();
     for (const entry of doubts) this.group.entries.push({ segment, entry });
     this.group.touched.add(segment);
     this.group.urgent = true;
@@ -99,6 +100,11 @@ export class Collector implements Results {
   /** Commits what is there, and what arrives meanwhile, until nothing is left. */
   async drain(): Promise<void> {
     while (this.flushing || this.group.touched.size > 0) await (this.flushing ?? this.flush());
+  }
+
+  /** Commits what is there without waiting for more. */
+  hurry(): void {
+    if (this.group.lines.length > 0) this.flushSoon();
   }
 
   private schedule(): void {

@@ -16,8 +16,10 @@ import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
 import { Queues } from './queues.ts';
+import { type SendWindow, Windows } from './windows.ts';
 
-const WINDOW_MIN = 32;
+/** Results not yet durable would be bought again after a crash: at most so many commits' worth. */
+const UNCOMMITTED_PARTS = 2;
 
 export class Engine {
   readonly token: string;
@@ -25,6 +27,7 @@ export class Engine {
   private readonly feeds = new Map<string, LineFeed>();
   private readonly queues: Queues;
   private readonly batches = new Map<string, OpenBatch>();
+  private readonly windows: Windows;
   private readonly runner: LineRunner;
   private stopping = false;
   private claiming: Promise<void> | null = null;
@@ -37,6 +40,7 @@ export class Engine {
 
   constructor(deps: Deps) {
     this.deps = deps;
+    this.windows = new Windows(deps.settings.partLines * UNCOMMITTED_PARTS);
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
     this.runner = new LineRunner(deps, (name) => this.feeds.get(name));
     this.queues = new Queues(deps, this.feeds, (queue) => this.runner.passOn(queue));
@@ -119,10 +123,18 @@ export class Engine {
 
   private hooks(): FeedHooks {
     return {
-      mayStart: () => !this.stopping && this.uncommitted < this.maxUncommitted,
+      mayStart: () => this.mayStart(),
       start: (job, feed, slot) => this.runner.start(job, feed, slot),
       reroute: (job, candidate) => this.runner.moveTo(job, candidate, 0),
     };
+  }
+
+  private mayStart(): boolean {
+    if (this.stopping) return false;
+    const { uncommitted } = this;
+    // Many batches fill the limit with a few results each: none of them waits for a full part then.
+    if (uncommitted >= this.deps.settings.partLines) for (const { results } of this.batches.values()) results.hurry();
+    return uncommitted < this.maxUncommitted;
   }
 
   private get uncommitted(): number {
@@ -131,9 +143,8 @@ export class Engine {
     return count;
   }
 
-  /** Results not yet durable would be bought again after a crash: at most two commits' worth. */
   private get maxUncommitted(): number {
-    return this.deps.settings.partLines * 2;
+    return this.deps.settings.partLines * UNCOMMITTED_PARTS;
   }
 
   private async claimLoop(): Promise<void> {
@@ -175,10 +186,10 @@ export class Engine {
     }
   }
 
-  /** As many lines as can be in flight at once: sending never waits for a commit, and a crash leaves little in doubt. */
-  private windowOf(batch: OpenBatch, lease: SegmentLease): number {
+  private windowOf(batch: OpenBatch, lease: SegmentLease): SendWindow {
     const lane = batch.row.lanes[lease.lane];
-    return Math.max(WINDOW_MIN, lane?.kind === 'run' ? this.queues.slots(laneFrom(lane, lease.candidate)) : 0);
+    const slots = lane?.kind === 'run' ? this.queues.slots(laneFrom(lane, lease.candidate)) : 0;
+    return this.windows.open(lease.queue, slots);
   }
 
   private async openBatch(id: string): Promise<OpenBatch> {

@@ -4,6 +4,7 @@ import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { committedLines } from '../results/committed-lines.ts';
+import type { SendWindow } from './windows.ts';
 import type { BatchInHand, Job, SegmentInHand } from './work.ts';
 
 /** Lines are read from the input in chunks of at most this, unless one line alone is longer. */
@@ -23,7 +24,6 @@ export class OpenSegment implements SegmentInHand {
   readonly batch: BatchInHand;
   readonly lane: RunLane;
   granted = 0;
-  readonly window: number;
   readonly size: number;
   remaining: number;
   outstanding = 0;
@@ -31,6 +31,9 @@ export class OpenSegment implements SegmentInHand {
   lost = false;
   loading = false;
 
+  private readonly sendWindow: SendWindow;
+  /** What was granted when it last starved. */
+  private starvedAt = 0;
   private readonly pending: PendingLine[];
   private next = 0;
   private readonly buffer: Job[] = [];
@@ -43,11 +46,11 @@ export class OpenSegment implements SegmentInHand {
     lane: RunLane,
     pending: PendingLine[],
     attempts: Map<number, number>,
-    window: number,
+    sendWindow: SendWindow,
     size: number,
   ) {
     this.size = size;
-    this.window = window;
+    this.sendWindow = sendWindow;
     this.lease = lease;
     this.batch = batch;
     this.lane = lane;
@@ -57,7 +60,7 @@ export class OpenSegment implements SegmentInHand {
   }
 
   /** Reads which lines are the segment's own and have no committed result. */
-  static async open(deps: Deps, lease: SegmentLease, batch: BatchInHand, window: number): Promise<OpenSegment> {
+  static async open(deps: Deps, lease: SegmentLease, batch: BatchInHand, sendWindow: SendWindow): Promise<OpenSegment> {
     const lane = batch.row.lanes[lease.lane];
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
     const own = await ownLines(deps, lease, batch);
@@ -71,9 +74,20 @@ export class OpenSegment implements SegmentInHand {
       laneFrom(lane, lease.candidate),
       own.filter((line) => !done.has(line.line)),
       attempts,
-      window,
+      sendWindow,
       own.length,
     );
+  }
+
+  get window(): number {
+    return this.sendWindow.lines;
+  }
+
+  starved(): void {
+    // Once for each grant: before the first there was nothing to outrun.
+    if (this.granted === this.starvedAt) return;
+    this.starvedAt = this.granted;
+    this.sendWindow.widen();
   }
 
   get undispatched(): number {

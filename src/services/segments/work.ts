@@ -39,6 +39,8 @@ export interface SegmentInHand {
   granted: number;
   /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
   readonly window: number;
+  /** Told that it had to wait for a commit with nothing to send: its window grows, within bounds. */
+  starved(): void;
   /** The position of the next line to send; the segment's size when there is none. */
   readonly cursor: number;
   /** Lines without a committed result. */
