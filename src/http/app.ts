@@ -70,6 +70,11 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerBatchResults(app, deps);
   registerEstimate(app, deps);
   registerEvents(app, deps);
+  // The books that somebody reads have every call that was answered.
+  app.use('/v1/ledger/*', async (_c, next) => {
+    await calls.flush();
+    await next();
+  });
   registerLedger(app, deps);
   registerModels(app, deps);
   registerCalls(app, calls);

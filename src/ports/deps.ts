@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { HttpClient } from './http-client.ts';
+import type { Journals } from './journal.ts';
 import type { KeyLimiter } from './key-limiter.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -20,6 +21,8 @@ import type { Scope } from './store-query.ts';
 export interface Deps {
   store: Store;
   files: FileStore;
+  /** Where entries of calls are safe before the database has them; absent where there is no disk. */
+  journals?: Journals;
   http: HttpClient;
   clock: Clock;
   random: Random;

@@ -77,6 +77,14 @@ export interface StoreLedger {
    * out. The batch's sums follow.
    */
   append(entries: readonly LedgerEntryRow[]): Promise<void>;
+  /**
+   * Adds entries of single calls, which have no batch and no line, with their rollups. `journal`: the journal that keeps
+   * them, and its last line among them; kept in the same write.
+   */
+  appendCalls(entries: readonly LedgerEntryRow[], journal: { id: string; position: number } | null): Promise<void>;
+  /** The last line of a journal that was taken over; 0 for none. */
+  journalPosition(id: string): Promise<number>;
+  forgetJournal(id: string): Promise<void>;
   /** Highest attempt per 1-based line of a batch between two lines, inclusive. */
   attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>>;
   /**

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
@@ -10,10 +11,12 @@ import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
 import { compilePrices } from '../core/price-book.ts';
 import { createDashboard } from '../dashboard/routes.ts';
 import { openFsFiles } from '../files/fs.ts';
+import { openJournals } from '../files/journal.ts';
 import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { Deps } from '../ports/deps.ts';
+import { recoverJournals } from '../services/calls/recover-journals.ts';
 import { openGates } from '../services/gates/open-gates.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
 import { createKeyLimiter } from '../services/keys/limiter.ts';
@@ -53,6 +56,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   });
   const deps = await nodeDeps(loaded, options.quiet === true);
   const first = await bootstrap(deps);
+  await recoverJournals(deps);
   let nudge = (): void => undefined;
   const nudging: Deps = { ...deps, nudge: () => nudge() };
   const loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
@@ -99,6 +103,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await closed;
       // The calls that were cut off just now have entries too.
       await parts.calls.stop(1_000);
+      await parts.calls.close();
       await close();
     },
   };
@@ -114,6 +119,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
   return {
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
+    journals: openJournals(join(options.dataDir, 'journal')),
     http: createUndiciHttpClient(),
     clock: systemClock,
     random: systemRandom,

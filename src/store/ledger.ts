@@ -22,6 +22,22 @@ export class LibsqlLedger implements StoreLedger {
     });
   }
 
+  async appendCalls(
+    entries: readonly LedgerEntryRow[],
+    journal: { id: string; position: number } | null,
+  ): Promise<void> {
+    await this.#db.write([...(await writeEntries(entries, false)), ...(journal === null ? [] : [markOf(journal)])]);
+  }
+
+  async journalPosition(id: string): Promise<number> {
+    const [row] = await this.#db.read({ sql: 'select position from journals where id = ?', args: [id] });
+    return Number(row?.position ?? 0);
+  }
+
+  async forgetJournal(id: string): Promise<void> {
+    await this.#db.write([{ sql: 'delete from journals where id = ?', args: [id] }]);
+  }
+
   async attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>> {
     const rows = await this.#db.read({
       sql: `select line, max(attempt) as attempt from ledger_entries
@@ -77,4 +93,10 @@ function advanceBatches(entries: readonly LedgerEntryRow[]): Statement[] {
       args: [bulkRows(rows)],
     },
   ];
+}
+function markOf({ id, position }: { id: string; position: number }): Statement {
+  return {
+    sql: `insert into journals (id, position) values (?, ?) on conflict (id) do update set position = excluded.position`,
+    args: [id, position],
+  };
 }

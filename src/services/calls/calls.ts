@@ -29,6 +29,9 @@ export interface CallRequest {
   signal: AbortSignal;
 }
 
+/** How long a stopping process waits for its database. */
+const CLOSE_MS = 5_000;
+
 export class Calls {
   private readonly deps: Deps;
   private readonly planner: CallPlanner;
@@ -63,12 +66,21 @@ export class Calls {
     this.planner.forget(tenantId);
   }
 
-  /** Waits for the calls in flight, at most `ms`, and for their entries. */
+  /** Waits for the calls in flight, at most `ms`. */
   async stop(ms: number): Promise<void> {
     const { clock } = this.deps;
     const deadline = clock.now() + ms;
     while (this.open > 0 && clock.now() < deadline) await clock.sleep(10);
-    await this.writer.drain(Math.max(1_000, deadline - clock.now()));
+  }
+
+  /** Resolves when every entry so far is in the database. */
+  flush(): Promise<void> {
+    return this.writer.flush();
+  }
+
+  /** Brings everything into the database, as far as that can be done, and ends. */
+  close(): Promise<void> {
+    return this.writer.close(CLOSE_MS);
   }
 
   private async run(actor: Actor, call: Call, lane: Lane, signal: AbortSignal): Promise<CallAnswer> {

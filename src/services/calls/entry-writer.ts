@@ -1,33 +1,46 @@
 import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { Journal } from '../../ports/journal.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 
 /** Entries of one write. */
 const GROUP_MAX = 500;
-/** Calls whose ends are near wait so long for each other, so that they share a write. */
+/** Without a journal, calls whose ends are near wait so long for each other, so that they share a write. */
 const GATHER_MS = 2;
+/** With one, nobody waits for the write. */
+const JOURNALED_MS = 50;
 const RETRY_MS = 250;
 /** Entries that may wait for a database that does not answer; beyond, calls are refused before they cost anything. */
 const WAITING_MAX = 10_000;
 
+export type WriterDeps = Pick<Deps, 'store' | 'log' | 'clock' | 'journals'>;
+
 interface Waiting {
   entries: readonly LedgerEntryRow[];
+  /** Its line in the journal, counted from 1; null when it is in none. */
+  position: number | null;
   written: () => void;
 }
 
 /**
- * Makes entries of single calls durable, many in one write. An answer is given after its entry is written: a crash can
- * lose the entries of calls in flight only, whose answers nobody has.
+ * Makes entries of single calls durable, many in one write, before their answers are given. Where there is a journal,
+ * a line in it is enough for that, and the write follows within moments: a process that is killed loses nothing that
+ * was answered (recover-journals.ts), a machine that goes down the last moments. Where there is none, calls wait for it.
  */
 export class EntryWriter {
-  private readonly deps: Pick<Deps, 'store' | 'log' | 'clock'>;
+  private readonly deps: WriterDeps;
   private readonly waiting: Waiting[] = [];
   private waitingEntries = 0;
   private writing: Promise<void> | null = null;
   /** Calls begun and not ended: as long as there are more than are waiting, others may join a write. */
   private open = 0;
+  private journal: Journal | null = null;
+  private position = 0;
+  private hurry = new AbortController();
+  /** Readers that wait for everything. */
+  private flushing = 0;
 
-  constructor(deps: Pick<Deps, 'store' | 'log' | 'clock'>) {
+  constructor(deps: WriterDeps) {
     this.deps = deps;
   }
 
@@ -47,39 +60,80 @@ export class EntryWriter {
     this.open -= 1;
   }
 
-  /** Resolves when the entries are durable. */
+  /** Resolves when the entries are safe. */
   add(entries: readonly LedgerEntryRow[]): Promise<void> {
     if (entries.length === 0) return Promise.resolve();
-    return new Promise((written) => {
-      this.waiting.push({ entries, written });
-      this.waitingEntries += entries.length;
-      this.writing ??= this.writeAll().finally(() => {
-        this.writing = null;
-      });
+    const position = this.keep(entries);
+    this.waitingEntries += entries.length;
+    const written = new Promise<void>((resolve) => {
+      this.waiting.push({ entries, position, written: resolve });
     });
+    if (this.waitingEntries >= GROUP_MAX) this.hurry.abort();
+    this.writing ??= this.writeAll().finally(() => {
+      this.writing = null;
+    });
+    return position === null ? written : Promise.resolve();
   }
 
-  /** Resolves when everything that was added is durable, or could not be made so in `ms`. */
-  async drain(ms: number): Promise<void> {
+  /** Resolves when everything that was added is in the database. */
+  async flush(): Promise<void> {
+    this.flushing += 1;
+    this.hurry.abort();
+    await this.writing;
+    this.flushing -= 1;
+  }
+
+  /** As `flush`, for at most `ms`; then the journal is not needed any more. */
+  async close(ms: number): Promise<void> {
     const late = new AbortController();
-    await Promise.race([this.writing, this.deps.clock.sleep(ms, late.signal)]);
+    await Promise.race([this.flush(), this.deps.clock.sleep(ms, late.signal)]);
     late.abort();
-    if (this.waitingEntries > 0) this.deps.log.error({ entries: this.waitingEntries }, 'ledger entries were lost');
+    if (this.waitingEntries > 0) {
+      this.deps.log.error({ entries: this.waitingEntries }, 'ledger entries wait in the journal for the next start');
+      return;
+    }
+    const { journal } = this;
+    this.journal = null;
+    if (journal === null) return;
+    journal.close();
+    await this.deps.store.ledger.forgetJournal(journal.id);
+  }
+
+  /** Keeps entries in the journal; null when there is none, or it cannot be written: then the database must have them. */
+  private keep(entries: readonly LedgerEntryRow[]): number | null {
+    if (this.deps.journals === undefined) return null;
+    try {
+      if (this.journal === null) {
+        this.journal = this.deps.journals.open();
+        this.position = 0;
+      }
+      this.journal.append(JSON.stringify(entries));
+      this.position += 1;
+      return this.position;
+    } catch (error) {
+      this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
+      return null;
+    }
   }
 
   private async writeAll(): Promise<void> {
     while (this.waiting.length > 0) {
-      if (this.open > this.waiting.length) await this.gather();
+      this.hurry = new AbortController();
+      await this.gather();
       const group = this.takeGroup();
       const entries = group.flatMap((waiting) => waiting.entries);
-      await this.write(entries);
+      await this.write(entries, group.findLast(({ position }) => position !== null)?.position ?? null);
       this.waitingEntries -= entries.length;
       for (const { written } of group) written();
     }
+    await this.rotate();
   }
 
-  private gather(): Promise<void> {
-    return new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+  /** Waits for others to share the write, as far as that keeps nobody. */
+  private async gather(): Promise<void> {
+    if (this.waitingEntries >= GROUP_MAX || this.flushing > 0) return;
+    if (this.journal !== null) await this.deps.clock.sleep(JOURNALED_MS, this.hurry.signal);
+    else if (this.open > this.waiting.length) await this.deps.clock.sleep(GATHER_MS);
   }
 
   private takeGroup(): Waiting[] {
@@ -93,14 +147,27 @@ export class EntryWriter {
     return this.waiting.splice(0, count);
   }
 
-  private async write(entries: readonly LedgerEntryRow[]): Promise<void> {
+  private async write(entries: readonly LedgerEntryRow[], position: number | null): Promise<void> {
+    const mark = this.journal === null || position === null ? null : { id: this.journal.id, position };
     for (;;) {
       try {
-        return await this.deps.store.ledger.append(entries);
+        return await this.deps.store.ledger.appendCalls(entries, mark);
       } catch (error) {
         this.deps.log.error({ err: error, entries: entries.length }, 'the ledger could not be written; trying again');
         await this.deps.clock.sleep(RETRY_MS);
       }
     }
+  }
+
+  private async rotate(): Promise<void> {
+    const { journal } = this;
+    if (journal === null || this.waiting.length > 0) return;
+    const { id } = journal;
+    journal.rotate();
+    if (journal.id === id) return;
+    this.position = 0;
+    await this.deps.store.ledger.forgetJournal(id).catch((error: unknown) => {
+      this.deps.log.warn({ err: error }, 'the mark of an old journal stays');
+    });
   }
 }

@@ -6,6 +6,7 @@ import { ledgerRollups } from './0004-ledger-rollups.ts';
 import { keyLimits } from './0005-key-limits.ts';
 import { parkedCalls } from './0006-parked-calls.ts';
 import { sessions } from './0007-sessions.ts';
+import { journals } from './0008-journals.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   keyLimits,
   parkedCalls,
   sessions,
+  journals,
 ];

@@ -3,6 +3,7 @@ import { files } from '../../../src/store/schema/files.ts';
 import { guards } from '../../../src/store/schema/guards.ts';
 import { idempotency } from '../../../src/store/schema/idempotency.ts';
 import { installation } from '../../../src/store/schema/installation.ts';
+import { journals } from '../../../src/store/schema/journals.ts';
 import { keys } from '../../../src/store/schema/keys.ts';
 import { ledgerBatches } from '../../../src/store/schema/ledger-batches.ts';
 import { ledgerDaily } from '../../../src/store/schema/ledger-daily.ts';
@@ -27,6 +28,7 @@ export const TABLES = [
   guards,
   idempotency,
   installation,
+  journals,
   keys,
   ledgerBatches,
   ledgerDaily,
