@@ -109,7 +109,9 @@ class Exchange {
       this.request.on('end', () => {
         resolve(first === null ? emptyBody : chunks.length === 0 ? first : Buffer.concat([first, ...chunks]));
       });
-      this.request.on('close', () => reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' })));
+      this.request.on('close', () => {
+        if (!this.request.complete) reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
+      });
       this.request.on('error', reject);
     });
   }

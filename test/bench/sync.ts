@@ -1,6 +1,6 @@
 /**
- * Synchronous calls through Weir, keys checked and every entry durable, against Portkey's open gateway on the same
- * simulated server in the same run. The peer is installed into a temporary folder; without a registry it is left out.
+ * Synchronous calls through Weir, keys checked and every entry in the ledger, against Portkey's open gateway in the same
+ * run, both between the same client and server (raw-http.ts), which cost little beside either. The peer is installed into a temporary folder; without a registry it is left out.
  *
  *   node test/bench/sync.ts [--rounds 3]
  */
@@ -11,10 +11,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { Pool } from 'undici';
 import { ADMIN_KEY, spawnWeir } from '../e2e/weir.ts';
 import { figure, type GoalRow, report } from './goals.ts';
-import { startSimulator } from './simulator.ts';
+import { load } from './raw-http.ts';
 import { median } from './table.ts';
 
 const PEER = '@portkey-ai/gateway@1.15.2';
@@ -40,26 +39,25 @@ interface Run {
 }
 
 async function measure({ url, headers, body }: Way, concurrency: number, count: number): Promise<Run> {
-  const { origin, pathname } = new URL(url);
-  const pool = new Pool(origin, { connections: concurrency, pipelining: 1 });
-  const latencies: number[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next++ < count) {
-      const started = performance.now();
-      const answer = await pool.request({ path: pathname, method: 'POST', headers, body });
-      const text = await answer.body.text();
-      if (answer.statusCode !== 200) throw new Error(`${origin} answered ${answer.statusCode}: ${text.slice(0, 300)}`);
-      latencies.push(performance.now() - started);
-    }
-  };
   const started = performance.now();
-  try {
-    await Promise.all(Array.from({ length: concurrency }, worker));
-  } finally {
-    await pool.close();
-  }
+  const latencies = await load(url, { headers, body }, concurrency, count);
   return { perSecond: (count / (performance.now() - started)) * 1000, p50Ms: median(latencies) };
+}
+
+/** The provider: a server that costs next to nothing, in a process of its own. */
+async function startUpstream(): Promise<{ baseUrl: string; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'raw-http.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return {
+    baseUrl: `${line.toString('utf8').trim()}/v1`,
+    async stop() {
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
 }
 
 async function startWeirWay(baseUrl: string): Promise<Way> {
@@ -139,7 +137,7 @@ async function startPeer(baseUrl: string): Promise<Way | string> {
 }
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' } } });
-const simulator = await startSimulator({ models: ['m'], latency_ms: 0 });
+const simulator = await startUpstream();
 const direct: Way = {
   url: `${simulator.baseUrl}/chat/completions`,
   headers: { 'content-type': 'application/json' },

@@ -25,6 +25,8 @@ interface Tenant {
   version: string;
   freshUntil: number;
   plans: Map<string, Plan>;
+  /** Plans that are being made. */
+  making: Map<string, Promise<Plan>>;
 }
 
 /**
@@ -34,6 +36,7 @@ interface Tenant {
 export class CallPlanner {
   private readonly deps: ResolveDeps;
   private readonly tenants = new Map<string, Tenant>();
+  private readonly refreshing = new Map<string, Promise<Tenant>>();
 
   constructor(deps: ResolveDeps) {
     this.deps = deps;
@@ -46,13 +49,8 @@ export class CallPlanner {
     const fresh = tenant !== undefined && tenant.freshUntil > now ? tenant : await this.refresh(actor.tenantId, now);
     // A check must not take the turn of a call that is sent.
     const key = `${purpose} ${planKey(call)}`;
-    let plan = fresh.plans.get(key);
-    if (plan === undefined || plan.freshUntil <= now) {
-      plan = await this.make(actor, call, now);
-      fresh.plans.delete(key);
-      fresh.plans.set(key, plan);
-      trim(fresh.plans, PLANS_MAX);
-    }
+    const known = fresh.plans.get(key);
+    const plan = known !== undefined && known.freshUntil > now ? known : await this.renew(fresh, key, actor, call, now);
     const { request, bytes, metadata } = call;
     const line = { model: String(request.body.model), endpoint: request.endpoint, bytes, body: request.body, metadata };
     const lane = plan.assigner.lanes[plan.assigner.assign(line)];
@@ -64,15 +62,40 @@ export class CallPlanner {
 
   /** Makes a change of a tenant's routes take effect at once in this process. */
   forget(tenantId: string): void {
+    this.refreshing.delete(tenantId);
     const tenant = this.tenants.get(tenantId);
     if (tenant !== undefined) tenant.freshUntil = 0;
   }
 
-  private async refresh(tenantId: string, now: number): Promise<Tenant> {
+  /** Calls that come side by side share a plan from the first: each with its own would take the same turn. */
+  private renew(tenant: Tenant, key: string, actor: Actor, call: Call, now: number): Promise<Plan> {
+    const begun = tenant.making.get(key);
+    if (begun !== undefined) return begun;
+    const making = this.make(actor, call, now)
+      .then((plan) => {
+        tenant.plans.delete(key);
+        tenant.plans.set(key, plan);
+        trim(tenant.plans, PLANS_MAX);
+        return plan;
+      })
+      .finally(() => tenant.making.delete(key));
+    tenant.making.set(key, making);
+    return making;
+  }
+
+  private refresh(tenantId: string, now: number): Promise<Tenant> {
+    const begun = this.refreshing.get(tenantId);
+    if (begun !== undefined) return begun;
+    const refreshing = this.read(tenantId, now).finally(() => this.refreshing.delete(tenantId));
+    this.refreshing.set(tenantId, refreshing);
+    return refreshing;
+  }
+
+  private async read(tenantId: string, now: number): Promise<Tenant> {
     const version = JSON.stringify([...(await routesOf(this.deps, tenantId))]);
     const known = this.tenants.get(tenantId);
-    const plans = known?.version === version ? known.plans : new Map<string, Plan>();
-    const tenant = { version, freshUntil: now + FRESH_MS, plans };
+    const kept = known?.version === version ? known : { plans: new Map<string, Plan>(), making: new Map() };
+    const tenant: Tenant = { version, freshUntil: now + FRESH_MS, plans: kept.plans, making: kept.making };
     this.tenants.delete(tenantId);
     this.tenants.set(tenantId, tenant);
     trim(this.tenants, TENANTS_MAX);

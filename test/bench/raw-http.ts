@@ -1,0 +1,98 @@
+/**
+ * The cheapest client and server that one process can be, so that a gateway between them is what is measured: they frame
+ * messages by Content-Length or chunks, and look at nothing else.
+ *
+ * As a program, `node raw-http.ts`, it is the server: it prints its address and answers every POST with one completion.
+ */
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+
+const HEAD_END = '\r\n\r\n';
+
+/** Calls `onMessage` with the head of every whole message that arrives. */
+function frame(socket: Socket, onMessage: (head: string) => void): void {
+  let rest = '';
+  socket.setNoDelay(true);
+  socket.on('data', (chunk: Buffer) => {
+    rest = rest === '' ? chunk.toString('latin1') : rest + chunk.toString('latin1');
+    for (;;) {
+      const end = rest.indexOf(HEAD_END);
+      if (end < 0) return;
+      const head = rest.slice(0, end);
+      const length = /content-length: *(\d+)/i.exec(head)?.[1];
+      const last = length === undefined ? rest.indexOf('\r\n0\r\n\r\n', end) + 7 : end + 4 + Number(length);
+      if (last < end + 4 || rest.length < last) return;
+      rest = rest.slice(last);
+      onMessage(head);
+    }
+  });
+}
+
+/** Sends `count` requests over `concurrency` connections, one at a time on each; the latencies in milliseconds. */
+export async function load(
+  url: string,
+  request: { headers: Record<string, string>; body: Buffer },
+  concurrency: number,
+  count: number,
+): Promise<number[]> {
+  const { hostname, port, pathname } = new URL(url);
+  const headers = Object.entries(request.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const head = `POST ${pathname} HTTP/1.1\r\nhost: ${hostname}:${port}\r\n${headers.join('')}content-length: ${request.body.length}${HEAD_END}`;
+  const bytes = Buffer.concat([Buffer.from(head), request.body]);
+  const latencies: number[] = [];
+  let left = count;
+  const run = async (): Promise<void> => {
+    const socket = connect(Number(port), hostname);
+    await once(socket, 'connect');
+    await new Promise<void>((resolve, reject) => {
+      let started = 0;
+      const next = (): void => {
+        if (left-- <= 0) return resolve();
+        started = performance.now();
+        socket.write(bytes);
+      };
+      socket.on('error', reject);
+      socket.on('close', () => reject(new Error(`${url} closed the connection`)));
+      frame(socket, (answer) => {
+        if (!answer.startsWith('HTTP/1.1 200')) return reject(new Error(answer.slice(0, 300)));
+        latencies.push(performance.now() - started);
+        next();
+      });
+      next();
+    });
+    socket.removeAllListeners('close');
+    socket.destroy();
+  };
+  await Promise.all(Array.from({ length: concurrency }, run));
+  return latencies;
+}
+
+const COMPLETION = JSON.stringify({
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  created: 1_790_000_000,
+  model: 'm',
+  choices: [
+    {
+      index: 0,
+      message: { role: 'assistant', content: 'Two and two is four, as it always was. '.repeat(14), refusal: null },
+      logprobs: null,
+      finish_reason: 'stop',
+    },
+  ],
+  usage: { prompt_tokens: 120, completion_tokens: 64, total_tokens: 184 },
+});
+
+if (import.meta.main) {
+  const answer = Buffer.from(
+    `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${COMPLETION.length}${HEAD_END}${COMPLETION}`,
+  );
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    frame(socket, () => socket.write(answer));
+  });
+  server.listen(0, '127.0.0.1', () => {
+    const address = server.address();
+    console.log(`http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`);
+  });
+}
