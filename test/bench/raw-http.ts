@@ -47,14 +47,20 @@ export async function load(
     await new Promise<void>((resolve, reject) => {
       let started = 0;
       const next = (): void => {
-        if (left-- <= 0) return resolve();
+        if (left-- <= 0) {
+          resolve();
+          return;
+        }
         started = performance.now();
         socket.write(bytes);
       };
       socket.on('error', reject);
       socket.on('close', () => reject(new Error(`${url} closed the connection`)));
       frame(socket, (answer) => {
-        if (!answer.startsWith('HTTP/1.1 200')) return reject(new Error(answer.slice(0, 300)));
+        if (!answer.startsWith('HTTP/1.1 200')) {
+          reject(new Error(answer.slice(0, 300)));
+          return;
+        }
         latencies.push(performance.now() - started);
         next();
       });
