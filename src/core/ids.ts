@@ -11,6 +11,7 @@ export type IdPrefix =
   | 'batch_req_'
   | 'key_'
   | 'route_'
+  | 'price_'
   | 'entry_'
   | 'req_'
   | 'call_'

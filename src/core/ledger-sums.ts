@@ -49,3 +49,19 @@ export function totalOf(all: Iterable<LedgerSums>): LedgerSums {
   for (const sums of all) addTo(total, sums);
   return total;
 }
+
+/** What takes these sums away again. */
+export function negative(sums: LedgerSums): LedgerSums {
+  return {
+    entries: -sums.entries,
+    requests: -sums.requests,
+    inputTokens: -sums.inputTokens,
+    cachedInputTokens: -sums.cachedInputTokens,
+    outputTokens: -sums.outputTokens,
+    amountNano: -sums.amountNano,
+    listAmountNano: -sums.listAmountNano,
+    unpricedEntries: -sums.unpricedEntries,
+    savingsNano: -sums.savingsNano,
+    gpuMicroseconds: -sums.gpuMicroseconds,
+  };
+}

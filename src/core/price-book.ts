@@ -82,6 +82,13 @@ export function compilePrices(files: readonly unknown[]): PriceBook {
   return book;
 }
 
+/** Puts the prices of another book in place of all that `book` has, at once. */
+export function replacePrices(book: PriceBook, prices: PriceBook): void {
+  const kept = book as Map<string, ReadonlyMap<string, PricedModel>>;
+  kept.clear();
+  for (const [provider, models] of prices) kept.set(provider, models);
+}
+
 function addFile(models: Map<string, PricedModel>, file: PriceFile): void {
   const namedInFile = new Set<string>();
   for (const [model, { aliases = [], prices }] of Object.entries(file.models)) {

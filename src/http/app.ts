@@ -25,6 +25,7 @@ import { registerHealth } from './routes/health.ts';
 import { registerKeys } from './routes/keys.ts';
 import { registerLedger } from './routes/ledger.ts';
 import { registerModels } from './routes/models.ts';
+import { registerPrices } from './routes/prices.ts';
 import { registerProviders } from './routes/providers.ts';
 import { registerRoutes } from './routes/routes.ts';
 import { registerSession } from './routes/session.ts';
@@ -80,6 +81,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerCalls(app, calls);
   registerRoutes(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
   registerProviders(app, deps);
+  registerPrices(app, deps);
   registerKeys(app, deps, authenticator);
   registerSession(app, deps);
   registerHealth(app, deps, metrics);

@@ -36,7 +36,10 @@ export interface Deps {
   configRoutes: ReadonlyMap<string, unknown>;
   /** What API keys may use. */
   limiter: KeyLimiter;
+  /** Lists and what administrators stated; taken in anew when they state more (services/prices/refresh.ts). */
   prices: PriceBook;
+  /** The price files that come with Weir: what the book starts from. */
+  priceFiles?: readonly unknown[];
   /** The operator's own prices, by provider name; they come before the price book. */
   ownPrices: ReadonlyMap<string, OwnPriceBook>;
   /** Says that there may be background work; losing a nudge only delays. */

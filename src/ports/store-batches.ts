@@ -16,6 +16,13 @@ export interface BatchOptions {
   includeRaw: boolean;
 }
 
+/** What the batch was estimated to come to, when it started; money in nano-USD, null where it had no price. */
+export interface BatchEstimate {
+  inputTokens: number;
+  outputTokens: { low: number; expected: number; high: number };
+  amountNano: { low: number | null; expected: number | null; high: number | null };
+}
+
 export interface BatchRow {
   id: string;
   tenantId: string;
@@ -33,6 +40,8 @@ export interface BatchRow {
   retryOf: string | null;
   /** null when it asks nothing. */
   options: BatchOptions | null;
+  /** null until it is made, and when it could not be. */
+  estimate?: BatchEstimate | null;
 
   status: BatchStatus;
   stop: StopReason | null;

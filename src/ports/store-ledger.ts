@@ -44,6 +44,23 @@ export interface LedgerEntryRow {
 
 export interface StoredLedgerEntry extends LedgerEntryRow {
   id: string;
+  /** Of an entry that takes another one back or states it anew: which, and why it was made. */
+  adjustment?: { kind: 'reversal' | 'correction'; adjusts: string; note: string };
+}
+
+/** An entry that may be adjusted, with its place in the order of arrival. */
+export interface AdjustableEntry extends LedgerEntryRow {
+  place: number;
+  tagsId: string | null;
+}
+
+/** What an entry is to say in place of what it says. */
+export interface Correction {
+  entry: AdjustableEntry;
+  rates: Rates;
+  priceVersion: string;
+  amountNano: number;
+  listAmountNano: number | null;
 }
 
 /** Times are unix seconds, `from` inclusive and `to` exclusive. */
@@ -97,6 +114,16 @@ export interface StoreLedger {
     filter: LedgerFilter,
     page: { limit: number; after?: string | undefined; order?: 'asc' | 'desc' | undefined },
   ): Promise<StoredLedgerEntry[] | null>;
+  /** Entries as they stand, reversed ones and reversals left out, in order of arrival after a place. */
+  adjustable(
+    filter: LedgerFilter,
+    page: { after: number; limit: number; unpricedOnly: boolean },
+  ): Promise<AdjustableEntry[]>;
+  /**
+   * Takes entries back and states them anew, at `now`: for each a reversal and a correction, with rollups and the sums of
+   * batches. Nothing is changed. False, with nothing written, when one of them was reversed meanwhile.
+   */
+  adjust(corrections: readonly Correction[], how: { now: number; note: string }): Promise<boolean>;
   /** Sums by group, by group value ascending; from the rollups as far as filter and groups allow it. */
   summary(filter: LedgerFilter, groups: readonly LedgerGroup[], tagKey: string | null): Promise<LedgerSummaryRow[]>;
 }

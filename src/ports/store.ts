@@ -8,6 +8,7 @@ import type { StoreIdempotency } from './store-idempotency.ts';
 import type { StoreKeys } from './store-keys.ts';
 import type { StoreLedger } from './store-ledger.ts';
 import type { StoreParkedCalls } from './store-parked-calls.ts';
+import type { StorePrices } from './store-prices.ts';
 import type { StoreRoutes } from './store-routes.ts';
 import type { StoreSegments } from './store-segments.ts';
 import type { StoreSessions } from './store-sessions.ts';
@@ -24,6 +25,7 @@ export interface Store {
   keys: StoreKeys;
   sessions: StoreSessions;
   routes: StoreRoutes;
+  prices: StorePrices;
   idempotency: StoreIdempotency;
   parkedCalls: StoreParkedCalls;
   /** Rejects when the database cannot answer. */

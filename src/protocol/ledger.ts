@@ -37,6 +37,10 @@ export const ledgerEntrySchema = z
     list_amount_usd: z.string().nullable(),
     estimated: z.boolean(),
     unpriced_reason: z.string().nullable(),
+    /** A reversal takes an entry back, a correction states it anew: `adjusts` is that entry, `note` tells why. */
+    kind: z.enum(['attempt', 'reversal', 'correction']),
+    adjusts: z.string().nullable(),
+    note: z.string().nullable(),
   })
   .openapi('LedgerEntry');
 
@@ -73,6 +77,51 @@ export const ledgerSummarySchema = z
   })
   .openapi('LedgerSummary');
 
+const change = {
+  before_nano_usd: z.number().int(),
+  before_usd: z.string(),
+  after_nano_usd: z.number().int(),
+  after_usd: z.string(),
+  difference_usd: z.string(),
+};
+
+/** Body of POST /v1/ledger/adjustments: which entries, as in the queries, and why. */
+export const ledgerAdjustSchema = z
+  .strictObject({
+    reason: z.string().min(1).max(500),
+    dry_run: z.boolean().default(true),
+    only: z.enum(['unpriced', 'all']).default('unpriced'),
+    /** As if the requests had been made then: Unix seconds or an ISO date. */
+    prices_at: z.string().max(40).optional(),
+    from: z.string().max(40).optional(),
+    to: z.string().max(40).optional(),
+    batch: z.string().max(512).optional(),
+    provider: z.string().max(512).optional(),
+    model: z.string().max(512).optional(),
+    key: z.string().max(512).optional(),
+    status: z.enum(ENTRY_STATUSES).optional(),
+    tag: z.string().max(600).optional(),
+    tenant_id: z.string().max(64).optional(),
+  })
+  .openapi('LedgerAdjust');
+
+/** What was (or would be) taken back and stated anew, in all and by provider and model. */
+export const ledgerAdjustmentSchema = z
+  .object({
+    object: z.literal('ledger.adjustment'),
+    dry_run: z.boolean(),
+    examined: z.number().int(),
+    adjusted: z.number().int(),
+    unchanged: z.number().int(),
+    still_unpriced: z.number().int(),
+    ...change,
+    data: z.array(z.object({ provider: z.string(), model: z.string(), entries: z.number().int(), ...change })),
+    /** True when there was more than one call looks at: call again. */
+    has_more: z.boolean(),
+  })
+  .openapi('LedgerAdjustment');
+
+export type LedgerAdjustment = z.infer<typeof ledgerAdjustmentSchema>;
 export type EntryStatus = (typeof ENTRY_STATUSES)[number];
 export type LedgerGroup = (typeof LEDGER_GROUPS)[number];
 export type LedgerEntryObject = z.infer<typeof ledgerEntrySchema>;

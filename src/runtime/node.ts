@@ -21,6 +21,7 @@ import { openGates } from '../services/gates/open-gates.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
 import { createKeyLimiter } from '../services/keys/limiter.ts';
 import { hashSecret } from '../services/keys/secret.ts';
+import { refreshPrices } from '../services/prices/refresh.ts';
 import { openStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
 import { systemClock } from './clock.ts';
@@ -55,6 +56,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
   });
   const deps = await nodeDeps(loaded, options.quiet === true);
+  await refreshPrices(deps);
   const first = await bootstrap(deps);
   await recoverJournals(deps);
   let nudge = (): void => undefined;
@@ -130,6 +132,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits),
     prices: compilePrices(priceFiles),
+    priceFiles,
     ownPrices: config.ownPrices,
     nudge: () => undefined,
     adminKeyHash: options.adminKey === null ? null : hashSecret(options.adminKey),

@@ -2,6 +2,7 @@ import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { sweepParts } from './batches/sweep.ts';
 import { sweepFiles, sweepOrphans } from './files/sweep.ts';
+import { refreshPrices } from './prices/refresh.ts';
 import { sweepUploads } from './uploads/sweep.ts';
 
 const ITEMS_AT_ONCE = 200;
@@ -17,12 +18,16 @@ export interface SweepCursors {
 
 export const FIRST_SWEEP: SweepCursors = { files: null, uploads: null, batches: null };
 
-/** One bounded round of cleaning up: expired files and uploads, bytes nobody needs, old idempotency keys. */
+/**
+ * One bounded round of cleaning up: expired files and uploads, bytes nobody needs, old idempotency keys. Prices that were
+ * stated to another process are taken in.
+ */
 export async function sweep(deps: Deps, cursors: SweepCursors): Promise<SweepCursors> {
   await sweepFiles(deps, ITEMS_AT_ONCE);
   await sweepUploads(deps, ITEMS_AT_ONCE);
   await deps.store.parkedCalls.deleteAnsweredBefore(unixSeconds(deps.clock) - deps.settings.autobatchKeepSeconds);
   await deps.store.idempotency.deleteBefore(unixSeconds(deps.clock) - IDEMPOTENCY_SECONDS);
+  await refreshPrices(deps);
   const files = await sweepOrphans(deps, { prefix: 'files/', after: cursors.files, limit: ITEMS_AT_ONCE });
   const uploads = await sweepOrphans(deps, { prefix: 'uploads/', after: cursors.uploads, limit: ITEMS_AT_ONCE });
   const batches = await sweepParts(deps, { after: cursors.batches, limit: ITEMS_AT_ONCE });

@@ -1,3 +1,4 @@
+import { type SQL, sql } from '#drizzle';
 import type { LedgerFilter } from '../ports/store-ledger.ts';
 import type { Argument, Database } from './client.ts';
 import { HOUR_SECONDS } from './ledger-rollup.ts';
@@ -91,4 +92,12 @@ async function placeTerms(database: Database, filter: LedgerFilter): Promise<Ter
   });
   if (bounds === undefined || bounds.first === null) return null;
   return [['seq between ? and ?', Number(bounds.first), Number(bounds.last)]];
+}
+
+/** A raw condition as drizzle's. */
+export function toSql(where: Where): SQL {
+  const pieces = where.sql.split('?').flatMap((text, index) => {
+    return index === 0 ? [sql.raw(text)] : [sql`${where.args[index - 1]}`, sql.raw(text)];
+  });
+  return sql.join(pieces);
 }

@@ -1,13 +1,17 @@
-import { asc, desc, eq, getTableColumns, inArray, type SQL, sql } from '#drizzle';
+import { alias, asc, desc, eq, getTableColumns, inArray, sql } from '#drizzle';
 import type { LedgerFilter, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
 import type { Database } from './client.ts';
 import { entryId, parseEntryId } from './entry-id.ts';
-import { entriesWhere, type Where } from './ledger-filter.ts';
+import { entriesWhere, toSql, type Where } from './ledger-filter.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { rateSets } from './schema/rate-sets.ts';
 import { tagSets } from './schema/tag-sets.ts';
 
-const { seq, ratesId, tagsId, ...columns } = getTableColumns(ledgerEntries);
+const { seq, ratesId, tagsId, reverses, corrects, ...columns } = getTableColumns(ledgerEntries);
+const adjusted = alias(ledgerEntries, 'adjusted');
+
+/** What the id of an adjusted entry is made of; drizzle takes the row for absent when the first of them is null. */
+const adjustedColumns = { attempt: adjusted.attempt, id: adjusted.id, batchId: adjusted.batchId, line: adjusted.line };
 
 /** See StoreLedger.entries. In order of arrival. */
 export async function listEntries(
@@ -30,21 +34,19 @@ export async function listEntries(
     .orderBy(sql.raw(ascending ? 'seq' : 'seq desc'))
     .limit(limit);
   const rows = await database.orm
-    .select({ ...columns, rates: rateSets.rates, tags: tagSets.tags })
+    .select({ ...columns, rates: rateSets.rates, tags: tagSets.tags, reverses, of: adjustedColumns })
     .from(ledgerEntries)
     .leftJoin(rateSets, eq(rateSets.id, ratesId))
     .leftJoin(tagSets, eq(tagSets.id, tagsId))
+    .leftJoin(adjusted, sql`${adjusted.seq} = coalesce(${reverses}, ${corrects})`)
     .where(inArray(seq, places))
     .orderBy(ascending ? asc(seq) : desc(seq));
-  return rows.map((row) => ({ ...row, id: entryId(row) }));
-}
-
-/** A raw condition as drizzle's. */
-function toSql(where: Where): SQL {
-  const pieces = where.sql.split('?').flatMap((text, index) => {
-    return index === 0 ? [sql.raw(text)] : [sql`${where.args[index - 1]}`, sql.raw(text)];
+  return rows.map(({ of, note, reverses: reversed, ...row }) => {
+    const entry = { ...row, id: entryId(row) };
+    if (of === null) return entry;
+    const kind = reversed === null ? 'correction' : 'reversal';
+    return { ...entry, attempt: of.attempt, adjustment: { kind, adjusts: entryId(of), note: note ?? '' } };
   });
-  return sql.join(pieces);
 }
 
 /** Place of the entry with this id in the order of arrival; null when the tenant has none. */

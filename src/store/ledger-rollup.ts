@@ -1,4 +1,4 @@
-import { emptySums, type LedgerSums, totalOf } from '../core/ledger-sums.ts';
+import { emptySums, type LedgerSums, negative, totalOf } from '../core/ledger-sums.ts';
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import type { Statement } from './client.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
@@ -10,6 +10,8 @@ export const DAY_SECONDS = 86_400;
 export interface TaggedEntry {
   entry: LedgerEntryRow;
   tagsId: string | null;
+  /** -1 for an entry that takes another back: it counts against it in every sum. */
+  sign?: 1 | -1;
 }
 
 /** The sums that the rollups keep, by column. */
@@ -113,18 +115,21 @@ function finestGroups(rows: readonly TaggedEntry[]): { row: TaggedEntry; sums: L
   let current: Group | undefined;
   for (const row of rows) {
     if (current === undefined || !isSameGroup(current.row, row)) {
-      const key = `${startOf(row.entry.createdAt, HOUR_SECONDS)}\n${row.entry.tenantId}\n${row.entry.batchId ?? ''}\n${row.tagsId ?? ''}\n${seriesOf(row.entry).join('\n')}`;
+      const key = `${row.sign ?? 1}\n${startOf(row.entry.createdAt, HOUR_SECONDS)}\n${row.entry.tenantId}\n${row.entry.batchId ?? ''}\n${row.tagsId ?? ''}\n${seriesOf(row.entry).join('\n')}`;
       current = groups.get(key) ?? { row, entries: [] };
       groups.set(key, current);
     }
     current.entries.push(row.entry);
   }
-  return [...groups.values()].map(({ row, entries }) => ({ row, sums: sumEntries(entries) }));
+  return [...groups.values()].map(({ row, entries }) => ({
+    row,
+    sums: row.sign === -1 ? negative(sumEntries(entries)) : sumEntries(entries),
+  }));
 }
 
 function isSameGroup(
-  { entry: left, tagsId }: TaggedEntry,
-  { entry: right, tagsId: rightTagsId }: TaggedEntry,
+  { entry: left, tagsId, sign = 1 }: TaggedEntry,
+  { entry: right, tagsId: rightTagsId, sign: rightSign = 1 }: TaggedEntry,
 ): boolean {
   return (
     left.createdAt === right.createdAt &&
@@ -132,6 +137,7 @@ function isSameGroup(
     left.status === right.status &&
     left.batchId === right.batchId &&
     tagsId === rightTagsId &&
+    sign === rightSign &&
     left.provider === right.provider &&
     left.model === right.model &&
     left.mode === right.mode &&

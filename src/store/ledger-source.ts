@@ -17,6 +17,9 @@ const NAMED_GROUPS = { provider: 'provider', model: 'model', target: 'target', s
 const ROLLED_SUMS = Object.fromEntries(SUM_COLUMNS.map(([name, sum]) => [sum, `sum(${name})`])) as Source['sums'];
 const DAY_OF = (time: string) => `${time} - ${time} % ${DAY_SECONDS}`;
 
+/** What takes an entry back holds its figures below zero; it is told by what it counts itself. */
+const SIGN = 'iif(reverses is null, 1, -1)';
+
 export const ENTRIES: Source = {
   table: 'ledger_entries',
   unit: 1,
@@ -31,16 +34,16 @@ export const ENTRIES: Source = {
     day: DAY_OF('created_at'),
   },
   sums: {
-    entries: 'count(*)',
+    entries: `sum(${SIGN})`,
     requests: 'sum(final)',
     inputTokens: 'sum(input_tokens)',
     cachedInputTokens: 'sum(cached_input_tokens)',
     outputTokens: 'sum(output_tokens)',
     amountNano: 'sum(amount_nano)',
     listAmountNano: 'sum(list_amount_nano)',
-    unpricedEntries: 'count(*) - count(amount_nano)',
+    unpricedEntries: `sum(iif(amount_nano is null, ${SIGN}, 0))`,
     savingsNano: 'sum(list_amount_nano - amount_nano)',
-    gpuMicroseconds: `sum(usage ->> 'gpu_microseconds')`,
+    gpuMicroseconds: `sum(${SIGN} * (usage ->> 'gpu_microseconds'))`,
   },
 };
 

@@ -1,11 +1,11 @@
 import type { LedgerEntryRow, LineTotal, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
 import type { Database, Statement } from './client.ts';
+import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
+import { advanceBatches } from './ledger-batch-sums.ts';
 import { listEntries } from './ledger-query.ts';
-import { sumEntries } from './ledger-rollup.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
-import { BULK_ROWS, bulkRows } from './text.ts';
 
 export class LibsqlLedger implements StoreLedger {
   readonly #db: Database;
@@ -69,31 +69,19 @@ export class LibsqlLedger implements StoreLedger {
     return listEntries(this.#db, filter, page);
   }
 
+  adjustable(...[filter, page]: Parameters<StoreLedger['adjustable']>): ReturnType<StoreLedger['adjustable']> {
+    return listAdjustable(this.#db, filter, page);
+  }
+
+  adjust(...[corrections, how]: Parameters<StoreLedger['adjust']>): Promise<boolean> {
+    return adjustEntries(this.#db, corrections, how);
+  }
+
   summary(...[filter, groups, tagKey]: Parameters<StoreLedger['summary']>): ReturnType<StoreLedger['summary']> {
     return summarize(this.#db, filter, groups, tagKey);
   }
 }
 
-function advanceBatches(entries: readonly LedgerEntryRow[]): Statement[] {
-  const rows = [...Map.groupBy(entries, (entry) => entry.batchId)].flatMap(([batchId, group]) => {
-    if (batchId === null) return [];
-    const sums = sumEntries(group);
-    return [[batchId, String(sums.amountNano), String(sums.listAmountNano), sums.entries, sums.unpricedEntries]];
-  });
-  if (rows.length === 0) return [];
-  return [
-    {
-      sql: `with ${BULK_ROWS}
-            update batches set
-              amount_nano = amount_nano + cast(v ->> 1 as integer),
-              list_amount_nano = list_amount_nano + cast(v ->> 2 as integer),
-              entries = entries + (v ->> 3),
-              unpriced_entries = unpriced_entries + (v ->> 4)
-            from r where batches.id = v ->> 0`,
-      args: [bulkRows(rows)],
-    },
-  ];
-}
 function markOf({ id, position }: { id: string; position: number }): Statement {
   return {
     sql: `insert into journals (id, position) values (?, ?) on conflict (id) do update set position = excluded.position`,

@@ -8,6 +8,7 @@ import { LibsqlLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 import { LibsqlParkedCalls } from './parked-calls.ts';
+import { LibsqlPrices } from './prices.ts';
 import { LibsqlRoutes } from './routes.ts';
 import { LibsqlSegments } from './segments.ts';
 import { LibsqlSessions } from './sessions.ts';
@@ -37,6 +38,7 @@ export function storeOn(database: Database): Store {
     keys: new LibsqlKeys(database),
     sessions: new LibsqlSessions(database),
     routes: new LibsqlRoutes(database),
+    prices: new LibsqlPrices(database),
     idempotency: new LibsqlIdempotency(database),
     parkedCalls: new LibsqlParkedCalls(database),
     ping: async () => {

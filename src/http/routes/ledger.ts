@@ -5,13 +5,17 @@ import type { Deps } from '../../ports/deps.ts';
 import type { LedgerFilter } from '../../ports/store-ledger.ts';
 import {
   ENTRY_STATUSES,
+  ledgerAdjustmentSchema,
+  ledgerAdjustSchema,
   ledgerEntryPageSchema,
   ledgerEntrySchema,
   ledgerFiguresSchema,
   ledgerSummarySchema,
 } from '../../protocol/ledger.ts';
+import { requireAdmin } from '../../services/keys/require-admin.ts';
+import { adjustLedger } from '../../services/ledger/adjust.ts';
 import { exportEntries, listEntries } from '../../services/ledger/entries.ts';
-import { type LedgerQuery, ledgerFilter } from '../../services/ledger/filter.ts';
+import { type LedgerQuery, ledgerFilter, readSeconds } from '../../services/ledger/filter.ts';
 import { batchFilter, parseGroups, type Summary, summarize, summarizeBatch } from '../../services/ledger/summary.ts';
 import type { AppEnv } from '../env.ts';
 import { chooseFormat, jsonAnswer, TABLE_FORMATS, type TableFormat, tableAnswer } from '../tabular.ts';
@@ -105,6 +109,18 @@ const summary = createRoute({
   },
 });
 
+const adjust = createRoute({
+  method: 'post',
+  path: '/v1/ledger/adjustments',
+  tags,
+  summary: 'Price past entries by the prices known now: reversals and corrections, dated now; nothing is changed',
+  description: 'For administrators. Takes the filters of the queries; `dry_run` is true unless it says false.',
+  request: { body: { required: true, content: { 'application/json': { schema: ledgerAdjustSchema } } } },
+  responses: {
+    200: { description: 'What changed', content: { 'application/json': { schema: ledgerAdjustmentSchema } } },
+  },
+});
+
 const batch = createRoute({
   method: 'get',
   path: '/v1/batches/{id}/ledger',
@@ -132,6 +148,15 @@ export function registerLedger(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const filter = ledgerFilter(c.get('context').actor, withTag(c, query));
     const sums = await summarize(deps, filter, parseGroups(query.group_by));
     return summaryAnswer(c, query.format, sums, { object: 'list' });
+  });
+  app.openapi(adjust, async (c) => {
+    const { actor, signal } = c.get('context');
+    requireAdmin(actor);
+    const { reason, dry_run: dryRun, only, prices_at: pricesAt, ...query } = c.req.valid('json');
+    const filter = ledgerFilter(actor, query);
+    const at = readSeconds('prices_at', pricesAt);
+    const input = { filter, reason, dryRun, unpricedOnly: only === 'unpriced', pricesAt: at };
+    return c.json(await adjustLedger(deps, input, signal), 200);
   });
   app.openapi(batch, async (c) => {
     const query = c.req.valid('query');

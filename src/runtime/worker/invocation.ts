@@ -1,15 +1,20 @@
+import { priceFiles } from '../../../config/prices/index.ts';
 import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
 import { openR2Files } from '../../files/r2.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Store } from '../../ports/store.ts';
 import { openGates } from '../../services/gates/open-gates.ts';
 import { createKeyLimiter } from '../../services/keys/limiter.ts';
+import { refreshPrices } from '../../services/prices/refresh.ts';
 import { openStore } from '../../store/open-web.ts';
 import { systemClock } from '../clock.ts';
 import { systemRandom } from '../random.ts';
 import { boundHttp, CallBudget } from './calls.ts';
 import { consoleLog } from './log.ts';
 import { PROVIDER_CALLS_AT_ONCE, type Setup } from './setup.ts';
+
+/** How long an isolate goes without asking for prices that were stated elsewhere. */
+const PRICES_SECONDS = 60;
 
 /** Databases whose tables this isolate has seen made. */
 const migrated = new Set<string>();
@@ -50,10 +55,12 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits, setup.keyBudgets),
     prices: setup.prices,
+    priceFiles,
     ownPrices: config.ownPrices,
     nudge: () => nudge(invocation),
     adminKeyHash: setup.adminKeyHash,
   };
+  await refreshPrices(deps, PRICES_SECONDS);
   const invocation: Invocation = { deps, calls, openStore: open };
   return invocation;
 }

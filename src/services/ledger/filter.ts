@@ -24,8 +24,8 @@ const isoPattern = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\
 export function ledgerFilter(actor: Actor, query: LedgerQuery): LedgerFilter {
   return {
     tenantId: tenantOf(actor, query.tenant_id),
-    from: seconds('from', query.from),
-    to: seconds('to', query.to),
+    from: readSeconds('from', query.from),
+    to: readSeconds('to', query.to),
     batchId: query.batch,
     provider: query.provider,
     model: query.model,
@@ -47,7 +47,7 @@ function tenantOf(actor: Actor, asked: string | undefined): string | null {
 }
 
 /** Unix seconds or an ISO date, which is UTC unless it names a zone. Entries have whole seconds, so parts round up. */
-function seconds(param: string, text: string | undefined): number | undefined {
+export function readSeconds(param: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,12}$/.test(text)) return Number(text);
   const hasZone = !text.includes('T') || /(Z|[+-]\d{2}:\d{2})$/.test(text);

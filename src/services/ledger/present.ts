@@ -40,6 +40,9 @@ export function toLedgerEntry(row: StoredLedgerEntry): LedgerEntryObject {
     list_amount_usd: formatUsd(row.listAmountNano),
     estimated: row.estimated,
     unpriced_reason: row.unpricedReason,
+    kind: row.adjustment?.kind ?? 'attempt',
+    adjusts: row.adjustment?.adjusts ?? null,
+    note: row.adjustment?.note ?? null,
   };
 }
 

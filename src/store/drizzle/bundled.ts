@@ -21,6 +21,7 @@ export {
 } from 'drizzle-orm';
 export type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';
 export {
+  alias,
   check,
   customType,
   getTableConfig,

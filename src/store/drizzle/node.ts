@@ -27,6 +27,7 @@ export const {
 } = require('drizzle-orm') as typeof import('drizzle-orm');
 
 export const {
+  alias,
   check,
   customType,
   getTableConfig,

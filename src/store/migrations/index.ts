@@ -7,6 +7,7 @@ import { keyLimits } from './0005-key-limits.ts';
 import { parkedCalls } from './0006-parked-calls.ts';
 import { sessions } from './0007-sessions.ts';
 import { journals } from './0008-journals.ts';
+import { money } from './0009-money.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const MIGRATIONS: readonly Migration[] = [
   parkedCalls,
   sessions,
   journals,
+  money,
 ];

@@ -1,6 +1,6 @@
 import { customType, index, integer, sql, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { Lane } from '../../core/lane.ts';
-import type { BatchOptions, StopReason } from '../../ports/store-batches.ts';
+import type { BatchEstimate, BatchOptions, StopReason } from '../../ports/store-batches.ts';
 import type { BatchError, BatchStatus } from '../../protocol/batch.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import type { Metadata } from '../../protocol/metadata.ts';
@@ -66,6 +66,7 @@ export const batches = sqliteTable(
     turn: integer('turn').notNull().default(0),
 
     options: text('options', { mode: 'json' }).$type<BatchOptions>(),
+    estimate: text('estimate', { mode: 'json' }).$type<BatchEstimate>(),
   },
   (table) => [
     uniqueIndex('batches_id').on(table.id),

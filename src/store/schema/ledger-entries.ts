@@ -44,12 +44,19 @@ export const ledgerEntries = sqliteTable(
     tagsId: text('tags_id'),
     latencyMs: integer('latency_ms'),
     shardId: text('shard_id'),
+    /** Places of the entries that this one takes back, or states anew; their attempt numbers are below zero. */
+    reverses: integer('reverses'),
+    corrects: integer('corrects'),
+    /** Why there is a reversal or a correction. */
+    note: text('note'),
   },
   (table) => [
     uniqueIndex('ledger_entries_attempt').on(table.batchId, table.line, table.attempt),
     uniqueIndex('ledger_entries_id').on(table.id).where(sql`id is not null`),
     index('ledger_entries_batch').on(table.batchId),
     index('ledger_entries_tenant').on(table.tenantId),
+    uniqueIndex('ledger_entries_reverses').on(table.reverses).where(sql`reverses is not null`),
+    index('ledger_entries_unpriced').on(table.tenantId, table.seq).where(sql`amount_nano is null`),
     uniqueIndex('ledger_entries_shard').on(table.shardId, table.line).where(sql`shard_id is not null`),
   ],
 );

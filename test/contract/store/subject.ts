@@ -66,6 +66,7 @@ export function batchRow(id: string, change: Partial<BatchRow> = {}): BatchRow {
     outputExpiresAfterSeconds: null,
     retryOf: null,
     options: null,
+    estimate: null,
     status: 'validating',
     stop: null,
     pausedAt: null,

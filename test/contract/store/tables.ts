@@ -11,6 +11,7 @@ import { ledgerEntries } from '../../../src/store/schema/ledger-entries.ts';
 import { ledgerHourly } from '../../../src/store/schema/ledger-hourly.ts';
 import { parkedCalls } from '../../../src/store/schema/parked-calls.ts';
 import { parts } from '../../../src/store/schema/parts.ts';
+import { prices } from '../../../src/store/schema/prices.ts';
 import { rateSets } from '../../../src/store/schema/rate-sets.ts';
 import { routes } from '../../../src/store/schema/routes.ts';
 import { segments } from '../../../src/store/schema/segments.ts';
@@ -36,6 +37,7 @@ export const TABLES = [
   ledgerHourly,
   parkedCalls,
   parts,
+  prices,
   rateSets,
   routes,
   segments,
