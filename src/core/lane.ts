@@ -21,6 +21,26 @@ export interface ParamRules {
 /** When a line moves on to a candidate: after trouble only (not after its own fault), after any failure, or by status. */
 export type EnterOn = 'trouble' | 'any' | readonly number[];
 
+/** What becomes of an answer that does not serve (core/healing.ts). */
+export interface HealingRule {
+  action: 'retry' | 'fail';
+  /** Retries of one line for this cause. */
+  attempts: number;
+  /** What the length limit of the request is multiplied by at each retry of a truncated answer. */
+  maxTokensFactor: number;
+  /** Where it is tried first; where that cannot be, the other. */
+  to: 'same' | 'next';
+  /** What becomes of the last answer when no retry is left. */
+  otherwise: 'accept' | 'fail';
+}
+
+/** A cause without a rule is accepted. */
+export interface HealingRules {
+  truncation?: HealingRule;
+  invalid_json?: HealingRule;
+  refusal?: HealingRule;
+}
+
 export interface Candidate {
   provider: string;
   /** The name the provider knows the model by. */
@@ -31,6 +51,8 @@ export interface Candidate {
   requestTimeoutMs: number | null;
   params: ParamRules;
   enterOn: EnterOn;
+  /** Absent: every answer is accepted. */
+  healing?: HealingRules;
 }
 
 export interface RunLane {

@@ -9,6 +9,7 @@ import {
 } from '../protocol/route.ts';
 import { suggestion } from './close-names.ts';
 import { compileQuery } from './conditions.ts';
+import { HEALING_FIELDS } from './healing-rules.ts';
 import { parsePath } from './path.ts';
 import { type Checked, check, formatPath, type Path, type Problem } from './problems.ts';
 import { readAddress } from './target-address.ts';
@@ -80,6 +81,7 @@ function report(work: Work, path: Path, message: string): void {
 
 function checkNode(node: Route, path: Path, work: Work): void {
   checkDrops(node, path, work);
+  checkHealing(node, path, work);
   if (node.strategy === undefined && node.targets === undefined) {
     checkLeaf(node, path, work);
     return;
@@ -180,6 +182,7 @@ function checkRescue({ after, to }: Rescue, path: Path, work: Work): void {
   for (const [index, target] of rescueTargets({ to }).entries()) {
     const place = [...at, 'to', ...(isList ? [index] : [])];
     checkDrops(target, place, work);
+    checkHealing(target, place, work);
     checkLeaf(target, place, work);
   }
 }
@@ -188,6 +191,18 @@ function checkRescue({ after, to }: Rescue, path: Path, work: Work): void {
 export function rescueTargets(rescue: Pick<Rescue, 'to'> | undefined): readonly Route[] {
   const to = rescue?.to ?? [];
   return Array.isArray(to) ? to : [to];
+}
+
+/** How to try again says nothing where nothing is tried again. */
+function checkHealing(node: Route, path: Path, work: Work): void {
+  for (const field of HEALING_FIELDS) {
+    const rule = node[field];
+    if (rule === undefined || typeof rule === 'string' || rule.action === 'retry') continue;
+    for (const name of Object.keys(rule).filter((key) => key !== 'action')) {
+      const message = `belongs to action retry, not ${rule.action}; remove it or change the action`;
+      report(work, [...path, field, name], message);
+    }
+  }
 }
 
 function checkDrops(node: Route, path: Path, work: Work): void {

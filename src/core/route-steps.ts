@@ -2,7 +2,8 @@ import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Route } from '../protocol/route.ts';
 import { compileQuery, type Query } from './conditions.ts';
 import { type Failure, refusal } from './failure.ts';
-import type { Candidate, ParamRules, RetryRule } from './lane.ts';
+import { healingRules } from './healing-rules.ts';
+import type { Candidate, HealingRules, ParamRules, RetryRule } from './lane.ts';
 import type { ModelNames, TargetResolution } from './model-names.ts';
 import { rescueTargets } from './route-check.ts';
 import { readAddress } from './target-address.ts';
@@ -40,6 +41,7 @@ interface Inherited {
   requestTimeoutMs: number | null;
   mode: Candidate['mode'];
   params: ParamRules;
+  healing?: HealingRules;
 }
 
 const ROOT: Inherited = {
@@ -169,7 +171,9 @@ function compileResolution(resolution: TargetResolution, rules: Inherited, weigh
 }
 
 function inherit(node: Route, above: Inherited): Inherited {
+  const healing = healingRules(node, above.healing);
   return {
+    ...(healing !== undefined && { healing }),
     retry: node.retry === undefined ? above.retry : toRetryRule(node.retry),
     requestTimeoutMs: node.request_timeout ?? above.requestTimeoutMs,
     mode: node.mode ?? above.mode,

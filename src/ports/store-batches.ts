@@ -38,6 +38,8 @@ export interface BatchRow {
   route: unknown;
   outputExpiresAfterSeconds: number | null;
   retryOf: string | null;
+  /** -10 to 10: its share beside its tenant's other batches (core/batch-weight.ts). */
+  priority: number;
   /** null when it asks nothing. */
   options: BatchOptions | null;
   /** null until it is made, and when it could not be. */

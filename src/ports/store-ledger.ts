@@ -1,3 +1,4 @@
+import type { Unfit } from '../core/healing.ts';
 import type { LedgerSums } from '../core/ledger-sums.ts';
 import type { Rates } from '../core/rates.ts';
 import type { Usage } from '../core/usage.ts';
@@ -104,6 +105,8 @@ export interface StoreLedger {
   forgetJournal(id: string): Promise<void>;
   /** Highest attempt per 1-based line of a batch between two lines, inclusive. */
   attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>>;
+  /** Answers that were not taken (entries with a code of core/healing.ts), oldest first, per 1-based line between two. */
+  unfit(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, Unfit[]>>;
   /**
    * What all attempts of a line came to, for the 1-based lines between two lines of which the last attempt alone does
    * not tell: those with several entries, or with none that decided them.

@@ -72,22 +72,26 @@ export type CommitOutcome =
   /** Nothing was written: these segments' leases are gone (empty: the batch takes no results any more). */
   | { ok: false; lost: string[] };
 
+/** What segments a claim is for. */
+export interface ClaimDemand {
+  /** Queues of which none is wanted. */
+  exclude: readonly string[];
+  /** Queues of which only batches and tenants are wanted that are not in `held`, and one segment of each batch. */
+  newcomers?: readonly string[];
+  held?: readonly ({ queue: string; batchId: string } | { queue: string; tenantId: string })[];
+}
+
 export interface StoreSegments {
   /** Adds rows; ids already there are left as they are (planning may run twice). */
   insertMany(rows: readonly SegmentRow[]): Promise<void>;
   /**
-   * Leases up to `limit` pending segments of running (in_progress, not paused, not stopped) batches whose queue is not
-   * in `exclude`. Batches take turns: the one served longest ago first; within a batch by line. A holder gives each claim
+   * Leases up to `limit` pending segments, of those that the demand leaves, of running (in_progress, not paused, not
+   * stopped) batches. Tenants take turns, the one served longest ago first, and so do the batches of a tenant, those of
+   * a high priority sooner; within a batch by line. A holder gives each claim
    * a token of its own, `<holder>/<number>`: a segment that it lost and leases again is another lease, and what it
    * still has in flight under the first must not pass for results under the second.
    */
-  claim(query: {
-    now: number;
-    until: number;
-    token: string;
-    limit: number;
-    exclude: readonly string[];
-  }): Promise<SegmentLease[]>;
+  claim(query: { now: number; until: number; token: string; limit: number } & ClaimDemand): Promise<SegmentLease[]>;
   /**
    * Part, ledger entries, rollups, batch progress and segment progress: all or nothing, fenced by every lease named.
    * A commit whose part is there already was made before: it changes nothing and answers ok.

@@ -110,6 +110,7 @@ export const batchSchema = z
     /** Weir's own, beside OpenAI's: the account so far, and whether the batch is held. */
     cost: batchCostSchema,
     config: z.string().nullable(),
+    priority: z.number().int(),
     paused: z.boolean(),
     retry_of: z.string().nullable(),
     /** Provider batches that run parts of it; only on the batch itself, not in lists. */
@@ -118,6 +119,8 @@ export const batchSchema = z
   .openapi('Batch');
 
 export const batchPageSchema = pageSchema(batchSchema).openapi('BatchList');
+
+export const BATCH_PRIORITY_MAX = 10;
 
 /** Body of POST /v1/batches. `config` is a route's name or an inline route; it is parsed by the route schema later. */
 export const batchCreateSchema = z
@@ -128,6 +131,10 @@ export const batchCreateSchema = z
     metadata: metadataSchema.nullish(),
     output_expires_after: expiresAfterSchema.nullish(),
     config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+    priority: z.int().min(-BATCH_PRIORITY_MAX).max(BATCH_PRIORITY_MAX).nullish().openapi({
+      description:
+        'Its share beside the other batches of its tenant: two steps double it, 0 is usual. Also as the header `x-weir-priority`.',
+    }),
     provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).nullish().openapi({
       description:
         'Native fields for the create call of provider batches, by the config\'s name of the provider, at most 16,384 bytes in all: `{"bedrock-us": {"tags": […]}}`. Fields that Weir sets itself are refused.',

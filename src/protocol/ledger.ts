@@ -4,7 +4,7 @@ import { pageSchema } from './page.ts';
 /**
  * - succeeded: the provider answered with a result; failed: it answered with an error;
  * - unknown: no answer was recorded (reset, timeout, the server stopped), so the call may have been billed;
- * - superseded: a real answer that came too late to be delivered.
+ * - superseded: a real answer that came too late to be delivered, or that the route did not take.
  */
 export const ENTRY_STATUSES = ['succeeded', 'failed', 'unknown', 'superseded'] as const;
 

@@ -23,6 +23,22 @@ export const retrySchema = z.strictObject({
   use_retry_after_header: z.boolean().optional(),
 });
 
+const healingActionSchema = z.enum(['accept', 'retry', 'fail']);
+
+const healingRuleSchema = z.strictObject({
+  action: healingActionSchema,
+  attempts: z.int().min(1).max(ROUTE_RETRIES_MAX).optional(),
+  to: z.enum(['same', 'next']).optional(),
+  otherwise: z.enum(['accept', 'fail']).optional(),
+});
+
+/** What becomes of an answer that came but may not serve; a word alone is the rule's `action`. */
+const healingSchema = z.union([healingActionSchema, healingRuleSchema]);
+const truncationSchema = z.union([
+  healingActionSchema,
+  healingRuleSchema.extend({ max_tokens_factor: z.number().gt(1).max(16).optional() }),
+]);
+
 const conditionSchema = z.strictObject({
   query: z.record(z.string(), z.unknown()),
   // biome-ignore lint/suspicious/noThenProperty: the word of the routing config; a plain value, never awaited.
@@ -50,6 +66,9 @@ const routeNodeSchema = z
     weight: z.number().min(0).max(1e9).optional(),
     mode: z.enum(['batch', 'immediate', 'auto']).optional(),
     retry: retrySchema.optional(),
+    on_truncation: truncationSchema.optional(),
+    on_invalid_json: healingSchema.optional(),
+    on_refusal: healingSchema.optional(),
     request_timeout: z.int().min(1).max(86_400_000).optional(),
     default_params: params.optional(),
     override_params: params.optional(),
@@ -77,6 +96,8 @@ export const routeSchema = z
 
 export type Route = z.infer<typeof routeSchema>;
 export type Rescue = z.infer<typeof rescueSchema>;
+/** `max_tokens_factor` is of `on_truncation` alone. */
+export type HealingInput = z.infer<typeof truncationSchema>;
 export type Strategy = z.infer<typeof strategySchema>;
 
 const HOOKS = 'guardrails and mutators are not supported; remove it and check results after the batch';

@@ -9,6 +9,7 @@ const {
   leaseUntil: _until,
   nextAt: _nextAt,
   turn: _turn,
+  dueTurn: _dueTurn,
   amountNano,
   listAmountNano,
   ...plain
@@ -21,7 +22,10 @@ function asBigInt(column: typeof amountNano | typeof listAmountNano): SQL<bigint
   return sql`cast(${column} as text)`.mapWith((text: string) => BigInt(text));
 }
 
-type StoredBatch = Omit<typeof batches.$inferSelect, 'seq' | 'leaseToken' | 'leaseUntil' | 'nextAt' | 'turn'>;
+type StoredBatch = Omit<
+  typeof batches.$inferSelect,
+  'seq' | 'leaseToken' | 'leaseUntil' | 'nextAt' | 'turn' | 'dueTurn'
+>;
 
 export function toBatchRow(stored: StoredBatch): BatchRow {
   const { inputTokens, cachedTokens, outputTokens, reasoningTokens, totalTokens, ...row } = stored;

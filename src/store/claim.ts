@@ -1,11 +1,14 @@
 import type { SegmentLease, StoreSegments } from '../ports/store-segments.ts';
 import type { Database, Row } from './client.ts';
 
+const RUNNABLE = (batch: string): string =>
+  `${batch}.status = 'in_progress' and ${batch}.stop is null and ${batch}.paused_at is null`;
+
 /**
- * The segments to lease next: of the batches with an open pending segment those served longest ago, each giving its
- * first segment, then each its second, and so on. Pending segments are never sorted as a whole: the queues are found
- * by skipping through the index segments_pending, and each batch is asked for its first segments in each open queue.
- * Parameters: excluded queues as a JSON array, limit.
+ * The segments to lease next. Tenants take turns, and within a tenant its batches: each gives its first segment, then
+ * each its second, and so on. Nothing is sorted as a whole: queues and tenants are found by skipping through indices,
+ * each tenant is asked for its first batches, each batch for its first segments in each open queue.
+ * Parameters: excluded queues, limit, queues for newcomers, held [queue, batch, tenant]; lists are JSON arrays.
  */
 const CHOICE = `
   with recursive queues (queue) as (
@@ -15,42 +18,80 @@ const CHOICE = `
     from queues where queue is not null
   ),
   open as materialized (
-    select queue from queues where queue is not null and queue not in (select value from json_each(?1))
+    select queue, queue in (select value from json_each(?3)) as is_full from queues
+    where queue is not null and queue not in (select value from json_each(?1))
+  ),
+  held as materialized (
+    select value ->> 0 as queue, value ->> 1 as batch_id, value ->> 2 as tenant_id from json_each(?4)
+  ),
+  tenants (tenant_id) as (
+    select min(b.tenant_id) from batches b where ${RUNNABLE('b')}
+    union all
+    select (select min(b.tenant_id) from batches b where ${RUNNABLE('b')} and b.tenant_id > tenants.tenant_id)
+    from tenants where tenant_id is not null
+  ),
+  turns as materialized (
+    select tenant_id,
+      (select max(b.turn) from batches b where ${RUNNABLE('b')} and b.tenant_id = tenants.tenant_id) as turn
+    from tenants where tenant_id is not null
   ),
   served as materialized (
-    select b.seq, b.id, b.turn from batches b
-    where b.status = 'in_progress' and b.stop is null and b.paused_at is null and exists (
-      select 1 from open cross join segments s
-      where s.state = 'pending' and s.queue = open.queue and s.batch_id = b.id)
-    order by b.turn, b.seq limit ?2
+    select b.seq, b.id, b.tenant_id, b.due_turn, turns.turn from turns cross join batches b
+    where b.seq in (
+      select c.seq from batches c
+      where ${RUNNABLE('c')} and c.tenant_id = turns.tenant_id and exists (
+        select 1 from open cross join segments s
+        where s.state = 'pending' and s.queue = open.queue and s.batch_id = c.id and not exists (
+          select 1 from held h
+          where h.queue = open.queue and (h.batch_id = c.id or h.tenant_id = c.tenant_id)))
+      order by c.due_turn, c.seq limit ?2)
   ),
-  candidates as (
-    select s.id, served.turn, served.seq, row_number() over (partition by s.batch_id order by s.first_line) as place
+  firsts as (
+    select s.id, s.batch_id, s.first_line, served.tenant_id, served.turn, served.due_turn, served.seq, open.is_full,
+      row_number() over (partition by s.batch_id, s.queue order by s.first_line) as queue_place
     from served cross join open cross join segments s
     where s.rowid in (
       select x.rowid from segments x
-      where x.state = 'pending' and x.queue = open.queue and x.batch_id = served.id
+      where x.state = 'pending' and x.queue = open.queue and x.batch_id = served.id and not exists (
+        select 1 from held h
+        where h.queue = open.queue and (h.batch_id = served.id or h.tenant_id = served.tenant_id))
       order by x.first_line limit ?2)
+  ),
+  candidates as (
+    select *, row_number() over (partition by batch_id order by first_line) as place
+    from firsts where queue_place = 1 or not is_full
+  ),
+  ranked as (
+    select id, turn, seq, row_number() over (partition by tenant_id order by place, due_turn, seq) as tenant_place
+    from candidates
   )
-  select id from candidates order by place, turn, seq limit ?2`;
+  select id from ranked order by tenant_place, turn, seq limit ?2`;
 
 const NEXT_TURN = `(select coalesce(max(turn), 0) + 1 from batches where status = 'in_progress')`;
+
+/** A step of priority brings a batch's next turn forward by so many turns: none waits without end. */
+const TURNS_OF_PRIORITY = 8;
 
 /** See StoreSegments.claim. The answer is in order of lines. */
 export async function claimSegments(
   database: Database,
-  { until, token, limit, exclude }: Parameters<StoreSegments['claim']>[0],
+  { until, token, limit, exclude, newcomers = [], held = [] }: Parameters<StoreSegments['claim']>[0],
 ): Promise<SegmentLease[]> {
   if (limit <= 0) return [];
+  const heldRows = held.map((each) =>
+    'batchId' in each ? [each.queue, each.batchId, null] : [each.queue, null, each.tenantId],
+  );
   const [leased] = await database.write([
     {
-      sql: `update segments set state = 'leased', token = ?3, lease_until = ?4, turn = ${NEXT_TURN}
+      sql: `update segments set state = 'leased', token = ?5, lease_until = ?6, turn = ${NEXT_TURN}
             where id in (${CHOICE})
             returning id, batch_id, tenant_id, lane, queue, candidate, first_line, last_line, lines, granted, resumed`,
-      args: [JSON.stringify(exclude), limit, token, until],
+      args: [JSON.stringify(exclude), limit, JSON.stringify(newcomers), JSON.stringify(heldRows), token, until],
     },
     {
-      sql: `update batches set turn = ${NEXT_TURN} where status = 'in_progress' and id in (
+      sql: `update batches set turn = next.turn, due_turn = next.turn - ${TURNS_OF_PRIORITY} * priority
+            from (select ${NEXT_TURN} as turn) as next
+            where status = 'in_progress' and id in (
               select batch_id from segments where state = 'leased' and token = ? and turn = ${NEXT_TURN})`,
       args: [token],
     },

@@ -1,3 +1,4 @@
+import { UNFIT_CODES, type Unfit } from '../core/healing.ts';
 import type { LedgerEntryRow, LineTotal, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
 import type { Database, Statement } from './client.ts';
 import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
@@ -6,6 +7,7 @@ import { listEntries } from './ledger-query.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
+import { literalList } from './text.ts';
 
 export class LibsqlLedger implements StoreLedger {
   readonly #db: Database;
@@ -45,6 +47,22 @@ export class LibsqlLedger implements StoreLedger {
       args: [batchId, firstLine, lastLine],
     });
     return new Map(rows.map((row) => [Number(row.line), Number(row.attempt)]));
+  }
+
+  async unfit(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, Unfit[]>> {
+    const rows = await this.#db.read({
+      sql: `select line, error_code, target from ledger_entries
+            where batch_id = ? and line between ? and ? and error_code in (${literalList(UNFIT_CODES)}) and final = 0
+            order by line, attempt`,
+      args: [batchId, firstLine, lastLine],
+    });
+    const found = new Map<number, Unfit[]>();
+    for (const row of rows) {
+      const line = found.get(Number(row.line)) ?? [];
+      line.push({ code: String(row.error_code), target: String(row.target) });
+      found.set(Number(row.line), line);
+    }
+    return found;
   }
 
   async lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {

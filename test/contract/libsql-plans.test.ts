@@ -9,6 +9,7 @@ import { openStore } from '../../src/store/open-node.ts';
 import { fromLibsql } from '../../src/store/sql-client.ts';
 import { openStoreOn } from '../../src/store/store.ts';
 import {
+  batchRow,
   batchUsage,
   claim,
   claimShards,
@@ -75,7 +76,8 @@ it('finds its way by an index in everything that runs often', async () => {
   await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
   plans.clear();
 
-  const leases = await claim(watchedStore, { exclude: ['other'] });
+  const held = [{ queue: 'pool', batchId: 'batch_2' }];
+  const leases = await claim(watchedStore, { exclude: ['other'], newcomers: ['pool'], held });
   await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p'), entries: [entryRow()] }));
   await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p') }));
   await watchedStore.segments.renew('worker', NOW);
@@ -86,24 +88,24 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.ledger.append([entryRow(), entryRow({ shardId: 'batch_1-s0' })]);
   await watchedStore.shards.insertMany([shardRow('batch_1', 0, { state: 'running' })]);
   const [shard] = await claimShards(watchedStore, { exclude: ['other'] });
-  const held = [shard?.id ?? '', shard?.leaseToken ?? ''] as const;
-  await watchedStore.shards.save(...held, { state: 'collecting' });
+  const lease = [shard?.id ?? '', shard?.leaseToken ?? ''] as const;
+  await watchedStore.shards.save(...lease, { state: 'collecting' });
   const results = {
     part: null,
-    entries: [entryRow({ shardId: held[0] })],
+    entries: [entryRow({ shardId: lease[0] })],
     completed: 0,
     failed: 0,
     usage: batchUsage(),
   };
-  await watchedStore.shards.commit({ batchId: 'batch_1', shardId: held[0], leaseToken: held[1], ...results });
-  await watchedStore.shards.ledgeredLines(held[0]);
+  await watchedStore.shards.commit({ batchId: 'batch_1', shardId: lease[0], leaseToken: lease[1], ...results });
+  await watchedStore.shards.ledgeredLines(lease[0]);
   await watchedStore.shards.list('batch_1');
   const followUp = { segments: [segmentRow('batch_1', 5)], shards: [] };
-  await watchedStore.shards.settle(...held, { state: 'done', now: NOW, nextAt: NOW, followUp });
+  await watchedStore.shards.settle(...lease, { state: 'done', now: NOW, nextAt: NOW, followUp });
   await watchedStore.shards.load('openai', 'mini');
   await watchedStore.shards.knownTokens(['a']);
   await watchedStore.shards.recover({ now: NOW });
-  await watchedStore.shards.release(...held);
+  await watchedStore.shards.release(...lease);
   await watchedStore.ledger.attempts('batch_1', 1, 9);
   await watchedStore.ledger.entries({ tenantId: 'tenant-a', from: NOW }, { limit: 9, after: 'entry_batch_1_1_1' });
   await watchedStore.ledger.entries({ tenantId: 'tenant-a', batchId: 'batch_1' }, { limit: 9, order: 'asc' });
@@ -119,6 +121,8 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.files.markExpired(NOW, 9);
   await watchedStore.files.purgeable(9);
   await watchedStore.keys.findByHash('h');
+  await watchedStore.files.bytesOfKey('key_1');
+  await watchedStore.batches.insertWithin(batchRow('batch_9', { keyId: 'key_1' }), 5);
   await watchedStore.idempotency.deleteBefore(NOW);
 
   expect(plans.size).toBeGreaterThan(40);

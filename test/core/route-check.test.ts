@@ -59,6 +59,15 @@ describe('a routing config', () => {
         rescue: { to: [{ ...leaf, mode: 'batch', drop_params: ['a'] }, { model: '@pool/small' }] },
       },
     ],
+    [
+      'what becomes of answers that do not serve',
+      {
+        ...leaf,
+        on_truncation: { action: 'retry', max_tokens_factor: 4, attempts: 2, to: 'next', otherwise: 'accept' },
+        on_invalid_json: 'fail',
+        on_refusal: { action: 'accept' },
+      },
+    ],
     ['a rescue with a time only', { ...leaf, rescue: { after: '90m' } }],
   ])('may be %s', (_name, config) => {
     expect(checkRoute(config, providers)).toEqual({ ok: true, value: config });
@@ -185,6 +194,25 @@ describe('a routing config', () => {
       { ...leaf, rescue: { to: [{ ...leaf, providr: 'x', weigth: 1 }] } },
       'rescue.to[0].providr',
       /Did you mean 'provider'/,
+    ],
+    [
+      'how to try again where nothing is tried again',
+      { ...leaf, on_truncation: { action: 'fail', attempts: 2 } },
+      'on_truncation.attempts',
+      /belongs to action retry, not fail/,
+    ],
+    ['an unknown action', { ...leaf, on_refusal: 'ignore' }, 'on_refusal', /accept.*retry.*fail/],
+    [
+      'a larger limit for what no limit causes',
+      { ...leaf, rescue: { to: { ...leaf, on_refusal: { action: 'retry', max_tokens_factor: 2 } } } },
+      'rescue.to.on_refusal.max_tokens_factor',
+      /unknown field/,
+    ],
+    [
+      'a limit that does not grow',
+      { ...leaf, on_truncation: { action: 'retry', max_tokens_factor: 1 } },
+      'on_truncation.max_tokens_factor',
+      />1/,
     ],
     [
       'a rescue below the top',

@@ -63,6 +63,7 @@ function batch(id: string, tenantId: string): BatchRow {
     route: null,
     outputExpiresAfterSeconds: null,
     retryOf: null,
+    priority: 0,
     options: null,
     status: 'in_progress',
     stop: null,

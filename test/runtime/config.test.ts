@@ -31,7 +31,7 @@ describe('the example config', () => {
     const config = read(text, Object.fromEntries(keys.map((key) => [key, `value-of-${key}`])));
     const shown = [...config.providers.values()].map((provider) => provider.kind);
     expect(shown.sort()).toEqual([...kinds.keys()].sort());
-    expect([...config.routes.keys()]).toEqual(['mini', 'fast', 'safe', 'by-tier']);
+    expect([...config.routes.keys()]).toEqual(['mini', 'fast', 'safe', 'careful', 'by-tier']);
     expect([...config.ownPrices.keys()]).toEqual(['pool-a', 'another', 'sandbox']);
     expect(config.providers.get('pool-a')?.limits).toEqual({
       concurrency: 256,

@@ -1,6 +1,14 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
-import { BATCH_SORTS, BATCH_STATUSES, batchCreateSchema, batchPageSchema, batchSchema } from '../../protocol/batch.ts';
+import {
+  BATCH_PRIORITY_MAX,
+  BATCH_SORTS,
+  BATCH_STATUSES,
+  batchCreateSchema,
+  batchPageSchema,
+  batchSchema,
+} from '../../protocol/batch.ts';
 import { cancelBatch } from '../../services/batches/cancel.ts';
 import { createBatch } from '../../services/batches/create.ts';
 import { listBatches } from '../../services/batches/list.ts';
@@ -71,12 +79,22 @@ const verbs = [
   { verb: 'retry', summary: 'Create a batch of only the failed, expired or cancelled lines', run: retryBatch },
 ] as const;
 
+/** A priority as a header gives it; null for none. Throws ApiError 400. */
+function readPriority(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const priority = Number(text);
+  if (/^-?\d{1,2}$/.test(text) && Math.abs(priority) <= BATCH_PRIORITY_MAX) return priority;
+  const message = `x-weir-priority must be a whole number from -${BATCH_PRIORITY_MAX} to ${BATCH_PRIORITY_MAX}.`;
+  throw new ApiError(400, message, { code: 'invalid_value', param: 'x-weir-priority' });
+}
+
 /** `/v1/batches` */
 export function registerBatches(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(create, async (c) => {
     const body = c.req.valid('json');
     const config = body.config ?? c.req.header('x-weir-config') ?? c.req.header('x-portkey-config');
-    return c.json(await createBatch(deps, c.get('context'), { ...body, config }), 200);
+    const priority = body.priority ?? readPriority(c.req.header('x-weir-priority'));
+    return c.json(await createBatch(deps, c.get('context'), { ...body, config, priority }), 200);
   });
   app.openapi(list, async (c) => {
     const { status, created_from, created_before, tenant_id, ...query } = c.req.valid('query');

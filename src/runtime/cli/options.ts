@@ -29,6 +29,7 @@ export const submitArguments = {
   route: text('name', 'Route of the server, or an inline {…}'),
   endpoint: text('path', "Default: the first line's url"),
   window: text('time', 'immediate, or a time such as 24h (default)'),
+  priority: text('n', '-10 to 10: its share beside your others'),
   metadata: text('k=v', 'Metadata and ledger tag; repeatable'),
   'include-raw': flag("Keep the providers' own lines (weir.raw)"),
   watch,

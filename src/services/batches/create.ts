@@ -14,7 +14,7 @@ import { presentBatch } from './present.ts';
 export async function createBatch(
   deps: Deps,
   context: Context,
-  input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName' | 'options'> },
+  input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName' | 'options' | 'priority'> },
 ): Promise<BatchObject> {
   const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, input);
   const liveMax = await deps.limiter.admitBatch(context.actor.keyId);
@@ -33,6 +33,7 @@ export async function createBatch(
     route: route?.route ?? null,
     outputExpiresAfterSeconds: input.output_expires_after?.seconds ?? null,
     retryOf: input.retryOf?.id ?? null,
+    priority: input.retryOf?.priority ?? input.priority ?? 0,
     options: input.retryOf ? input.retryOf.options : readBatchOptions(deps, input),
     createdAt: now,
     expiresAt: now + seconds,
@@ -57,6 +58,7 @@ function newBatchRow(): Omit<
   | 'route'
   | 'outputExpiresAfterSeconds'
   | 'retryOf'
+  | 'priority'
   | 'options'
   | 'createdAt'
   | 'expiresAt'

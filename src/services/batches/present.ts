@@ -36,6 +36,7 @@ export function presentBatch(row: BatchRow): BatchObject {
       unpriced_entries: row.unpricedEntries,
     },
     config: row.configName,
+    priority: row.priority,
     // A batch that has been told to stop is not held any more, whenever it was.
     paused: row.pausedAt !== null && row.stop === null && !isTerminal(row.status),
     retry_of: row.retryOf,

@@ -5,6 +5,7 @@ import type { Candidate } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
 import type { LineProgress } from '../../core/retry.ts';
+import { estimateTokens } from '../../core/tokens.ts';
 import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Permit } from '../../ports/gates.ts';
@@ -133,7 +134,7 @@ async function tryOnce<Answer extends { ok: true }>(
   if (!converted.ok) return refused(converted.failure);
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
-  const admission = await gate.acquire({ tokens: estimateTokens(call), signal, maxWaitMs });
+  const admission = await gate.acquire({ tokens: estimateTokens(call.request.body, call.bytes), signal, maxWaitMs });
   if (!admission.ok) return refused(admission.failure);
   const trip = new Trip(deps, gate, admission.permit, candidate.model);
   const answer = await send(provider, converted.request, {
@@ -147,12 +148,6 @@ async function tryOnce<Answer extends { ok: true }>(
   if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, warnings: converted.warnings } };
   const ended = { candidate, provider, ...trip.end(answer.failure, emptyUsage) };
   return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
-}
-
-/** Before the answer: four bytes a token, and all the output the request allows. */
-export function estimateTokens({ bytes, request: { body } }: Call): number {
-  const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
-  return Math.ceil(bytes / 4) + (typeof limit === 'number' && limit > 0 ? limit : 0);
 }
 
 function noSingleRequests({ provider }: Candidate): Failure {

@@ -7,12 +7,13 @@ import type { Result, Success } from '../../../providers/contract.ts';
 import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
 import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
+import { estimateTokens } from '../../core/tokens.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
-import { type Begun, CallFailed, type CallInHand, estimateTokens, tryCandidates } from './attempts.ts';
+import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
 import { deliverStream, openStream, sureToSettle } from './deliver-stream.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { CallPlanner } from './planner.ts';
@@ -85,7 +86,7 @@ export class Calls {
 
   private async run(actor: Actor, call: Call, lane: Lane, signal: AbortSignal): Promise<CallAnswer> {
     if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
-    const permit = await this.deps.limiter.admit(actor.keyId, estimateTokens(call));
+    const permit = await this.deps.limiter.admit(actor.keyId, estimateTokens(call.request.body, call.bytes));
     const account = new CallAccount(this.deps, actor, call, this.writer);
     const close = this.opened(permit, account);
     return withHeaders(await this.attempt(call, lane, account, signal, close), permit.headers);

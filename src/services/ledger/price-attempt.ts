@@ -1,4 +1,5 @@
 import type { Provider, Result } from '../../../providers/contract.ts';
+import type { Verdict } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
 import type { Unpriced } from '../../core/price-book.ts';
@@ -112,4 +113,16 @@ function priceOf(
   const worked = succeeded || (result?.ok === false && (result.failure.status ?? 500) < 400);
   const priced = priceUsage({ usage, rates: found.rates, list_rates: found.list_rates, succeeded: worked });
   return { amount: priced.amount_nano, list: priced.list_amount_nano, reason: priced.unpriced_reason };
+}
+
+/** The entry of an answer that was judged: one that is not taken was paid for all the same. */
+export function withVerdict(entry: LedgerEntryRow, verdict: Verdict): LedgerEntryRow {
+  switch (verdict.do) {
+    case 'take':
+      return entry;
+    case 'fail':
+      return { ...entry, status: 'failed', errorCode: verdict.failure.code };
+    case 'retry':
+      return { ...entry, status: 'superseded', errorCode: verdict.code, final: false };
+  }
 }

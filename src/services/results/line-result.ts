@@ -1,4 +1,4 @@
-import type { Failed, Result } from '../../../providers/contract.ts';
+import type { Failed, Result, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
@@ -52,6 +52,18 @@ export function resultOfFailure(attempt: FinishedAttempt, failure: Failure, answ
     body: answer?.body ?? JSON.stringify({ error }),
     error: { code: error.code, message: error.message },
     finishReason: null,
+    usage: null,
+  });
+}
+
+/** The result of a line whose answer came and was paid for, but does not serve: it fails, and keeps the answer. */
+export function resultOfUnfit(attempt: FinishedAttempt, result: Success, failure: Failure): LineResult {
+  return lineResult(attempt, {
+    statusCode: result.status,
+    requestId: result.requestId,
+    body: result.body,
+    error: { code: failure.code, message: failure.message },
+    finishReason: result.finishReason,
     usage: null,
   });
 }

@@ -20,6 +20,7 @@ import { type SendWindow, Windows } from './windows.ts';
 
 /** Results not yet durable would be bought again after a crash: at most so many commits' worth. */
 const UNCOMMITTED_PARTS = 2;
+const CLAIMED_AT_ONCE = 4;
 
 export class Engine {
   readonly token: string;
@@ -32,7 +33,7 @@ export class Engine {
   private stopping = false;
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
-  /** With these queues full the last claim found nothing: a nudge, a tick, or other queues are reason to ask again. */
+  /** With this demand the last claim found nothing: a nudge, a tick, or another demand are reason to ask again. */
   private dryWithout: string | null = null;
   private parts = 0;
   private claims = 0;
@@ -55,7 +56,7 @@ export class Engine {
   }
 
   private claim(): Promise<void> {
-    if (this.stopping || this.dryWithout === this.queues.full().join()) return Promise.resolve();
+    if (this.stopping || this.dryWithout === JSON.stringify(this.queues.demand())) return Promise.resolve();
     this.claimAgain = true;
     this.claiming ??= this.claimLoop().finally(() => {
       this.claiming = null;
@@ -150,20 +151,18 @@ export class Engine {
   private async claimLoop(): Promise<void> {
     while (this.claimAgain && !this.stopping) {
       this.claimAgain = false;
-      const room = this.deps.settings.maxOpenSegments - this.openSegments;
-      if (room <= 0) return;
       const now = Math.floor(this.deps.clock.now() / 1000);
-      const exclude = this.queues.full();
+      const demand = this.queues.demand();
       const leases = await this.deps.store.segments.claim({
         now,
         until: now + this.deps.settings.leaseSeconds,
         token: `${this.token}/${this.claims++}`,
-        limit: Math.min(room, 4),
-        exclude,
+        limit: CLAIMED_AT_ONCE,
+        ...demand,
       });
       for (const lease of leases) await this.open(lease);
       if (leases.length > 0) this.claimAgain = true;
-      else this.dryWithout = exclude.join();
+      else this.dryWithout = JSON.stringify(demand);
     }
     this.reportIdle();
   }
@@ -200,8 +199,7 @@ export class Engine {
     if (!row || !input) throw new Error(`batch ${id} or its input file is gone`);
     const batch = new OpenBatch(
       this.deps,
-      row,
-      input,
+      { row, input, budget: await this.deps.limiter.budget(row.keyId) },
       () => this.partName(),
       () => this.onCommitted(),
     );
@@ -273,12 +271,6 @@ export class Engine {
       );
     batch.close();
     this.batches.delete(batch.row.id);
-  }
-
-  private get openSegments(): number {
-    let count = 0;
-    for (const batch of this.batches.values()) count += batch.segments.size;
-    return count;
   }
 
   private reportIdle(): void {

@@ -2,13 +2,15 @@
  * The batch lines of one provider. They wait here in three places: freshly taken from segment queues, `ready` again
  * after a failure, or `delayed` until their time. The provider's gate takes them from here when it has room.
  */
+
 import type { Failure } from '../../core/failure.ts';
+import { FairShare } from '../../core/fair-share.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { detour } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
-import type { SegmentQueue } from './segment-queue.ts';
+import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
 export interface FeedHooks {
@@ -19,10 +21,27 @@ export interface FeedHooks {
   reroute(job: Job, candidate: number): void;
 }
 
+/** Where fresh lines come from; a shared queue is the source of several feeds, each with a cap of its own. */
+interface Source {
+  readonly key: string;
+  /** Requests of the queue that may be in flight from here. */
+  readonly cap: () => number;
+  inFlight: number;
+}
+
+interface SourceFlow {
+  source: Source;
+  flow: BatchFlow;
+}
+
 export class LineFeed implements Feed {
   readonly gate: Gate;
-  /** Where fresh lines come from; a shared queue stands in several feeds, each with a cap of its own. */
-  readonly sources: { queue: SegmentQueue; cap: number; inFlight: number }[] = [];
+  private readonly sources = new Map<string, Source>();
+  /** Batches with fresh lines for this provider share it, whatever queues their lines stand in. */
+  private readonly share = new FairShare<SourceFlow>(({ source, flow }) =>
+    source.inFlight >= source.cap() ? null : flow.offer(),
+  );
+  private readonly flows = new Map<BatchFlow, SourceFlow>();
   /** Lines of this feed at the provider now. */
   inFlight = 0;
 
@@ -38,6 +57,28 @@ export class LineFeed implements Feed {
     this.gate = gate;
     this.hooks = hooks;
     gate.attach(this);
+  }
+
+  addSource(key: string, cap: () => number): void {
+    this.sources.set(key, { key, cap, inFlight: 0 });
+  }
+
+  hasSource(key: string): boolean {
+    return this.sources.has(key);
+  }
+
+  /** Takes a batch's lines in a queue into account, or no longer. */
+  changeFlow(key: string, flow: BatchFlow, change: 'opened' | 'closed'): void {
+    const source = this.sources.get(key);
+    if (change === 'opened' && source) {
+      const item = { source, flow };
+      this.flows.set(flow, item);
+      this.share.add([...flow.path, { key }], item);
+    } else {
+      const item = this.flows.get(flow);
+      this.flows.delete(flow);
+      if (item) this.share.remove(item);
+    }
   }
 
   /** Lines here that are not in flight. */
@@ -66,7 +107,7 @@ export class LineFeed implements Feed {
     if (!job) return null;
     this.inFlight += 1;
     this.hooks.start(job, this, slot);
-    return estimateTokens(job);
+    return job.tokens;
   }
 
   /** Books the end of a call, before the line moves on. `usage`: null when unknown; a failed call used nothing. */
@@ -112,17 +153,9 @@ export class LineFeed implements Feed {
   }
 
   private takeFresh(): Job | undefined {
-    for (let count = this.sources.length; count > 0; count--) {
-      const source = this.sources.shift();
-      if (!source) return undefined;
-      this.sources.push(source);
-      if (source.inFlight >= source.cap) continue;
-      const job = source.queue.next();
-      if (!job) continue;
-      job.candidates = this.startingHere(job);
-      return job;
-    }
-    return undefined;
+    const job = this.share.next()?.flow.take();
+    if (job) job.candidates = this.startingHere(job);
+    return job;
   }
 
   /** Of a shared queue's candidates, the one that takes the line comes first; the others are its alternatives. */
@@ -136,7 +169,7 @@ export class LineFeed implements Feed {
   /** Lines of a shared queue count against their feed's share of it, as long as they are where they began. */
   private countShared(job: Job, change: 1 | -1): void {
     if (job.segment.lane.shared < 2 || job.progress.candidate > 0) return;
-    const own = this.sources.find(({ queue }) => queue.key === job.segment.lease.queue);
+    const own = this.sources.get(job.segment.lease.queue);
     if (own) own.inFlight += change;
   }
 
@@ -166,11 +199,4 @@ export class LineFeed implements Feed {
       Math.max(1, at - now),
     );
   }
-}
-
-/** Before the answer: four bytes a token, and all the output the request allows. */
-function estimateTokens(job: Job): number {
-  const { body } = job.request;
-  const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
-  return Math.ceil(job.bytes / 4) + (typeof limit === 'number' && limit > 0 ? limit : 0);
 }

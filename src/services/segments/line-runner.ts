@@ -1,15 +1,23 @@
-import type { Failed, Provider } from '../../../providers/contract.ts';
+import type { Failed, Provider, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import type { Candidate } from '../../core/lane.ts';
+import { judgeAnswer, type Verdict } from '../../core/healing.ts';
+import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
+import { applyParams } from '../../core/params.ts';
 import { nextStep } from '../../core/retry.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
-import { priceAttempt } from '../ledger/price-attempt.ts';
-import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
+import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
+import {
+  type FinishedAttempt,
+  type LineResult,
+  resultOfAttempt,
+  resultOfFailure,
+  resultOfUnfit,
+} from '../results/line-result.ts';
 import type { LineFeed } from './line-feed.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
@@ -47,9 +55,12 @@ export class LineRunner {
 
   /** Sends every ready line of a queue without a feed to the first of its candidates that has one, or fails it. */
   passOn(queue: SegmentQueue): void {
-    for (let job = queue.next(); job; job = queue.next()) {
-      const next = job.candidates.findIndex((candidate) => this.feedOf(candidate.provider) !== undefined);
-      this.moveTo(job, Math.max(0, next), 0);
+    for (const flow of queue.flows.values()) {
+      while (flow.offer() !== null) {
+        const job = flow.take();
+        const next = job.candidates.findIndex((candidate) => this.feedOf(candidate.provider) !== undefined);
+        this.moveTo(job, Math.max(0, next), 0);
+      }
     }
   }
 
@@ -72,13 +83,59 @@ export class LineRunner {
     const { gate } = feed;
     if (result?.ok) {
       feed.settle(job, slot, null, result.usage);
-      const entry = this.entry(job, gate.provider, candidate, outcome, true, gpuMicroseconds);
-      this.finish(job, entry, resultOfAttempt(finishedAttempt(job, candidate, entry), result));
+      this.afterAnswer(job, gate, candidate, { ...outcome, result }, gpuMicroseconds);
     } else if (failure) {
       feed.settle(job, slot, failure, null);
       this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
     }
     gate.pump();
+  }
+
+  private afterAnswer(
+    job: Job,
+    gate: Gate,
+    candidate: Candidate,
+    outcome: AttemptOutcome & { result: Success },
+    gpuMicroseconds: number | null,
+  ): void {
+    const { result } = outcome;
+    const verdict = this.judge(job, candidate, result);
+    const priced = this.entry(job, gate.provider, candidate, outcome, verdict.do !== 'retry', gpuMicroseconds);
+    const entry = withVerdict(priced, verdict);
+    if (verdict.do === 'retry') {
+      const { segment } = job;
+      job.unfit.push({ code: verdict.code, target: targetName(candidate) });
+      job.warnings.push(verdict.warning);
+      if (segment.closed || !segment.batch.running) {
+        segment.batch.results.giveUp(segment, entry);
+        return;
+      }
+      job.progress = { ...job.progress, candidate: verdict.candidate, tries: 0 };
+      this.goOn(job, entry, 0);
+      return;
+    }
+    if (verdict.do === 'take' && verdict.warning !== null) job.warnings.push(verdict.warning);
+    const attempt = finishedAttempt(job, candidate, entry);
+    const isTaken = verdict.do === 'take';
+    this.finish(
+      job,
+      entry,
+      isTaken ? resultOfAttempt(attempt, result) : resultOfUnfit(attempt, result, verdict.failure),
+    );
+  }
+
+  private judge(job: Job, candidate: Candidate, { body }: Success): Verdict {
+    if (candidate.healing === undefined) return { do: 'take', warning: null };
+    const { candidates, unfit, request } = job;
+    return judgeAnswer(
+      { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body },
+      {
+        candidates,
+        from: job.progress.candidate,
+        before: unfit,
+        canGo: (index) => candidates[index] !== undefined && this.feedOf(candidates[index].provider) !== undefined,
+      },
+    );
   }
 
   private afterFailure(
@@ -107,8 +164,13 @@ export class LineRunner {
       this.enqueue(job, step.delayMs);
       return;
     }
-    // One call of a line at a time may be in doubt: the next waits until the ledger has this one.
-    const notBefore = this.deps.clock.now() + step.delayMs;
+    this.goOn(job, entry, step.delayMs);
+  }
+
+  /** Sends a line on, by its progress, once its last attempt is entered: one call of it at a time may be in doubt. */
+  private goOn(job: Job, entry: LedgerEntryRow, delayMs: number): void {
+    const { segment } = job;
+    const notBefore = this.deps.clock.now() + delayMs;
     segment.batch.results.record(segment, entry, () => {
       if (segment.closed || !segment.batch.running) segment.batch.results.giveUp(segment, null);
       else this.enqueue(job, notBefore - this.deps.clock.now());
@@ -173,6 +235,8 @@ export class LineRunner {
   }
 
   private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {
+    const used = result.succeeded ? (result.usage?.total_tokens ?? null) : 0;
+    job.segment.batch.budget?.correct(job.tokens, used, this.deps.clock.now());
     job.segment.batch.results.finish({ ...result, segment: job.segment, entry });
   }
 }

@@ -1,3 +1,4 @@
+import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
@@ -10,14 +11,22 @@ export class OpenBatch implements BatchInHand {
   readonly row: BatchRow;
   readonly input: FileRow;
   readonly results: Collector;
+  readonly budget: KeyBudget | null;
+  sentLines = 0;
   readonly segments = new Set<OpenSegment>();
   readonly abort = new AbortController();
   private control: BatchControl;
   private graceTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(deps: Deps, row: BatchRow, input: FileRow, partName: () => string, onCommitted: () => void) {
+  constructor(
+    deps: Deps,
+    { row, input, budget }: Pick<BatchInHand, 'row' | 'input' | 'budget'>,
+    partName: () => string,
+    onCommitted: () => void,
+  ) {
     this.row = row;
     this.input = input;
+    this.budget = budget;
     this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
     this.results = new Collector(deps, this, partName, onCommitted);
   }

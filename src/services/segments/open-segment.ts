@@ -1,5 +1,7 @@
+import { resumeAt, type Unfit } from '../../core/healing.ts';
 import { laneFrom, type RunLane } from '../../core/lane.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import { estimateTokens } from '../../core/tokens.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
@@ -10,12 +12,22 @@ import type { BatchInHand, Job, SegmentInHand } from './work.ts';
 /** Lines are read from the input in chunks of at most this, unless one line alone is longer. */
 const CHUNK_BYTES = 256 * 1024;
 const CHUNK_LINES = 512;
+/** A line of more than so many times the average tokens is out of the ordinary. */
+const OVERSIZE = 4;
 
 interface PendingLine {
   line: number;
   position: number;
   offset: number;
   length: number;
+}
+
+/** What earlier leases and provider batches did for lines that have no result yet, by 1-based line. */
+interface Past {
+  /** Attempts that reached a provider. */
+  attempts: Map<number, number>;
+  /** Answers that were not taken. */
+  unfit: ReadonlyMap<number, Unfit[]>;
 }
 
 /** A leased segment: which of its lines still need a result, and the next few of them ready to send. */
@@ -37,15 +49,18 @@ export class OpenSegment implements SegmentInHand {
   private readonly pending: PendingLine[];
   private next = 0;
   private readonly buffer: Job[] = [];
+  private loadedTokens = 0;
+  private loadedLines = 0;
   /** Attempts in the ledger, by line as the ledger counts them. */
   private readonly attempts: Map<number, number>;
+  private readonly unfit: ReadonlyMap<number, Unfit[]>;
 
   private constructor(
     lease: SegmentLease,
     batch: BatchInHand,
     lane: RunLane,
     pending: PendingLine[],
-    attempts: Map<number, number>,
+    { attempts, unfit }: Past,
     sendWindow: SendWindow,
     size: number,
   ) {
@@ -56,6 +71,7 @@ export class OpenSegment implements SegmentInHand {
     this.lane = lane;
     this.pending = pending;
     this.attempts = attempts;
+    this.unfit = unfit;
     this.remaining = pending.length;
   }
 
@@ -65,15 +81,13 @@ export class OpenSegment implements SegmentInHand {
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
     const own = await ownLines(deps, lease, batch);
     const done = lease.resumed ? await committedLines(deps, lease) : new Set<number>();
-    const attempts = lease.resumed
-      ? await deps.store.ledger.attempts(lease.batchId, lease.firstLine + 1, lease.lastLine + 1)
-      : new Map<number, number>();
+    const past = lease.resumed ? await pastOf(deps, lease, lane) : { attempts: new Map(), unfit: new Map() };
     return new OpenSegment(
       lease,
       batch,
       laneFrom(lane, lease.candidate),
       own.filter((line) => !done.has(line.line)),
-      attempts,
+      past,
       sendWindow,
       own.length,
     );
@@ -102,12 +116,23 @@ export class OpenSegment implements SegmentInHand {
     return this.buffer[0]?.position ?? this.pending[this.next]?.position ?? this.size;
   }
 
-  /** The next job within the grant; undefined when there is none ready. */
-  take(): Job | undefined {
+  /**
+   * The job to send next within the grant; undefined when there is none. Ordinary lines do not wait behind one that is
+   * many times larger: that one goes when no other is left in the grant.
+   */
+  ready(): Job | undefined {
     const first = this.buffer[0];
     if (!first || this.closed || first.position >= this.granted) return undefined;
+    const ordinary = (OVERSIZE * this.loadedTokens) / this.loadedLines;
+    if (first.tokens <= ordinary) return first;
+    return this.buffer.find((job) => job.position < this.granted && job.tokens <= ordinary) ?? first;
+  }
+
+  /** Takes a job that was ready. */
+  take(job: Job): void {
     this.outstanding += 1;
-    return this.buffer.shift();
+    if (this.buffer[0] === job) this.buffer.shift();
+    else this.buffer.splice(this.buffer.indexOf(job), 1);
   }
 
   /**
@@ -130,18 +155,22 @@ export class OpenSegment implements SegmentInHand {
   }
 
   /** Reads the next chunk of lines. */
-  async load(deps: Deps): Promise<void> {
+  async load(deps: Pick<Deps, 'files'>): Promise<void> {
     this.loading = true;
     try {
       const chunk = this.chunkFrom(this.next);
-      this.buffer.push(...(await this.read(deps, chunk)));
+      for (const job of await this.read(deps, chunk)) {
+        this.buffer.push(job);
+        this.loadedTokens += job.tokens;
+        this.loadedLines += 1;
+      }
       this.next += chunk.length;
     } finally {
       this.loading = false;
     }
   }
 
-  private async read(deps: Deps, chunk: readonly PendingLine[]): Promise<Job[]> {
+  private async read(deps: Pick<Deps, 'files'>, chunk: readonly PendingLine[]): Promise<Job[]> {
     const first = chunk[0];
     const last = chunk.at(-1);
     if (!first || !last) return [];
@@ -167,19 +196,32 @@ export class OpenSegment implements SegmentInHand {
   }
 
   private toJob(line: PendingLine, bytes: Uint8Array): Job {
+    const request = parseRequestLine(bytes);
+    const unfit = this.unfit.get(line.line + 1) ?? [];
     return {
       segment: this,
       line: line.line,
       position: line.position,
-      request: parseRequestLine(bytes),
-      bytes: line.length,
+      request,
+      tokens: estimateTokens(request.body, line.length),
       candidates: this.lane.candidates,
-      progress: { candidate: 0, tries: 0, pressure: 0 },
+      progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
+      unfit: [...unfit],
       attempts: this.attempts.get(line.line + 1) ?? 0,
-      warnings: [],
+      warnings: unfit.map(({ code, target }) => `${code}: an answer of ${target} was not taken`),
       costNano: 0,
     };
   }
+}
+
+async function pastOf(deps: Deps, { batchId, firstLine, lastLine }: SegmentLease, lane: RunLane): Promise<Past> {
+  const { ledger } = deps.store;
+  const heals = lane.candidates.some(({ healing }) => healing !== undefined);
+  const [attempts, unfit] = await Promise.all([
+    ledger.attempts(batchId, firstLine + 1, lastLine + 1),
+    heals ? ledger.unfit(batchId, firstLine + 1, lastLine + 1) : new Map<number, Unfit[]>(),
+  ]);
+  return { attempts, unfit };
 }
 
 async function ownLines(deps: Deps, lease: SegmentLease, batch: BatchInHand): Promise<PendingLine[]> {

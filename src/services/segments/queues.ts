@@ -1,11 +1,15 @@
 import type { RunLane } from '../../core/lane.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { Gate } from '../../ports/gates.ts';
+import type { ClaimDemand } from '../../ports/store-segments.ts';
 import type { LineFeed } from './line-feed.ts';
 import type { OpenSegment } from './open-segment.ts';
-import { SegmentQueue } from './segment-queue.ts';
+import { type BatchFlow, SegmentQueue } from './segment-queue.ts';
 
-/** A queue is full when this many times its gates' concurrency is leased and unsent. */
+/** A queue has lines enough when so many times its gates' concurrency is leased and unsent. */
 const QUEUE_AHEAD = 2;
+/** Segments may be few lines each: a queue that lacks lines may open so many times its share of the segments. */
+const SMALL_SEGMENTS = 4;
 
 /** The queues of open segments, and which providers' feeds take lines from them. */
 export class Queues {
@@ -32,16 +36,39 @@ export class Queues {
     this.queues.get(segment.lease.queue)?.remove(segment);
   }
 
-  /** Keys of the queues that need no more segments now. */
-  full(): string[] {
-    return [...this.queues.values()].filter((queue) => this.isFull(queue)).map((queue) => queue.key);
+  /**
+   * What more segments are wanted of. Each queue has a share of the open segments, so that a slow one takes none of a
+   * fast one's. One with lines enough takes only batches that it has no lines of, which then share with the others at
+   * once; one with its share of segments, only tenants that it has no lines of; one with twice that, nothing.
+   */
+  demand(): ClaimDemand {
+    const open = [...this.queues.values()].filter((queue) => queue.flows.size > 0);
+    const share = Math.max(1, Math.floor(this.deps.settings.maxOpenSegments / Math.max(1, open.length)));
+    const exclude: string[] = [];
+    const newcomers: string[] = [];
+    const held: NonNullable<ClaimDemand['held']>[number][] = [];
+    for (const queue of open) {
+      const { segments } = queue;
+      const isFull = this.isFull(queue);
+      if (segments >= share * (isFull ? 2 : SMALL_SEGMENTS)) exclude.push(queue.key);
+      else if (isFull) {
+        newcomers.push(queue.key);
+        for (const flow of queue.flows.values()) {
+          const { id, tenantId } = flow.batch.row;
+          if (segments >= share) held.push({ queue: queue.key, tenantId });
+          else if (flow.undispatched > 0) held.push({ queue: queue.key, batchId: id });
+        }
+      }
+    }
+    return { exclude, newcomers, held };
   }
 
   /** Requests that may be in flight at once from a lane's first queue. */
   slots(lane: RunLane): number {
-    return lane.candidates
-      .slice(0, lane.shared)
-      .reduce((sum, { provider }) => sum + (this.feeds.get(provider)?.gate.limit ?? 0), 0);
+    return lane.candidates.slice(0, lane.shared).reduce((sum, { provider }) => {
+      const gate = this.feeds.get(provider)?.gate;
+      return sum + (gate ? this.most(gate) : 0);
+    }, 0);
   }
 
   /** Starts what may start, at every gate. */
@@ -50,34 +77,42 @@ export class Queues {
     for (const queue of this.unserved) this.passOn(queue);
   }
 
-  private open(key: string, { candidates, shared }: RunLane): SegmentQueue {
-    const queue = new SegmentQueue(key, this.deps, () => this.pump());
+  private open(key: string, lane: RunLane): SegmentQueue {
+    const sharing = lane.candidates.slice(0, lane.shared);
+    const feeds = sharing.flatMap(({ provider }) => this.feeds.get(provider) ?? []);
+    const queue = new SegmentQueue(key, this.deps, {
+      onReady: () => this.pump(),
+      onFlow: (flow: BatchFlow, change) => {
+        for (const feed of feeds) feed.changeFlow(key, flow, change);
+      },
+    });
     this.queues.set(key, queue);
-    const sharing = candidates.slice(0, shared);
     const heaviest = Math.max(...sharing.map(({ weight }) => weight));
-    const widest = Math.max(
-      ...sharing
-        .filter(({ weight }) => weight === heaviest)
-        .map(({ provider }) => this.feeds.get(provider)?.gate.limit ?? 1),
+    const heaviestGates = sharing.flatMap(({ provider, weight }) =>
+      weight === heaviest ? (this.feeds.get(provider)?.gate ?? []) : [],
     );
-    let served = false;
+    const widest = (): number => heaviestGates.reduce((most, { limit }) => Math.max(most, limit), 1);
     for (const { provider, weight } of sharing) {
-      const feed = this.feeds.get(provider);
       // A share of the heaviest target's slots, in proportion to weight; alone in its queue, all of them.
-      const cap = shared < 2 ? Number.POSITIVE_INFINITY : Math.max(1, Math.round((widest * weight) / heaviest));
-      feed?.sources.push({ queue, cap, inFlight: 0 });
-      served ||= feed !== undefined;
+      const cap =
+        lane.shared < 2
+          ? () => Number.POSITIVE_INFINITY
+          : () => Math.max(1, Math.round((widest() * weight) / heaviest));
+      this.feeds.get(provider)?.addSource(key, cap);
     }
     // No provider of this name takes single requests (any more): its lines go on to their next target, or fail.
-    if (!served) this.unserved.push(queue);
+    if (feeds.length === 0) this.unserved.push(queue);
     return queue;
   }
 
   private isFull(queue: SegmentQueue): boolean {
     let slots = 0;
-    for (const feed of this.feeds.values()) {
-      if (feed.sources.some((source) => source.queue === queue)) slots += feed.gate.limit;
-    }
+    for (const feed of this.feeds.values()) if (feed.hasSource(queue.key)) slots += this.most(feed.gate);
     return queue.undispatched >= Math.max(1, slots) * QUEUE_AHEAD;
+  }
+
+  /** The most that may ever be in flight at a gate, whatever its limit is now. */
+  private most({ limit, provider }: Gate): number {
+    return Math.max(limit, provider.limits.concurrency ?? this.deps.settings.defaultConcurrency);
   }
 }

@@ -1,6 +1,7 @@
 import type { Provider, Result } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import { raiseLimits } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { applyParams } from '../../core/params.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -27,7 +28,7 @@ export async function runAttempt(
   const immediate = provider.immediate;
   if (!immediate)
     return refused(refusal('unsupported', 'mode_unsupported', `${provider.name} takes no single requests`));
-  const body = applyParams(job.request.body, candidate.params);
+  const body = raiseLimits(applyParams(job.request.body, candidate.params), candidate, job.unfit);
   const converted = provider.convert({ ...job.request, body }, candidate.model);
   if (!converted.ok) return refused(converted.failure);
   const startedAt = deps.clock.micros();

@@ -1,64 +1,166 @@
+import { priorityWeight, urgency } from '../../core/batch-weight.ts';
+import type { ShareStep } from '../../core/fair-share.ts';
+import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { OpenSegment } from './open-segment.ts';
 import type { BatchInHand, Job } from './work.ts';
 
-/** The open segments of one queue. Batches take turns line by line; within a batch the oldest segment goes first. */
-export class SegmentQueue {
-  readonly key: string;
-  private readonly deps: Deps;
-  private readonly onReady: () => void;
-  private readonly turns: { batch: BatchInHand; segments: OpenSegment[] }[] = [];
+/** The limits of a key are asked for again after this. */
+const BUDGET_FRESH_MS = 3_000;
 
-  constructor(key: string, deps: Deps, onReady: () => void) {
-    this.key = key;
+export type QueueDeps = Pick<Deps, 'files' | 'clock' | 'limiter'>;
+
+/** The open segments of one batch in one queue; within it the oldest segment goes first. */
+export class BatchFlow {
+  readonly batch: BatchInHand;
+  readonly segments: OpenSegment[] = [];
+  private readonly deps: QueueDeps;
+  private readonly onReady: () => void;
+  private offered: { segment: OpenSegment; job: Job } | null = null;
+  private budgetAskedAt = 0;
+  private timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(deps: QueueDeps, batch: BatchInHand, onReady: () => void) {
     this.deps = deps;
+    this.batch = batch;
     this.onReady = onReady;
   }
 
-  add(segment: OpenSegment): void {
-    const turn = this.turns.find((candidate) => candidate.batch === segment.batch);
-    if (turn) turn.segments.push(segment);
-    else this.turns.push({ batch: segment.batch, segments: [segment] });
+  /** Tenant and batch: whom it shares with, and how. */
+  get path(): ShareStep[] {
+    const { row } = this.batch;
+    const weight = (): number =>
+      priorityWeight(row.priority) *
+      urgency({ ...row, sent: row.completed + row.failed + this.batch.sentLines }, unixSeconds(this.deps.clock));
+    return [{ key: row.tenantId }, { key: row.id, weight }];
+  }
+
+  /** Estimated tokens of the line that it would send now; null when none is ready (onReady follows when one is). */
+  offer(): number | null {
+    if (!this.batch.running) return null;
+    this.offered = this.find();
+    if (this.offered === null) return null;
+    const { tokens } = this.offered.job;
+    return this.mayUse(tokens) ? tokens : null;
+  }
+
+  /** Takes the line that was offered last. */
+  take(): Job {
+    if (this.offered === null) throw new Error('no line was offered');
+    const { segment, job } = this.offered;
+    this.offered = null;
+    segment.take(job);
     this.prefetch(segment);
-  }
-
-  remove(segment: OpenSegment): void {
-    const at = this.turns.findIndex((turn) => turn.batch === segment.batch);
-    const turn = this.turns[at];
-    if (!turn) return;
-    turn.segments = turn.segments.filter((candidate) => candidate !== segment);
-    if (turn.segments.length === 0) this.turns.splice(at, 1);
-  }
-
-  /** The next job that may be sent now; undefined when none is ready (onReady follows when one becomes so). */
-  next(): Job | undefined {
-    for (let count = this.turns.length; count > 0; count--) {
-      const turn = this.turns.shift();
-      if (!turn) return undefined;
-      this.turns.push(turn);
-      if (!turn.batch.running) continue;
-      for (const segment of turn.segments) {
-        const job = segment.take();
-        this.prefetch(segment);
-        if (job) return job;
-        if (segment.cursor >= segment.granted && segment.undispatched > 0) turn.batch.results.requestGrant(segment);
-      }
-    }
-    return undefined;
+    this.batch.sentLines += 1;
+    this.batch.budget?.spend(job.tokens, this.deps.clock.now());
+    return job;
   }
 
   /** Lines that are leased here and not sent yet. */
   get undispatched(): number {
     let count = 0;
-    for (const turn of this.turns) for (const segment of turn.segments) count += segment.undispatched;
+    for (const segment of this.segments) count += segment.undispatched;
     return count;
   }
 
-  private prefetch(segment: OpenSegment): void {
+  prefetch(segment: OpenSegment): void {
     if (!segment.wantsLoad) return;
     segment
       .load(this.deps)
       .then(() => this.onReady())
       .catch((error: unknown) => segment.batch.results.failLoading(segment, error));
+  }
+
+  close(): void {
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = null;
+  }
+
+  private find(): { segment: OpenSegment; job: Job } | null {
+    for (const segment of this.segments) {
+      this.prefetch(segment);
+      const job = segment.ready();
+      if (job) return { segment, job };
+      if (segment.cursor >= segment.granted && segment.undispatched > 0) this.batch.results.requestGrant(segment);
+    }
+    return null;
+  }
+
+  /** Whether the batch's key may use so many tokens now; if not, the queue is looked at again when it may. */
+  private mayUse(tokens: number): boolean {
+    const { budget, row } = this.batch;
+    if (budget === null) return true;
+    const now = this.deps.clock.now();
+    if (now - this.budgetAskedAt > BUDGET_FRESH_MS) {
+      this.budgetAskedAt = now;
+      void this.deps.limiter.budget(row.keyId).catch(() => undefined);
+    }
+    const wait = budget.lineWaitMs(tokens, now);
+    if (wait === 0) return true;
+    this.timer ??= setTimeout(
+      () => {
+        this.timer = null;
+        this.onReady();
+      },
+      // Limits may be raised meanwhile.
+      Math.min(wait, BUDGET_FRESH_MS),
+    );
+    return false;
+  }
+}
+
+/** The open segments of one queue, by batch. */
+export class SegmentQueue {
+  readonly key: string;
+  readonly flows = new Map<string, BatchFlow>();
+  private readonly deps: QueueDeps;
+  private readonly onReady: () => void;
+  private readonly onFlow: (flow: BatchFlow, change: 'opened' | 'closed') => void;
+
+  constructor(
+    key: string,
+    deps: QueueDeps,
+    hooks: { onReady(): void; onFlow(flow: BatchFlow, change: 'opened' | 'closed'): void },
+  ) {
+    this.key = key;
+    this.deps = deps;
+    this.onReady = hooks.onReady;
+    this.onFlow = hooks.onFlow;
+  }
+
+  add(segment: OpenSegment): void {
+    const { id } = segment.batch.row;
+    let flow = this.flows.get(id);
+    if (!flow) {
+      flow = new BatchFlow(this.deps, segment.batch, this.onReady);
+      this.flows.set(id, flow);
+      this.onFlow(flow, 'opened');
+    }
+    flow.segments.push(segment);
+    flow.prefetch(segment);
+  }
+
+  remove(segment: OpenSegment): void {
+    const flow = this.flows.get(segment.batch.row.id);
+    const at = flow?.segments.indexOf(segment) ?? -1;
+    if (!flow || at < 0) return;
+    flow.segments.splice(at, 1);
+    if (flow.segments.length > 0) return;
+    this.flows.delete(segment.batch.row.id);
+    flow.close();
+    this.onFlow(flow, 'closed');
+  }
+
+  /** Lines that are leased here and not sent yet. */
+  get undispatched(): number {
+    let count = 0;
+    for (const flow of this.flows.values()) count += flow.undispatched;
+    return count;
+  }
+
+  get segments(): number {
+    let count = 0;
+    for (const flow of this.flows.values()) count += flow.segments.length;
+    return count;
   }
 }

@@ -1,4 +1,6 @@
 /** The nouns of the engine: what its parts know of each other. */
+import type { Unfit } from '../../core/healing.ts';
+import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
@@ -16,13 +18,15 @@ export interface Job {
   /** Index among the segment's own lines: what the segment's grant counts. */
   position: number;
   request: RequestLine;
-  /** Bytes of the line, for token estimates. */
-  bytes: number;
+  /** What it may use at most, as estimated before it is sent. */
+  tokens: number;
   /** Where it may go, in order; `progress.candidate` is an index into these. */
   candidates: readonly Candidate[];
   progress: LineProgress;
   /** Attempts that reached a provider so far, earlier leases included. */
   attempts: number;
+  /** Its answers that were not taken. */
+  unfit: Unfit[];
   warnings: string[];
   /** Sum of its attempts' known amounts, in nano-USD. */
   costNano: number;
@@ -62,6 +66,10 @@ export interface BatchInHand {
   /** Ends the requests in flight, when a stop has outlasted its grace. */
   readonly abort: AbortController;
   readonly results: Results;
+  /** What its key may use; null when the operator's own key made it. */
+  readonly budget: KeyBudget | null;
+  /** Lines sent by this process. */
+  sentLines: number;
   /** Takes in what the store says of the batch. */
   apply(control: BatchControl, drainMs: number): void;
 }

@@ -1,12 +1,20 @@
 import type { Result } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
+import { judgeAnswer, type Unfit, type Verdict } from '../../core/healing.ts';
+import { applyParams } from '../../core/params.ts';
 import { afterShardFailure } from '../../core/shard-plan.ts';
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
-import { priceAttempt } from '../ledger/price-attempt.ts';
-import { type FinishedAttempt, type LineResult, resultOfAttempt, resultOfFailure } from '../results/line-result.ts';
+import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
+import {
+  type FinishedAttempt,
+  type LineResult,
+  resultOfAttempt,
+  resultOfFailure,
+  resultOfUnfit,
+} from '../results/line-result.ts';
 import { writePart } from '../results/write-part.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { LeaseLost } from './shard-work.ts';
@@ -40,13 +48,17 @@ export async function settleLines(
   const attempts = await attemptsOf(work, outcomes);
   const lines: LineResult[] = [];
   const entries: LedgerEntryRow[] = [];
+  const unfit = await unfitOf(work, outcomes);
   for (const outcome of outcomes) {
+    const verdict = judge(work, outcome, unfit.get(outcome.line.line + 1) ?? [], options.last);
     const ran = outcome.result !== null && (outcome.result.ok || outcome.result.failure.reachedProvider);
     const number = (attempts.get(outcome.line.line + 1) ?? 0) + (ran ? 1 : 0);
-    const goesOn = !options.last && outcome.failure !== null && nextCandidate(work, outcome.failure) !== null;
-    const entry = ran && !options.known.has(outcome.line.line + 1) ? entryOf(work, outcome, number, !goesOn) : null;
+    const next = options.last || outcome.failure === null ? null : nextCandidate(work, outcome.failure);
+    const goesOn = verdict.do === 'retry' || next !== null;
+    const isNew = ran && !options.known.has(outcome.line.line + 1);
+    const entry = isNew ? withVerdict(entryOf(work, outcome, number, !goesOn), verdict) : null;
     if (entry) entries.push(entry);
-    if (!goesOn) lines.push(resultOf(work, outcome, Math.max(1, number), entry));
+    if (!goesOn) lines.push(resultOf(work, outcome, verdict, Math.max(1, number), entry));
   }
   if (lines.length === 0 && entries.length === 0) return;
   const part = lines.length > 0 ? await writePart(deps, shard.batchId, options.name, lines) : null;
@@ -93,11 +105,40 @@ export function nextCandidate(
   return afterShardFailure(work.lane.candidates, work.shard.candidate, failure, sameTarget);
 }
 
-async function attemptsOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, number>> {
+const TAKEN: Verdict = { do: 'take', warning: null };
+
+/** By the rules of its target; a retry goes where the shard's lines without a result go (follow-up.ts). */
+function judge(work: ShardWork, outcome: ShardOutcome, before: readonly Unfit[], last: boolean): Verdict {
+  const { request, result } = outcome;
+  const { lane, shard, candidate } = work;
+  if (candidate.healing === undefined || !result?.ok) return TAKEN;
+  const sameTarget = work.provider.immediate !== undefined && candidate.mode === 'auto';
+  return judgeAnswer(
+    { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body: result.body },
+    {
+      candidates: lane.candidates,
+      from: shard.candidate,
+      before,
+      canGo: (index) => !last && (index === shard.candidate ? sameTarget : lane.candidates[index] !== undefined),
+    },
+  );
+}
+
+async function unfitOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, Unfit[]>> {
+  if (work.candidate.healing === undefined) return new Map();
+  const [first, last] = rangeOf(outcomes);
+  return work.deps.store.ledger.unfit(work.shard.batchId, first, last);
+}
+
+/** The first and the last 1-based line. */
+function rangeOf(outcomes: readonly ShardOutcome[]): [number, number] {
   const numbers = outcomes.map(({ line }) => line.line + 1);
-  if (numbers.length === 0) return new Map();
-  const first = numbers.reduce((a, b) => Math.min(a, b));
-  const last = numbers.reduce((a, b) => Math.max(a, b));
+  return [numbers.reduce((a, b) => Math.min(a, b), Infinity), numbers.reduce((a, b) => Math.max(a, b), 0)];
+}
+
+async function attemptsOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, number>> {
+  if (outcomes.length === 0) return new Map();
+  const [first, last] = rangeOf(outcomes);
   return work.deps.store.ledger.attempts(work.shard.batchId, first, last);
 }
 
@@ -124,7 +165,14 @@ export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number,
   return { ...entry, estimated: entry.estimated || outcome.isEstimated === true, shardId: shard.id };
 }
 
-function resultOf(work: ShardWork, outcome: ShardOutcome, attempts: number, entry: LedgerEntryRow | null): LineResult {
+function resultOf(
+  work: ShardWork,
+  outcome: ShardOutcome,
+  verdict: Verdict,
+  attempts: number,
+  entry: LedgerEntryRow | null,
+): LineResult {
+  const warning = verdict.do === 'take' ? verdict.warning : null;
   const attempt: FinishedAttempt = {
     batchId: work.batch.id,
     line: outcome.line.line,
@@ -132,9 +180,10 @@ function resultOf(work: ShardWork, outcome: ShardOutcome, attempts: number, entr
     candidate: work.candidate,
     attempts,
     costNano: entry ? entry.amountNano : 0,
-    warnings: outcome.warnings,
+    warnings: warning === null ? outcome.warnings : [...outcome.warnings, warning],
     ...(work.batch.options?.includeRaw && outcome.raw != null && { raw: outcome.raw }),
   };
+  if (verdict.do === 'fail' && outcome.result?.ok) return resultOfUnfit(attempt, outcome.result, verdict.failure);
   if (outcome.result) return resultOfAttempt(attempt, outcome.result);
   if (outcome.failure) return resultOfFailure(attempt, outcome.failure, null);
   throw new Error('a line was settled without a result or a failure');

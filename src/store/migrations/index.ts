@@ -8,6 +8,7 @@ import { parkedCalls } from './0006-parked-calls.ts';
 import { sessions } from './0007-sessions.ts';
 import { journals } from './0008-journals.ts';
 import { money } from './0009-money.ts';
+import { batchPriority } from './0010-batch-priority.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,4 +21,5 @@ export const MIGRATIONS: readonly Migration[] = [
   sessions,
   journals,
   money,
+  batchPriority,
 ];

@@ -67,6 +67,9 @@ export const batches = sqliteTable(
 
     options: text('options', { mode: 'json' }).$type<BatchOptions>(),
     estimate: text('estimate', { mode: 'json' }).$type<BatchEstimate>(),
+    priority: integer('priority').notNull().default(0),
+    /** Its turn, brought forward by its priority: the order among its tenant's batches. */
+    dueTurn: integer('due_turn').notNull().default(0),
   },
   (table) => [
     uniqueIndex('batches_id').on(table.id),
@@ -78,5 +81,11 @@ export const batches = sqliteTable(
       .on(table.keyId)
       .where(sql`status in ('validating', 'in_progress', 'finalizing', 'cancelling')`),
     index('batches_status').on(table.status, table.turn),
+    index('batches_turn')
+      .on(table.tenantId, table.turn)
+      .where(sql`status = 'in_progress' and stop is null and paused_at is null`),
+    index('batches_due_turn')
+      .on(table.tenantId, table.dueTurn, table.seq)
+      .where(sql`status = 'in_progress' and stop is null and paused_at is null`),
   ],
 );

@@ -77,6 +77,48 @@ export function claimContract(subject: Subject): void {
       expect(ids(await claim(store, { exclude: ['full'], limit: 9 }))).toEqual(['batch_1-1']);
     });
 
+    it('let tenants take turns, however many batches each has', async () => {
+      const { store } = subject;
+      for (const n of [1, 2, 3]) await start(store, `batch_${n}`, 5);
+      const other = [0, 1, 2].map((index) => segmentRow('batch_4', index, { tenantId: 'tenant-b' }));
+      await startBatch(store, 'batch_4', other, { tenantId: 'tenant-b' });
+      expect(ids(await claim(store, { limit: 2 }))).toEqual(['batch_1-0', 'batch_4-0']);
+      const turns: string[] = [];
+      for (let count = 0; count < 4; count++) turns.push(...ids(await claim(store)));
+      expect(turns).toEqual(['batch_2-0', 'batch_4-1', 'batch_3-0', 'batch_4-2']);
+    });
+
+    it('give a batch of high priority more turns than its tenant’s others, which wait but do not starve', async () => {
+      const { store } = subject;
+      await start(store, 'batch_1', 30);
+      const urgent = Array.from({ length: 30 }, (_, index) => segmentRow('batch_2', index));
+      await startBatch(store, 'batch_2', urgent, { priority: 1 });
+      const turns: string[] = [];
+      for (let count = 0; count < 20; count++) turns.push(...ids(await claim(store)));
+      const ordinary = turns.filter((id) => id.startsWith('batch_1')).length;
+      expect(ordinary).toBeGreaterThanOrEqual(2);
+      expect(ordinary).toBeLessThanOrEqual(4);
+    });
+
+    it('take from a queue for newcomers one segment of each batch and tenant that is not held', async () => {
+      const { store } = subject;
+      await start(store, 'batch_1', 3);
+      await start(store, 'batch_2', 3);
+      const other = [0, 1].map((index) => segmentRow('batch_3', index, { tenantId: 'tenant-b' }));
+      await startBatch(store, 'batch_3', other, { tenantId: 'tenant-b' });
+      const newcomers = ['pool'];
+      const held = [{ queue: 'pool', batchId: 'batch_1' }];
+      expect(ids(await claim(store, { limit: 9, newcomers, held })).toSorted()).toEqual(['batch_2-0', 'batch_3-0']);
+      const tenant = [{ queue: 'pool', tenantId: 'tenant-a' }];
+      expect(ids(await claim(store, { limit: 9, newcomers, held: tenant }))).toEqual(['batch_3-1']);
+      expect(await claim(store, { limit: 9, newcomers, held: tenant })).toEqual([]);
+      const elsewhere = [{ queue: 'other', tenantId: 'tenant-a' }];
+      expect(ids(await claim(store, { limit: 9, newcomers, held: elsewhere })).toSorted()).toEqual([
+        'batch_1-0',
+        'batch_2-1',
+      ]);
+    });
+
     it('leave out batches that are paused, stopped, cancelled or not started', async () => {
       const { store } = subject;
       for (const n of [1, 2, 4]) await start(store, `batch_${n}`, 1);

@@ -65,6 +65,7 @@ export function batchRow(id: string, change: Partial<BatchRow> = {}): BatchRow {
     route: { strategy: { mode: 'single' }, targets: [{ provider: 'p' }] },
     outputExpiresAfterSeconds: null,
     retryOf: null,
+    priority: 0,
     options: null,
     estimate: null,
     status: 'validating',

@@ -26,7 +26,7 @@ function job(candidates: number): Job {
     candidates: Array.from({ length: candidates }, () => ({ enterOn: 'trouble' }) as unknown as Candidate),
     progress: { candidate: 0, tries: 0, pressure: 0 },
     request: { body: {} },
-    bytes: 100,
+    tokens: 25,
   } as unknown as Job;
 }
 
@@ -123,7 +123,7 @@ describe('a gate', () => {
     let time = 0;
     const { gate, feed, started } = open(provider(['a'], { concurrency: 100, tokensPerMinute: 6_000 }), () => time);
     const huge = job(1);
-    huge.request.body = { max_tokens: 1e9 };
+    huge.tokens = 1e9;
     feed.enqueue(huge, 0);
     feed.enqueue(job(1), 0);
     expect(started).toHaveLength(1);

@@ -1,7 +1,7 @@
 import { withApi } from '../api.ts';
 import { readPairs, readRoute, valuesOf } from '../arguments.ts';
 import { printBatch, printBatchJson } from '../batch-report.ts';
-import { EXIT } from '../exit.ts';
+import { EXIT, wrongUse } from '../exit.ts';
 import { endpointOf } from '../first-line.ts';
 import { sizeOfInput } from '../input-file.ts';
 import { type Parsed, submitArguments } from '../options.ts';
@@ -27,6 +27,7 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
       completion_window: args.window ?? '24h',
       ...(Object.keys(metadata).length === 0 ? {} : { metadata }),
       ...(route === null ? {} : { config: route }),
+      ...(args.priority === undefined ? {} : { priority: readPriority(args.priority) }),
       ...(args['include-raw'] ? { include_raw: true } : {}),
     });
     if (args.watch || args.output !== undefined) {
@@ -37,4 +38,10 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
     if (!args.json) await note(terminal, `To watch it: weir status ${batch.id} --watch`);
     return EXIT.done;
   });
+}
+
+/** Throws CliError for what is no whole number; the server knows the bounds. */
+function readPriority(text: string): number {
+  if (/^-?[0-9]{1,2}$/.test(text)) return Number(text);
+  throw wrongUse('--priority needs a whole number from -10 to 10.', 'priority');
 }

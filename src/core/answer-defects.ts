@@ -1,0 +1,109 @@
+import type { Endpoint } from '../protocol/endpoint.ts';
+import type { HealingRules } from './lane.ts';
+import { schemaProblem } from './schema-check.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A defect, and what it is in words that end a sentence. */
+interface Found {
+  defect: keyof HealingRules;
+  detail: string;
+}
+
+/** One alternative of an answer, in whatever shape its endpoint gives it. */
+interface Choice {
+  text: string | null;
+  /** The model's own words of refusal. */
+  refusal: string | null;
+  end: string | null;
+}
+
+const SHOWN = 200;
+
+/**
+ * The first defect of an answer that a rule speaks of. OpenAI API reference: `finish_reason` (`length`,
+ * `content_filter`) and `message.refusal` of chat completions; `incomplete_details.reason` (`max_output_tokens`,
+ * `content_filter`) and `refusal` content of responses.
+ */
+export function defectOf(
+  { endpoint, request, body }: { endpoint: Endpoint; request: Fields; body: string },
+  rules: HealingRules,
+): Found | null {
+  if (rules.truncation === undefined && rules.invalid_json === undefined && rules.refusal === undefined) return null;
+  const choices = choicesOf(endpoint, JSON.parse(body) as Fields);
+  const refused = rules.refusal && choices.find(({ refusal, end }) => refusal !== null || end === 'content_filter');
+  if (refused) {
+    const words =
+      refused.refusal === null ? 'a content filter stopped it' : `the model refused: ${shown(refused.refusal)}`;
+    return { defect: 'refusal', detail: words };
+  }
+  const isCut = choices.some(({ end }) => end === 'length' || end === 'max_output_tokens');
+  if (rules.truncation && isCut) return { defect: 'truncation', detail: 'it was cut off by its length limit' };
+  if (rules.invalid_json === undefined) return null;
+  const wanted = formatOf(endpoint, request);
+  if (wanted === null) return null;
+  for (const { text, refusal } of choices) {
+    const problem = text === null || refusal !== null ? null : problemOf(text, wanted);
+    if (problem !== null) return { defect: 'invalid_json', detail: problem };
+  }
+  return null;
+}
+
+function choicesOf(endpoint: Endpoint, body: Fields): Choice[] {
+  if (endpoint === '/v1/responses') return [responseAsChoice(body)];
+  return items(body.choices).map((choice) => {
+    const message = isFields(choice.message) ? choice.message : {};
+    const text = asText(message.content) ?? asText(choice.text);
+    return { text, refusal: asText(message.refusal) || null, end: asText(choice.finish_reason) };
+  });
+}
+
+function responseAsChoice(body: Fields): Choice {
+  const content = items(body.output).flatMap((item) => items(item.content));
+  const texts = content.filter(({ type }) => type === 'output_text').map(({ text }) => asText(text) ?? '');
+  const refusal = content.find(({ type }) => type === 'refusal');
+  return {
+    text: texts.length === 0 ? null : texts.join(''),
+    refusal: refusal === undefined ? null : (asText(refusal.refusal) ?? ''),
+    end: isFields(body.incomplete_details) ? asText(body.incomplete_details.reason) : null,
+  };
+}
+
+/** The JSON that a request asks for: by schema, or any object; null when it asks for none. */
+function formatOf(endpoint: Endpoint, request: Fields): { schema: Fields | null } | null {
+  const format =
+    endpoint === '/v1/responses' ? (isFields(request.text) ? request.text.format : null) : request.response_format;
+  if (!isFields(format)) return null;
+  if (format.type === 'json_object') return { schema: null };
+  if (format.type !== 'json_schema') return null;
+  const holder = endpoint === '/v1/responses' ? format : isFields(format.json_schema) ? format.json_schema : {};
+  return { schema: isFields(holder.schema) ? holder.schema : null };
+}
+
+function problemOf(text: string, { schema }: { schema: Fields | null }): string | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'it is not JSON, which the request asks for';
+  }
+  if (schema === null) return isFields(value) ? null : 'it is JSON, but not the object that the request asks for';
+  const problem = schemaProblem(schema, value);
+  return problem === null ? null : `it does not fit the request's schema at ${shown(problem)}`;
+}
+
+function items(list: unknown): Fields[] {
+  return Array.isArray(list) ? list.filter(isFields) : [];
+}
+
+function isFields(value: unknown): value is Fields {
+  return value !== null && typeof value === 'object' && !Array.isArray(value);
+}
+
+function asText(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function shown(text: string): string {
+  return text.length <= SHOWN ? text : `${text.slice(0, SHOWN)}…`;
+}

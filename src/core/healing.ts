@@ -1,0 +1,115 @@
+/**
+ * Answers that came, and were paid for, but may not serve: cut off by their length limit, no JSON where JSON was asked
+ * for, or a refusal. A route says what becomes of them: taken as they are, tried again, or failed.
+ */
+import type { Endpoint } from '../protocol/endpoint.ts';
+import { defectOf } from './answer-defects.ts';
+import { type Failure, refusal } from './failure.ts';
+import { type Candidate, type HealingRule, targetName } from './lane.ts';
+
+export type Defect = 'truncation' | 'invalid_json' | 'refusal';
+
+/** An answer of a line that was not taken, as the ledger remembers it. */
+export interface Unfit {
+  code: string;
+  /** The target that gave it. */
+  target: string;
+}
+
+/** Codes of entries and failed lines. */
+const CODES: Readonly<Record<Defect, string>> = {
+  truncation: 'answer_truncated',
+  invalid_json: 'answer_invalid_json',
+  refusal: 'answer_refused',
+};
+
+export const UNFIT_CODES: readonly string[] = Object.values(CODES);
+
+export type Verdict =
+  /** Takes the answer; `warning` says what is wrong with it all the same. */
+  | { do: 'take'; warning: string | null }
+  | { do: 'fail'; failure: Failure }
+  | { do: 'retry'; code: string; candidate: number; warning: string };
+
+export interface JudgedAnswer {
+  endpoint: Endpoint;
+  /** The request's body as it was sent, a raised limit included. */
+  request: Readonly<Record<string, unknown>>;
+  /** The answer in OpenAI's shape. */
+  body: string;
+}
+
+/** Where an answer came from, and what came before it. */
+export interface JudgedLine {
+  candidates: readonly Candidate[];
+  /** Index of the candidate that answered. */
+  from: number;
+  /** The line's earlier answers that were not taken. */
+  before: readonly Unfit[];
+  /** Whether the candidate at an index can take the line again. */
+  canGo(candidate: number): boolean;
+}
+
+/** What becomes of an answer by the rules of the candidate that gave it. */
+export function judgeAnswer(answer: JudgedAnswer, line: JudgedLine): Verdict {
+  const candidate = line.candidates[line.from];
+  const found = candidate?.healing && defectOf(answer, candidate.healing);
+  const rule = found && candidate.healing?.[found.defect];
+  if (!found || !rule) return { do: 'take', warning: null };
+  const { defect, detail } = found;
+  const code = CODES[defect];
+  const tried = line.before.filter((unfit) => unfit.code === code).length;
+  const next = rule.action === 'retry' && tried < rule.attempts ? retryAt(rule, defect, answer, line) : null;
+  if (next !== null) {
+    const warning = `on_${defect}: an answer of ${targetName(candidate)} was not taken: ${detail}`;
+    return { do: 'retry', code, candidate: next, warning };
+  }
+  const retries = tried === 0 ? '' : `, also after ${tried} ${tried === 1 ? 'retry' : 'retries'}`;
+  if (rule.action === 'fail' || rule.otherwise === 'fail')
+    return { do: 'fail', failure: failureOf(code, detail + retries) };
+  return { do: 'take', warning: `on_${defect}: ${detail}${retries}; taken as it is` };
+}
+
+/** The candidate to try again at; null when no other answer is to be expected anywhere. */
+function retryAt(rule: HealingRule, defect: Defect, answer: JudgedAnswer, { from, canGo }: JudgedLine): number | null {
+  const same = defect !== 'truncation' || limitNames(answer.request).length > 0 ? [from] : [];
+  const order = rule.to === 'next' ? [from + 1, ...same] : [...same, from + 1];
+  return order.find(canGo) ?? null;
+}
+
+/** Where a line starts that left unfit answers behind under an earlier lease or in a provider batch. */
+export function resumeAt(candidates: readonly Candidate[], before: readonly Unfit[]): number {
+  const last = before.at(-1);
+  const at = candidates.findIndex((candidate) => targetName(candidate) === last?.target);
+  const defect = last && defectOfCode(last.code);
+  const rule = defect && candidates[at]?.healing?.[defect];
+  return rule?.to === 'next' && at + 1 < candidates.length ? at + 1 : 0;
+}
+
+/** The request with its length limits raised, once for each answer that was cut off. */
+export function raiseLimits(
+  request: Record<string, unknown>,
+  candidate: Pick<Candidate, 'healing'>,
+  before: readonly Unfit[],
+): Record<string, unknown> {
+  const cut = before.filter(({ code }) => code === CODES.truncation).length;
+  const factor = candidate.healing?.truncation?.maxTokensFactor ?? 1;
+  if (cut === 0 || factor === 1) return request;
+  const raised = limitNames(request).map((name) => [name, Math.ceil(Number(request[name]) * factor ** cut)]);
+  return { ...request, ...Object.fromEntries(raised) };
+}
+
+function limitNames(request: Readonly<Record<string, unknown>>): string[] {
+  const names = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'];
+  return names.filter((name) => typeof request[name] === 'number');
+}
+
+function defectOfCode(code: string): Defect | undefined {
+  return (Object.keys(CODES) as Defect[]).find((defect) => CODES[defect] === code);
+}
+
+function failureOf(code: string, detail: string): Failure {
+  const message = `The answer does not serve: ${detail}.`;
+  // It is there and was paid for; only its use is refused, by the route.
+  return { ...refusal('bad_response', code, message), status: 200, type: 'invalid_answer', reachedProvider: true };
+}

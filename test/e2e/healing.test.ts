@@ -1,0 +1,133 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
+import { assertInvariants, type Books } from './invariants.ts';
+import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+
+const SHORT = 4;
+/** The simulated answers have some dozen tokens: so many limits of SHORT, doubled, hold them. */
+const ENOUGH = 64;
+
+describe('answers that do not serve', () => {
+  let pools: Pools;
+  let remote: SimulatedBatchServer | undefined;
+  let weir: Weir;
+
+  afterEach(async () => {
+    await weir?.stop();
+    await pools?.stop();
+    await remote?.stop();
+    remote = undefined;
+  });
+
+  const targets = ['pool-a', 'pool-b'].map((provider) => ({ provider, model: 'gpt-4o-mini' }));
+
+  async function start(servers: Parameters<typeof startPools>[0], providers: object = {}): Promise<void> {
+    pools = await startPools(servers.map((server) => ({ models: ['gpt-4o-mini'], log_size: 1_000, ...server })));
+    const own = pools.servers.map(({ baseUrl }, index) => [
+      `pool-${'ab'[index]}`,
+      { kind: 'vllm', base_urls: [baseUrl], models: ['gpt-4o-mini'], price: { input: 0.15, output: 0.6 } },
+    ]);
+    const settings = { poll_seconds_min: 1 };
+    weir = await startWeir({ providers: { ...Object.fromEntries(own), ...providers }, settings });
+  }
+
+  async function run(input: string, config: object, window = 'immediate'): Promise<Books> {
+    const { id } = await submit(weir, input, { config, window });
+    await waitForBatch(weir, id, { seconds: 60 });
+    return assertInvariants(weir, id, input);
+  }
+
+  const paid = (books: Books) => books.entries.every((entry) => Number(entry.amount_nano_usd) > 0);
+  const received = () => pools.servers.map(({ counters }) => counters.received);
+
+  it('cut off: tried again with a larger limit until they are whole, each try paid for and shown', async () => {
+    await start([{}]);
+    const input = chatLines(30, (index) => ({ max_tokens: index % 3 === 0 ? SHORT : 512 }));
+    const policy = { action: 'retry', max_tokens_factor: 16, attempts: 2 };
+    const books = await run(input, { ...targets[0], on_truncation: policy });
+    expect(books.output).toHaveLength(30);
+    expect(books.lines.every(({ weir: { finish_reason: end } }) => end === 'stop')).toBe(true);
+    const cut = books.entries.filter(({ status }) => status === 'superseded');
+    expect(new Set(cut.map(({ line }) => line)).size).toBe(10);
+    expect(cut.every(({ error_code: code }) => code === 'answer_truncated')).toBe(true);
+    expect(paid(books)).toBe(true);
+    expect(books.entries).toHaveLength(received()[0]!);
+    const healed = books.lines[0]!.weir;
+    expect(healed.attempts).toBeGreaterThan(1);
+    expect(healed.warnings.join()).toContain('on_truncation: an answer of pool-a/gpt-4o-mini was not taken');
+    expect(books.lines[1]!.weir).toMatchObject({ attempts: 1, warnings: [] });
+  });
+
+  it('cut off at every try: failed with the answer kept, or taken as they are, as the route says', async () => {
+    await start([{}]);
+    const input = chatLines(6, () => ({ max_tokens: 1 }));
+    const failed = await run(input, { ...targets[0], on_truncation: 'retry' });
+    expect(failed.errors).toHaveLength(6);
+    expect(failed.errors[0]).toMatchObject({
+      error: { code: 'answer_truncated', message: expect.stringContaining('1 retry') },
+      response: { status_code: 200, body: { choices: [{ finish_reason: 'length' }] } },
+    });
+    expect(failed.entries.map(({ status }) => status).toSorted()).toEqual([
+      ...new Array<string>(6).fill('failed'),
+      ...new Array<string>(6).fill('superseded'),
+    ]);
+    expect(paid(failed)).toBe(true);
+    const taken = await run(input, { ...targets[0], on_truncation: { action: 'retry', otherwise: 'accept' } });
+    expect(taken.output).toHaveLength(6);
+    expect(taken.lines[0]!.weir.warnings.at(-1)).toContain('taken as it is');
+    const atOnce = await run(input, { ...targets[0], on_truncation: 'fail' });
+    expect([atOnce.errors.length, atOnce.entries.length]).toEqual([6, 6]);
+  });
+
+  it('refused: sent to the next target', async () => {
+    await start([{ rate_content_filter: 1 }, {}]);
+    const route = { strategy: { mode: 'fallback' }, targets, on_refusal: 'retry' };
+    const books = await run(chatLines(20), route);
+    expect(books.output).toHaveLength(20);
+    expect(books.lines.every(({ weir: { provider, attempts } }) => provider === 'pool-b' && attempts === 2)).toBe(true);
+    expect(received()).toEqual([20, 20]);
+    expect(paid(books)).toBe(true);
+  });
+
+  it('no JSON by the request’s schema: failed, when no target gives it', async () => {
+    await start([{}, {}]);
+    const format = (property: string) => ({
+      type: 'json_schema',
+      json_schema: { name: 'x', schema: { type: 'object', required: [property] } },
+    });
+    const input = chatLines(10, (index) => ({
+      max_tokens: 512,
+      response_format: format(index % 2 === 0 ? 'answer' : 'total'),
+    }));
+    const rule = { action: 'retry', to: 'next' };
+    const books = await run(input, { strategy: { mode: 'fallback' }, targets, on_invalid_json: rule });
+    expect([books.output.length, books.errors.length]).toEqual([5, 5]);
+    expect(books.errors.every(({ error }) => error?.code === 'answer_invalid_json')).toBe(true);
+    expect(received()).toEqual([10, 5]);
+  });
+
+  it('cut off in a provider batch: tried again one by one, with a larger limit', async () => {
+    remote = await startOpenAIBatchServer({ job_ms: 100 });
+    const openai = { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: ['gpt-4o-mini'] };
+    await start([{}], { openai });
+    const input = chatLines(12, (index) => ({ max_tokens: index < 4 ? SHORT : 512 }));
+    const route = {
+      strategy: { mode: 'fallback' },
+      on_truncation: { action: 'retry', max_tokens_factor: ENOUGH / SHORT, attempts: 2, to: 'next' },
+      targets: [{ provider: 'openai', model: 'gpt-4o-mini', mode: 'batch' }, targets[0]],
+    };
+    const books = await run(input, route, '24h');
+    expect(books.output).toHaveLength(12);
+    expect(books.lines.every(({ weir: { finish_reason: end } }) => end === 'stop')).toBe(true);
+    expect(books.lines.map(({ weir: { provider } }) => provider)).toEqual([
+      ...new Array<string>(4).fill('pool-a'),
+      ...new Array<string>(8).fill('openai'),
+    ]);
+    const cut = books.entries.filter(({ mode, status }) => mode === 'batch' && status === 'superseded');
+    expect(cut.map(({ error_code: code }) => code)).toEqual(new Array(4).fill('answer_truncated'));
+    // The limit was raised before the first call at the pool: the batch's answer was remembered.
+    expect(books.entries.filter(({ mode }) => mode === 'immediate')).toHaveLength(received()[0]!);
+    expect(books.lines[0]!.weir.warnings.join()).toContain('an answer of openai/gpt-4o-mini was not taken');
+    expect(paid(books)).toBe(true);
+  });
+});
