@@ -1,5 +1,6 @@
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
 import {
+  adjustArguments,
   convertArguments,
   flag,
   id,
@@ -8,6 +9,8 @@ import {
   keyLimitArguments,
   ledgerArguments,
   type Parsed,
+  priceListArguments,
+  priceSourceArguments,
   submitArguments,
   text,
   watch,
@@ -106,6 +109,33 @@ const subCommands = {
   ledger: command('ledger', 'Show the accounts', ledgerArguments, async (terminal, args) =>
     (await import('./commands/ledger.ts')).ledger(terminal, args),
   ),
+  adjust: command('adjust', 'Price past entries anew (needs an admin key)', adjustArguments, async (terminal, args) =>
+    (await import('./commands/adjust.ts')).adjust(terminal, args),
+  ),
+  prices: defineCommand({
+    meta: { name: 'prices', description: 'Show prices, compare them with other lists, state new ones' },
+    subCommands: {
+      list: command('list', 'List prices and the days on which they hold', priceListArguments, async (terminal, args) =>
+        (await import('./commands/prices.ts')).listPrices(terminal, args),
+      ),
+      check: command('check', 'Check that every configured model has a price', { json }, async (terminal, args) =>
+        (await import('./commands/prices.ts')).checkPrices(terminal, args),
+      ),
+      diff: command('diff', 'Show what another list has otherwise', priceSourceArguments, async (terminal, args) =>
+        (await import('./commands/prices.ts')).diffPrices(terminal, args),
+      ),
+      import: command(
+        'import',
+        'State what differs, from a day on',
+        {
+          ...priceSourceArguments,
+          from: text('day', 'First day of the new prices, YYYY-MM-DD'),
+          apply: flag('Do it; without this it is only shown'),
+        },
+        async (terminal, args) => (await import('./commands/prices.ts')).importPrices(terminal, args),
+      ),
+    },
+  }) as CommandDef,
   models: command('models', 'List what a request may name as its model', { json }, async (terminal, args) =>
     (await import('./commands/models.ts')).models(terminal, args),
   ),

@@ -58,6 +58,32 @@ export const keyCreateArguments = {
 
 export const keyLimitArguments = { id: id('Key id'), max, json } as const satisfies ArgsDef;
 
+export const priceListArguments = {
+  provider: text('name', 'As price files name it: openai, bedrock, …'),
+  model: text('name', 'A model or an alias of one'),
+  at: text('time', 'Only what holds at this date or unix time'),
+  json,
+} as const satisfies ArgsDef;
+
+export const priceSourceArguments = {
+  file: { type: 'positional', description: 'A CSV price list; without it: genai-prices', required: false },
+  provider: text('name', 'Only this provider'),
+  json,
+} as const satisfies ArgsDef;
+
+export const adjustArguments = {
+  reason: text('text', 'Why, as the new entries will say'),
+  batch: text('id', 'Only this batch'),
+  provider: text('name', 'Only this provider'),
+  model: text('name', 'Only this model'),
+  from: text('time', 'From this date or unix time on'),
+  to: text('time', 'Before this date or unix time'),
+  'prices-at': text('time', 'By the prices of this time, not of their own'),
+  all: flag('Also entries that have an amount'),
+  apply: flag('Do it; without this it is only shown'),
+  json,
+} as const satisfies ArgsDef;
+
 export const ledgerArguments = {
   'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),
   batch: text('id', 'Only this batch'),
