@@ -159,14 +159,15 @@ class Division {
   }
 
   /** Too few lines for a provider batch; they are never padded, but sent one by one where some target takes them so. */
-  private sendSingly(target: ShardTarget, row: ShardRow): void {
-    const after = target.run.candidates.findIndex(
+  private sendSingly(target: ShardTarget, row: ShardRow): boolean {
+    const candidate = target.run.candidates.findIndex(
       ({ provider, mode }, index) =>
         index >= target.candidate && mode !== 'batch' && this.deps.providers.get(provider)?.immediate !== undefined,
     );
-    const candidate = after < 0 ? target.candidate : after;
+    if (candidate < 0) return false;
     const queue = queueOf({ ...laneFrom(target.run, candidate), shared: 1 });
     this.segmenter.addWhole(asSegment(row, candidate, queue));
+    return true;
   }
 }
 

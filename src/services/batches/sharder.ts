@@ -28,8 +28,8 @@ export class Sharder {
   private readonly store: Pick<StoreShards, 'insertMany'>;
   private readonly batch: { id: string; tenantId: string };
   private readonly now: number;
-  /** Takes a shard that is too small for its provider. */
-  private readonly tooSmall: (target: ShardTarget, row: ShardRow) => void;
+  /** Takes a shard that is too small for its provider; false when nobody does, so that it stays one, and fails by that name. */
+  private readonly tooSmall: (target: ShardTarget, row: ShardRow) => boolean;
   private readonly open = new Map<number, { target: ShardTarget; row: ShardRow }>();
   private ready: ShardRow[] = [];
 
@@ -37,7 +37,7 @@ export class Sharder {
     store: Pick<StoreShards, 'insertMany'>,
     batch: { id: string; tenantId: string },
     now: number,
-    tooSmall: (target: ShardTarget, row: ShardRow) => void,
+    tooSmall: (target: ShardTarget, row: ShardRow) => boolean,
   ) {
     this.store = store;
     this.batch = batch;
@@ -98,10 +98,8 @@ export class Sharder {
     if (!current) return;
     this.open.delete(lane);
     const { target, row } = current;
-    if (target.limits.linesMin !== null && row.lines < target.limits.linesMin) {
-      this.tooSmall(target, row);
-      return;
-    }
+    const { linesMin } = target.limits;
+    if (linesMin !== null && row.lines < linesMin && this.tooSmall(target, row)) return;
     this.ready.push(row);
     this.count += 1;
   }

@@ -36,6 +36,9 @@ export async function submitShard(work: ShardWork): Promise<void> {
     await settleLines(work, outcomes, { name: `${shard.id}-refused-${shard.tries}`, known: new Set(), last: false });
   }
   if (input.lines === 0) return endShard(work, await unfinishedLines(work), input.refused[0]?.failure ?? null);
+  // Lines that its batches do not take were counted when the shard was made: what is left may be too few.
+  if (input.lines < (work.api.limits.linesMin ?? 0))
+    return giveUp(work, tooFew(work, null), await unfinishedLines(work));
   const token = await newToken(work);
   await save(work, { state: 'submitting', token, tries: shard.tries + 1, bytes: input.bytes, failure: null });
   await create(work, input.lines, input.bytes, input.key, lines);
@@ -192,8 +195,18 @@ function lookAfter(work: ShardWork, failure: Failure): number {
  */
 export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
   const mayBeLines = failure.kind === 'invalid_request' && left.length > 1;
-  if (mayBeLines) return settle(work, { state: 'done', followUp: halves(work, left) });
-  return giveUp(work, failure, left);
+  if (!mayBeLines) return giveUp(work, failure, left);
+  // Halves that the service would refuse for their size alone find out nothing; single requests do.
+  if (left.length < 2 * (work.api.limits.linesMin ?? 1)) return giveUp(work, tooFew(work, failure), left);
+  return settle(work, { state: 'done', followUp: halves(work, left) });
+}
+
+function tooFew({ provider, api }: ShardWork, why: Failure | null): Failure {
+  const refused = why === null ? '' : ` It refused the batch: ${why.message}`;
+  const message =
+    `These requests are too few for a batch of ${provider.name}, which wants ${api.limits.linesMin ?? 1} or more, and no ` +
+    `other target takes them. Add requests, or a target with mode: immediate.${refused}`;
+  return refusal('invalid_request', 'too_few_for_batch', message);
 }
 
 async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
