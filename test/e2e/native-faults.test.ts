@@ -89,7 +89,7 @@ describe('a native batch whose provider misbehaves', () => {
     70_000,
   );
 
-  it.each(['cut', 'shorten', 'html', 'empty', 'change', 500] as const)(
+  it.each(['cut', 'shorten', 'html', 'empty', 'change', 'gzip', 500] as const)(
     'answers a download with %s: every line is delivered and entered once',
     async (fault) => {
       await runsWhole(await service({ ranges: false, faults: [{ on: 'content', fault, times: 1 }] }));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { gzipSync } from 'node:zlib';
 import type { BatchFault } from './openai-batch-settings.ts';
 import type { BatchStore, StoredFile } from './openai-batch-store.ts';
 
@@ -17,6 +18,11 @@ export async function sendContent(
 ): Promise<void> {
   const bytes =
     fault === 'change' ? Buffer.from(file.bytes.toString('latin1').replaceAll('e', 'a'), 'latin1') : file.bytes;
+  if (fault === 'gzip') {
+    const headers = { 'content-type': 'application/jsonl; charset=latin1', 'content-encoding': 'gzip' };
+    response.writeHead(200, headers).end(gzipSync(bytes));
+    return;
+  }
   const wanted = store.settings.ranges ? rangeStart(request.headers.range) : null;
   if (wanted !== null && wanted >= bytes.length) {
     response.writeHead(416, { 'content-range': `bytes */${bytes.length}`, 'content-length': '0' }).end();

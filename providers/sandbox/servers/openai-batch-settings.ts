@@ -12,7 +12,7 @@ const faultSchema = z.strictObject({
   /**
    * An HTTP error status; or: the work is done and the connection reset (`lose_answer`); a 200 with `html`, nothing (`empty`), half of
    * the answer (`truncated`) or an error object (`error_object`); a content `cut` at 30 % of its announced length, `shorten`ed to
-   * it without one, or with other bytes (`change`); a poll with a word that nobody knows (`unknown_status`) or from before
+   * it without one, with other bytes (`change`), or compressed and with a wrong charset (`gzip`); a poll with a word that nobody knows (`unknown_status`) or from before
    * (`backward_status`); 429 with Retry-After (`rate_limit`); the queue's refusal (`quota`); 400 that repeats all headers (`echo`).
    */
   fault: z.union([
@@ -26,6 +26,7 @@ const faultSchema = z.strictObject({
       'cut',
       'shorten',
       'change',
+      'gzip',
       'unknown_status',
       'backward_status',
       'rate_limit',

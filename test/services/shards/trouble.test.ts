@@ -1,8 +1,11 @@
 /** Provider batches whose service misbehaves for minutes or hours: the clock is moved on in place of the wait. */
 import { rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BatchCall, ShardInput } from '../../../providers/contract.ts';
+import { ProviderError } from '../../../providers/contract.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
 import { isTerminal } from '../../../src/core/batch-state.ts';
+import { refusal } from '../../../src/core/failure.ts';
 import { sweepProviders } from '../../../src/services/shards/orphans.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
@@ -173,6 +176,71 @@ describe('a provider batch', () => {
       expect([remote.counters.batches_created, other.counters.batches_created]).toEqual([0, 1]);
     },
   );
+
+  it('that is refused for some lines which nobody names is cut in halves until those stand alone', async () => {
+    const remote = await service();
+    const rig = await rigOn(remote);
+    const provider = rig.deps.providers.get('openai');
+    if (!provider?.batch) throw new Error('the provider has no batch service');
+    const { batch } = provider;
+    let calls = 0;
+    const submit = async (input: ShardInput, call: BatchCall) => {
+      calls += 1;
+      let text = '';
+      for await (const chunk of input.open()) text += Buffer.from(chunk).toString();
+      if (!text.includes('poison')) return batch.submit(input, call);
+      const failure = refusal('invalid_request', 'invalid_batch', 'Some request is not valid.');
+      throw new ProviderError({ ...failure, status: 400, reachedProvider: true });
+    };
+    const picky = { ...provider, convert: provider.convert.bind(provider), batch: { ...batch, submit } };
+    const deps = { ...rig.deps, providers: new Map([['openai', picky]]) };
+    const poison = [{ role: 'user', content: 'poison' }];
+    const lines = chatLines(64, (index) => (index === 11 || index === 40 ? { messages: poison } : {}));
+    const id = await beginBatch(deps, lines, { config: 'native' });
+    expect(await workUntil(deps, () => isSettled(deps, id), { between: () => rig.advance(10), rounds: 120 })).toBe(
+      true,
+    );
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 62, failed: 2, entries: 62 });
+    expect(calls).toBeLessThanOrEqual(2 * 2 * 6 + 1);
+    expect(remote.held()).toEqual(NOTHING);
+  });
+
+  it('has no line that is larger than its service takes: such a line fails alone', async () => {
+    const remote = await service();
+    const rig = await rigOn(remote);
+    const provider = rig.deps.providers.get('openai');
+    if (!provider?.batch) throw new Error('the provider has no batch service');
+    const batch = { ...provider.batch, limits: { ...provider.batch.limits, lineBytes: 2_000 } };
+    const strict = { ...provider, convert: provider.convert.bind(provider), batch };
+    const deps = { ...rig.deps, providers: new Map([['openai', strict]]) };
+    const long = [{ role: 'user', content: 'x'.repeat(3_000) }];
+    const id = await beginBatch(
+      deps,
+      chatLines(10, (index) => (index === 4 ? { messages: long } : {})),
+      { config: 'native' },
+    );
+    expect(await workUntil(deps, () => isSettled(deps, id), { between: () => rig.advance(10) })).toBe(true);
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 9, failed: 1, entries: 9 });
+    expect(remote.counters.batches_created).toBe(1);
+  });
+
+  it.each([-600, 600])('is made once and ends although our clock is %i seconds off the provider’s', async (seconds) => {
+    const remote = await service({ job_ms: 200, faults: [{ on: 'create', fault: 'lose_answer' }] });
+    const rig = await rigOn(remote);
+    rig.advance(seconds);
+    const id = await beginBatch(rig.deps, chatLines(20));
+    expect(await workUntil(rig.deps, () => isSettled(rig.deps, id), { between: () => rig.advance(5) })).toBe(true);
+    const batch = await rig.deps.store.batches.get('all', id);
+    expect(batch).toMatchObject({ status: 'completed', completed: 20, failed: 0, entries: 20 });
+    const times = [batch?.createdAt, batch?.inProgressAt, batch?.finalizingAt, batch?.completedAt].map(Number);
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    const [shard] = await rig.deps.store.shards.list(id);
+    expect(shard?.submittedAt).toBeGreaterThanOrEqual(Number(batch?.inProgressAt));
+    expect(shard?.endedAt).toBeLessThanOrEqual(Number(batch?.completedAt));
+    await sweepProviders(rig.deps, AbortSignal.timeout(10_000));
+    expect(remote.counters.batches_created).toBe(1);
+    expect(remote.held()).toEqual(NOTHING);
+  });
 
   it.each(['submit', 'poll', 'results'] as const)(
     'whose worker is frozen in %s past its lease, while another takes over, is made and entered once',
