@@ -47,7 +47,11 @@ export function rescueAt(batch: { createdAt: number; expiresAt: number }, afterS
 }
 
 /** What only a batch service refuses: single requests of the same kind may well be taken. */
-const BATCH_ONLY_CODES: ReadonlySet<string> = new Set(['unsupported_in_batch', 'too_large_for_batch', 'too_few_for_batch']);
+const BATCH_ONLY_CODES: ReadonlySet<string> = new Set([
+  'unsupported_in_batch',
+  'too_large_for_batch',
+  'too_few_for_batch',
+]);
 
 /** What a line of a shard does next after a failure: an index into the lane's candidates, or null to fail for good. */
 export function afterShardFailure(
