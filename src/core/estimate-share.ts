@@ -12,7 +12,8 @@ const LEVELS = ['low', 'expected', 'high'] as const;
 
 type Level = (typeof LEVELS)[number];
 type Names = Pick<EstimateShare, 'provider' | 'model' | 'target' | 'mode'>;
-export type EstimateFigures = Omit<EstimateShare, keyof Names | 'lines_refused' | 'warnings'>;
+type Basis = Pick<EstimateShare, 'input_basis' | 'output_basis'>;
+export type EstimateFigures = Omit<EstimateShare, keyof Names | keyof Basis | 'lines_refused' | 'warnings'>;
 
 interface Tokens extends OutputTokens {
   input: number;
@@ -27,14 +28,17 @@ export class ShareTally {
   /** How many of those looked at go elsewhere. */
   diverted = 0;
   readonly names: Names;
+  /** What tokens are counted by, and what the length of answers is guessed from. */
+  readonly basis: Basis;
   private refusedCount = 0;
   private readonly refused: EstimateRefusedLine[] = [];
   private readonly warnings = new Map<string, number>();
   /** By rates: the context tier differs from line to line. */
   private readonly sums = new Map<string, { found: FoundRates | Unpriced; tokens: Tokens }>();
 
-  constructor(names: Names) {
+  constructor(names: Names, basis: Basis = { input_basis: null, output_basis: null }) {
     this.names = names;
+    this.basis = basis;
   }
 
   /** A line that the target takes. */
@@ -72,6 +76,7 @@ export class ShareTally {
     const warnings = [...this.warnings].map(([message, count]) => ({ message, count: Math.round(count * scale) }));
     return {
       ...this.names,
+      ...this.basis,
       ...sumFigures([...this.sums.values()].map(({ found, tokens }) => figuresOf(found, tokens, scale))),
       requests: this.requests,
       refused_count: Math.round(this.refusedCount * scale),

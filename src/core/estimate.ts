@@ -2,7 +2,6 @@
 import { Buffer } from 'node:buffer';
 import { type Endpoint, endpointFamily } from '../protocol/endpoint.ts';
 
-const BYTES_PER_TOKEN = 4;
 /** A request that sets no limit: what answers usually have. */
 const DEFAULT_OUTPUT: OutputTokens = { low: 256, expected: 512, high: 1_024 };
 const OUTPUT_TOKENS_MAX = 10_000_000;
@@ -26,31 +25,54 @@ export interface Pace {
   tokensPerMinute: number | null;
 }
 
-/** Input tokens: the UTF-8 bytes of the body's text ÷ 4, media left out; inputs given as tokens are counted. */
-export function estimateInput(body: Body): number {
-  return Math.ceil(textBytes(body) / BYTES_PER_TOKEN);
+/** What of a body a model reads. */
+export interface BodyText {
+  texts: string[];
+  /** UTF-8 bytes of the texts. */
+  bytes: number;
+  /** Inputs that are given as tokens. */
+  givenTokens: number;
 }
 
-function textBytes(value: unknown): number {
-  if (typeof value === 'string') return value.startsWith('data:') ? 0 : Buffer.byteLength(value);
-  if (value === null || typeof value !== 'object') return 0;
-  if (!Array.isArray(value)) {
-    return Object.entries(value).reduce(
-      (sum, [name, member]) => sum + (SILENT_MEMBERS.has(name) && typeof member === 'string' ? 0 : textBytes(member)),
-      0,
-    );
+/** The text of a body, media left out. */
+export function textOf(body: Body): BodyText {
+  const found: BodyText = { texts: [], bytes: 0, givenTokens: 0 };
+  collect(body, found);
+  return found;
+}
+
+function collect(value: unknown, found: BodyText): void {
+  if (typeof value === 'string') {
+    if (value.startsWith('data:')) return;
+    found.texts.push(value);
+    found.bytes += Buffer.byteLength(value);
+  } else if (Array.isArray(value)) {
+    for (const item of value) {
+      // Numbers in a list are tokens; elsewhere they are settings.
+      if (typeof item === 'number') found.givenTokens += 1;
+      else collect(item, found);
+    }
+  } else if (value !== null && typeof value === 'object') {
+    for (const [name, member] of Object.entries(value)) {
+      if (!(SILENT_MEMBERS.has(name) && typeof member === 'string')) collect(member, found);
+    }
   }
-  // Numbers in a list are tokens; elsewhere they are settings.
-  return value.reduce<number>((sum, item) => sum + (typeof item === 'number' ? BYTES_PER_TOKEN : textBytes(item)), 0);
 }
 
-/** Output tokens: a quarter, half and all of the request's limit, for every choice it asks for; none for embeddings. */
-export function estimateOutput(endpoint: Endpoint, body: Body): OutputTokens {
+/**
+ * Output tokens: as past answers were, within the request's limit; without `history` a quarter, half and all of the limit,
+ * for every choice it asks for. None for embeddings.
+ */
+export function estimateOutput(endpoint: Endpoint, body: Body, history: OutputTokens | null = null): OutputTokens {
   if (endpointFamily(endpoint) !== 'generation') return { low: 0, expected: 0, high: 0 };
   const choices = endpoint === '/v1/responses' ? 1 : (countOf(body.n, CHOICES_MAX) ?? 1);
   const limit = [body.max_completion_tokens, body.max_output_tokens, body.max_tokens]
     .map((value) => countOf(value, OUTPUT_TOKENS_MAX))
     .find((value) => value !== null);
+  if (history !== null) {
+    const most = limit == null ? history.high : limit * choices;
+    return { low: Math.min(history.low, most), expected: Math.min(history.expected, most), high: most };
+  }
   const { low, expected, high } = limit == null ? DEFAULT_OUTPUT : shareOf(limit);
   return { low: low * choices, expected: expected * choices, high: high * choices };
 }

@@ -73,7 +73,7 @@ export const ownPriceSchema = z.union(
 export type OwnPrice = z.input<typeof ownPriceSchema>;
 type ModelPrice = z.infer<typeof modelPriceSchema>;
 
-interface CompiledOwnPrice {
+export interface CompiledOwnPrice {
   standard: RateCard;
   batch: RateCard;
   money: Pick<Rates, 'currency' | 'usd_rate' | 'usd_rate_on'>;

@@ -16,6 +16,7 @@ import type { Random } from './random.ts';
 import type { Settings } from './settings.ts';
 import type { Store } from './store.ts';
 import type { Scope } from './store-query.ts';
+import type { Tokenizers } from './tokenizers.ts';
 
 /** What every service gets; made once, in src/runtime. */
 export interface Deps {
@@ -48,6 +49,8 @@ export interface Deps {
   adminKeyHash?: string | null;
   /** Shared by everything that measures; the HTTP app makes its own when there is none. */
   metrics?: Metrics;
+  /** Real tokenizers, where there is room for them; without, a token counts as four bytes. */
+  tokenizers?: Tokenizers;
   /** Static files for /docs; without them a plain page is served. */
   assets?: Assets;
 }

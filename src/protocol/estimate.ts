@@ -1,9 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { batchErrorSchema } from './batch.ts';
 
-/** How input tokens are estimated: the bytes of a request's text, divided by four. */
-export const ESTIMATE_METHOD = 'bytes/4';
-
 const amount = z.number().int().nullable();
 const usd = z.string().nullable();
 
@@ -53,6 +50,9 @@ export const estimateShareSchema = z
     model: z.string().nullable(),
     target: z.string().nullable(),
     mode: z.enum(['batch', 'immediate']).nullable(),
+    /** The tokenizer that counts input, or `bytes/4`; whether the length of answers is that of past ones, or of limits. */
+    input_basis: z.string().nullable(),
+    output_basis: z.enum(['history', 'limits']).nullable(),
     ...figures,
     /** The first of them. */
     lines_refused: z.array(refusedLineSchema),
@@ -68,7 +68,8 @@ export const estimateSchema = z
     /** What would fail the whole batch; nothing else is estimated then. */
     errors: z.object({ object: z.literal('list'), data: z.array(batchErrorSchema) }).nullable(),
     requests: z.number().int(),
-    method: z.literal(ESTIMATE_METHOD),
+    /** How input tokens were counted: a tokenizer's name, `bytes/4`, or both where targets differ. */
+    method: z.string(),
     /** Lines that were looked at, when they are not all: counts and sums are scaled up from them. */
     sampled: z.number().int().nullable(),
     split: z.array(estimateShareSchema),

@@ -121,6 +121,40 @@ export const ledgerAdjustmentSchema = z
   })
   .openapi('LedgerAdjustment');
 
+/** What a pool that is paid by the hour cost: its working time (marginal), and the whole time (amortised). */
+const gpuAccountSchema = z
+  .object({
+    object: z.literal('gpu.account'),
+    provider: z.string(),
+    /** Null where one price holds for all models of the provider. */
+    model: z.string().nullable(),
+    price_per_second_nano_usd: z.number().int(),
+    reserved_seconds: z.number().int(),
+    busy_seconds: z.number(),
+    /** Busy of reserved, 0 to 1. */
+    occupancy: z.number(),
+    tokens: z.number().int(),
+    marginal_nano_usd: z.number().int(),
+    marginal_usd: z.string(),
+    amortised_nano_usd: z.number().int(),
+    amortised_usd: z.string(),
+    idle_usd: z.string(),
+    marginal_usd_per_million_tokens: z.string().nullable(),
+    amortised_usd_per_million_tokens: z.string().nullable(),
+  })
+  .openapi('GpuAccount');
+
+export const gpuAccountsSchema = z
+  .object({
+    object: z.literal('list'),
+    from: z.number().int(),
+    to: z.number().int(),
+    data: z.array(gpuAccountSchema),
+  })
+  .openapi('GpuAccounts');
+
+export type GpuAccount = z.infer<typeof gpuAccountSchema>;
+export type GpuAccounts = z.infer<typeof gpuAccountsSchema>;
 export type LedgerAdjustment = z.infer<typeof ledgerAdjustmentSchema>;
 export type EntryStatus = (typeof ENTRY_STATUSES)[number];
 export type LedgerGroup = (typeof LEDGER_GROUPS)[number];

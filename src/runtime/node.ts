@@ -30,6 +30,7 @@ import { gaugeEngine } from './gauge-engine.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
 import { systemRandom } from './random.ts';
+import { nodeTokenizers } from './tokenizers.ts';
 
 export interface StartOptions {
   env: Environment;
@@ -138,6 +139,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     adminKeyHash: options.adminKey === null ? null : hashSecret(options.adminKey),
     metrics: createMetrics({ process: true }),
     assets: nodeAssets(),
+    tokenizers: nodeTokenizers(),
   };
 }
 

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { estimateInput, estimateOutput, paceSeconds } from '../../src/core/estimate.ts';
+import { estimateOutput, paceSeconds } from '../../src/core/estimate.ts';
+import { InputCounter } from '../../src/core/estimate-input.ts';
 import { ShareTally, sumFigures } from '../../src/core/estimate-share.ts';
 import { refusal } from '../../src/core/failure.ts';
 import type { FoundRates } from '../../src/core/rates.ts';
+import { nodeTokenizers } from '../../src/runtime/tokenizers.ts';
 
 const names = { provider: 'p', model: 'm', target: 'p/m', mode: 'batch' } as const;
 const output = { low: 10, expected: 20, high: 40 };
@@ -14,7 +16,9 @@ const found: FoundRates = {
   priced_model: 'm',
 };
 
-describe('estimateInput', () => {
+const estimateInput = (body: Record<string, unknown>) => new InputCounter(null).count(body);
+
+describe('InputCounter', () => {
   it('counts the UTF-8 bytes of text by four, rounded up', () => {
     expect(estimateInput({ model: 'a-long-model-name', messages: [{ role: 'user', content: '12345' }] })).toBe(2);
     expect(estimateInput({ input: 'äöü€' })).toBe(3);
@@ -37,7 +41,43 @@ describe('estimateInput', () => {
   });
 });
 
+describe('InputCounter with a tokenizer', () => {
+  const words = { name: 'words', count: (text: string) => text.split(' ').length };
+  const chat = (content: string) => ({ messages: [{ role: 'user', content }] });
+
+  it('counts the first requests and estimates the others by what a byte came to', () => {
+    const counter = new InputCounter(words);
+    // Two words, and six tokens of the format of one message.
+    for (let line = 0; line < 200; line += 1) expect(counter.count(chat('ab cd'))).toBe(8);
+    expect(counter.count(chat('x'.repeat(50)))).toBe(26);
+    expect(counter.method).toBe('words');
+  });
+
+  it('leaves very long requests to the estimate, and falls back on bytes when none was counted', () => {
+    expect(new InputCounter(words).count({ prompt: 'x'.repeat(100_000) })).toBe(25_000);
+  });
+
+  it("counts as OpenAI's encodings do, whatever looks like a special token", async () => {
+    const tokenizers = nodeTokenizers();
+    const counted = async (model: string, text: string) => (await tokenizers.forModel(model))?.count(text);
+    expect(await counted('gpt-4o-mini-2024-07-18', 'hello world, this is a test <|endoftext|>')).toBe(14);
+    expect(await counted('gpt-3.5-turbo', 'hello world')).toBe(2);
+    expect(await tokenizers.forModel('llama-3.3-70b')).toBeNull();
+    expect((await tokenizers.forModel('gpt-5-mini'))?.name).toBe('o200k_base');
+    expect((await tokenizers.forModel('text-embedding-3-small'))?.name).toBe('cl100k_base');
+  });
+});
+
 describe('estimateOutput', () => {
+  it('goes by past answers within the limit', () => {
+    const history = { low: 10, expected: 40, high: 90 };
+    const output = (body: object) => estimateOutput('/v1/chat/completions', { ...body }, history);
+    expect(output({})).toEqual(history);
+    expect(output({ max_tokens: 1_000 })).toEqual({ low: 10, expected: 40, high: 1_000 });
+    expect(output({ max_tokens: 20, n: 1 })).toEqual({ low: 10, expected: 20, high: 20 });
+    expect(estimateOutput('/v1/embeddings', {}, history).high).toBe(0);
+  });
+
   it('takes a quarter, half and all of the limit, whatever it is called', () => {
     for (const name of ['max_tokens', 'max_completion_tokens', 'max_output_tokens']) {
       expect(estimateOutput('/v1/chat/completions', { [name]: 100 })).toEqual({ low: 25, expected: 50, high: 100 });

@@ -86,7 +86,7 @@ describe('POST /v1/batches/estimate', () => {
     const found = await estimate(input, { config: 'both' });
     expect(found).toMatchObject({
       object: 'batch.estimate',
-      method: 'bytes/4',
+      method: 'o200k_base',
       requests: 200,
       sampled: null,
       errors: null,

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Provider } from '../../providers/contract.ts';
+import { compileOwnPrice } from '../../src/core/own-price.ts';
 import { compilePrices } from '../../src/core/price-book.ts';
 import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
-import type { LedgerAdjustment, LedgerEntryObject, LedgerFigures } from '../../src/protocol/ledger.ts';
+import type { GpuAccounts, LedgerAdjustment, LedgerEntryObject, LedgerFigures } from '../../src/protocol/ledger.ts';
 import type { Page } from '../../src/protocol/page.ts';
 import { type PriceCreated, type PriceObject, pricePageSchema } from '../../src/protocol/price.ts';
 import { refreshPrices } from '../../src/services/prices/refresh.ts';
@@ -279,5 +280,40 @@ describe('POST /v1/ledger/adjustments', () => {
     for (const json of [{}, { reason: 'x', amount: 1 }]) {
       expect((await harness.send('POST', '/v1/ledger/adjustments', { json })).status).toBe(400);
     }
+  });
+});
+
+describe('GET /v1/ledger/gpus', () => {
+  it('tells the working time and the whole time of pools that are paid by the hour', async () => {
+    const pools = await openHarness({
+      ownPrices: new Map([
+        ['pool', compileOwnPrice({ gpu_hour: 3.6, gpus: 2 })],
+        ['free', compileOwnPrice({ gpu_hour: 0 })],
+        ['by-token', compileOwnPrice({ input: 1, output: 1 })],
+      ]),
+    });
+    const busy = {
+      usage: { gpu_microseconds: 1_800_000_000 },
+      amountNano: 3_600_000_000,
+      listAmountNano: 3_600_000_000,
+    };
+    await pools.deps.store.ledger.append([
+      entry({ createdAt: NOW - 60, provider: 'pool', unpricedReason: null, ...busy }),
+    ]);
+    const answer = await pools.send('GET', `/v1/ledger/gpus?from=${NOW - 3_600}&to=${NOW}`);
+    const { data } = (await answer.json()) as GpuAccounts;
+    // Two GPUs at 3.60 an hour are 0.002 a second: half an hour of work in an hour that is paid whole.
+    expect(data).toMatchObject([
+      {
+        ...{ provider: 'pool', reserved_seconds: 3_600, busy_seconds: 1_800, occupancy: 0.5, tokens: 1_100 },
+        ...{ marginal_usd: '3.6', amortised_usd: '7.2', idle_usd: '3.6' },
+        amortised_usd_per_million_tokens: '6545.454545454',
+      },
+      { provider: 'free', amortised_nano_usd: 0, marginal_usd_per_million_tokens: null },
+    ]);
+    expect((await pools.send('GET', `/v1/ledger/gpus?from=${NOW}&to=${NOW}`)).status).toBe(400);
+    const { secret } = await pools.makeKey();
+    expect((await pools.send('GET', '/v1/ledger/gpus', { key: secret })).status).toBe(403);
+    await pools.close();
   });
 });

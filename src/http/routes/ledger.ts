@@ -5,6 +5,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { LedgerFilter } from '../../ports/store-ledger.ts';
 import {
   ENTRY_STATUSES,
+  gpuAccountsSchema,
   ledgerAdjustmentSchema,
   ledgerAdjustSchema,
   ledgerEntryPageSchema,
@@ -16,6 +17,7 @@ import { requireAdmin } from '../../services/keys/require-admin.ts';
 import { adjustLedger } from '../../services/ledger/adjust.ts';
 import { exportEntries, listEntries } from '../../services/ledger/entries.ts';
 import { type LedgerQuery, ledgerFilter, readSeconds } from '../../services/ledger/filter.ts';
+import { gpuAccounts } from '../../services/ledger/gpus.ts';
 import { batchFilter, parseGroups, type Summary, summarize, summarizeBatch } from '../../services/ledger/summary.ts';
 import type { AppEnv } from '../env.ts';
 import { chooseFormat, jsonAnswer, TABLE_FORMATS, type TableFormat, tableAnswer } from '../tabular.ts';
@@ -121,6 +123,17 @@ const adjust = createRoute({
   },
 });
 
+const gpus = createRoute({
+  method: 'get',
+  path: '/v1/ledger/gpus',
+  tags,
+  summary: 'What pools that are paid by the hour cost, for their working time and for the whole time',
+  request: { query: z.object({ from: time, to: time }).loose() },
+  responses: {
+    200: { description: 'By pool', content: { 'application/json': { schema: gpuAccountsSchema } } },
+  },
+});
+
 const batch = createRoute({
   method: 'get',
   path: '/v1/batches/{id}/ledger',
@@ -157,6 +170,12 @@ export function registerLedger(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const at = readSeconds('prices_at', pricesAt);
     const input = { filter, reason, dryRun, unpricedOnly: only === 'unpriced', pricesAt: at };
     return c.json(await adjustLedger(deps, input, signal), 200);
+  });
+  app.openapi(gpus, async (c) => {
+    requireAdmin(c.get('context').actor);
+    const { from, to } = c.req.valid('query');
+    refuseUnknown(c, { from, to });
+    return c.json(await gpuAccounts(deps, { from: readSeconds('from', from), to: readSeconds('to', to) }), 200);
   });
   app.openapi(batch, async (c) => {
     const query = c.req.valid('query');

@@ -49,17 +49,31 @@ function laySplit({ split, total }: Estimate, options: TableOptions): string[] {
   return reason === null ? lines : [...lines, ...wrap(`* not all is priced: ${printable(reason)}`, options.width)];
 }
 
-function layRange({ total, method, sampled, requests, expected_finish_at: finish }: Estimate, options: TableOptions) {
+function layRange(
+  { total, method, split, sampled, requests, expected_finish_at: finish }: Estimate,
+  options: TableOptions,
+) {
   const { low, expected, high } = total.output_tokens;
   const pairs: [string, string][] = [
     ['Cost', rangeOf(total.cost, '')],
     ['At list prices', rangeOf(total.cost, 'list_')],
     ['Tokens out', `${formatCount(low)} to ${formatCount(high)}, about ${formatCount(expected)}`],
     ['Done by', finish === null ? 'not known: no provider has limits in the config' : formatTime(finish)],
-    ['Method', `${method} for tokens in, 25 to 100 % of each limit for tokens out`],
+    ['Method', `${method} for tokens in, ${outputMethod(split)} for tokens out`],
   ];
   if (sampled !== null) pairs.push(['Sample', `${formatCount(sampled)} of ${plural(requests, 'line')}`]);
   return layPairs(pairs, options);
+}
+
+function outputMethod(split: readonly EstimateShare[]): string {
+  const bases = new Set(split.map(({ output_basis: basis }) => basis));
+  const words = { history: 'past answers', limits: '25 to 100 % of each limit' };
+  return (
+    (['history', 'limits'] as const)
+      .filter((basis) => bases.has(basis))
+      .map((basis) => words[basis])
+      .join(', ') || 'limits'
+  );
 }
 
 function rangeOf(cost: EstimateCost, prefix: '' | 'list_'): string {

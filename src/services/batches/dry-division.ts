@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { Lane } from '../../core/lane.ts';
+import type { Candidate, Lane } from '../../core/lane.ts';
 import type { PlanSummary } from '../../core/plan.ts';
 import type { LaneAssigner } from '../../core/routing.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -35,6 +35,11 @@ export class DryDivision {
       if (known) known.list.push(piece);
       else this.pieces.set(piece.lane, { list: [piece], at: 0 });
     }
+  }
+
+  /** Every candidate that a line may go to first. */
+  candidates(): Candidate[] {
+    return this.lanes.flatMap((lane) => (lane.kind === 'run' ? lane.candidates : []));
   }
 
   /** Where 0-based `line`, a request, goes. Lines must be asked for in the order of the file. */

@@ -1,5 +1,6 @@
 import type { Converted, Provider } from '../../../providers/contract.ts';
-import { estimateInput, estimateOutput } from '../../core/estimate.ts';
+import { estimateOutput, type OutputTokens } from '../../core/estimate.ts';
+import { InputCounter } from '../../core/estimate-input.ts';
 import { ShareTally } from '../../core/estimate-share.ts';
 import { type Failure, refusal } from '../../core/failure.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
@@ -21,6 +22,15 @@ export interface CountedLine {
   target: Target;
 }
 
+/** What is known of a target before its lines are looked at. */
+export interface KnownTarget {
+  counter: InputCounter;
+  /** How long its answers were. */
+  history: OutputTokens | null;
+}
+
+const UNKNOWN_TARGET: KnownTarget = { counter: new InputCounter(null), history: null };
+
 interface RunTarget {
   kind: 'run';
   provider: Provider;
@@ -36,6 +46,7 @@ export class LineEstimator {
   private readonly division: DryDivision;
   private readonly now: number;
   private readonly stride: number;
+  private readonly known: ReadonlyMap<string, KnownTarget>;
   private readonly byTarget = new Map<string, ShareTally>();
   /** Tallies of provider batches, and where the lines go that only a batch service refuses. */
   private readonly diverted = new Map<ShareTally, ShareTally>();
@@ -44,8 +55,9 @@ export class LineEstimator {
   constructor(
     deps: Pick<Deps, 'providers' | 'prices' | 'ownPrices'>,
     division: DryDivision,
-    { now, stride }: { now: number; stride: number },
+    { now, stride, known }: { now: number; stride: number; known: ReadonlyMap<string, KnownTarget> },
   ) {
+    this.known = known;
     this.deps = deps;
     this.division = division;
     this.now = now;
@@ -89,10 +101,21 @@ export class LineEstimator {
       tally.refuse(number, request.customId, converted.failure);
       return;
     }
-    const inputTokens = estimateInput(body);
+    const { counter, history } = this.knownOf(candidate);
+    const inputTokens = counter.count(body);
     const query = { model: candidate.model, isBatch: mode === 'batch', at: this.now, inputTokens };
     const found = providerRates(this.deps, provider, query);
-    tally.add(inputTokens, estimateOutput(request.endpoint, body), found, converted.warnings);
+    tally.add(inputTokens, estimateOutput(request.endpoint, body, history), found, converted.warnings);
+  }
+
+  private knownOf(candidate: Candidate): KnownTarget {
+    return this.known.get(targetName(candidate)) ?? UNKNOWN_TARGET;
+  }
+
+  private basisOf(target: Target): ShareTally['basis'] {
+    if (target.kind === 'refused') return { input_basis: null, output_basis: null };
+    const { counter, history } = this.knownOf(target.candidate);
+    return { input_basis: counter.method, output_basis: history === null ? 'limits' : 'history' };
   }
 
   private targetOf({ lane, number, candidate, mode }: LinePlace): Target {
@@ -122,7 +145,7 @@ export class LineEstimator {
     const key = target.kind === 'run' ? `${target.mode} ${targetName(target.candidate)}` : '';
     let tally = this.byTarget.get(key);
     if (tally === undefined) {
-      tally = new ShareTally(namesOf(target));
+      tally = new ShareTally(namesOf(target), this.basisOf(target));
       this.byTarget.set(key, tally);
     }
     return tally;

@@ -1,18 +1,21 @@
 import { paceSeconds } from '../../core/estimate.ts';
+import { InputCounter } from '../../core/estimate-input.ts';
 import { type ShareTally, sumFigures } from '../../core/estimate-share.ts';
+import { type Candidate, targetName } from '../../core/lane.ts';
 import { LINE_BLANK, LINE_INVALID, readPlanRecord } from '../../core/plan.ts';
 import { createLaneAssigner } from '../../core/routing.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchCreate } from '../../protocol/batch.ts';
-import { ESTIMATE_METHOD, type Estimate, type EstimateShare } from '../../protocol/estimate.ts';
+import type { Estimate, EstimateShare } from '../../protocol/estimate.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
 import { divideDry } from './dry-division.ts';
-import { LineEstimator } from './estimate-lines.ts';
+import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
 import { findErrors } from './find-errors.ts';
 import { ForwardReader } from './forward-reader.ts';
+import { outputHistory } from './output-history.ts';
 import { readPlan, WINDOW_LINES } from './read-plan.ts';
 
 /** Above these, an even sample of each target's lines is looked at. */
@@ -37,7 +40,8 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
   const batch = { id: 'estimate', tenantId: file.tenantId, endpoint, completionWindow: body.completion_window };
   const division = await divideDry(deps, batch, file, plan, assigner);
   const stride = Math.max(1, Math.ceil(plan.requests / SAMPLE_LINES), Math.ceil(file.bytes / SAMPLE_BYTES));
-  const estimator = new LineEstimator(deps, division, { now, stride });
+  const known = await knowTargets(deps, file.tenantId, division.candidates(), now);
+  const estimator = new LineEstimator(deps, division, { now, stride, known });
   const forward = new ForwardReader(deps.files, file.contentKey);
   for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
     const count = Math.min(WINDOW_LINES, plan.lines - first);
@@ -58,6 +62,27 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
   return { ...estimate, expected_finish_at: finish === null ? null : now + finish };
 }
 
+/** Tokenizer and past answers of every target. */
+async function knowTargets(
+  deps: Deps,
+  tenantId: string,
+  candidates: readonly Candidate[],
+  now: number,
+): Promise<Map<string, KnownTarget>> {
+  const known = new Map<string, KnownTarget>();
+  for (const candidate of candidates) {
+    const name = targetName(candidate);
+    if (known.has(name)) continue;
+    const priced = deps.providers.get(candidate.provider)?.pricedModel?.(candidate.model) ?? candidate.model;
+    const tokenizer = (await deps.tokenizers?.forModel(priced)) ?? null;
+    known.set(name, {
+      counter: new InputCounter(tokenizer),
+      history: await outputHistory(deps, tenantId, candidate, now),
+    });
+  }
+  return known;
+}
+
 function present(file: FileRow, tallies: readonly ShareTally[]): Estimate {
   const requests = file.plan?.requests ?? 0;
   const sampled = tallies.reduce((sum, tally) => sum + tally.sampled, 0);
@@ -67,7 +92,7 @@ function present(file: FileRow, tallies: readonly ShareTally[]): Estimate {
     input_file_id: file.id,
     errors: null,
     requests,
-    method: ESTIMATE_METHOD,
+    method: [...new Set(split.map(({ input_basis: basis }) => basis ?? 'bytes/4'))].join(', ') || 'bytes/4',
     sampled: tallies.length === 0 || sampled === requests ? null : sampled,
     split,
     total: sumFigures(split),

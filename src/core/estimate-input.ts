@@ -1,0 +1,49 @@
+import { textOf } from './estimate.ts';
+
+/** Requests that are counted exactly, and the bytes of text beyond which one is not: tokenizers are slow. */
+const COUNTED_REQUESTS = 200;
+const COUNTED_BYTES = 64 * 1024;
+/** What a chat format adds around each message, and before the answer (OpenAI's cookbook on counting tokens). */
+const MESSAGE_TOKENS = 3;
+const ANSWER_TOKENS = 3;
+const BYTES_PER_TOKEN = 4;
+
+type Body = Readonly<Record<string, unknown>>;
+
+/**
+ * Input tokens of the requests for one target. With a tokenizer the first of them are counted, and the others estimated by
+ * the tokens a byte of text had there; without one a token is four bytes.
+ */
+export class InputCounter {
+  private readonly tokenizer: { name: string; count(text: string): number } | null;
+  private left = COUNTED_REQUESTS;
+  private bytes = 0;
+  private tokens = 0;
+
+  constructor(tokenizer: { name: string; count(text: string): number } | null) {
+    this.tokenizer = tokenizer;
+  }
+
+  /** How it counts: the encoding's name, or `bytes/4`. */
+  get method(): string {
+    return this.tokenizer?.name ?? 'bytes/4';
+  }
+
+  count(body: Body): number {
+    const { texts, bytes, givenTokens } = textOf(body);
+    if (this.tokenizer !== null && this.left > 0 && bytes <= COUNTED_BYTES) {
+      this.left -= 1;
+      const { tokenizer } = this;
+      const counted = texts.reduce((sum, text) => sum + tokenizer.count(text), 0);
+      this.bytes += bytes;
+      this.tokens += counted;
+      return counted + givenTokens + formatTokens(body);
+    }
+    if (this.tokenizer === null || this.bytes === 0) return Math.ceil(bytes / BYTES_PER_TOKEN) + givenTokens;
+    return Math.ceil((bytes * this.tokens) / this.bytes) + givenTokens + formatTokens(body);
+  }
+}
+
+function formatTokens(body: Body): number {
+  return Array.isArray(body.messages) ? body.messages.length * MESSAGE_TOKENS + ANSWER_TOKENS : 0;
+}

@@ -1,0 +1,12 @@
+/** Counts the tokens of text as a model does. */
+export interface Tokenizer {
+  /** The encoding's name, such as `o200k_base`. */
+  name: string;
+  count(text: string): number;
+}
+
+/** Real tokenizers, where the runtime has room for them; loaded when they are first needed. */
+export interface Tokenizers {
+  /** Null for a model whose encoding is not known. */
+  forModel(model: string): Promise<Tokenizer | null>;
+}
