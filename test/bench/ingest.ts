@@ -16,7 +16,7 @@ import { figure, report } from './goals.ts';
 
 const KEY = 'bench-admin-key';
 const BOUNDARY = 'bench';
-const LAUNCH = join(import.meta.dirname, '../../src/runtime/cli.ts');
+const LAUNCH = join(import.meta.dirname, '../../src/runtime/cli/launch.js');
 
 const line = (index: number): string =>
   `${JSON.stringify({

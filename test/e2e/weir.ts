@@ -78,7 +78,7 @@ export async function spawnWeir(
   folder: string,
   { env = {}, preload }: { env?: Record<string, string>; preload?: string } = {},
 ): Promise<WeirProcess> {
-  const program = [join(ROOT, 'src/runtime/cli.ts'), 'serve'];
+  const program = [join(ROOT, 'src/runtime/cli/launch.js'), 'serve'];
   const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload]), ...program], {
     cwd: ROOT,
     env: {

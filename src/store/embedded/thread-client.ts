@@ -1,7 +1,26 @@
 import { Worker } from 'node:worker_threads';
 import type { SqlClient, SqlInput, SqlResult } from '../sql-client.ts';
-import type { ConnectionOptions } from './connection.ts';
-import type { ThreadAnswer, ThreadRequest } from './thread.ts';
+
+interface ConnectionOptions {
+  path: string;
+  /** Run on every connection that is opened, in this order. */
+  pragmas: readonly string[];
+  busyTimeoutMs: number;
+}
+
+interface ThreadRequest {
+  id: number;
+  /** `one` runs a statement alone; `all` runs them as one atomic write. */
+  do: 'open' | 'one' | 'all' | 'reopen' | 'close';
+  inputs: SqlInput[];
+}
+
+type ThreadAnswer =
+  | { id: number; results: SqlResult[]; error?: never }
+  | { id: number; results?: never; error: { message: string; code?: string } };
+
+/** What a thread makes is short-lived: left alone, it would take 48 MB before it tidies up. */
+const YOUNG_MEGABYTES = 8;
 
 /** What went wrong in the database; `code` is SQLite's, such as `SQLITE_BUSY`. */
 class DatabaseError extends Error {
@@ -97,7 +116,11 @@ class Thread {
 
   #start(): Worker {
     // The process's own flags may be of a kind that a thread does not take.
-    const worker = new Worker(new URL('./thread.ts', import.meta.url), { workerData: this.#options, execArgv: [] });
+    const worker = new Worker(new URL('./thread.js', import.meta.url), {
+      workerData: this.#options,
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
+    });
     worker.on('message', (answer: ThreadAnswer) => this.#settle(worker, answer));
     worker.on('error', (error) => this.#lose(worker, error));
     worker.on('exit', () => this.#lose(worker, null));

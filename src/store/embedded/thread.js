@@ -1,0 +1,127 @@
+/**
+ * The thread of one connection to an embedded database: takes requests one after the other and answers each. Started by
+ * thread-client.ts, which holds the types of what goes between them. Plain JavaScript, because reading TypeScript costs
+ * each thread 16 MB that it needs for nothing else.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import Libsql from 'libsql';
+
+/** Statements kept ready, by their text: preparing the large ones costs as much as running them. */
+const KEPT_MAX = 200;
+
+/** One synchronous connection. Blocks its thread. */
+class Connection {
+  #options;
+  #database;
+  /** Text → the statement, with the names of its columns; null for one that answers with no rows. */
+  #kept = new Map();
+
+  constructor(options) {
+    this.#options = options;
+    this.#database = this.#open();
+  }
+
+  /** Runs a single statement. */
+  execute({ sql, args }) {
+    const { statement, columns } = this.#kept.get(sql) ?? this.#prepare(sql);
+    try {
+      if (columns === null) return { columns: [], values: [], rowsAffected: statement.run(args).changes };
+      return { columns, values: statement.all(args).map((row) => row.map(toValue)), rowsAffected: 0 };
+    } catch (error) {
+      // A statement that failed may be left half-way.
+      this.#kept.delete(sql);
+      throw error;
+    }
+  }
+
+  /** Runs all statements or none. */
+  executeAll(inputs) {
+    this.#database.exec('begin immediate');
+    try {
+      const results = inputs.map((input) => this.execute(input));
+      this.#database.exec('commit');
+      return results;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  reopen() {
+    this.close();
+    this.#database = this.#open();
+  }
+
+  close() {
+    this.#kept.clear();
+    if (this.#database.open) this.#database.close();
+  }
+
+  #open() {
+    const { path, pragmas, busyTimeoutMs } = this.#options;
+    const database = new Libsql(path, { timeout: busyTimeoutMs });
+    try {
+      for (const pragma of pragmas) database.exec(`pragma ${pragma}`);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    return database;
+  }
+
+  #prepare(sql) {
+    const statement = this.#database.prepare(sql).safeIntegers(true);
+    const columns = statement.reader ? statement.columns().map(({ name }) => name) : null;
+    if (columns !== null) statement.raw(true);
+    const kept = { statement, columns };
+    if (this.#kept.size >= KEPT_MAX) this.#kept.clear();
+    this.#kept.set(sql, kept);
+    return kept;
+  }
+
+  #rollBack() {
+    try {
+      if (this.#database.inTransaction) this.#database.exec('rollback');
+    } catch {
+      // A connection that cannot roll back is of no use: nothing may be committed on it by chance.
+      this.reopen();
+    }
+  }
+}
+
+function toValue(value) {
+  if (value instanceof Uint8Array) return new Uint8Array(value).buffer;
+  if (typeof value !== 'bigint') return value;
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw new RangeError('the database holds an integer beyond 2^53 − 1');
+  return number;
+}
+
+let connection = null;
+
+function perform(action, inputs) {
+  if (action === 'close') {
+    connection?.close();
+    connection = null;
+    return [];
+  }
+  connection ??= new Connection(workerData);
+  if (action === 'one') return inputs.map((input) => connection.execute(input));
+  if (action === 'all') return connection.executeAll(inputs);
+  if (action === 'reopen') connection.reopen();
+  return [];
+}
+
+/** An error as data: its class does not survive the way to another thread. */
+function describe(error) {
+  if (!(error instanceof Error)) return { message: String(error) };
+  return typeof error.code === 'string' ? { message: error.message, code: error.code } : { message: error.message };
+}
+
+parentPort.on('message', ({ id, do: action, inputs }) => {
+  try {
+    parentPort.postMessage({ id, results: perform(action, inputs) });
+  } catch (error) {
+    parentPort.postMessage({ id, error: describe(error) });
+  }
+});
