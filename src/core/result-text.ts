@@ -18,9 +18,7 @@ export interface LineOutcome {
 
 export interface ResultText {
   text: string;
-  /** Bytes of the text in UTF-8. */
-  bytes: number;
-  /** Of those, the bytes before its `weir` member. */
+  /** Bytes of the text before its `weir` member. */
   strictBytes: number;
 }
 
@@ -48,9 +46,7 @@ export function resultText(outcome: LineOutcome): ResultText {
     `{"id":"${resultId(outcome.batchId, outcome.line)}","custom_id":${JSON.stringify(outcome.customId)},` +
       `"response":${response},"error":${error}`,
   );
-  const tail = detailsText(outcome.details);
-  const strictBytes = Buffer.byteLength(head);
-  return { text: head + tail, bytes: strictBytes + Buffer.byteLength(tail), strictBytes };
+  return { text: head + detailsText(outcome.details), strictBytes: Buffer.byteLength(head) };
 }
 
 /** The end of a result line, from behind its strict part. */

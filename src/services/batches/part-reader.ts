@@ -4,8 +4,8 @@ import type { FileStore } from '../../ports/files.ts';
 import type { PartRow, StoreSegments } from '../../ports/store-segments.ts';
 
 /** Parts up to this size are read whole, once; the cache holds this many bytes of them. */
-const WHOLE_PART_BYTES_MAX = 16 * 1024 ** 2;
-const CACHE_BYTES_MAX = 48 * 1024 ** 2;
+const WHOLE_PART_BYTES_MAX = 8 * 1024 ** 2;
+const CACHE_BYTES_MAX = 16 * 1024 ** 2;
 
 /** Lines looked at together: their places in the parts are held in memory, their texts are not. */
 export const WINDOW_LINES = 16_384;

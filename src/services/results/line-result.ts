@@ -1,9 +1,10 @@
+import { Buffer } from 'node:buffer';
 import type { Failed, Result, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
-import { type ResultText, resultText } from '../../core/result-text.ts';
+import { resultText } from '../../core/result-text.ts';
 import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
 import type { BatchUsage } from '../../protocol/batch.ts';
 
@@ -13,7 +14,13 @@ export interface LineResult {
   line: number;
   succeeded: boolean;
   attempts: number;
-  text: ResultText;
+  /**
+   * The result line with its line feed, as bytes: it waits for its commit outside the heap, where thousands of texts would
+   * be moved about until they are old.
+   */
+  record: Uint8Array;
+  /** Bytes of the record before its `weir` member. */
+  strictBytes: number;
   usage: BatchUsage | null;
 }
 
@@ -79,7 +86,7 @@ interface Answer {
 
 function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   const { candidate, line } = attempt;
-  const text = resultText({
+  const { text, strictBytes } = resultText({
     line,
     customId: attempt.customId,
     batchId: attempt.batchId,
@@ -105,7 +112,8 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
     line,
     succeeded: answer.error === null,
     attempts: attempt.attempts,
-    text,
+    record: Buffer.from(`${text}\n`),
+    strictBytes,
     usage: answer.usage ? toBatchUsage(answer.usage) : null,
   };
 }

@@ -14,21 +14,19 @@ export async function writePart(
   lines: readonly LineResult[],
 ): Promise<PartRow> {
   const index: PartIndexEntry[] = [];
-  const texts: string[] = [];
   let offset = 0;
   let firstLine = Number.POSITIVE_INFINITY;
   let lastLine = 0;
   for (const line of lines) {
-    const length = line.text.bytes;
+    const length = line.record.length - 1;
     index.push({
       line: line.line,
       offset,
       length,
-      strictLength: line.text.strictBytes,
+      strictLength: line.strictBytes,
       flags: line.succeeded ? RECORD_SUCCEEDED : 0,
       attempts: line.attempts,
     });
-    texts.push(line.text.text, '\n');
     firstLine = Math.min(firstLine, line.line);
     lastLine = Math.max(lastLine, line.line);
     offset += length + 1;
@@ -37,7 +35,7 @@ export async function writePart(
   const key = `batches/${batchId}/parts/${name}`;
   const writer = await deps.files.create(key);
   try {
-    await writer.write(Buffer.from(texts.join('')));
+    await writer.write(Buffer.concat(lines.map(({ record }) => record)));
     await writer.write(encoded);
     await writer.close();
   } catch (error) {

@@ -59,7 +59,7 @@ export class Collector implements Results {
 
   finish(line: FinishedLine): void {
     this.group.lines.push(line);
-    this.group.bytes += line.text.bytes;
+    this.group.bytes += line.record.length;
     this.group.touched.add(line.segment);
     this.uncommitted += 1;
     this.schedule();
