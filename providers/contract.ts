@@ -2,6 +2,8 @@
  * What a provider is. A capability that a provider lacks is an absent member, never a stub.
  * One folder per provider implements this; providers/registry.ts lists them.
  */
+import type { ServerLoad } from '../src/core/adaptive/load.ts';
+import type { Schedule } from '../src/core/batch-hours.ts';
 import type { Failure } from '../src/core/failure.ts';
 import type { Usage } from '../src/core/usage.ts';
 import type { HttpClient } from '../src/ports/http-client.ts';
@@ -18,6 +20,10 @@ export interface Provider {
   /** Model names the operator listed; null means: ask `listModels`. */
   readonly models: readonly string[] | null;
   readonly limits: ProviderLimits;
+  /** When batch lines may be sent at once to it; absent: always. */
+  readonly schedule?: Schedule;
+  /** Entries of one account share its requests and tokens a minute; absent: the entry is an account of its own. */
+  readonly account?: string;
   /** Pure. Never throws and never drops silently: a failure names the parameter, a warning tells what was left out. */
   convert(line: RequestLine, model: string): Converted;
   /** The name under which `model` is priced (a deployment's model, a profile's base); the same name by default. */
@@ -78,6 +84,16 @@ export interface ImmediateApi {
   ): Promise<AnswerStream | Failed>;
   /** True when a member answers its health check. */
   healthy?(call: Call): Promise<boolean>;
+  /** What a member's own metrics say of its load; null when it has none. Never rejects. */
+  load?(call: Call): Promise<ServerLoad | null>;
+  /** The models a member has loaded; null when it does not tell. Never rejects. */
+  served?(call: Call): Promise<ServedModel[] | null>;
+}
+
+/** A model that a self-hosted server serves under the name `id`; `root`: the weights behind it, where it tells. */
+export interface ServedModel {
+  id: string;
+  root: string | null;
 }
 
 /** An answer in OpenAI's shape, piece by piece. `pieces` ends when the answer is whole, and is to be read once. */
@@ -112,6 +128,8 @@ export interface Call {
   /** Unix milliseconds, to read dates in Retry-After. */
   nowMs: number;
   signal?: AbortSignal | undefined;
+  /** What the call is for; absent: somebody waits for its answer. */
+  traffic?: 'batch';
 }
 
 /** The outcome of one attempt, normalised to OpenAI's shape. */

@@ -3,6 +3,7 @@ import { type Call, type ImmediateApi, ProviderError, type Result } from '../con
 import { bearerHeaders, createExecute, listModels, type OpenAIAccess, probe } from '../shared/openai-client.ts';
 import { endpointUrl, healthUrl, modelsUrl } from '../shared/openai-endpoints.ts';
 import { createStream } from '../shared/openai-stream.ts';
+import { serverLoad } from '../shared/server-state.ts';
 import type { SandboxSettings } from './config.ts';
 import { readers } from './results.ts';
 import type { SimulatedServer } from './servers/openai-compatible.ts';
@@ -36,9 +37,14 @@ export function createSandboxClient(provider: string, settings: SandboxSettings)
         const member = await server.address();
         return member === null ? notRunning(provider) : stream(request, options, { ...call, member });
       },
+      // A look at it does not start it.
       async healthy(call) {
-        const member = await server.address();
-        return member !== null && (await probe(healthUrl(member), access, call)) === 200;
+        const member = await server.runningAt();
+        return member === null ? !server.isStopped : (await probe(healthUrl(member), access, call)) === 200;
+      },
+      async load(call) {
+        const member = await server.runningAt();
+        return member === null ? null : serverLoad(access, { ...call, member });
       },
     },
     async listModels(call) {
@@ -70,6 +76,15 @@ class LazyServer {
     if (this.#isStopped) return null;
     this.#starting ??= this.#start();
     return (await this.#starting)?.baseUrl ?? null;
+  }
+
+  /** The base URL, if the server was started; null otherwise. */
+  async runningAt(): Promise<string | null> {
+    return this.#isStopped || this.#starting === null ? null : this.address();
+  }
+
+  get isStopped(): boolean {
+    return this.#isStopped;
   }
 
   async stop(): Promise<void> {

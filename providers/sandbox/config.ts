@@ -4,7 +4,7 @@ import { changeSettings, InvalidSettings, type Settings } from './servers/settin
 
 /** The simulated server's own options (servers/settings.ts) beside what every provider has. */
 export const sandboxSettings = z.looseObject(commonSettings).transform((entry, context) => {
-  const { kind: _kind, limits, price: _price, ...options } = entry;
+  const { kind: _kind, limits, price: _price, schedule: _schedule, account: _account, ...options } = entry;
   const server = readOptions(options, context);
   return server === null ? z.NEVER : { limits, server };
 });

@@ -21,7 +21,12 @@ export function modelsUrl(baseUrl: string): string {
 
 /** vLLM, SGLang, TGI and llama.cpp answer their health check beside the versioned API, not under it. */
 export function healthUrl(baseUrl: string): string {
-  return `${versionedBase(baseUrl).replace(/\/v\d+[a-z]*\d*$/i, '')}/health`;
+  return serverUrl(baseUrl, 'health');
+}
+
+/** A path of the server itself, beside its API. */
+export function serverUrl(baseUrl: string, path: string): string {
+  return `${versionedBase(baseUrl).replace(/\/v\d+[a-z]*\d*$/i, '')}/${path}`;
 }
 
 /** Every endpoint's URL under each base URL, worked out once. */

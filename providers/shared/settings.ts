@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { scheduleSchema } from '../../src/core/batch-hours.ts';
 import { ownPriceSchema } from '../../src/core/own-price.ts';
 import type { ProviderLimits } from '../contract.ts';
 
@@ -16,6 +17,9 @@ export const commonSettings = {
   kind: z.string().optional(),
   limits: limitsSchema.optional(),
   price: ownPriceSchema.optional(),
+  /** Of both, the runtime makes what it needs. */
+  schedule: scheduleSchema.optional(),
+  account: z.string().min(1).max(64).optional(),
 };
 
 /** Model names that the operator lists; absent means: ask the provider. */

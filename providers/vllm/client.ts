@@ -9,7 +9,9 @@ import {
 } from '../shared/openai-client.ts';
 import { endpointUrl, endpointUrls, healthUrl, modelsUrl } from '../shared/openai-endpoints.ts';
 import { createStream } from '../shared/openai-stream.ts';
+import { servedModels, serverLoad } from '../shared/server-state.ts';
 import type { VllmSettings } from './config.ts';
+import { withPriority } from './convert.ts';
 import { readers } from './results.ts';
 
 export interface VllmClient {
@@ -30,11 +32,22 @@ export function createVllmClient(provider: string, settings: VllmSettings): Vllm
   return {
     immediate: {
       members,
-      execute: createExecute(access, urlOf, readers),
+      execute: withBatchPriority(createExecute(access, urlOf, readers), settings.batch_priority),
       stream: createStream(access, urlOf, readers),
       healthy: (call) => isHealthy(access, call),
+      load: (call) => serverLoad(access, call),
+      served: (call) => servedModels(access, call),
     },
     listModels: (call) => listModels(modelsUrl(call.member), access, call),
+  };
+}
+
+/** Gives batch lines the priority that lets calls pass them in the server's own queue. */
+function withBatchPriority(execute: ImmediateApi['execute'], priority: number | undefined): ImmediateApi['execute'] {
+  if (priority === undefined) return execute;
+  return (request, call) => {
+    if (call.traffic !== 'batch') return execute(request, call);
+    return execute({ ...request, body: withPriority(request.body, priority) }, call);
   };
 }
 

@@ -11,6 +11,8 @@ export const vllmSettings = z.strictObject({
     .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),
   api_key: secret.optional(),
   models: modelList.optional(),
+  /** `priority` of batch lines that state none: vLLM serves lower ones sooner, SGLang higher ones. */
+  batch_priority: z.int().min(-1_000_000).max(1_000_000).optional(),
 });
 
 export type VllmSettings = z.infer<typeof vllmSettings>;

@@ -5,6 +5,8 @@
 import type { Provider } from '../../providers/contract.ts';
 import type { Failure } from '../core/failure.ts';
 import type { GpuClock } from '../core/gpu-time.ts';
+import type { HealthState } from '../core/member-health.ts';
+import type { HttpClient } from './http-client.ts';
 
 /** By the operator's name of the provider. */
 export type Gates = ReadonlyMap<string, Gate>;
@@ -35,8 +37,45 @@ export interface Gate {
    */
   settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void;
 
+  /** Asks the members how they are, as far as that is due. Bounded in time; never rejects. */
+  inspect(http: HttpClient, signal: AbortSignal): Promise<void>;
+  /** What is known of the provider now. */
+  figures(): GateFigures;
+
   /** Ends timers and refuses the calls that wait. */
   close(): void;
+}
+
+export interface GateFigures {
+  limit: number;
+  inFlight: number;
+  callsWaiting: number;
+  /** False outside the provider's hours for batch lines. */
+  batchOpen: boolean;
+  members: MemberFigures[];
+}
+
+export interface MemberFigures {
+  /** Its address, without a scheme. */
+  name: string;
+  /** Requests that it may hold now. */
+  limit: number;
+  inFlight: number;
+  answered: number;
+  failed: number;
+  /** Mean of late; null before the first answer. */
+  latencyMs: number | null;
+  breaker: 'closed' | 'open' | 'probing';
+  health: HealthState;
+  /** What is wrong with it, for the operator; null when nothing is known to be. */
+  healthReason: string | null;
+  /** By its own metrics; null when it has none. Shares are from 0 to 1. */
+  load: {
+    running: number | null;
+    waiting: number | null;
+    cacheUsage: number | null;
+    prefixHitRate: number | null;
+  } | null;
 }
 
 /** A place at a member, held by one request from its start to its end. */

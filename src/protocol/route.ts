@@ -169,6 +169,33 @@ export const modelListSchema = z.object({ object: z.literal('list'), data: z.arr
 
 const limit = z.number().nullable();
 
+/** One of a provider's servers, as it is now. */
+const providerMemberSchema = z
+  .object({
+    /** Its address. */
+    name: z.string(),
+    /** Requests that it may hold now: what it was found to be able to take, within the operator's bound. */
+    limit: z.number().int(),
+    in_flight: z.number().int(),
+    answered: z.number().int(),
+    failed: z.number().int(),
+    /** Mean of the last answers; null before the first. */
+    latency_ms: z.number().nullable(),
+    breaker: z.enum(['closed', 'open', 'probing']),
+    health: z.enum(['unknown', 'healthy', 'unhealthy', 'wrong_model']),
+    health_reason: z.string().nullable(),
+    /** By its own metrics; null when it has none. */
+    load: z
+      .object({
+        running: z.number().nullable(),
+        waiting: z.number().nullable(),
+        cache_usage: z.number().nullable(),
+        prefix_hit_rate: z.number().nullable(),
+      })
+      .nullable(),
+  })
+  .openapi('ProviderMember');
+
 /** What an administrator sees of a provider: never its settings, which hold secrets. */
 export const providerSchema = z
   .object({
@@ -182,6 +209,12 @@ export const providerSchema = z
     models_error: z.string().nullable(),
     limits: z.object({ concurrency: limit, requests_per_minute: limit, tokens_per_minute: limit }),
     health: z.enum(['unknown', 'healthy', 'unhealthy']),
+    /** Single requests at the provider now, batch lines and calls; calls that wait for room. */
+    in_flight: z.number().int(),
+    calls_waiting: z.number().int(),
+    /** False outside the hours of its `schedule`: batch lines wait, or go elsewhere. */
+    batch_open: z.boolean(),
+    members: z.array(providerMemberSchema),
     /** What at its batch service needs a look, with the number of provider batches. */
     alerts: z.array(shardAlertCountSchema),
   })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Provider } from '../../providers/contract.ts';
 import type { ProviderKind } from '../../providers/contract-kind.ts';
+import { scheduleSchema } from '../core/batch-hours.ts';
 import { suggestion } from '../core/close-names.ts';
 import { completeLimits } from '../core/key-budget.ts';
 import { compileOwnPrice, type OwnPriceBook, ownPriceSchema } from '../core/own-price.ts';
@@ -106,9 +107,16 @@ function readProvider(
     );
   }
   const settings = check(found.settings, entry, path);
-  if (settings.ok) return found.create(name, settings.value);
+  if (settings.ok) return { ...found.create(name, settings.value), ...commonOf(entry) };
   problems.push(...settings.problems);
   return null;
+}
+
+/** What is the same for every kind, of an entry whose settings were found to be right. */
+function commonOf(entry: object): Pick<Provider, 'schedule' | 'account'> {
+  const { schedule, account } = entry as { schedule?: unknown; account?: string };
+  const parsed = scheduleSchema.optional().parse(schedule);
+  return { ...(parsed && { schedule: parsed }), ...(account !== undefined && { account }) };
 }
 
 function readRoute(name: string, entry: unknown, providers: ReadonlySet<string>, problems: Problem[]): Route | null {

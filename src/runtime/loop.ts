@@ -8,6 +8,8 @@ import { tick } from '../services/tick.ts';
 
 const TICK_MS = 1_000;
 const SWEEP_MS = 60_000;
+/** The members of pools are asked how they are, where that is due. */
+const LOOK_MS = 2_000;
 
 export interface Loop {
   readonly engine: Engine;
@@ -84,7 +86,14 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     }
   };
 
-  const running = Promise.all([work(), clean(), findOrphans()]);
+  const look = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      await deps.clock.sleep(LOOK_MS, stopping.signal);
+      await Promise.all([...deps.gates.values()].map((gate) => gate.inspect(deps.http, stopping.signal)));
+    }
+  };
+
+  const running = Promise.all([work(), clean(), findOrphans(), look()]);
   return {
     engine,
     nudge,

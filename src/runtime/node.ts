@@ -64,7 +64,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const nudging: Deps = { ...deps, nudge: () => nudge() };
   const loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
   nudge = () => loop.nudge();
-  if (deps.metrics) gaugeEngine(loop.engine, deps.metrics);
+  if (deps.metrics) gaugeEngine(loop.engine, deps.gates, deps.metrics);
 
   const parts = createParts(nudging);
   parts.autobatch.start();

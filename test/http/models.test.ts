@@ -105,6 +105,10 @@ describe('/v1/providers', () => {
       models_error: null,
       limits: { concurrency: 7, requests_per_minute: null, tokens_per_minute: null },
       health: 'unknown',
+      in_flight: 0,
+      calls_waiting: 0,
+      batch_open: true,
+      members: [expect.objectContaining({ health: 'unknown', breaker: 'closed', load: null })],
     });
     expect(pool?.endpoints).toContain('/v1/embeddings');
     expect(sim).toMatchObject({ name: 'sim', models_from: 'config' });

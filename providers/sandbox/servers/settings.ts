@@ -14,6 +14,8 @@ export type Fault = z.infer<typeof faultSchema>;
 const settingsShape = {
   /** Models listed by `/v1/models`; the first one answers requests that name none. */
   models: z.array(z.string().min(1)).min(1),
+  /** The weights behind every name, as `/v1/models` tells; null: the name itself. */
+  model_root: z.string().min(1).nullable(),
   /** Answer 404 `model_not_found` to any other model. */
   strict_models: z.boolean(),
   /** Required key (bearer or `api-key` header); null lets everyone in. */
@@ -89,6 +91,7 @@ export type SettingsChanges = z.infer<typeof changesSchema>;
 
 const DEFAULTS: Settings = {
   models: ['sim-small'],
+  model_root: null,
   strict_models: false,
   api_key: null,
   max_model_len: null,

@@ -53,6 +53,8 @@ export class AdaptiveLimit {
   private readonly run = new SlowRun();
   private readonly refusals = new Refusals();
   private cacheFull = false;
+  /** Looks at what more would do are put off: somebody waits for answers, and they would be late for it. */
+  still = false;
   /** `base` was measured where the limit is. */
   private armed = false;
 
@@ -96,7 +98,11 @@ export class AdaptiveLimit {
   }
 
   /** Takes in the server's own figures; `inFlight`: our requests there. */
-  observed({ waiting, running, cacheUsage }: ServerLoad, inFlight: number, nowMs: number): void {
+  observed(
+    { waiting, running, cacheUsage }: Omit<ServerLoad, 'promptTokens' | 'cachedTokens'>,
+    inFlight: number,
+    nowMs: number,
+  ): void {
     this.cacheFull = (cacheUsage ?? 0) > 0.95;
     // What was started a moment ago, or is about to end after a cut, has not settled.
     if (waiting === null || nowMs - this.changedAt < 1_000) return;
@@ -230,7 +236,7 @@ export class AdaptiveLimit {
     if (mayBeLess && nowMs >= this.lookDownAt && this.current > 1) {
       this.phase = 'down';
       this.change(this.current * DOWN, nowMs);
-    } else if (nowMs >= this.lookUpAt && this.current < this.max && !this.cacheFull) {
+    } else if (nowMs >= this.lookUpAt && this.current < this.max && !this.cacheFull && !this.still) {
       this.grow(this.factor, 'up', nowMs);
     }
   }

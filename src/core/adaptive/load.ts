@@ -4,6 +4,9 @@ export interface ServerLoad {
   waiting: number | null;
   /** Share of the key-value cache in use, 0 to 1. */
   cacheUsage: number | null;
+  /** Prompt tokens so far, and those of them that were found in the prefix cache. */
+  promptTokens: number | null;
+  cachedTokens: number | null;
 }
 
 /** One answered request. */

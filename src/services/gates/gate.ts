@@ -3,12 +3,16 @@
  * wait in a queue of their own and go first; batch lines are pulled from a feed while there is room.
  */
 import type { Provider } from '../../../providers/contract.ts';
+import { isOpenAt, nextMinute } from '../../core/batch-hours.ts';
 import type { Failure } from '../../core/failure.ts';
 import { GpuClock } from '../../core/gpu-time.ts';
-import { MinuteBudget } from '../../core/limiter.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Admission, Ask, Feed, Gate, Permit, Slot } from '../../ports/gates.ts';
+import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot } from '../../ports/gates.ts';
+import type { HttpClient } from '../../ports/http-client.ts';
+import type { Budgets } from './budgets.ts';
 import { CallQueue } from './call-queue.ts';
+import { figuresOf } from './figures.ts';
+import { Inspection } from './inspection.ts';
 import { MemberSlot, Pool } from './pool.ts';
 import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
 
@@ -16,6 +20,9 @@ export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings'>;
 
 /** More calls than this do not wait at one gate. */
 const CALLS_WAITING_MAX = 10_000;
+/** For so long after a call, batch lines leave a part of the slots free. */
+const CALLS_RECENT_MS = 10_000;
+const BATCH_PART = 0.9;
 
 export class ProviderGate implements Gate {
   readonly provider: Provider;
@@ -25,28 +32,28 @@ export class ProviderGate implements Gate {
 
   private readonly deps: GateDeps;
   private readonly pool: Pool;
-  private readonly requests: MinuteBudget | null;
-  private readonly tokens: MinuteBudget | null;
-  /** One request never holds the budget for longer than its minute, whatever output it allows. */
-  private readonly tokensMax: number;
+  private readonly budgets: Budgets;
+  private readonly inspection: Inspection;
   private readonly calls = new CallQueue();
   private feed: Feed | null = null;
+  /** When a call was last here, in Unix milliseconds. */
+  private calledAt = Number.NEGATIVE_INFINITY;
+  private hours = { open: true, until: Number.POSITIVE_INFINITY };
   private timer: ReturnType<typeof setTimeout> | null = null;
   private timerAt = Number.POSITIVE_INFINITY;
   private pumping = false;
   private closed = false;
 
   /** `share`: of the provider's limits, where several processes on one machine divide them. */
-  constructor(deps: GateDeps, provider: Provider, share = 1) {
+  constructor(deps: GateDeps, provider: Provider, budgets: Budgets, share: number) {
     this.deps = deps;
     this.provider = provider;
+    this.budgets = budgets;
     const { limits } = provider;
     this.limit = Math.max(1, Math.floor((limits.concurrency ?? deps.settings.defaultConcurrency) * share));
-    this.tokensMax = limits.tokensPerMinute === null ? Number.POSITIVE_INFINITY : limits.tokensPerMinute * share;
-    const now = deps.clock.now();
-    this.requests = budget(limits.requestsPerMinute, share, now);
-    this.tokens = budget(limits.tokensPerMinute, share, now);
     this.pool = new Pool(provider.immediate?.members ?? [], this.limit, limits.adaptive !== false);
+    this.inspection = new Inspection(provider, this.pool);
+    if (provider.schedule) this.hours.until = 0;
   }
 
   get callsWaiting(): number {
@@ -61,7 +68,10 @@ export class ProviderGate implements Gate {
     if (this.closed) return refuse(stopping());
     if (ask.signal?.aborted) return refuse(clientGone());
     if (this.calls.size >= CALLS_WAITING_MAX) return refuse(noRoom(this.provider.name, null));
-    const admission = this.calls.wait(ask, this.deps.clock.now(), clientGone);
+    const now = this.deps.clock.now();
+    this.calledAt = now;
+    this.pool.still(true);
+    const admission = this.calls.wait(ask, now, clientGone);
     this.pump();
     return admission;
   }
@@ -93,13 +103,32 @@ export class ProviderGate implements Gate {
     const own = slot as MemberSlot;
     const now = this.deps.clock.now();
     this.inFlight -= 1;
-    if (this.tokens && usedTokens !== null) this.tokens.spend(usedTokens - own.tokens, now);
+    if (usedTokens !== null) this.budgets.correct(own.tokens, usedTokens, now);
     this.pool.settle(
       own,
       failure,
       { input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },
       { nowMs: now, clockMs: this.deps.clock.micros() / 1000, unit: this.deps.random.unit() },
     );
+  }
+
+  async inspect(http: HttpClient, signal: AbortSignal): Promise<void> {
+    const nowMs = this.deps.clock.now();
+    if (nowMs - this.calledAt >= CALLS_RECENT_MS) this.pool.still(false);
+    const busy = this.inFlight > 0 || this.calls.size > 0;
+    await this.inspection.look(http, signal, { nowMs, clockMs: this.deps.clock.micros() / 1000, busy });
+    this.pump();
+  }
+
+  figures(): GateFigures {
+    const now = this.deps.clock.now();
+    return {
+      limit: this.limit,
+      inFlight: this.inFlight,
+      callsWaiting: this.calls.size,
+      batchOpen: this.isOpen(now),
+      members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
+    };
   }
 
   close(): void {
@@ -115,7 +144,14 @@ export class ProviderGate implements Gate {
       const call = this.calls.first;
       if (!call && !this.feed?.mayStart()) break;
       const now = this.deps.clock.now();
-      const member = this.pool.choose(now);
+      if (!call && !this.isOpen(now)) {
+        this.feed?.detour();
+        return this.hours.until - now;
+      }
+      // While somebody waits for answers, a few slots are kept for the next call.
+      const part = !call && now - this.calledAt < CALLS_RECENT_MS ? BATCH_PART : 1;
+      if (part < 1 && this.inFlight >= Math.max(1, this.limit * part)) break;
+      const member = this.pool.choose(now, part);
       if (!member) {
         if (this.unreachable) {
           this.calls.refuseLate(Number.POSITIVE_INFINITY, () => nobodyAnswers(this.provider.name));
@@ -123,7 +159,7 @@ export class ProviderGate implements Gate {
         }
         return this.delayed(this.pool.waitMs(now), now);
       }
-      const budgetWait = Math.max(this.requests?.waitMs(1, now) ?? 0, this.tokens?.waitMs(1, now) ?? 0);
+      const budgetWait = this.budgets.waitMs(now);
       if (budgetWait > 0) return this.delayed(budgetWait, now);
       const slot = new MemberSlot(member, this.deps.clock.micros() / 1000);
       const tokens = call ? call.tokens : (this.feed?.start(slot) ?? null);
@@ -132,6 +168,13 @@ export class ProviderGate implements Gate {
       if (call) this.calls.admit(call, this.permit(slot));
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether batch lines may be sent: asked once a minute. */
+  private isOpen(now: number): boolean {
+    const { schedule } = this.provider;
+    if (schedule && now >= this.hours.until) this.hours = { open: isOpenAt(schedule, now), until: nextMinute(now) };
+    return this.hours.open;
   }
 
   /** Nothing starts for `waitMs`: calls that cannot wait so long hear of it now. */
@@ -143,11 +186,10 @@ export class ProviderGate implements Gate {
   }
 
   private book(slot: MemberSlot, tokens: number, now: number): void {
-    slot.tokens = Math.min(tokens, this.tokensMax);
+    slot.tokens = Math.min(tokens, this.budgets.tokensMax);
     slot.at.inFlight += 1;
     this.inFlight += 1;
-    this.requests?.spend(1, now);
-    this.tokens?.spend(slot.tokens, now);
+    this.budgets.spend(slot.tokens, now);
   }
 
   private permit(slot: MemberSlot): Permit {
@@ -177,10 +219,6 @@ export class ProviderGate implements Gate {
       Math.max(1, at - now),
     );
   }
-}
-
-function budget(perMinute: number | null, share: number, now: number): MinuteBudget | null {
-  return perMinute === null ? null : new MinuteBudget(perMinute * share, now);
 }
 
 function refuse(failure: Failure): Promise<Admission> {

@@ -1,8 +1,12 @@
 import { AdaptiveLimit } from '../../core/adaptive/adaptive-limit.ts';
+import type { ServerLoad } from '../../core/adaptive/load.ts';
 import { Breaker } from '../../core/breaker.ts';
 import type { Failure } from '../../core/failure.ts';
+import { MemberHealth } from '../../core/member-health.ts';
 import { isPressure } from '../../core/retry.ts';
 import type { Slot } from '../../ports/gates.ts';
+
+const LATENCIES_MEANT = 50;
 
 /** One of a provider's base URLs. */
 export interface Member {
@@ -10,7 +14,14 @@ export interface Member {
   readonly breaker: Breaker;
   /** null: the operator's bound is all that counts. */
   readonly adaptive: AdaptiveLimit | null;
+  readonly health: MemberHealth;
+  /** What its own metrics said last. */
+  load: ServerLoad | null;
   inFlight: number;
+  answered: number;
+  failed: number;
+  /** Milliseconds, of late. */
+  latencyMs: number;
 }
 
 /** A place at a member, from a request's start to its end. */
@@ -43,7 +54,12 @@ export class Pool {
       url,
       breaker: new Breaker(),
       adaptive: adaptive ? new AdaptiveLimit(limit) : null,
+      health: new MemberHealth(),
+      load: null,
       inFlight: 0,
+      answered: 0,
+      failed: 0,
+      latencyMs: 0,
     }));
   }
 
@@ -51,13 +67,25 @@ export class Pool {
     return this.members.length > 0 && this.members.every((member) => member.breaker.unreachable);
   }
 
-  /** The member to call now; undefined when none may be. */
-  choose(now: number): Member | undefined {
+  /** While calls come in, no looks at what more load would do. */
+  still(still: boolean): void {
+    for (const { adaptive } of this.members) if (adaptive) adaptive.still = still;
+  }
+
+  /** The member to call now; undefined when none may be. `part`: of its limit that may be filled, 0 to 1. */
+  choose(now: number, part: number): Member | undefined {
+    const anyWell = this.members.some((member) => !isOut(member));
+    return this.leastLoaded(now, anyWell, part);
+  }
+
+  /** `wellOnly`: of those that nothing is known against. Where that is none, the checks may be wrong: answers tell. */
+  private leastLoaded(now: number, wellOnly: boolean, part: number): Member | undefined {
     let best: Member | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (const member of this.members) {
       const limit = member.adaptive?.limit ?? Number.POSITIVE_INFINITY;
-      if (member.inFlight >= limit || member.breaker.waitMs(now, member.inFlight) > 0) continue;
+      if (wellOnly && isOut(member)) continue;
+      if (member.inFlight >= Math.max(1, limit * part) || member.breaker.waitMs(now, member.inFlight) > 0) continue;
       // Unequal servers are filled in proportion to what they can take.
       const load = member.adaptive === null ? member.inFlight : (member.inFlight + 1) / limit;
       if (load >= bestLoad) continue;
@@ -88,12 +116,15 @@ export class Pool {
     if (failure === null) {
       at.breaker.success();
       const latencyMs = Math.max(0, times.clockMs - startedMs);
+      at.answered += 1;
+      at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
       at.adaptive?.answered(
         { inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight },
         times.clockMs,
       );
       return;
     }
+    at.failed += 1;
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, times.clockMs);
     if (!isPressure(failure)) {
       // An answer, even a bad one, shows that somebody is there.
@@ -103,6 +134,10 @@ export class Pool {
     const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
     at.breaker.failure(trouble, failure.retryAfterMs, times.nowMs, times.unit);
   }
+}
+
+function isOut({ health }: Member): boolean {
+  return health.state === 'unhealthy' || health.state === 'wrong_model';
 }
 
 /** Whether fewer requests at once might have spared this failure. */

@@ -1,5 +1,6 @@
 import type { Provider } from '../../../providers/contract.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
+import type { GateFigures, MemberFigures } from '../../ports/gates.ts';
 import type { ProviderObject } from '../../protocol/route.ts';
 import { requireAdmin } from '../keys/require-admin.ts';
 import { type DiscoverDeps, discoverModels, type ModelList } from '../models/discover.ts';
@@ -7,18 +8,23 @@ import { countAlerts } from '../shards/alerts.ts';
 
 /** The configured providers and what is known of them, never their settings. Throws 403 for others than admins. */
 export async function listProviders(
-  deps: DiscoverDeps & Pick<Deps, 'store'>,
+  deps: DiscoverDeps & Pick<Deps, 'store' | 'gates'>,
   context: Pick<Context, 'actor'>,
 ): Promise<ProviderObject[]> {
   requireAdmin(context.actor);
   const [lists, alerts] = await Promise.all([discoverModels(deps), countAlerts(deps)]);
   return [...deps.providers.values()].map((provider) => {
     const own = alerts.filter((alert) => alert.provider === provider.name);
-    return { ...present(provider, lists.get(provider.name)), alerts: own.map(({ provider: _name, ...rest }) => rest) };
+    const figures = deps.gates.get(provider.name)?.figures();
+    return {
+      ...present(provider, lists.get(provider.name)),
+      ...presentFigures(figures),
+      alerts: own.map(({ provider: _name, ...rest }) => rest),
+    };
   });
 }
 
-function present(provider: Provider, list: ModelList | undefined): Omit<ProviderObject, 'alerts'> {
+function present(provider: Provider, list: ModelList | undefined): Omit<ProviderObject, 'alerts' | LiveField> {
   const { limits } = provider;
   return {
     object: 'provider',
@@ -33,8 +39,47 @@ function present(provider: Provider, list: ModelList | undefined): Omit<Provider
       requests_per_minute: limits.requestsPerMinute,
       tokens_per_minute: limits.tokensPerMinute,
     },
-    health: 'unknown',
   };
+}
+
+type LiveField = 'health' | 'in_flight' | 'calls_waiting' | 'batch_open' | 'members';
+
+/** `figures`: absent for a provider that takes no single requests. */
+function presentFigures(figures: GateFigures | undefined): Pick<ProviderObject, LiveField> {
+  const members = figures?.members ?? [];
+  return {
+    health: healthOf(members),
+    in_flight: figures?.inFlight ?? 0,
+    calls_waiting: figures?.callsWaiting ?? 0,
+    batch_open: figures?.batchOpen ?? true,
+    members: members.map((member) => ({
+      name: member.name,
+      limit: member.limit,
+      in_flight: member.inFlight,
+      answered: member.answered,
+      failed: member.failed,
+      latency_ms: member.latencyMs === null ? null : Math.round(member.latencyMs * 10) / 10,
+      breaker: member.breaker,
+      health: member.health,
+      health_reason: member.healthReason,
+      load: member.load && {
+        running: member.load.running,
+        waiting: member.load.waiting,
+        cache_usage: member.load.cacheUsage,
+        prefix_hit_rate: member.load.prefixHitRate,
+      },
+    })),
+  };
+}
+
+/** Healthy while one member is: known to be so by its check, or because it answered. */
+function healthOf(members: readonly MemberFigures[]): ProviderObject['health'] {
+  const bad = (member: MemberFigures) =>
+    member.breaker !== 'closed' || member.health === 'unhealthy' || member.health === 'wrong_model';
+  if (members.length > 0 && members.every(bad)) return 'unhealthy';
+  return members.some((member) => !bad(member) && (member.health === 'healthy' || member.answered > 0))
+    ? 'healthy'
+    : 'unknown';
 }
 
 function modelsFrom(provider: Provider, list: ModelList | undefined): ProviderObject['models_from'] {

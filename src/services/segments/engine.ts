@@ -111,15 +111,9 @@ export class Engine {
     return count;
   }
 
-  /** Live figures per provider, for metrics. */
-  snapshot(): { provider: string; limit: number; inFlight: number; waiting: number; unreachable: boolean }[] {
-    return [...this.feeds].map(([provider, { gate, waiting }]) => ({
-      provider,
-      limit: gate.limit,
-      inFlight: gate.inFlight,
-      waiting,
-      unreachable: gate.unreachable,
-    }));
+  /** Lines per provider that wait to be sent again, for metrics. */
+  snapshot(): { provider: string; waiting: number }[] {
+    return [...this.feeds].map(([provider, { waiting }]) => ({ provider, waiting }));
   }
 
   private hooks(): FeedHooks {

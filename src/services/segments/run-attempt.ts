@@ -39,6 +39,7 @@ export async function runAttempt(
     maxResponseBytes: deps.settings.maxResponseBytes,
     nowMs: deps.clock.now(),
     signal: job.segment.batch.abort.signal,
+    traffic: 'batch',
   });
   return {
     result,

@@ -46,7 +46,7 @@ describe('calls at a gate', () => {
     const time = { ms: 1_000_000 };
     const provider = {
       name: 'pool',
-      limits: { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null, ...limits },
+      limits: { concurrency: 4, requestsPerMinute: null, tokensPerMinute: null, adaptive: false, ...limits },
       immediate: { members },
     } as unknown as Provider;
     const gate = openGates({
@@ -142,6 +142,51 @@ describe('calls at a gate', () => {
     const { ask } = open({});
     for (let count = 0; count < 5; count++) (await admitted(ask())).settle({ ...busy, retryAfterMs: 30_000 }, 0);
     expect(await ask()).toMatchObject({ ok: false, failure: { kind: 'overloaded', retryAfterMs: 30_000 } });
+  });
+
+  it('leave batch lines nine tenths of the slots for a while', async () => {
+    const { gate, feed, time, ask } = open({ concurrency: 20 }, 100);
+    const permit = await admitted(ask());
+    gate.pump();
+    expect(gate.inFlight).toBe(18);
+    permit.settle(null, 5);
+    expect(gate.inFlight).toBe(18);
+    await admitted(ask());
+    await admitted(ask());
+    expect(gate.inFlight).toBe(20);
+    time.ms += 10_001;
+    gate.settle(feed.sent[0]!, null, 5, 1);
+    gate.pump();
+    expect(gate.inFlight).toBe(20);
+  });
+
+  it('share requests a minute with the other providers of their account, by the tightest limit', async () => {
+    const provider = (name: string, requestsPerMinute: number | null) =>
+      ({
+        name,
+        account: 'ours',
+        limits: { concurrency: 100, requestsPerMinute, tokensPerMinute: null },
+        immediate: { members: ['a'] },
+      }) as unknown as Provider;
+    const both = openGates(
+      {
+        clock: { now: () => 0, micros: () => 0 } as unknown as Deps['clock'],
+        random: { unit: () => 0.5 } as Deps['random'],
+        settings: DEFAULT_SETTINGS,
+        providers: new Map([
+          ['one', provider('one', 600)],
+          ['two', provider('two', null)],
+        ]),
+      },
+      0.5,
+    );
+    gates.push(...both.values());
+    const ask = (name: string) => both.get(name)!.acquire({ tokens: 1, maxWaitMs: 50 });
+    const answers = [];
+    for (let count = 0; count < 3; count++) answers.push(await ask('one'), await ask('two'));
+    // Half of 600 a minute, of which a second's worth at once.
+    expect(answers.map(({ ok }) => ok)).toEqual([true, true, true, true, true, false]);
+    expect(both.get('one')!.limit).toBe(50);
   });
 
   it('are refused when the process stops', async () => {

@@ -5,6 +5,7 @@ import type { Candidate } from '../../../src/core/lane.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
 import type { Slot } from '../../../src/ports/gates.ts';
 import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
+import { Budgets } from '../../../src/services/gates/budgets.ts';
 import { ProviderGate } from '../../../src/services/gates/gate.ts';
 import { LineFeed } from '../../../src/services/segments/line-feed.ts';
 import type { Job } from '../../../src/services/segments/work.ts';
@@ -52,7 +53,7 @@ describe('a gate', () => {
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
     } as unknown as Deps;
-    const gate = new ProviderGate(deps, of);
+    const gate = new ProviderGate(deps, of, new Budgets(of.limits, 1, now()), 1);
     const feed = new LineFeed(deps, gate, {
       mayStart: () => true,
       start: (line, _feed, slot) => started.push({ job: line, slot }),

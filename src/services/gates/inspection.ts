@@ -1,0 +1,80 @@
+/** Looks after a pool's members, off the way of requests: what their metrics say, their health, and their models. */
+import type { Call, Provider } from '../../../providers/contract.ts';
+import { mismatchOf, rootsOf } from '../../core/member-health.ts';
+import type { HttpClient } from '../../ports/http-client.ts';
+import type { Member, Pool } from './pool.ts';
+
+const TIMEOUT_MS = 5_000;
+const ANSWER_BYTES_MAX = 4 * 1024 ** 2;
+const IDLE_MS = 15_000;
+const HEALTH_MS = 5_000;
+const MODELS_MS = 20_000;
+
+export interface Moment {
+  nowMs: number;
+  /** Milliseconds of the monotonic clock. */
+  clockMs: number;
+  /** Requests are under way or wait. */
+  busy: boolean;
+}
+
+export class Inspection {
+  private readonly provider: Provider;
+  private readonly pool: Pool;
+  private loadAt = 0;
+  private healthAt = 0;
+  private modelsAt = 0;
+  private roots: ReadonlyMap<string, string> = new Map();
+
+  constructor(provider: Provider, pool: Pool) {
+    this.provider = provider;
+    this.pool = pool;
+  }
+
+  /** Asks what is due to be asked. Resolves when all have answered or had their time; never rejects. */
+  async look(http: HttpClient, signal: AbortSignal, { nowMs, clockMs, busy }: Moment): Promise<void> {
+    const { immediate } = this.provider;
+    if (!immediate) return;
+    const call = (member: Member): Call => ({
+      http,
+      member: member.url,
+      timeoutMs: TIMEOUT_MS,
+      maxResponseBytes: ANSWER_BYTES_MAX,
+      nowMs,
+      signal,
+    });
+    const asked: Promise<void>[] = [];
+    if (immediate.load && (busy || nowMs - this.loadAt >= IDLE_MS)) {
+      this.loadAt = nowMs;
+      const load = immediate.load;
+      asked.push(
+        ...this.pool.members.map(async (member) => {
+          member.load = await load(call(member));
+          if (member.load !== null) member.adaptive?.observed(member.load, member.inFlight, clockMs);
+        }),
+      );
+    }
+    if (immediate.healthy && nowMs - this.healthAt >= (busy ? HEALTH_MS : IDLE_MS)) {
+      this.healthAt = nowMs;
+      const healthy = immediate.healthy;
+      asked.push(...this.pool.members.map(async (member) => member.health.checked(await healthy(call(member)))));
+    }
+    if (immediate.served && nowMs - this.modelsAt >= MODELS_MS) {
+      this.modelsAt = nowMs;
+      asked.push(this.compareModels(call));
+    }
+    await Promise.allSettled(asked);
+  }
+
+  private async compareModels(call: (member: Member) => Call): Promise<void> {
+    const { members } = this.pool;
+    const lists = await Promise.all(members.map((member) => this.provider.immediate?.served?.(call(member)) ?? null));
+    const known = lists.filter((list) => list !== null);
+    this.roots = rootsOf(known, this.roots);
+    for (const [index, member] of members.entries()) {
+      const list = lists[index];
+      // One that does not tell is not known to be wrong, but one that was goes on being so.
+      if (list != null) member.health.modelsChecked(mismatchOf(list, this.provider.models, this.roots));
+    }
+  }
+}

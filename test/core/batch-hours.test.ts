@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { isOpenAt, nextMinute, scheduleSchema } from '../../src/core/batch-hours.ts';
+
+const at = (text: string) => Date.parse(text);
+
+describe('batch hours', () => {
+  it('passes midnight, and counts a window to the day it begins on', () => {
+    const nights = scheduleSchema.parse({ windows: [{ days: ['fri'], from: '22:00', to: '06:00' }] });
+    expect(isOpenAt(nights, at('2026-11-27T21:59:59Z'))).toBe(false);
+    expect(isOpenAt(nights, at('2026-11-27T22:00:00Z'))).toBe(true);
+    expect(isOpenAt(nights, at('2026-11-28T05:59:59Z'))).toBe(true);
+    expect(isOpenAt(nights, at('2026-11-28T06:00:00Z'))).toBe(false);
+    expect(isOpenAt(nights, at('2026-11-27T05:00:00Z'))).toBe(false);
+  });
+
+  it('keeps local time through a change of the clocks', () => {
+    const berlin = scheduleSchema.parse({ time_zone: 'Europe/Berlin', windows: [{ from: '20:00', to: '24:00' }] });
+    expect(isOpenAt(berlin, at('2026-07-01T18:00:00Z'))).toBe(true);
+    expect(isOpenAt(berlin, at('2026-12-01T18:00:00Z'))).toBe(false);
+    expect(isOpenAt(berlin, at('2026-12-01T19:00:00Z'))).toBe(true);
+  });
+
+  it('is open when any window is, and for whole days', () => {
+    const schedule = scheduleSchema.parse({
+      windows: [
+        { days: ['sat', 'sun'], from: '00:00', to: '24:00' },
+        { from: '12:00', to: '13:00' },
+      ],
+    });
+    expect(isOpenAt(schedule, at('2026-11-28T03:00:00Z'))).toBe(true);
+    expect(isOpenAt(schedule, at('2026-11-30T12:30:00Z'))).toBe(true);
+    expect(isOpenAt(schedule, at('2026-11-30T13:00:00Z'))).toBe(false);
+    expect(nextMinute(at('2026-11-30T12:59:30Z'))).toBe(at('2026-11-30T13:00:00Z'));
+  });
+
+  it('refuses zones and times that do not exist, by name', () => {
+    const issues = scheduleSchema.safeParse({
+      time_zone: 'Europe/Nowhere',
+      windows: [{ from: '25:00', to: '6:00' }],
+    }).error?.issues;
+    expect(issues?.map(({ path }) => path.join('.'))).toEqual(['time_zone', 'windows.0.from', 'windows.0.to']);
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { assertInvariants } from './invariants.ts';
+import { chatLines, startPools, startWeir, submit, waitForBatch } from './weir.ts';
+
+interface Listed {
+  data: {
+    health: string;
+    members: { name: string; health: string; health_reason: string | null; load: { running: number } | null }[];
+  }[];
+}
+
+describe('a pool of servers', () => {
+  it('leaves out a member that restarted with another model or fails its health check, and takes it back', async () => {
+    const pools = await startPools([
+      { models: ['m'], latency_ms: 20 },
+      { models: ['m'], latency_ms: 20 },
+      { models: ['m'], latency_ms: 20 },
+    ]);
+    const [good, wrong, ill] = pools.servers;
+    if (!good || !wrong || !ill) throw new Error('three servers were asked for');
+    const weir = await startWeir({
+      providers: {
+        pool: {
+          kind: 'vllm',
+          base_urls: pools.servers.map(({ baseUrl }) => baseUrl),
+          models: ['m'],
+          batch_priority: 10,
+          price: { input: 0.1, output: 0.4 },
+        },
+      },
+    });
+    const states = async () =>
+      (await weir.call<Listed>('/v1/providers')).data[0]?.members.map(({ health }) => health).join();
+    try {
+      wrong.configure({ model_root: 'org/another' });
+      ill.configure({ health_status: 503 });
+      await expect.poll(states, { timeout: 15_000, interval: 100 }).toBe('healthy,wrong_model,unhealthy');
+      const listed = (await weir.call<Listed>('/v1/providers')).data[0];
+      expect(listed?.health).toBe('healthy');
+      expect(listed?.members[1]?.health_reason).toContain('serves org/another as m');
+      good.configure({ log_size: 50 });
+      const input = chatLines(40, () => ({ model: 'pool/m' }));
+      const batch = await waitForBatch(weir, (await submit(weir, input)).id);
+      expect(batch.request_counts?.completed).toBe(40);
+      expect(wrong.counters.received + ill.counters.received).toBe(0);
+      expect(good.requests.every(({ body }) => JSON.parse(body).priority === 10)).toBe(true);
+      wrong.configure({ model_root: null });
+      ill.configure({ health_status: 200 });
+      await expect.poll(states, { timeout: 40_000, interval: 200 }).toBe('healthy,healthy,healthy');
+      const metrics = await (await fetch(`${weir.url}/metrics`)).text();
+      expect(metrics).toContain(`weir_member_up{provider="pool",member="127.0.0.1:${good.port}/v1"} 1`);
+      await assertInvariants(weir, batch.id, input);
+    } finally {
+      await weir.stop();
+      await pools.stop();
+    }
+  }, 90_000);
+
+  it('holds batch lines back outside the hours of a provider, and sends them elsewhere where they may go', async () => {
+    const pools = await startPools([{ models: ['m'] }, { models: ['m'] }]);
+    const [closed, open] = pools.servers;
+    const minute = new Date(Date.now() + 12 * 3_600_000).toISOString().slice(11, 16);
+    const later = new Date(Date.now() + 13 * 3_600_000).toISOString().slice(11, 16);
+    const provider = (baseUrl?: string) => ({
+      kind: 'vllm',
+      base_urls: [baseUrl],
+      models: ['m'],
+      price: { input: 1, output: 1 },
+    });
+    const weir = await startWeir({
+      providers: {
+        nights: { ...provider(closed?.baseUrl), schedule: { windows: [{ from: minute, to: later }] } },
+        days: provider(open?.baseUrl),
+      },
+      routes: {
+        either: {
+          strategy: { mode: 'fallback' },
+          targets: [
+            { provider: 'nights', model: 'm' },
+            { provider: 'days', model: 'm' },
+          ],
+        },
+      },
+    });
+    try {
+      const waiting = await submit(
+        weir,
+        chatLines(5, () => ({ model: 'nights/m' })),
+      );
+      const input = chatLines(20);
+      const going = await waitForBatch(weir, (await submit(weir, input, { config: 'either' })).id);
+      expect(going.request_counts?.completed).toBe(20);
+      expect(open?.counters.received).toBe(20);
+      const call = await weir.client.chat.completions.create({
+        model: 'nights/m',
+        messages: [{ role: 'user', content: 'now' }],
+      });
+      expect(call.choices).toHaveLength(1);
+      expect(closed?.counters.received).toBe(1);
+      expect((await weir.client.batches.retrieve(waiting.id)).status).toBe('in_progress');
+      await assertInvariants(weir, going.id, input);
+      await weir.client.batches.cancel(waiting.id);
+      await waitForBatch(weir, waiting.id);
+    } finally {
+      await weir.stop();
+      await pools.stop();
+    }
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { readServerLoad } from '../../providers/shared/server-metrics.ts';
+import { withPriority } from '../../providers/vllm/convert.ts';
+
+describe('a server’s own metrics', () => {
+  it('sums the engines of vLLM and takes the fullest cache, under new and old names', () => {
+    const text = `# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="m"} 12.0
+vllm:num_requests_running{engine="1",model_name="m"} 3.0
+vllm:num_requests_waiting{engine="0",model_name="m"} 1.0
+vllm:num_requests_waiting{engine="1",model_name="m"} 4.0
+vllm:gpu_cache_usage_perc{engine="0",model_name="m"} 0.25
+vllm:gpu_cache_usage_perc{engine="1",model_name="m"} 0.75
+vllm:prefix_cache_queries_total{engine="0"} 1e3
+vllm:prefix_cache_hits_total{engine="0"} 250
+`;
+    const load = { running: 15, waiting: 5, cacheUsage: 0.75, promptTokens: 1000, cachedTokens: 250 };
+    expect(readServerLoad(text)).toEqual(load);
+    expect(readServerLoad(text.replaceAll('gpu_cache_usage', 'kv_cache_usage'))).toEqual(load);
+  });
+
+  it('reads SGLang, also as collectors rename it, TGI and llama.cpp', () => {
+    expect(
+      readServerLoad('sglang:num_running_reqs{tp="0"} 2\nsglang:num_queue_reqs 7\nsglang:token_usage 0.5'),
+    ).toEqual({ running: 2, waiting: 7, cacheUsage: 0.5, promptTokens: null, cachedTokens: null });
+    expect(readServerLoad('sglang_num_queue_reqs 7')).toMatchObject({ waiting: 7 });
+    expect(readServerLoad('tgi_queue_size 3\ntgi_batch_current_size 9')).toMatchObject({ running: 9, waiting: 3 });
+    expect(readServerLoad('llamacpp:requests_deferred 2')).toMatchObject({ running: null, waiting: 2 });
+  });
+
+  it('is nothing where there is nothing to read: a page of HTML, JSON, other metrics, not a number', () => {
+    for (const text of ['', '<html>vllm:</html>', '[{"numActiveRequests":3}]', 'up 1', 'vllm:num_requests_running NaN'])
+      expect(readServerLoad(text)).toBeNull();
+  });
+});
+
+describe('the priority of batch lines', () => {
+  it('is put before what the body says, unless it states one', () => {
+    expect(JSON.parse(withPriority('{"model":"m"}', 10))).toEqual({ priority: 10, model: 'm' });
+    expect(JSON.parse(withPriority('{ }', 10))).toEqual({ priority: 10 });
+    expect(withPriority('{"model":"m","priority":0}', 10)).toBe('{"model":"m","priority":0}');
+    const said = '{"messages":[{"content":"\\"priority\\" \\"priority\\""}]}';
+    expect(JSON.parse(withPriority(said, 5))).toMatchObject({ priority: 5 });
+    expect(JSON.parse(withPriority('{"messages":[{"priority":"x"}]}', 5))).toMatchObject({ priority: 5 });
+  });
+});
