@@ -84,6 +84,8 @@ export interface ImmediateApi {
   ): Promise<AnswerStream | Failed>;
   /** True when a member answers its health check. */
   healthy?(call: Call): Promise<boolean>;
+  /** True when members keep the beginnings of prompts: requests that share one had better meet at one member. */
+  readonly prefixCache?: boolean;
   /** What a member's own metrics say of its load; null when it has none. Never rejects. */
   load?(call: Call): Promise<ServerLoad | null>;
   /** The models a member has loaded; null when it does not tell. Never rejects. */

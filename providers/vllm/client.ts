@@ -32,6 +32,7 @@ export function createVllmClient(provider: string, settings: VllmSettings): Vllm
   return {
     immediate: {
       members,
+      prefixCache: settings.prefix_affinity,
       execute: withBatchPriority(createExecute(access, urlOf, readers), settings.batch_priority),
       stream: createStream(access, urlOf, readers),
       healthy: (call) => isHealthy(access, call),

@@ -11,6 +11,8 @@ export const vllmSettings = z.strictObject({
     .refine((urls) => new Set(urls).size === urls.length, 'names a server twice'),
   api_key: secret.optional(),
   models: modelList.optional(),
+  /** False: requests that begin alike are spread over the servers as all others are. */
+  prefix_affinity: z.boolean().default(true),
   /** `priority` of batch lines that state none: vLLM serves lower ones sooner, SGLang higher ones. */
   batch_priority: z.int().min(-1_000_000).max(1_000_000).optional(),
 });

@@ -31,6 +31,11 @@ export class MemberHealth {
     return this.known ? 'healthy' : 'unknown';
   }
 
+  /** The last check failed, and that may have been chance: the next one should not wait. */
+  get inDoubt(): boolean {
+    return this.failures > 0 && this.failures < FAILURES_TO_LEAVE;
+  }
+
   /** What is wrong, for the operator. */
   get reason(): string | null {
     if (this.mismatch !== null) return this.mismatch;

@@ -110,8 +110,12 @@ export interface Permit {
 export interface Feed {
   /** False while nothing more may be sent, for example because too many results wait to be committed. */
   mayStart(): boolean;
-  /** Sends the next line in the slot; the tokens it is estimated to use, or null when there is no line to send. */
-  start(slot: Slot): number | null;
+  /** Takes the next line, which `start` sends at once; false when there is no line to send. */
+  take(): boolean;
+  /** What the prompt of the line that was taken begins with. */
+  prompt(): string;
+  /** Sends the line that was taken in the slot; the tokens it is estimated to use. */
+  start(slot: Slot): number;
   /** Nothing answers at this provider: lines with somewhere else to go do not wait for it. */
   detour(): void;
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type GoalRow, printGoals } from './goals.ts';
 
-const BENCHMARKS = ['immediate', 'unequal', 'fairness', 'sync', 'ingest', 'ledger-queries'];
+const BENCHMARKS = ['immediate', 'interactive', 'prefix', 'unequal', 'fairness', 'sync', 'ingest', 'ledger-queries'];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const wanted = values.only?.split(',').map((name) => name.trim()) ?? BENCHMARKS;

@@ -11,8 +11,9 @@ describe('a member’s health', () => {
     health.checked(true);
     health.checked(false);
     expect(health.state).toBe('healthy');
+    expect(health.inDoubt).toBe(true);
     health.checked(false);
-    expect(health).toMatchObject({ state: 'unhealthy', reason: 'its health check fails' });
+    expect(health).toMatchObject({ inDoubt: false, state: 'unhealthy', reason: 'its health check fails' });
     health.checked(true);
     expect(health).toMatchObject({ state: 'healthy', reason: null });
   });

@@ -34,7 +34,7 @@ describe('a pool of servers', () => {
     try {
       wrong.configure({ model_root: 'org/another' });
       ill.configure({ health_status: 503 });
-      await expect.poll(states, { timeout: 15_000, interval: 100 }).toBe('healthy,wrong_model,unhealthy');
+      await expect.poll(states, { timeout: 30_000, interval: 100 }).toBe('healthy,wrong_model,unhealthy');
       const listed = (await weir.call<Listed>('/v1/providers')).data[0];
       expect(listed?.health).toBe('healthy');
       expect(listed?.members[1]?.health_reason).toContain('serves org/another as m');

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { promptStart } from '../../../src/core/prefix-map.ts';
 import type { Answer } from './answer.ts';
 import { parseBody } from './checks.ts';
 import { countOne } from './counters.ts';
@@ -29,6 +30,7 @@ export class Exchange implements SlotUser, ConnectionUser {
   #answer: Answer | null = null;
   #fault: Fault | null = null;
   #asStream = false;
+  #prompt = '';
   #customKey: string | undefined;
   #logged: LoggedRequest | undefined;
   #place: 'none' | 'waiting' | 'running' = 'none';
@@ -80,6 +82,7 @@ export class Exchange implements SlotUser, ConnectionUser {
     const prepared = prepareAnswer(this.#state, this.#route, body, digest);
     if ('status' in prepared) return prepared;
     this.#answer = prepared;
+    if (this.#state.settings.prefix_cache !== null) this.#prompt = promptStart(body ?? {}, Number.POSITIVE_INFINITY);
     this.#asStream = prepared.events !== undefined && body?.stream === true;
     return 'admitted';
   }
@@ -110,13 +113,23 @@ export class Exchange implements SlotUser, ConnectionUser {
     const { settings, random } = this.#state;
     // A stream spends its time per token between the events.
     const tokens = this.#asStream ? 0 : (this.#answer?.tokensOut ?? 0);
-    const latency = latencyOf(settings.latency_ms, tokens, random);
+    const latency = latencyOf(settings.latency_ms, tokens, random) + this.#prefill();
     if (latency === 0) {
       this.#deliver();
     } else {
       this.#watchConnection();
       this.#delivery.wait(latency, () => this.#deliver());
     }
+  }
+
+  /** Reads the prompt; how long that takes, in milliseconds. */
+  #prefill(): number {
+    const { settings, prefixes } = this.#state;
+    const answer = this.#answer;
+    if (answer === null || (settings.prefix_cache === null && settings.prefill_ms_per_token === 0)) return 0;
+    const cached = settings.prefix_cache === null ? 0 : prefixes.read(this.#prompt, settings.prefix_cache);
+    answer.cachedTokens = Math.floor(cached * answer.tokensIn);
+    return settings.prefill_ms_per_token * (answer.tokensIn - answer.cachedTokens);
   }
 
   #deliver(): void {

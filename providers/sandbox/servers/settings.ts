@@ -69,6 +69,10 @@ const settingsShape = {
   health_status: z.int().min(200).max(599),
   metrics: z.enum(['vllm', 'vllm_v0', 'sglang', 'tgi', 'llamacpp', 'none']),
   engines: z.int().positive().max(64),
+  /** Blocks (256 characters) of prompts' beginnings that the server keeps, the last ones used; null: it keeps none. */
+  prefix_cache: z.int().positive().nullable(),
+  /** Time for each prompt token that no kept block spares; tokens are divided evenly among the characters. */
+  prefill_ms_per_token: milliseconds,
   /** Fixed KV-cache usage 0–1 to report; null derives it from the load. */
   kv_cache_usage: z.number().min(0).max(1).nullable(),
 
@@ -126,6 +130,8 @@ const DEFAULTS: Settings = {
   health_status: 200,
   metrics: 'vllm',
   engines: 2,
+  prefix_cache: null,
+  prefill_ms_per_token: 0,
   kv_cache_usage: null,
   count_by: 'none',
   log_size: 0,

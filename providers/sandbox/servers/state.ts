@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { RequestBody } from './answer.ts';
 import { type Counters, newCounters, resetCounters } from './counters.ts';
 import { type FaultPlan, planFaults } from './faults.ts';
+import { PrefixCache } from './prefix-cache.ts';
 import { seededRandom } from './random.ts';
 import { changeSettings, type Settings } from './settings.ts';
 import { Slots } from './slots.ts';
@@ -41,6 +42,7 @@ export class ServerState {
   down = false;
   readonly counters: Counters = newCounters();
   readonly slots = new Slots(this.counters);
+  readonly prefixes = new PrefixCache();
   readonly log: LoggedRequest[] = [];
   readonly #connections = new Map<Socket, Set<ConnectionUser>>();
   readonly #idPrefix = `req_${randomBytes(8).toString('hex')}`;

@@ -13,7 +13,8 @@ import type { Budgets } from './budgets.ts';
 import { CallQueue } from './call-queue.ts';
 import { figuresOf } from './figures.ts';
 import { Inspection } from './inspection.ts';
-import { MemberSlot, Pool } from './pool.ts';
+import { type Member, MemberSlot, Pool } from './pool.ts';
+import { Prefixes } from './prefixes.ts';
 import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
 
 export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings'>;
@@ -34,6 +35,8 @@ export class ProviderGate implements Gate {
   private readonly pool: Pool;
   private readonly budgets: Budgets;
   private readonly inspection: Inspection;
+  /** null where members keep no cache of prompts, or there is one only. */
+  private readonly prefixes: Prefixes | null;
   private readonly calls = new CallQueue();
   private feed: Feed | null = null;
   /** When a call was last here, in Unix milliseconds. */
@@ -53,6 +56,8 @@ export class ProviderGate implements Gate {
     this.limit = Math.max(1, Math.floor((limits.concurrency ?? deps.settings.defaultConcurrency) * share));
     this.pool = new Pool(provider.immediate?.members ?? [], this.limit, limits.adaptive !== false);
     this.inspection = new Inspection(provider, this.pool);
+    const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
+    this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     if (provider.schedule) this.hours.until = 0;
   }
 
@@ -161,11 +166,15 @@ export class ProviderGate implements Gate {
       }
       const budgetWait = this.budgets.waitMs(now);
       if (budgetWait > 0) return this.delayed(budgetWait, now);
-      const slot = new MemberSlot(member, this.deps.clock.micros() / 1000);
-      const tokens = call ? call.tokens : (this.feed?.start(slot) ?? null);
-      if (tokens === null) break;
-      this.book(slot, tokens, now);
-      if (call) this.calls.admit(call, this.permit(slot));
+      const { feed } = this;
+      if (call) {
+        const slot = this.slotAt(member);
+        this.book(slot, call.tokens, now);
+        this.calls.admit(call, this.permit(slot));
+      } else if (feed?.take()) {
+        const slot = this.slotAt(this.prefixes ? this.prefixes.choose(member, feed.prompt(), now, part) : member);
+        this.book(slot, feed.start(slot), now);
+      } else break;
     }
     return Number.POSITIVE_INFINITY;
   }
@@ -190,6 +199,10 @@ export class ProviderGate implements Gate {
     slot.at.inFlight += 1;
     this.inFlight += 1;
     this.budgets.spend(slot.tokens, now);
+  }
+
+  private slotAt(member: Member): MemberSlot {
+    return new MemberSlot(member, this.deps.clock.micros() / 1000);
   }
 
   private permit(slot: MemberSlot): Permit {

@@ -54,7 +54,7 @@ export class Inspection {
         }),
       );
     }
-    if (immediate.healthy && nowMs - this.healthAt >= (busy ? HEALTH_MS : IDLE_MS)) {
+    if (immediate.healthy && nowMs - this.healthAt >= this.healthEveryMs(busy)) {
       this.healthAt = nowMs;
       const healthy = immediate.healthy;
       asked.push(...this.pool.members.map(async (member) => member.health.checked(await healthy(call(member)))));
@@ -64,6 +64,12 @@ export class Inspection {
       asked.push(this.compareModels(call));
     }
     await Promise.allSettled(asked);
+  }
+
+  private healthEveryMs(busy: boolean): number {
+    const { members } = this.pool;
+    if (members.some(({ health }) => health.inDoubt)) return 0;
+    return busy || members.some(({ health }) => health.state !== 'healthy') ? HEALTH_MS : IDLE_MS;
   }
 
   private async compareModels(call: (member: Member) => Call): Promise<void> {

@@ -83,9 +83,8 @@ export class Pool {
     let best: Member | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (const member of this.members) {
+      if ((wellOnly && isOut(member)) || !hasRoom(member, now, part)) continue;
       const limit = member.adaptive?.limit ?? Number.POSITIVE_INFINITY;
-      if (wellOnly && isOut(member)) continue;
-      if (member.inFlight >= Math.max(1, limit * part) || member.breaker.waitMs(now, member.inFlight) > 0) continue;
       // Unequal servers are filled in proportion to what they can take.
       const load = member.adaptive === null ? member.inFlight : (member.inFlight + 1) / limit;
       if (load >= bestLoad) continue;
@@ -93,6 +92,11 @@ export class Pool {
       bestLoad = load;
     }
     return best;
+  }
+
+  /** Whether one more request may go to a member that was not chosen by its load. */
+  mayCall(member: Member, now: number, part: number): boolean {
+    return !isOut(member) && hasRoom(member, now, part);
   }
 
   /** Milliseconds until a member may be called again that may not now; infinite when only an answer can change that. */
@@ -134,6 +138,11 @@ export class Pool {
     const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
     at.breaker.failure(trouble, failure.retryAfterMs, times.nowMs, times.unit);
   }
+}
+
+function hasRoom({ adaptive, breaker, inFlight }: Member, now: number, part: number): boolean {
+  const limit = adaptive?.limit ?? Number.POSITIVE_INFINITY;
+  return inFlight < Math.max(1, limit * part) && breaker.waitMs(now, inFlight) === 0;
 }
 
 function isOut({ health }: Member): boolean {

@@ -6,6 +6,7 @@
 import type { Failure } from '../../core/failure.ts';
 import { FairShare } from '../../core/fair-share.ts';
 import type { Candidate } from '../../core/lane.ts';
+import { promptStart } from '../../core/prefix-map.ts';
 import { detour } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -47,6 +48,8 @@ export class LineFeed implements Feed {
 
   private readonly deps: Pick<Deps, 'clock'>;
   private readonly hooks: FeedHooks;
+  /** Between `take` and `start`. */
+  private taken: Job | null = null;
   private ready: Job[] = [];
   private delayed: { job: Job; at: number }[] = [];
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -102,9 +105,19 @@ export class LineFeed implements Feed {
     return this.hooks.mayStart();
   }
 
-  start(slot: Slot): number | null {
-    const job = this.takeJob();
-    if (!job) return null;
+  take(): boolean {
+    this.taken = this.takeJob() ?? null;
+    return this.taken !== null;
+  }
+
+  prompt(): string {
+    return this.taken === null ? '' : promptStart(this.taken.request.body);
+  }
+
+  start(slot: Slot): number {
+    const job = this.taken;
+    if (job === null) throw new Error('no line was taken');
+    this.taken = null;
     this.inFlight += 1;
     this.hooks.start(job, this, slot);
     return job.tokens;

@@ -13,6 +13,7 @@ const busy: Failure = { ...refusal('rate_limited', 'rate_limit', 'busy'), status
 /** A feed with as many lines as wanted, each of ten tokens. */
 class Lines implements Feed {
   sent: Slot[] = [];
+  prompts: string[] = [];
   detours = 0;
   left: number;
 
@@ -24,9 +25,16 @@ class Lines implements Feed {
     return true;
   }
 
-  start(slot: Slot): number | null {
-    if (this.left === 0) return null;
+  take(): boolean {
     this.left -= 1;
+    return this.left >= 0;
+  }
+
+  prompt(): string {
+    return this.prompts[this.sent.length % this.prompts.length] ?? '';
+  }
+
+  start(slot: Slot): number {
     this.sent.push(slot);
     return LINE_TOKENS;
   }
@@ -187,6 +195,38 @@ describe('calls at a gate', () => {
     // Half of 600 a minute, of which a second's worth at once.
     expect(answers.map(({ ok }) => ok)).toEqual([true, true, true, true, true, false]);
     expect(both.get('one')!.limit).toBe(50);
+  });
+
+  it('leave lines that begin alike on one member while it is not overloaded', () => {
+    const provider = {
+      name: 'pool',
+      limits: { concurrency: 40, requestsPerMinute: null, tokensPerMinute: null, adaptive: false },
+      immediate: { members: ['a', 'b', 'c', 'd'], prefixCache: true },
+    } as unknown as Provider;
+    const deps = {
+      clock: { now: () => 0, micros: () => 0 } as unknown as Deps['clock'],
+      random: { unit: () => 0.5 } as Deps['random'],
+      settings: DEFAULT_SETTINGS,
+      providers: new Map([['pool', provider]]),
+    };
+    const membersOf = (prompts: string[]) => {
+      const gate = openGates(deps).get('pool')!;
+      gates.push(gate);
+      const lines = new Lines(40);
+      lines.prompts = prompts.map((prompt) => prompt.repeat(100));
+      gate.attach(lines);
+      gate.pump();
+      return lines.sent.map(({ member }) => member);
+    };
+    const grouped = membersOf(['group one', 'group two', 'group 3', 'group 4']);
+    for (let group = 0; group < 4; group++) {
+      const own = grouped.filter((_, index) => index % 4 === group);
+      expect(new Set(own).size).toBe(1);
+    }
+    const alike = membersOf(['all the same']);
+    for (const member of ['a', 'b', 'c', 'd']) {
+      expect(alike.filter((each) => each === member).length).toBeLessThanOrEqual(Math.ceil(1.25 * 10));
+    }
   });
 
   it('are refused when the process stops', async () => {
