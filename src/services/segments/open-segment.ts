@@ -1,10 +1,10 @@
 import { resumeAt, type Unfit } from '../../core/healing.ts';
 import { laneFrom, type RunLane } from '../../core/lane.ts';
-import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import { estimateTokens } from '../../core/tokens.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
+import { laneLines } from '../batches/lane-lines.ts';
 import { committedLines } from '../results/committed-lines.ts';
 import type { SendWindow } from './windows.ts';
 import type { BatchInHand, Job, SegmentInHand } from './work.ts';
@@ -224,23 +224,7 @@ async function pastOf(deps: Deps, { batchId, firstLine, lastLine }: SegmentLease
   return { attempts, unfit };
 }
 
-async function ownLines(deps: Deps, lease: SegmentLease, batch: BatchInHand): Promise<PendingLine[]> {
-  const { planKey } = batch.input;
-  const { lanesKey } = batch.row;
-  if (planKey === null || lanesKey === null) throw new Error(`batch ${batch.row.id} has no plan`);
-  const count = lease.lastLine - lease.firstLine + 1;
-  const [plan, lanes] = await Promise.all([
-    deps.files.readRange(planKey, { offset: lease.firstLine * PLAN_RECORD_BYTES, length: count * PLAN_RECORD_BYTES }),
-    deps.files.readRange(lanesKey, { offset: lease.firstLine * 2, length: count * 2 }),
-  ]);
-  const planView = new DataView(plan.buffer, plan.byteOffset, plan.byteLength);
-  const laneView = new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength);
-  const own: PendingLine[] = [];
-  for (let index = 0; index < count; index++) {
-    if (laneView.getUint16(index * 2, true) !== lease.lane) continue;
-    const record = readPlanRecord(planView, index);
-    if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
-    own.push({ line: lease.firstLine + index, position: own.length, offset: record.offset, length: record.length });
-  }
-  return own;
+async function ownLines(deps: Deps, lease: SegmentLease, { row: batch, input }: BatchInHand): Promise<PendingLine[]> {
+  const own = await laneLines(deps, { batch, input }, lease);
+  return own.map((line, position) => ({ ...line, position }));
 }

@@ -82,7 +82,12 @@ export function again(work: Pick<ShardWork, 'deps' | 'shard'>, left: readonly Sh
   };
 }
 
-function nextSegment({ shard, lane }: ShardWork, candidate: number, range: Range): SegmentRow {
+/** Single requests in place of a shard, from `candidate` of its lane on. */
+export function nextSegment(
+  { shard, lane }: Pick<ShardWork, 'shard' | 'lane'>,
+  candidate: number,
+  range: Range,
+): SegmentRow {
   return {
     id: `${shard.id}-i${candidate}`,
     batchId: shard.batchId,

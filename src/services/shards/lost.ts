@@ -1,7 +1,7 @@
 /** Ends for shards whose answers, or whose provider, are out of reach: their lines are not held up for ever. */
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import { laneFrom, queueOf, type RunLane } from '../../core/lane.ts';
+import type { RunLane } from '../../core/lane.ts';
 import { rescueAt } from '../../core/shard-plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
@@ -11,7 +11,7 @@ import type { FileRow } from '../../ports/store-files.ts';
 import type { FollowUp, ShardLease } from '../../ports/store-shards.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
-import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { NOTHING_FOLLOWS, nextSegment } from './follow-up.ts';
 import { recordDoubt } from './settle-lines.ts';
 import { type ShardWork, settle, unfinishedLines } from './shard-work.ts';
 
@@ -83,16 +83,6 @@ async function elsewhere(
   if (!first || !last) return NOTHING_FOLLOWS;
   // With nobody after it, the engine fails the lines and names the provider that is missing.
   const candidate = Math.min(shard.candidate + 1, at.lane.candidates.length - 1);
-  const segment = {
-    id: `${shard.id}-u${candidate}`,
-    batchId: shard.batchId,
-    tenantId: shard.tenantId,
-    lane: shard.lane,
-    candidate,
-    queue: queueOf({ ...laneFrom(at.lane, candidate), shared: 1 }),
-    firstLine: first.line,
-    lastLine: last.line,
-    lines: left.length,
-  };
-  return { segments: [segment], shards: [] };
+  const range = { firstLine: first.line, lastLine: last.line, lines: left.length };
+  return { segments: [nextSegment({ shard, lane: at.lane }, candidate, range)], shards: [] };
 }

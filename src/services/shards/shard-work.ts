@@ -1,11 +1,11 @@
 import type { BatchApi, BatchCall, Provider, ProviderBatch } from '../../../providers/contract.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
-import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { FollowUp, ShardChange, ShardLease } from '../../ports/store-shards.ts';
+import { type LaneLine, laneLines } from '../batches/lane-lines.ts';
 import { committedLines } from '../results/committed-lines.ts';
 
 /** One step of a provider batch may take this long, uploads and downloads apart: they stream. */
@@ -24,12 +24,7 @@ export interface ShardWork {
   call: BatchCall;
 }
 
-export interface ShardLine {
-  /** 0-based. */
-  line: number;
-  offset: number;
-  length: number;
-}
+export type ShardLine = LaneLine;
 
 /** Thrown when somebody else holds the shard: the step ends without a trace. */
 export class LeaseLost extends Error {}
@@ -85,24 +80,6 @@ export async function unfinishedLines(work: LinesOf): Promise<ShardLine[]> {
 }
 
 /** Every line the shard is made of, in file order. */
-export async function shardLines({ deps, shard, batch, input }: LinesOf): Promise<ShardLine[]> {
-  const count = shard.lastLine - shard.firstLine + 1;
-  const [plan, lanes] = await Promise.all([
-    deps.files.readRange(input.planKey ?? '', {
-      offset: shard.firstLine * PLAN_RECORD_BYTES,
-      length: count * PLAN_RECORD_BYTES,
-    }),
-    deps.files.readRange(batch.lanesKey ?? '', { offset: shard.firstLine * 2, length: count * 2 }),
-  ]);
-  const planView = new DataView(plan.buffer, plan.byteOffset, plan.byteLength);
-  const laneView = new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength);
-  const endpoint = input.plan?.endpoints.findIndex((each) => each.endpoint === shard.endpoint);
-  const lines: ShardLine[] = [];
-  for (let index = 0; index < count; index++) {
-    const record = readPlanRecord(planView, index);
-    if (laneView.getUint16(index * 2, true) !== shard.lane || record.endpoint !== endpoint) continue;
-    if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
-    lines.push({ line: shard.firstLine + index, offset: record.offset, length: record.length });
-  }
-  return lines;
+export function shardLines({ deps, shard, batch, input }: LinesOf): Promise<ShardLine[]> {
+  return laneLines(deps, { batch, input }, shard);
 }
