@@ -14,6 +14,7 @@ import { idempotency } from './idempotency.ts';
 import { createMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
 import { createRouteTable } from './route-table.ts';
+import { registerBatchInsight } from './routes/batch-insight.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
 import { registerBatches } from './routes/batches.ts';
 import { registerBatching } from './routes/batching.ts';
@@ -69,6 +70,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerUploads(app, deps);
   registerBatches(app, deps);
   registerBatchResults(app, deps);
+  registerBatchInsight(app, deps);
   registerEstimate(app, deps);
   registerEvents(app, deps);
   // The books that somebody reads have every call that was answered.

@@ -70,6 +70,8 @@ export interface LedgerFilter {
   from?: number | undefined;
   to?: number | undefined;
   batchId?: string | undefined;
+  /** 1-based line of that batch; for entries only. */
+  line?: number | undefined;
   provider?: string | undefined;
   model?: string | undefined;
   keyId?: string | undefined;

@@ -5,6 +5,7 @@
 import type { StoreBatches } from './store-batches.ts';
 import type { StoreFiles } from './store-files.ts';
 import type { StoreIdempotency } from './store-idempotency.ts';
+import type { StoreInsight } from './store-insight.ts';
 import type { StoreKeys } from './store-keys.ts';
 import type { StoreLedger } from './store-ledger.ts';
 import type { StoreParkedCalls } from './store-parked-calls.ts';
@@ -24,6 +25,7 @@ export interface Store {
   ledger: StoreLedger;
   keys: StoreKeys;
   sessions: StoreSessions;
+  insight: StoreInsight;
   routes: StoreRoutes;
   prices: StorePrices;
   idempotency: StoreIdempotency;

@@ -25,7 +25,14 @@ export function rollupWhere({ table, time }: Source, filter: LedgerFilter): Wher
 export async function entriesWhere(database: Database, filter: LedgerFilter): Promise<Where | null> {
   const places = await placeTerms(database, filter);
   if (places === null) return null;
-  return join(places, timeTerms(filter, 'created_at'), columnTerms(filter), batchTerms(filter), tagTerms(filter));
+  return join(
+    places,
+    timeTerms(filter, 'created_at'),
+    columnTerms(filter),
+    batchTerms(filter),
+    lineTerms(filter),
+    tagTerms(filter),
+  );
 }
 
 type Term = readonly [sql: string, ...args: Argument[]];
@@ -60,6 +67,10 @@ function columnTerms(filter: LedgerFilter): Term[] {
 
 function batchTerms(filter: LedgerFilter): Term[] {
   return filter.batchId === undefined ? [] : [['batch_id = ?', filter.batchId]];
+}
+
+function lineTerms({ line }: LedgerFilter): Term[] {
+  return line === undefined ? [] : [['line = ?', line]];
 }
 
 function tagTerms({ tag, tenantId }: LedgerFilter): Term[] {

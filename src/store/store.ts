@@ -3,6 +3,7 @@ import { LibsqlBatches } from './batches.ts';
 import type { Database } from './client.ts';
 import { LibsqlFiles } from './files.ts';
 import { LibsqlIdempotency } from './idempotency.ts';
+import { LibsqlInsight } from './insight.ts';
 import { LibsqlKeys } from './keys.ts';
 import { LibsqlLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
@@ -37,6 +38,7 @@ export function storeOn(database: Database): Store {
     ledger: new LibsqlLedger(database),
     keys: new LibsqlKeys(database),
     sessions: new LibsqlSessions(database),
+    insight: new LibsqlInsight(database),
     routes: new LibsqlRoutes(database),
     prices: new LibsqlPrices(database),
     idempotency: new LibsqlIdempotency(database),

@@ -10,32 +10,12 @@ export interface LedgerSummary {
   total: LedgerFigures;
 }
 
-export type Measure = 'amount_nano_usd' | 'requests' | 'tokens' | 'saved';
+export type Measure = 'amount_nano_usd' | 'requests' | 'tokens' | 'savings_nano_usd';
 
 /** What a row counts for in a chart. */
 export function measureOf(figures: LedgerFigures, measure: Measure): number {
   if (measure === 'tokens') return figures.input_tokens + figures.output_tokens;
-  if (measure === 'saved') return savedNano(figures);
   return figures[measure];
-}
-
-/** What the same work would have cost more in real time at list prices. */
-export function savedNano(figures: Pick<LedgerFigures, 'amount_nano_usd' | 'list_amount_nano_usd'>): number {
-  return figures.list_amount_nano_usd - figures.amount_nano_usd;
-}
-
-/** Exact difference of two decimal strings of USD with at most nine decimals. */
-export function savedUsd(figures: Pick<LedgerFigures, 'amount_usd' | 'list_amount_usd'>): string {
-  const nano = toNano(figures.list_amount_usd) - toNano(figures.amount_usd);
-  const digits = (nano < 0n ? -nano : nano).toString().padStart(10, '0');
-  const fraction = digits.slice(-9).replace(/0+$/, '');
-  return `${nano < 0n ? '-' : ''}${digits.slice(0, -9)}${fraction && `.${fraction}`}`;
-}
-
-function toNano(usd: string): bigint {
-  const [whole = '0', fraction = ''] = usd.replace('-', '').split('.');
-  const nano = BigInt(whole + fraction.padEnd(9, '0'));
-  return usd.startsWith('-') ? -nano : nano;
 }
 
 const NAMED_SERIES = 6;

@@ -84,10 +84,25 @@ export function ago(seconds: number, now: number): string {
   return `${Math.round(age / 86_400)} d ago`;
 }
 
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let size = bytes;
+  let unit = 0;
+  while (size >= 1000 && unit < units.length - 1) {
+    size /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? size : size.toPrecision(3)} ${units[unit]}`;
+}
+
 /** `batch_4k…Q2` for narrow places; the whole id is on hover and is what is copied. */
 export function shortId(id: string): string {
   const at = Math.max(id.indexOf('_'), id.indexOf('-')) + 1;
   return id.length <= at + 12 ? id : `${id.slice(0, at + 6)}…${id.slice(-4)}`;
+}
+
+export function plural(count: number, noun: string, many = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : many}`;
 }
 
 export function nowSeconds(): number {

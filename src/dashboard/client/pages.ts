@@ -1,4 +1,5 @@
 import type { ComponentType } from 'preact';
+import { Batch } from './pages/batch.ts';
 import { Batches } from './pages/batches.ts';
 import { Overview } from './pages/overview.ts';
 
@@ -12,4 +13,5 @@ export interface Page {
 export const PAGES: Page[] = [
   { path: /^\/$/, title: 'Overview', view: Overview },
   { path: /^\/batches$/, title: 'Batches', view: Batches },
+  { path: /^\/batches\/([^/]+)$/, title: 'Batch', view: Batch },
 ];

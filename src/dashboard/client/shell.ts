@@ -17,7 +17,14 @@ interface Item {
 const ITEMS: Item[] = [
   { to: '/', name: 'Overview' },
   { to: '/batches', name: 'Batches' },
+  { to: '/ledger', name: 'Ledger' },
 ];
+const SETTINGS: Item[] = [
+  { to: '/routes', name: 'Routes' },
+  { to: '/providers', name: 'Providers', isAdmin: true },
+  { to: '/keys', name: 'Keys', isAdmin: true },
+];
+
 /** Navigation around a page. */
 export function Shell({ children }: { children?: unknown }): VNode {
   const [isOpen, setOpen] = useState(false);
@@ -35,6 +42,8 @@ export function Shell({ children }: { children?: unknown }): VNode {
         <${Icon} name=${isOpen ? 'cross' : 'menu'} />Menu</button>
       <nav class="nav" id="nav" aria-label="Pages">
         ${links(ITEMS)}
+        <div class="nav-group">Set-up</div>
+        ${links(SETTINGS)}
       </nav>
       <${SideEnd} />
     </header>

@@ -10,6 +10,7 @@ import { BatchBadge } from '../parts/badge.ts';
 import { batchName } from '../parts/batch-name.ts';
 import { Segments, TextFilter } from '../parts/controls.ts';
 import { Money, When } from '../parts/figures.ts';
+import { Pager } from '../parts/pager.ts';
 import { Progress } from '../parts/progress.ts';
 import { Answer, Empty } from '../parts/states.ts';
 import { type Column, Table } from '../parts/table.ts';
@@ -105,9 +106,9 @@ export function Batches(): VNode {
         : html`<${Table} caption="Batches" columns=${COLUMNS} rows=${page.data.map((batch) => liveBatches.value.get(batch.id) ?? batch)}
             rowKey=${(batch: BatchObject) => batch.id} href=${(batch: BatchObject) => `/batches/${batch.id}`}
             sorting=${{ by: sort, order, onChange: onSort }} />
-          <${Pager} hasOlder=${page.has_more} page=${pages.length}
-            onOlder=${() => setCursors({ cursors: [...pages, page.last_id ?? ''], of: view })}
-            onNewer=${() => setCursors({ cursors: pages.slice(0, -1), of: view })} />`}</${Answer}>
+          <${Pager} hasMore=${page.has_more} page=${pages.length}
+            onNext=${() => setCursors({ cursors: [...pages, page.last_id ?? ''], of: view })}
+            onPrevious=${() => setCursors({ cursors: pages.slice(0, -1), of: view })} />`}</${Answer}>
   </div>`;
 }
 
@@ -118,21 +119,4 @@ function None({ isFiltered }: { isFiltered: boolean }): VNode {
   }
   return html`<${Empty} title="No batches yet"><p>Send a JSONL file with any OpenAI client, or from a terminal:</p>
     <pre>npx weir submit requests.jsonl --window immediate --watch</pre></${Empty}>`;
-}
-
-function Pager({
-  hasOlder,
-  page,
-  onOlder,
-  onNewer,
-}: {
-  hasOlder: boolean;
-  page: number;
-  onOlder: () => void;
-  onNewer: () => void;
-}): VNode | null {
-  if (!hasOlder && page === 0) return null;
-  return html`<div class="pager"><span>Page ${page + 1}</span><div class="controls">
-    <button type="button" class="button small" disabled=${page === 0} onClick=${onNewer}>Previous</button>
-    <button type="button" class="button small" disabled=${!hasOlder} onClick=${onOlder}>Next</button></div></div>`;
 }

@@ -28,7 +28,7 @@ const GROUPS = [
 
 const MEASURES: { value: Measure; label: string }[] = [
   { value: 'amount_nano_usd', label: 'Spend' },
-  { value: 'saved', label: 'Saved' },
+  { value: 'savings_nano_usd', label: 'Saved' },
   { value: 'requests', label: 'Requests' },
   { value: 'tokens', label: 'Tokens' },
 ];
@@ -105,7 +105,7 @@ function Chart({
 }): VNode {
   const rows = ranked(sums.data, measure);
   const fills = fillsOf(rows, group);
-  const isMoney = measure === 'amount_nano_usd' || measure === 'saved';
+  const isMoney = measure === 'amount_nano_usd' || measure === 'savings_nano_usd';
   const format = isMoney ? shortUsd : shortCount;
   const series = useMemo(
     () => toSeries(times?.data ?? [], group, measure, period, fills),

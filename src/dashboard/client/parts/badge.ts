@@ -26,3 +26,20 @@ export function BatchBadge({ batch }: { batch: Pick<BatchObject, 'status' | 'pau
   const { tone, icon, text } = BATCH[batch.status];
   return html`<${Badge} tone=${tone} icon=${icon}>${text}</${Badge}>`;
 }
+
+const REQUEST: Record<string, { tone: Tone; icon: IconName }> = {
+  pending: { tone: 'idle', icon: 'wait' },
+  completed: { tone: 'good', icon: 'check' },
+  succeeded: { tone: 'good', icon: 'check' },
+  failed: { tone: 'bad', icon: 'cross' },
+  expired: { tone: 'warn', icon: 'wait' },
+  cancelled: { tone: 'idle', icon: 'stop' },
+  unknown: { tone: 'warn', icon: 'question' },
+  superseded: { tone: 'idle', icon: 'stop' },
+};
+
+/** The status of a request or of a ledger entry. */
+export function StatusBadge({ status }: { status: string }): VNode {
+  const { tone, icon } = REQUEST[status] ?? { tone: 'idle', icon: 'question' };
+  return html`<${Badge} tone=${tone} icon=${icon}>${status}</${Badge}>`;
+}

@@ -1,5 +1,7 @@
 import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
 import { html } from '../html.ts';
+import { Icon } from './icons.ts';
 
 export interface Choice {
   value: string;
@@ -67,4 +69,19 @@ export function TextFilter({
       list=${list ? `${id}-list` : undefined} onChange=${act} />
     ${list ? html`<datalist id=${`${id}-list`}>${list.map((item) => html`<option key=${item} value=${item}></option>`)}</datalist>` : null}
   </label>`;
+}
+
+/** Copies a value that is too long to read. */
+export function Copy({ text, what }: { text: string; what: string }): VNode {
+  const [done, setDone] = useState(false);
+  const copy = async (event: Event) => {
+    event.stopPropagation();
+    await navigator.clipboard.writeText(text).then(
+      () => setDone(true),
+      () => undefined,
+    );
+    setTimeout(() => setDone(false), 1500);
+  };
+  return html`<button type="button" class="copy" onClick=${copy} aria-label=${`Copy ${what}`} title=${done ? 'Copied' : `Copy ${what}`}>
+    <${Icon} name=${done ? 'check' : 'copy'} /></button>`;
 }

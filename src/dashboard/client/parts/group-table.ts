@@ -1,6 +1,6 @@
 import type { VNode } from 'preact';
 import type { LedgerFigures } from '../../../protocol/ledger.ts';
-import { nameOf, type SummaryRow, savedNano, savedUsd } from '../accounts.ts';
+import { nameOf, type SummaryRow } from '../accounts.ts';
 import { percent } from '../format.ts';
 import { html } from '../html.ts';
 import { Count, Money } from './figures.ts';
@@ -37,7 +37,11 @@ export function GroupTable({
       kind: 'number',
       cell: (row) => html`<${Money} nano=${row.amount_nano_usd} usd=${row.amount_usd} />`,
     },
-    { name: 'Saved', kind: 'number', cell: (row) => html`<${Money} nano=${savedNano(row)} usd=${savedUsd(row)} />` },
+    {
+      name: 'Saved',
+      kind: 'number',
+      cell: (row) => html`<${Money} nano=${row.savings_nano_usd} usd=${row.savings_usd} />`,
+    },
     { name: 'Requests', kind: 'number', cell: (row) => html`<${Count} value=${row.requests} />` },
     { name: 'Tokens in', kind: 'number', cell: (row) => html`<${Count} value=${row.input_tokens} />` },
     { name: 'Tokens out', kind: 'number', cell: (row) => html`<${Count} value=${row.output_tokens} />` },

@@ -1,5 +1,5 @@
 import type { VNode } from 'preact';
-import { type LedgerSummary, savedNano, savedUsd } from '../accounts.ts';
+import type { LedgerSummary } from '../accounts.ts';
 import { formatCount, percent } from '../format.ts';
 import { html } from '../html.ts';
 import { Count, Figure, Money } from './figures.ts';
@@ -10,13 +10,12 @@ export function Headline({ summary }: { summary: LedgerSummary }): VNode {
   const of = (status: string) => summary.data.find((row) => row.status === status);
   const failed = (of('failed')?.requests ?? 0) + (of('unknown')?.requests ?? 0);
   const retried = (of('failed')?.entries ?? 0) + (of('unknown')?.entries ?? 0) - failed;
-  const saved = savedNano(total);
-  const share = total.list_amount_nano_usd === 0 ? null : saved / total.list_amount_nano_usd;
+  const share = total.list_amount_nano_usd === 0 ? null : total.savings_nano_usd / total.list_amount_nano_usd;
   return html`<dl class="figures">
     <${Figure} name="Spend" tone="lead" note=${html`of <${Money} nano=${total.list_amount_nano_usd} usd=${total.list_amount_usd} /> at real-time list prices`}>
       <${Money} nano=${total.amount_nano_usd} usd=${total.amount_usd} /></${Figure}>
     <${Figure} name="Saved" note=${share === null ? 'nothing to compare with' : `${percent(share)} of the list price`}>
-      <${Money} nano=${saved} usd=${savedUsd(total)} /></${Figure}>
+      <${Money} nano=${total.savings_nano_usd} usd=${total.savings_usd} /></${Figure}>
     <${Figure} name="Requests" note=${retried > 0 ? `and ${formatCount(retried)} attempts that were retried` : 'each answered at the first attempt'}>
       <${Count} value=${total.requests} /></${Figure}>
     <${Figure} name="Tokens" note=${html`<${Count} value=${total.input_tokens} /> in (<${Count} value=${total.cached_input_tokens} /> cached), <${Count} value=${total.output_tokens} /> out`}>
