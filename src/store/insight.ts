@@ -22,12 +22,17 @@ export class LibsqlInsight implements StoreInsight {
 
   async failures(batchId: string, limit: number): Promise<FailureGroup[]> {
     const rows = await this.#db.read({
-      sql: `with failed as (
-              select status, status_code, error_code, target, line, custom_id, final,
-                count(*) over cause as attempts, sum(final) over cause as requests,
-                row_number() over (cause order by final desc, line) as place
+      // By line first, so that a line that failed twice in one way is one example.
+      sql: `with lines as (
+              select status, status_code, error_code, target, line, max(custom_id) as custom_id, max(final) as final,
+                count(*) as attempts
               from ledger_entries where batch_id = ?1 and status <> 'succeeded' and line is not null
-              window cause as (partition by status, status_code, error_code, target))
+              group by status, status_code, error_code, target, line),
+            failed as (
+              select status, status_code, error_code, target, line, custom_id, final,
+                sum(attempts) over cause as attempts, sum(final) over cause as requests,
+                row_number() over (cause order by final desc, line) as place
+              from lines window cause as (partition by status, status_code, error_code, target))
             select * from failed where place <= ?2
             order by requests desc, attempts desc, target, status_code, error_code, status, place limit ?3`,
       args: [batchId, EXAMPLES, limit * EXAMPLES],

@@ -22,6 +22,7 @@ const ITEMS: Item[] = [
 const SETTINGS: Item[] = [
   { to: '/routes', name: 'Routes' },
   { to: '/providers', name: 'Providers', isAdmin: true },
+  { to: '/prices', name: 'Prices' },
   { to: '/keys', name: 'Keys', isAdmin: true },
 ];
 

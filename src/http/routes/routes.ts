@@ -8,10 +8,12 @@ import {
   routeListSchema,
   routePutSchema,
 } from '../../protocol/route.ts';
+import { routeTrialInputSchema, routeTrialSchema } from '../../protocol/route-trial.ts';
 import { deleteRoute } from '../../services/routes/delete.ts';
 import { getRoute } from '../../services/routes/get.ts';
 import { listRoutes } from '../../services/routes/list.ts';
 import { createRoute, putRoute } from '../../services/routes/put.ts';
+import { tryRoute } from '../../services/routes/try.ts';
 import type { AppEnv } from '../env.ts';
 
 const tags = ['Routes'];
@@ -35,6 +37,15 @@ const create = describe({
   summary: 'Store a route under a new name',
   request: body(routeCreateSchema),
   responses: { 200: ok(namedRouteSchema), 400: invalid, 409: inConfig },
+});
+
+const attempt = describe({
+  method: 'post',
+  path: '/v1/routes/try',
+  tags,
+  summary: 'Where one line would go and what each provider would be sent; nothing is sent',
+  request: body(routeTrialInputSchema),
+  responses: { 200: ok(routeTrialSchema), 400: invalid },
 });
 
 const put = describe({
@@ -79,6 +90,7 @@ export function registerRoutes(app: OpenAPIHono<AppEnv>, deps: Deps, changed: (t
     if (c.req.method !== 'GET') changed(c.get('context').actor.tenantId);
   });
   app.openapi(create, async (c) => c.json(await createRoute(deps, c.get('context'), c.req.valid('json')), 200));
+  app.openapi(attempt, async (c) => c.json(await tryRoute(deps, c.get('context'), c.req.valid('json')), 200));
   app.openapi(put, async (c) => {
     const input = { ...c.req.valid('param'), ...c.req.valid('json') };
     return c.json(await putRoute(deps, c.get('context'), input), 200);

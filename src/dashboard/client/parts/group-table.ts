@@ -1,8 +1,9 @@
 import type { VNode } from 'preact';
 import type { LedgerFigures } from '../../../protocol/ledger.ts';
 import { nameOf, type SummaryRow } from '../accounts.ts';
-import { percent } from '../format.ts';
+import { percent, shortTime } from '../format.ts';
 import { html } from '../html.ts';
+import { hrefOf } from '../router.ts';
 import { Count, Money } from './figures.ts';
 import { type Column, Table } from './table.ts';
 
@@ -16,7 +17,8 @@ export function GroupTable({
   rows: readonly SummaryRow[];
   total: LedgerFigures;
   group: string;
-  fills: ReadonlyMap<string, string>;
+  /** Null: without colours. */
+  fills: ReadonlyMap<string, string> | null;
 }): VNode {
   const shareOf = (row: SummaryRow) => (total.amount_nano_usd === 0 ? 0 : row.amount_nano_usd / total.amount_nano_usd);
   const columns: Column<SummaryRow>[] = [
@@ -24,7 +26,7 @@ export function GroupTable({
       name: group,
       kind: 'lead',
       cell: (row) =>
-        html`<span class="cell-main"><i class=${`swatch fill-${fills.get(nameOf(row[group])) ?? 'rest'}`}></i>${nameOf(row[group])}</span>`,
+        html`<span class="cell-main">${fills ? html`<i class=${`swatch fill-${fills.get(nameOf(row[group])) ?? 'rest'}`}></i>` : null}${labelOf(row[group], group)}</span>`,
     },
     {
       name: 'Share',
@@ -55,4 +57,14 @@ export function GroupTable({
     },
   ];
   return html`<${Table} caption=${`Account by ${group}`} columns=${columns} rows=${rows} rowKey=${(row: SummaryRow) => nameOf(row[group])} />`;
+}
+
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' });
+
+/** A group's value for people: times as times, batches as links. */
+function labelOf(value: string | number | null | undefined, group: string): unknown {
+  if (group === 'day' && typeof value === 'number') return day.format(value * 1000);
+  if (group === 'hour' && typeof value === 'number') return shortTime(value);
+  if (group === 'batch' && typeof value === 'string') return html`<a href=${hrefOf(`/batches/${value}`)}>${value}</a>`;
+  return nameOf(value);
 }

@@ -21,7 +21,7 @@ export function Split({ id, everyMs, version }: { id: string; everyMs: number | 
     <h2 id="split">Split by target</h2>
     <${Answer} query=${query} what="the split" lines=${3}>${({ data }: { data: BatchTarget[] }) =>
       data.length === 0
-        ? html`<p class="faint">Lines are divided when the batch starts.</p>`
+        ? html`<p class="faint">No line has gone to a target.</p>`
         : html`<${Targets} targets=${data} />`}</${Answer}>
   </section>`;
 }

@@ -1,0 +1,46 @@
+import type { VNode } from 'preact';
+import type { ProviderObject } from '../../../protocol/route.ts';
+import { formatCount, plural } from '../format.ts';
+import { html } from '../html.ts';
+import { Badge } from '../parts/badge.ts';
+import { Answer, Empty } from '../parts/states.ts';
+import { useQuery } from '../query.ts';
+
+const REFRESH_MS = 3_000;
+const MODELS_SHOWN = 12;
+
+/** Providers and pools: what they are, how they are doing. */
+export function Providers(): VNode {
+  const list = useQuery<{ data: ProviderObject[] }>('/v1/providers', { everyMs: REFRESH_MS });
+  return html`<div class="page">
+    <div class="page-head"><h1 tabindex="-1">Providers and pools</h1></div>
+    <${Answer} query=${list} what="providers" lines=${6}>${({ data }: { data: ProviderObject[] }) =>
+      data.length === 0
+        ? html`<${Empty} title="No provider is configured"><p>Name providers in <code>config/weir.yaml</code> and start the server again; <code>config/weir.example.yaml</code> shows every kind.</p></${Empty}>`
+        : data.map((provider) => html`<${Provider} key=${provider.name} provider=${provider} />`)}</${Answer}>
+  </div>`;
+}
+
+const HEALTH = {
+  healthy: { tone: 'good', icon: 'check', text: 'healthy' },
+  unhealthy: { tone: 'bad', icon: 'alert', text: 'unhealthy' },
+  unknown: { tone: 'idle', icon: 'question', text: 'not measured yet' },
+} as const;
+
+function Provider({ provider }: { provider: ProviderObject }): VNode {
+  const { limits } = provider;
+  const { tone, icon, text } = HEALTH[provider.health];
+  const bound = (limit: number | null, unit: string) => (limit === null ? null : html`<span class="tag">at most ${formatCount(limit)} ${unit}</span>`);
+  const id = `provider-${provider.name}`;
+  return html`<section class="section" aria-labelledby=${id}>
+    <div class="section-head"><h2 id=${id}>${provider.name} <span class="faint small">${provider.kind}</span></h2><${Badge} tone=${tone} icon=${icon}>${text}</${Badge}></div>
+    ${provider.models_error ? html`<p class="notice warn">Its list of models cannot be read: ${provider.models_error}</p>` : null}
+    ${provider.alerts.map((alert, index) => html`<p class="notice warn" key=${index}>${Object.entries(alert)
+      .map(([name, value]) => `${name}: ${value}`)
+      .join(' · ')}</p>`)}
+    <div class="tags">${bound(limits.concurrency, 'at once')}${bound(limits.requests_per_minute, 'requests/min')}${bound(limits.tokens_per_minute, 'tokens/min')}
+      ${provider.endpoints.map((endpoint) => html`<span class="tag" key=${endpoint}>${endpoint}</span>`)}</div>
+    <p class="small soft">${provider.models.length === 0 ? 'Any model' : html`${plural(provider.models.length, 'model')}: ${provider.models.slice(0, MODELS_SHOWN).join(', ')}${provider.models.length > MODELS_SHOWN ? ' …' : ''}`}
+      <span class="faint"> ${provider.models_from === 'unknown' ? '' : `(from the ${provider.models_from === 'config' ? 'config' : 'provider'})`}</span></p>
+  </section>`;
+}
