@@ -36,7 +36,9 @@ export async function tryRoute(deps: Deps, { actor }: Context, input: RouteTrial
       refused: { code: failure?.code ?? 'no_target', message: failure?.message ?? '' },
     };
   }
-  const targets = lane.candidates.map((candidate, index) => present(deps, request, candidate, index < lane.shared && lane.shared > 1));
+  const targets = lane.candidates.map((candidate, index) =>
+    present(deps, request, candidate, index < lane.shared && lane.shared > 1),
+  );
   return { object: 'route.trial', targets, refused: null };
 }
 

@@ -27,22 +27,37 @@ export function Keys(): VNode {
   const [asks, setAsks] = useState<KeyObject | 'new' | null>(null);
   const list = useQuery<Page<KeyObject>>(withQuery('/v1/keys', { limit: PAGE_ROWS, after: cursors.at(-1) }));
   const action = useAction();
-  const revoke = (key: KeyObject) => action.run(async () => {
-    setAsks(null);
-    await send('POST', `/v1/keys/${encodeURIComponent(key.id)}/revoke`);
-    list.reload();
-  });
+  const revoke = (key: KeyObject) =>
+    action.run(async () => {
+      setAsks(null);
+      await send('POST', `/v1/keys/${encodeURIComponent(key.id)}/revoke`);
+      list.reload();
+    });
   const columns: Column<KeyObject>[] = [
-    { name: 'Key', kind: 'lead', cell: (key) => html`<span class="cell-main">${key.name}</span><div class="cell-sub mono">${key.prefix}… · ${key.id}<${Copy} text=${key.id} what="the key’s id" /></div>` },
+    {
+      name: 'Key',
+      kind: 'lead',
+      cell: (key) =>
+        html`<span class="cell-main">${key.name}</span><div class="cell-sub mono">${key.prefix}… · ${key.id}<${Copy} text=${key.id} what="the key’s id" /></div>`,
+    },
     { name: 'Role', cell: (key) => key.role },
     { name: 'Tenant', cell: (key) => key.tenant_id },
     { name: 'Limits', cell: (key) => html`<span class="small">${limitsOf(key)}</span>` },
     { name: 'Created', kind: 'number', cell: (key) => html`<${When} at=${key.created_at} />` },
-    { name: 'State', cell: (key) => (key.revoked_at === null ? html`<${Badge} tone="good" icon="check">works</${Badge}>` : html`<${Badge} tone="idle" icon="stop">revoked</${Badge}>`) },
+    {
+      name: 'State',
+      cell: (key) =>
+        key.revoked_at === null
+          ? html`<${Badge} tone="good" icon="check">works</${Badge}>`
+          : html`<${Badge} tone="idle" icon="stop">revoked</${Badge}>`,
+    },
     {
       name: 'Action',
       kind: 'bare',
-      cell: (key) => (key.revoked_at === null && key.id !== session.value?.key_id ? html`<${Button} kind="small danger" onClick=${() => setAsks(key)}>Revoke<span class="hidden"> ${key.name}</span></${Button}>` : null),
+      cell: (key) =>
+        key.revoked_at === null && key.id !== session.value?.key_id
+          ? html`<${Button} kind="small danger" onClick=${() => setAsks(key)}>Revoke<span class="hidden"> ${key.name}</span></${Button}>`
+          : null,
     },
   ];
   return html`<div class="page">
@@ -54,8 +69,12 @@ export function Keys(): VNode {
         : html`<${Table} caption="Keys" columns=${columns} rows=${page.data} rowKey=${(key: KeyObject) => key.id} />
           <${Pager} hasMore=${page.has_more} page=${cursors.length} onNext=${() => setCursors([...cursors, page.last_id ?? ''])} onPrevious=${() => setCursors(cursors.slice(0, -1))} />`}</${Answer}>
     ${asks === 'new' ? html`<${NewKey} onClose=${() => setAsks(null)} onMade=${list.reload} />` : null}
-    ${asks !== null && asks !== 'new' ? html`<${Confirm} title=${`Revoke ${asks.name}?`} verb="Revoke for good" danger onConfirm=${() => revoke(asks)} onClose=${() => setAsks(null)}>
-      <p>Whoever uses it is refused from now on, and signed out here. This cannot be undone. Its batches go on.</p></${Confirm}>` : null}
+    ${
+      asks !== null && asks !== 'new'
+        ? html`<${Confirm} title=${`Revoke ${asks.name}?`} verb="Revoke for good" danger onConfirm=${() => revoke(asks)} onClose=${() => setAsks(null)}>
+      <p>Whoever uses it is refused from now on, and signed out here. This cannot be undone. Its batches go on.</p></${Confirm}>`
+        : null
+    }
   </div>`;
 }
 
@@ -85,12 +104,17 @@ function NewKey({ onClose, onMade }: { onClose: () => void; onMade: () => void }
   const make = (event: Event) => {
     event.preventDefault();
     void action.run(async () => {
-      const made = await send<{ secret: string }>('POST', '/v1/keys', { name, role, ...(tenant !== '' && { tenant_id: tenant }) });
+      const made = await send<{ secret: string }>('POST', '/v1/keys', {
+        name,
+        role,
+        ...(tenant !== '' && { tenant_id: tenant }),
+      });
       setSecret(made.secret);
       onMade();
     });
   };
-  const typed = (set: (value: string) => void) => (event: Event) => set((event.currentTarget as HTMLInputElement).value);
+  const typed = (set: (value: string) => void) => (event: Event) =>
+    set((event.currentTarget as HTMLInputElement).value);
   if (secret !== null) {
     return html`<${Dialog} title="The new key" narrow onClose=${onClose}>
       <p>This is shown once and stored nowhere. Keep it now.</p>

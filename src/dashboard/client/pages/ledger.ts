@@ -21,7 +21,8 @@ const GROUPS = ['provider', 'model', 'target', 'key', 'status', 'batch', 'day', 
 const STATUSES = ['', 'succeeded', 'failed', 'unknown', 'superseded'];
 const REFRESH_MS = 30_000;
 
-const asChoices = (values: readonly string[]) => values.map((value) => ({ value, label: value === '' ? 'any' : value }));
+const asChoices = (values: readonly string[]) =>
+  values.map((value) => ({ value, label: value === '' ? 'any' : value }));
 const choosePeriods = [...PERIOD_CHOICES, { value: 'all', label: 'All time' }];
 
 /** The account: filter, group, look at single entries, export. */
@@ -63,7 +64,8 @@ export function Ledger(): VNode {
 
 function Filters({ read }: { read: (name: string) => string }): VNode {
   const isFiltered = FILTERS.some((name) => read(name) !== '');
-  const field = (name: string, label: string, placeholder: string) => html`<${TextFilter} label=${label} value=${read(name)} placeholder=${placeholder} onChange=${(value: string) => setQuery({ [name]: value })} />`;
+  const field = (name: string, label: string, placeholder: string) =>
+    html`<${TextFilter} label=${label} value=${read(name)} placeholder=${placeholder} onChange=${(value: string) => setQuery({ [name]: value })} />`;
   return html`<div class="filters" role="search" aria-label="Filters">
     ${field('provider', 'Provider', 'any')} ${field('model', 'Model', 'any')} ${field('batch', 'Batch', 'batch_…')}
     ${field('key', 'Key', 'key_…')} ${field('tag', 'Tag', 'name:value')}
@@ -80,7 +82,8 @@ function Sums({ filter, group }: { filter: Record<string, string | number | null
   });
   const isTime = group === 'day' || group === 'hour';
   return html`<${Answer} query=${sums} what="the account" lines=${6}>${({ data, total }: LedgerSummary) => {
-    if (data.length === 0) return html`<${Empty} title="No entries"><p>Nothing matches these filters in this period.</p></${Empty}>`;
+    if (data.length === 0)
+      return html`<${Empty} title="No entries"><p>Nothing matches these filters in this period.</p></${Empty}>`;
     const rows: SummaryRow[] = isTime ? data.toReversed() : ranked(data, 'amount_nano_usd');
     return html`<${GroupTable} rows=${rows} total=${total} group=${group} fills=${isTime ? null : fillsOf(rows, group)} />
       <p class="small faint">${formatCount(total.entries)} entries in ${formatCount(data.length)} groups</p>`;
@@ -89,7 +92,8 @@ function Sums({ filter, group }: { filter: Record<string, string | number | null
 
 function Export({ path, name }: { path: string; name: string }): VNode {
   const action = useAction();
-  const save = (format: 'csv' | 'jsonl') => () => action.run(() => download(`${path}${path.includes('?') ? '&' : '?'}format=${format}`, `${name}.${format}`));
+  const save = (format: 'csv' | 'jsonl') => () =>
+    action.run(() => download(`${path}${path.includes('?') ? '&' : '?'}format=${format}`, `${name}.${format}`));
   return html`<div class="controls"><${Button} kind="small" onClick=${save('csv')}>Export CSV</${Button}><${Button} kind="small" onClick=${save('jsonl')}>Export JSONL</${Button}>
     ${action.failure ? html`<${Failure} failure=${action.failure} />` : null}</div>`;
 }

@@ -30,14 +30,18 @@ const HEALTH = {
 function Provider({ provider }: { provider: ProviderObject }): VNode {
   const { limits } = provider;
   const { tone, icon, text } = HEALTH[provider.health];
-  const bound = (limit: number | null, unit: string) => (limit === null ? null : html`<span class="tag">at most ${formatCount(limit)} ${unit}</span>`);
+  const bound = (limit: number | null, unit: string) =>
+    limit === null ? null : html`<span class="tag">at most ${formatCount(limit)} ${unit}</span>`;
   const id = `provider-${provider.name}`;
   return html`<section class="section" aria-labelledby=${id}>
     <div class="section-head"><h2 id=${id}>${provider.name} <span class="faint small">${provider.kind}</span></h2><${Badge} tone=${tone} icon=${icon}>${text}</${Badge}></div>
     ${provider.models_error ? html`<p class="notice warn">Its list of models cannot be read: ${provider.models_error}</p>` : null}
-    ${provider.alerts.map((alert, index) => html`<p class="notice warn" key=${index}>${Object.entries(alert)
-      .map(([name, value]) => `${name}: ${value}`)
-      .join(' · ')}</p>`)}
+    ${provider.alerts.map(
+      (alert, index) =>
+        html`<p class="notice warn" key=${index}>${Object.entries(alert)
+          .map(([name, value]) => `${name}: ${value}`)
+          .join(' · ')}</p>`,
+    )}
     <div class="tags">${bound(limits.concurrency, 'at once')}${bound(limits.requests_per_minute, 'requests/min')}${bound(limits.tokens_per_minute, 'tokens/min')}
       ${provider.endpoints.map((endpoint) => html`<span class="tag" key=${endpoint}>${endpoint}</span>`)}</div>
     <p class="small soft">${provider.models.length === 0 ? 'Any model' : html`${plural(provider.models.length, 'model')}: ${provider.models.slice(0, MODELS_SHOWN).join(', ')}${provider.models.length > MODELS_SHOWN ? ' …' : ''}`}

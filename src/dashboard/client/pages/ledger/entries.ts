@@ -22,19 +22,40 @@ export function Entries({ filter }: { filter: Record<string, string | number | n
   const [{ cursors, of }, setCursors] = useState<{ cursors: string[]; of: string }>({ cursors: [], of: view });
   const [shown, setShown] = useState<LedgerEntryObject | null>(null);
   const pages = of === view ? cursors : [];
-  const list = useQuery<Page<LedgerEntryObject>>(withQuery('/v1/ledger/entries', { ...filter, limit: PAGE_ROWS, after: pages.at(-1) }));
+  const list = useQuery<Page<LedgerEntryObject>>(
+    withQuery('/v1/ledger/entries', { ...filter, limit: PAGE_ROWS, after: pages.at(-1) }),
+  );
   const columns: Column<LedgerEntryObject>[] = [
     {
       name: 'Request',
       kind: 'lead',
-      cell: (entry) => html`<button type="button" class="text-button mono" onClick=${() => setShown(entry)}>${entry.custom_id ?? entry.id}</button>
+      cell: (
+        entry,
+      ) => html`<button type="button" class="text-button mono" onClick=${() => setShown(entry)}>${entry.custom_id ?? entry.id}</button>
         ${entry.batch_id ? html`<div class="cell-sub"><a href=${hrefOf(`/batches/${entry.batch_id}`)}>${entry.batch_id}</a></div>` : null}`,
     },
-    { name: 'Result', cell: (entry) => html`<${StatusBadge} status=${entry.status} />${entry.attempt > 1 ? html`<div class="cell-sub">attempt ${entry.attempt}</div>` : null}` },
+    {
+      name: 'Result',
+      cell: (entry) =>
+        html`<${StatusBadge} status=${entry.status} />${entry.attempt > 1 ? html`<div class="cell-sub">attempt ${entry.attempt}</div>` : null}`,
+    },
     { name: 'Target', cell: (entry) => html`${entry.target}<div class="cell-sub">${entry.mode}</div>` },
-    { name: 'Tokens in', kind: 'number', cell: ({ usage }) => (usage ? formatCount(usage.input ?? 0) : html`<span class="faint">–</span>`) },
-    { name: 'Tokens out', kind: 'number', cell: ({ usage }) => (usage ? formatCount(usage.output ?? 0) : html`<span class="faint">–</span>`) },
-    { name: 'Amount', kind: 'number', cell: (entry) => html`<${Money} nano=${entry.amount_nano_usd} usd=${entry.amount_usd} />${entry.estimated ? html`<div class="cell-sub">estimated</div>` : null}` },
+    {
+      name: 'Tokens in',
+      kind: 'number',
+      cell: ({ usage }) => (usage ? formatCount(usage.input ?? 0) : html`<span class="faint">–</span>`),
+    },
+    {
+      name: 'Tokens out',
+      kind: 'number',
+      cell: ({ usage }) => (usage ? formatCount(usage.output ?? 0) : html`<span class="faint">–</span>`),
+    },
+    {
+      name: 'Amount',
+      kind: 'number',
+      cell: (entry) =>
+        html`<${Money} nano=${entry.amount_nano_usd} usd=${entry.amount_usd} />${entry.estimated ? html`<div class="cell-sub">estimated</div>` : null}`,
+    },
     { name: 'At', kind: 'number', cell: (entry) => html`<${When} at=${entry.created_at} />` },
   ];
   return html`<${Answer} query=${list} what="entries" lines=${8}>${(page: Page<LedgerEntryObject>) =>

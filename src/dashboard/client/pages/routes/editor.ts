@@ -31,19 +31,21 @@ export function RouteEditor({
   const [asks, setAsks] = useState(false);
   const action = useAction();
   const isFixed = route?.source === 'config';
-  const save = () => action.run(async () => {
-    setNote(null);
-    const config = parseConfig(text);
-    if (route) await send('PUT', `/v1/routes/${encodeURIComponent(name)}`, { config });
-    else await send('POST', '/v1/routes', { name, config });
-    setNote('Saved. New batches use it; running ones keep theirs.');
-    onSaved(name);
-  });
-  const remove = () => action.run(async () => {
-    setAsks(false);
-    await send('DELETE', `/v1/routes/${encodeURIComponent(name)}`);
-    onSaved(null);
-  });
+  const save = () =>
+    action.run(async () => {
+      setNote(null);
+      const config = parseConfig(text);
+      if (route) await send('PUT', `/v1/routes/${encodeURIComponent(name)}`, { config });
+      else await send('POST', '/v1/routes', { name, config });
+      setNote('Saved. New batches use it; running ones keep theirs.');
+      onSaved(name);
+    });
+  const remove = () =>
+    action.run(async () => {
+      setAsks(false);
+      await send('DELETE', `/v1/routes/${encodeURIComponent(name)}`);
+      onSaved(null);
+    });
   return html`<section class="section" aria-labelledby="route-editor">
     <div class="section-head"><h2 id="route-editor">${route ? route.name : 'New route'}</h2><${Button} kind="quiet small" onClick=${onClose}>Close</${Button}></div>
     ${isFixed ? html`<p class="notice">This route is in the server’s config file and is changed there. You can still try a line on it.</p>` : null}
@@ -54,8 +56,12 @@ export function RouteEditor({
           aria-invalid=${action.failure ? 'true' : undefined} onInput=${(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)}></textarea></label>
         ${action.failure ? html`<div class="notice bad" role="alert"><ul class="problems">${problemsOf(action.failure).map((problem) => html`<li key=${problem}>${problem}</li>`)}</ul></div>` : null}
         ${note ? html`<p class="notice good" role="status">${note}</p>` : null}
-        ${isFixed ? null : html`<div class="controls"><${Button} kind="primary" isBusy=${action.isBusy} onClick=${save}>Save route</${Button}>
-          ${route ? html`<${Button} kind="danger" onClick=${() => setAsks(true)}>Delete</${Button}>` : null}</div>`}
+        ${
+          isFixed
+            ? null
+            : html`<div class="controls"><${Button} kind="primary" isBusy=${action.isBusy} onClick=${save}>Save route</${Button}>
+          ${route ? html`<${Button} kind="danger" onClick=${() => setAsks(true)}>Delete</${Button}>` : null}</div>`
+        }
       </div>
       <${Trial} readConfig=${() => parseConfig(text)} />
     </div>

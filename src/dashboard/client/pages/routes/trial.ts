@@ -16,10 +16,11 @@ export function Trial({ readConfig }: { readConfig: () => unknown }): VNode {
   const [text, setText] = useState(JSON.stringify(LINE, null, 2));
   const [trial, setTrial] = useState<RouteTrial | null>(null);
   const action = useAction();
-  const run = () => action.run(async () => {
-    setTrial(null);
-    setTrial(await send<RouteTrial>('POST', '/v1/routes/try', { config: readConfig(), line: parse(text) }));
-  });
+  const run = () =>
+    action.run(async () => {
+      setTrial(null);
+      setTrial(await send<RouteTrial>('POST', '/v1/routes/try', { config: readConfig(), line: parse(text) }));
+    });
   return html`<div class="editor">
     <label class="field"><span>Try a line (nothing is sent)</span><textarea class="input mono" rows="9" spellcheck=${false} value=${text}
       onInput=${(event: Event) => setText((event.currentTarget as HTMLTextAreaElement).value)}></textarea></label>
@@ -30,7 +31,8 @@ export function Trial({ readConfig }: { readConfig: () => unknown }): VNode {
 }
 
 function Outcome({ trial }: { trial: RouteTrial }): VNode {
-  if (trial.refused) return html`<p class="notice bad"><span><strong>${trial.refused.code}</strong> ${trial.refused.message}</span></p>`;
+  if (trial.refused)
+    return html`<p class="notice bad"><span><strong>${trial.refused.code}</strong> ${trial.refused.message}</span></p>`;
   return html`<ol class="trial">${trial.targets.map(
     (target, index) => html`<li key=${index}>
       <div><span class="faint">${index === 0 ? 'first' : target.shared ? 'or, from the same queue' : 'then, if that fails'}</span> <strong>${target.target}</strong></div>
