@@ -31,6 +31,8 @@ export async function openPage(
 ): Promise<{ page: Page; context: BrowserContext; complaints: Complaints }> {
   const { width = 1440, height = 900, theme = 'light' } = options;
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme, acceptDownloads: true });
+  // Below a test's own time, so that a failure names what was waited for.
+  context.setDefaultTimeout(12_000);
   const page = await context.newPage();
   const complaints: Complaints = { list: [] };
   page.on('pageerror', (error) => complaints.list.push(String(error)));

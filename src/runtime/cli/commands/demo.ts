@@ -139,6 +139,8 @@ async function stayUp(terminal: Terminal, server: DemoServer): Promise<void> {
     `  export WEIR_API_KEY=${server.adminKey}`,
     '  npx weir status',
     '',
+    `The dashboard, ${server.api.url}/dashboard, takes that key too.`,
+    '',
     `Its data is in ${server.dataDir}`,
   ];
   await note(terminal, lines.join('\n'));
