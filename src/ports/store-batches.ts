@@ -109,6 +109,7 @@ export interface StoreBatches {
   /** Those that have not ended, newest first. */
   live(scope: Scope, limit: number): Promise<BatchRow[]>;
   control(id: string): Promise<BatchControl | null>;
+  setEstimate(id: string, estimate: BatchEstimate): Promise<void>;
 
   /**
    * Leases up to `limit` batches that need batch-level work, oldest due first:

@@ -49,6 +49,17 @@ export const batchCostSchema = z
     list_amount_nano_usd: z.number().int(),
     list_amount_usd: z.string(),
     unpriced_entries: z.number().int(),
+    /** What the batch was estimated to come to when it started; null where that was not made. */
+    estimate: z
+      .object({
+        input_tokens: z.number().int(),
+        output_tokens: z.object({ low: z.number().int(), expected: z.number().int(), high: z.number().int() }),
+        low_nano_usd: z.number().int().nullable(),
+        expected_nano_usd: z.number().int().nullable(),
+        high_nano_usd: z.number().int().nullable(),
+        expected_usd: z.string().nullable(),
+      })
+      .nullish(),
   })
   .openapi('BatchCost');
 

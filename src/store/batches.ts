@@ -1,6 +1,6 @@
 import { and, count, eq, inArray, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
-import type { BatchControl, BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { BatchControl, BatchEstimate, BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
 import { listBatchRows, listLiveRows } from './batch-list.ts';
@@ -52,6 +52,10 @@ export class LibsqlBatches implements StoreBatches {
 
   live(scope: Scope, limit: number): Promise<BatchRow[]> {
     return listLiveRows(this.#db, scope, limit);
+  }
+
+  async setEstimate(id: string, estimate: BatchEstimate): Promise<void> {
+    await this.#db.orm.update(batches).set({ estimate }).where(eq(batches.id, id));
   }
 
   async control(id: string): Promise<BatchControl | null> {

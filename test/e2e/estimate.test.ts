@@ -110,6 +110,15 @@ describe('POST /v1/batches/estimate', () => {
     expect(ended.shards?.[0]?.request_counts.total).toBe(140);
     expect(pools.servers[0]?.counters.received).toBe(60);
     expect(ended.cost.amount_nano_usd).toBeLessThanOrEqual(found.total.cost.high_nano_usd ?? 0);
+    // Kept at the start, to stand beside what it came to.
+    expect(ended.cost.estimate).toEqual({
+      input_tokens: found.total.input_tokens,
+      output_tokens: found.total.output_tokens,
+      low_nano_usd: found.total.cost.low_nano_usd,
+      expected_nano_usd: found.total.cost.expected_nano_usd,
+      high_nano_usd: found.total.cost.high_nano_usd,
+      expected_usd: found.total.cost.expected_usd,
+    });
   }, 40_000);
 
   it('writes nothing and sends nothing', async () => {

@@ -90,7 +90,9 @@ function describe(batch: BatchObject, extras: ReportExtras): [string, string][] 
 function costOf({ cost }: BatchObject): string {
   const list = cost.list_amount_nano_usd === cost.amount_nano_usd ? '' : ` (at list prices $${cost.list_amount_usd})`;
   const unpriced = cost.unpriced_entries > 0 ? `, and ${formatCount(cost.unpriced_entries)} without a known price` : '';
-  return `$${cost.amount_usd}${list}${unpriced}`;
+  const expected = cost.estimate?.expected_usd;
+  const estimated = expected == null ? '' : `, estimated at $${expected}`;
+  return `$${cost.amount_usd}${list}${unpriced}${estimated}`;
 }
 
 function endOf(batch: BatchObject): number | null {

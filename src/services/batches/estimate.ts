@@ -11,7 +11,7 @@ import type { Estimate, EstimateShare } from '../../protocol/estimate.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
-import { divideDry } from './dry-division.ts';
+import { type DryDivision, divideDry } from './dry-division.ts';
 import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
 import { findErrors } from './find-errors.ts';
 import { ForwardReader } from './forward-reader.ts';
@@ -39,7 +39,25 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
   const assigner = createLaneAssigner(await resolveFor(deps, query));
   const batch = { id: 'estimate', tenantId: file.tenantId, endpoint, completionWindow: body.completion_window };
   const division = await divideDry(deps, batch, file, plan, assigner);
-  const stride = Math.max(1, Math.ceil(plan.requests / SAMPLE_LINES), Math.ceil(file.bytes / SAMPLE_BYTES));
+  const estimate = await estimateShares(deps, file, division, {
+    now,
+    sampleLines: SAMPLE_LINES,
+    signal: context.signal,
+  });
+  const finish = finishSeconds(deps, estimate.split, seconds);
+  return { ...estimate, expected_finish_at: finish === null ? null : now + finish };
+}
+
+/** The estimate of a file's lines as they were divided; without the time it would take. */
+export async function estimateShares(
+  deps: Deps,
+  file: FileRow,
+  division: DryDivision,
+  { now, sampleLines, signal }: { now: number; sampleLines: number; signal?: AbortSignal },
+): Promise<Estimate> {
+  const { plan } = file;
+  if (plan === null) throw new Error(`file ${file.id} has no plan`);
+  const stride = Math.max(1, Math.ceil(plan.requests / sampleLines), Math.ceil(file.bytes / SAMPLE_BYTES));
   const known = await knowTargets(deps, file.tenantId, division.candidates(), now);
   const estimator = new LineEstimator(deps, division, { now, stride, known });
   const forward = new ForwardReader(deps.files, file.contentKey);
@@ -51,15 +69,13 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
       if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
       const tally = estimator.count(first + index);
       if (tally === null) continue;
-      context.signal.throwIfAborted();
+      signal?.throwIfAborted();
       // Lines far apart are read alone: what stands between them is not looked at.
       const bytes = stride > 1 ? await deps.files.readRange(file.contentKey, record) : await forward.read(record);
       estimator.look(tally, bytes);
     }
   }
-  const estimate = present(file, estimator.end());
-  const finish = finishSeconds(deps, estimate.split, seconds);
-  return { ...estimate, expected_finish_at: finish === null ? null : now + finish };
+  return present(file, estimator.end());
 }
 
 /** Tokenizer and past answers of every target. */

@@ -34,11 +34,25 @@ export function presentBatch(row: BatchRow): BatchObject {
       list_amount_nano_usd: Number(row.listAmountNano),
       list_amount_usd: formatUsd(row.listAmountNano) ?? '0',
       unpriced_entries: row.unpricedEntries,
+      estimate: presentEstimate(row.estimate),
     },
     config: row.configName,
     priority: row.priority,
     // A batch that has been told to stop is not held any more, whenever it was.
     paused: row.pausedAt !== null && row.stop === null && !isTerminal(row.status),
     retry_of: row.retryOf,
+  };
+}
+
+function presentEstimate(estimate: BatchRow['estimate']): BatchObject['cost']['estimate'] {
+  if (estimate == null) return null;
+  const { inputTokens, outputTokens, amountNano } = estimate;
+  return {
+    input_tokens: inputTokens,
+    output_tokens: outputTokens,
+    low_nano_usd: amountNano.low,
+    expected_nano_usd: amountNano.expected,
+    high_nano_usd: amountNano.high,
+    expected_usd: formatUsd(amountNano.expected),
   };
 }

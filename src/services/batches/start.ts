@@ -7,6 +7,7 @@ import { discoverModels } from '../models/discover.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { divide, lanesKey } from './divide.ts';
 import { findErrors } from './find-errors.ts';
+import { keepEstimate } from './keep-estimate.ts';
 
 /** A provider that is down for a moment must not cost the lines that only it could take. */
 const PATIENCE_SECONDS = 300;
@@ -29,19 +30,18 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
     return;
   }
   const models = input.plan.models;
-  const assigner = createLaneAssigner(
-    await resolveFor(deps, {
-      tenantId: batch.tenantId,
-      batchRoute: batch.route,
-      metadata: batch.metadata,
-      models: models.map(({ name }) => name),
-    }),
-  );
+  const options = await resolveFor(deps, {
+    tenantId: batch.tenantId,
+    batchRoute: batch.route,
+    metadata: batch.metadata,
+    models: models.map(({ name }) => name),
+  });
+  const assigner = createLaneAssigner(options);
   const { refused, segments, lanes } = await divide(deps, batch, input, input.plan, assigner);
   if (refused > 0 && now - batch.createdAt < PATIENCE_SECONDS && (await someProviderIsSilent(deps))) {
     throw new Error('lines name models that no provider lists, and a provider does not answer: waiting for it');
   }
-  await deps.store.batches.start(batch.id, token, {
+  const started = await deps.store.batches.start(batch.id, token, {
     now: unixSeconds(deps.clock),
     total: input.plan.requests,
     refused,
@@ -50,6 +50,7 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
     lanesKey: lanesKey(batch),
     segments,
   });
+  if (started) await keepEstimate(deps, batch, { ...input, plan: input.plan }, options);
 }
 
 async function someProviderIsSilent(deps: Deps): Promise<boolean> {
