@@ -118,8 +118,8 @@ export interface StoreBatches {
    * A batch leased by someone else until later, or with `nextAt` in the future, is left out.
    */
   claimDue(query: { now: number; until: number; token: string; limit: number }): Promise<BatchRow[]>;
-  /** Prolongs what `token` holds. */
-  renew(token: string, until: number): Promise<void>;
+  /** Prolongs those of these batches that `token` holds. */
+  renew(ids: readonly string[], token: string, until: number): Promise<void>;
   /** Ends the leases of everyone but that token: nobody else works on this database. */
   recover(query: { others: string }): Promise<void>;
   /** Gives the lease back and sets when to look again. */

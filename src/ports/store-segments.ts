@@ -92,13 +92,18 @@ export interface StoreSegments {
    * still has in flight under the first must not pass for results under the second.
    */
   claim(query: { now: number; until: number; token: string; limit: number } & ClaimDemand): Promise<SegmentLease[]>;
+  /** Leases up to `limit` pending segments of a batch, whatever its state, of which lines may have been sent (`granted`). */
+  claimDoubtful(query: { batchId: string; token: string; until: number; limit: number }): Promise<SegmentLease[]>;
   /**
    * Part, ledger entries, rollups, batch progress and segment progress: all or nothing, fenced by every lease named.
    * A commit whose part is there already was made before: it changes nothing and answers ok.
    */
   commit(commit: Commit): Promise<CommitOutcome>;
-  /** Prolongs what the holder has under any of its tokens; answers the control of every batch it holds segments of. */
-  renew(holder: string, until: number): Promise<Map<string, BatchControl>>;
+  /**
+   * Prolongs these leases, where they still hold; answers the control of every batch of theirs. What is not named (it
+   * was claimed in a call whose answer was lost, or could not be given back) ends by itself.
+   */
+  renew(held: readonly { id: string; token: string }[], until: number): Promise<Map<string, BatchControl>>;
   /** Gives segments back, cleanly: nothing of them is in flight. */
   release(segments: readonly { id: string; token: string }[]): Promise<void>;
   /** Makes leases that ended before `now` claimable again, as resumed. With `others`: all but that holder's. */

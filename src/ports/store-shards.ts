@@ -118,7 +118,7 @@ export interface StoreShards {
    */
   save(id: string, leaseToken: string, change: ShardChange): Promise<boolean>;
   /** Prolongs what `leaseToken` holds: a step that uploads or downloads for long. */
-  renew(leaseToken: string, until: number): Promise<void>;
+  renew(ids: readonly string[], leaseToken: string, until: number): Promise<void>;
   /** Gives the lease back. */
   release(id: string, leaseToken: string): Promise<void>;
   /** Part, entries, rollups and batch progress: all or nothing, fenced by the lease and by the batch's taking results. */

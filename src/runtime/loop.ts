@@ -28,6 +28,8 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   const shards = new ShardRunner(deps);
   const batches = new BatchRunner(deps);
   const stopping = new AbortController();
+  /** What is in flight at a stop is under lease until it is committed. */
+  const stopped = new AbortController();
   let wake = new AbortController();
   let nudged = true;
   const nudge = (): void => {
@@ -43,7 +45,6 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   }
 
   const work = async (): Promise<void> => {
-    let renewedAt = deps.clock.now();
     while (!stopping.signal.aborted) {
       const told = nudged;
       nudged = false;
@@ -53,14 +54,20 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
         return { batches: 0, changed: false };
       });
       // A nudge may be a cancel or a pause, a change an expiry: the engine asks what became of its batches.
-      const renewDue = deps.clock.now() - renewedAt > (deps.settings.leaseSeconds * 1000) / 3;
-      if (told || changed || renewDue) {
-        await engine.renew().catch(report('lease renewal'));
-        renewedAt = deps.clock.now();
-      }
+      if (told || changed) await engine.renew().catch(report('lease renewal'));
       await engine.wake().catch(report('claim'));
       await shards.wake().catch(report('claim of shards'));
       if (begun === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
+    }
+  };
+
+  /** By itself, and by waiting: whatever else takes long here, and wherever the wall clock goes, leases are kept. */
+  const keepLeases = async (): Promise<void> => {
+    for (;;) {
+      await deps.clock.sleep((deps.settings.leaseSeconds * 1000) / 3, stopped.signal);
+      if (stopped.signal.aborted) return;
+      const renewals = [engine.renew(), shards.renew(), batches.renew()];
+      await Promise.all(renewals.map((renewal) => renewal.catch(report('lease renewal'))));
     }
   };
 
@@ -94,13 +101,15 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   };
 
   const running = Promise.all([work(), clean(), findOrphans(), look()]);
+  const keeping = keepLeases();
   return {
     engine,
     nudge,
     async stop() {
       stopping.abort();
       wake.abort();
-      await Promise.all([running, engine.stop(), shards.stop(), batches.stop()]);
+      await Promise.all([running, engine.stop(), shards.stop(), batches.stop()]).finally(() => stopped.abort());
+      await keeping;
     },
   };
 }

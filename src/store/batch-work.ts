@@ -67,11 +67,16 @@ export async function claimDueBatches(
   return rows.map(toBatchRow);
 }
 
-export async function renewBatches(database: Database, token: string, until: number): Promise<void> {
+export async function renewBatches(
+  database: Database,
+  ids: readonly string[],
+  token: string,
+  until: number,
+): Promise<void> {
   await database.orm
     .update(batches)
     .set({ leaseUntil: until })
-    .where(and(inArray(batches.status, LIVE_STATUSES), eq(batches.leaseToken, token)));
+    .where(and(inArray(batches.id, [...ids]), eq(batches.leaseToken, token)));
 }
 
 export async function endLeasesOfOthers(database: Database, token: string): Promise<void> {
@@ -137,6 +142,18 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
   });
 }
 
+/** The time of a batch's last step so far: whatever a server's clock says, the next step is not before it. */
+export const LATEST_STEP = `max(created_at, ${['in_progress_at', 'cancelling_at', 'finalizing_at'].map((column) => `coalesce(${column}, 0)`).join(', ')})`;
+
+const STEP_TIMES: ReadonlySet<string> = new Set([
+  'in_progress_at',
+  'finalizing_at',
+  'failed_at',
+  'completed_at',
+  'expired_at',
+  'cancelled_at',
+]);
+
 const noLease = { lease_token: null, lease_until: null, open_segments: 0 };
 
 function deleteSegments(batchId: string): Statement {
@@ -165,8 +182,9 @@ async function moveBatch(
     args: [id, token],
   };
   const columns = Object.keys(step.set);
+  const sets = columns.map((column) => `${column} = ${STEP_TIMES.has(column) ? `max(?, ${LATEST_STEP})` : '?'}`);
   const update: Statement = {
-    sql: `update batches set status = '${to}', ${columns.map((column) => `${column} = ?`).join(', ')} where id = ?`,
+    sql: `update batches set status = '${to}', ${sets.join(', ')} where id = ?`,
     args: [...Object.values(step.set), id],
   };
   return (await database.writeIf(fence, [update, ...(step.also ?? [])])) !== null;

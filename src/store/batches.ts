@@ -11,6 +11,7 @@ import {
   endLeasesOfOthers,
   failBatch,
   finishBatch,
+  LATEST_STEP,
   releaseBatch,
   renewBatches,
   startBatch,
@@ -67,8 +68,8 @@ export class LibsqlBatches implements StoreBatches {
     return claimDueBatches(this.#db, query);
   }
 
-  renew(token: string, until: number): Promise<void> {
-    return renewBatches(this.#db, token, until);
+  renew(ids: readonly string[], token: string, until: number): Promise<void> {
+    return renewBatches(this.#db, ids, token, until);
   }
 
   recover({ others }: { others: string }): Promise<void> {
@@ -98,7 +99,12 @@ export class LibsqlBatches implements StoreBatches {
   async cancel(scope: Scope, id: string, now: number): Promise<BatchRow | null> {
     const [cancelled] = await this.#db.orm
       .update(batches)
-      .set({ status: 'cancelling', stop: 'cancelled', cancellingAt: now, nextAt: now })
+      .set({
+        status: 'cancelling',
+        stop: 'cancelled',
+        cancellingAt: sql`max(${now}, ${sql.raw(LATEST_STEP)})`,
+        nextAt: now,
+      })
       .where(
         and(eq(batches.id, id), inScope(batches, scope), inArray(batches.status, [...statusesBefore('cancelling')])),
       )

@@ -67,6 +67,8 @@ const CHOICE = `
   )
   select id from ranked order by tenant_place, turn, seq limit ?2`;
 
+const LEASE_COLUMNS = 'id, batch_id, tenant_id, lane, queue, candidate, first_line, last_line, lines, granted, resumed';
+
 const NEXT_TURN = `(select coalesce(max(turn), 0) + 1 from batches where status = 'in_progress')`;
 
 /** A step of priority brings a batch's next turn forward by so many turns: none waits without end. */
@@ -85,7 +87,7 @@ export async function claimSegments(
     {
       sql: `update segments set state = 'leased', token = ?5, lease_until = ?6, turn = ${NEXT_TURN}
             where id in (${CHOICE})
-            returning id, batch_id, tenant_id, lane, queue, candidate, first_line, last_line, lines, granted, resumed`,
+            returning ${LEASE_COLUMNS}`,
       args: [JSON.stringify(exclude), limit, JSON.stringify(newcomers), JSON.stringify(heldRows), token, until],
     },
     {
@@ -99,6 +101,23 @@ export async function claimSegments(
   return (leased?.rows ?? [])
     .map((row) => toLease(row, token, until))
     .sort((left, right) => left.firstLine - right.firstLine || left.lane - right.lane);
+}
+
+/** See StoreSegments.claimDoubtful. */
+export async function claimDoubtful(
+  database: Database,
+  { batchId, token, until, limit }: Parameters<StoreSegments['claimDoubtful']>[0],
+): Promise<SegmentLease[]> {
+  const [leased] = await database.write([
+    {
+      sql: `update segments set state = 'leased', token = ?, lease_until = ?
+            where id in (
+              select id from segments where batch_id = ? and state = 'pending' and granted > 0 limit ?)
+            returning $LEASE_COLUMNS`,
+      args: [token, until, batchId, limit],
+    },
+  ]);
+  return (leased?.rows ?? []).map((row) => toLease(row, token, until));
 }
 
 function toLease(row: Row, token: string, leaseUntil: number): SegmentLease {

@@ -8,7 +8,7 @@ import type {
   StoreSegments,
 } from '../ports/store-segments.ts';
 import { toControl } from './batch-row.ts';
-import { claimSegments } from './claim.ts';
+import { claimDoubtful, claimSegments } from './claim.ts';
 import type { Database } from './client.ts';
 import { commitResults } from './commit.ts';
 import { partsSince, partsTouching } from './parts.ts';
@@ -34,23 +34,33 @@ export class LibsqlSegments implements StoreSegments {
     return claimSegments(this.#db, query);
   }
 
+  claimDoubtful(query: Parameters<StoreSegments['claimDoubtful']>[0]): Promise<SegmentLease[]> {
+    return claimDoubtful(this.#db, query);
+  }
+
   commit(commit: Commit): Promise<CommitOutcome> {
     return commitResults(this.#db, commit);
   }
 
-  async renew(token: string, until: number): Promise<Map<string, BatchControl>> {
-    const [, held] = await this.#db.write([
+  async renew(held: readonly { id: string; token: string }[], until: number): Promise<Map<string, BatchControl>> {
+    if (held.length === 0) return new Map();
+    const rows = bulkRows(held.map(({ id, token }) => [id, token]));
+    const [, controls] = await this.#db.write([
       {
-        sql: `update segments set lease_until = max(lease_until, ?) where state = 'leased' and ${HELD_BY}`,
-        args: [until, token, token],
+        sql: `with ${BULK_ROWS}
+              update segments set lease_until = max(lease_until, ?) from r
+              where segments.id = v ->> 0 and segments.state = 'leased' and segments.token = v ->> 1`,
+        args: [rows, until],
       },
       {
-        sql: `select id, status, stop, paused_at from batches
-              where id in (select batch_id from segments where state = 'leased' and ${HELD_BY})`,
-        args: [token, token],
+        sql: `with ${BULK_ROWS}
+              select id, status, stop, paused_at from batches where id in (
+                select s.batch_id from r cross join segments s
+                where s.id = v ->> 0 and s.state = 'leased' and s.token = v ->> 1)`,
+        args: [rows],
       },
     ]);
-    return new Map((held?.rows ?? []).map((row) => [String(row.id), toControl(row)]));
+    return new Map((controls?.rows ?? []).map((row) => [String(row.id), toControl(row)]));
   }
 
   async release(segments: readonly { id: string; token: string }[]): Promise<void> {

@@ -125,9 +125,13 @@ export class LibsqlShards implements StoreShards {
     }));
   }
 
-  async renew(leaseToken: string, until: number): Promise<void> {
+  async renew(ids: readonly string[], leaseToken: string, until: number): Promise<void> {
     await this.#db.write([
-      { sql: 'update shards set lease_until = max(lease_until, ?) where lease_token = ?', args: [until, leaseToken] },
+      {
+        sql: `update shards set lease_until = max(lease_until, ?)
+              where id in (select value from json_each(?)) and lease_token = ?`,
+        args: [until, JSON.stringify(ids), leaseToken],
+      },
     ]);
   }
 

@@ -80,7 +80,8 @@ it('finds its way by an index in everything that runs often', async () => {
   const leases = await claim(watchedStore, { exclude: ['other'], newcomers: ['pool'], held });
   await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p'), entries: [entryRow()] }));
   await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p') }));
-  await watchedStore.segments.renew('worker', NOW);
+  await watchedStore.segments.renew(leases, NOW);
+  await watchedStore.segments.claimDoubtful({ batchId: 'batch_1', token: 'work', until: NOW, limit: 8 });
   await watchedStore.segments.recover({ now: NOW });
   await watchedStore.segments.release(leases);
   await watchedStore.segments.parts('batch_1', 0, 9);

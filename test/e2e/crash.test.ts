@@ -133,4 +133,23 @@ describe('kill -9', () => {
     expect(entries.filter((entry) => entry.status === 'failed').length).toBeGreaterThanOrEqual(received - 8);
     expect(entries.filter((entry) => entry.status === 'unknown')).toHaveLength(8);
   }, 90_000);
+
+  it('of a batch that is being cancelled: what was in flight is in the ledger, though nobody sends it again', async () => {
+    pools = await startPools([{ models: ['gpt-4o-mini'], latency_ms: 60_000 }]);
+    const server = pools.servers[0];
+    folder = await temporaryFolder();
+    const config = splitConfig([server?.baseUrl ?? ''], [1], { settings: { drain_seconds: 60 } });
+    await writeFile(join(folder, 'weir.json'), JSON.stringify(config));
+    const input = chatLines(20);
+    weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    const { id } = await submit(weir, input, { config: 'split' });
+    await expect.poll(() => server?.counters.received, { timeout: 20_000 }).toBe(20);
+    await weir.client.batches.cancel(id);
+    await weir.kill();
+    weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    await waitForBatch(weir, id, { seconds: 30 });
+    const { entries } = await assertInvariants(weir, id, input);
+    expect(entries.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'unknown'));
+    expect(new Set(entries.map(({ custom_id: customId }) => customId)).size).toBe(20);
+  }, 90_000);
 });

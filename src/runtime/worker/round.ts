@@ -83,8 +83,10 @@ async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
   const shards = new ShardRunner(deps);
   const batches = new BatchRunner(deps);
   const renewMs = (deps.settings.leaseSeconds * 1000) / 3;
-  const renew = (): Promise<void> =>
-    engine.renew().catch((error: unknown) => deps.log.error({ err: error }, 'lease renewal failed'));
+  const renew = (): Promise<unknown> =>
+    Promise.all([engine.renew(), shards.renew(), batches.renew()]).catch((error: unknown) =>
+      deps.log.error({ err: error }, 'lease renewal failed'),
+    );
   try {
     do {
       nudged = false;

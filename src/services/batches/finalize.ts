@@ -6,6 +6,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
+import { enterDoubts } from '../segments/enter-doubts.ts';
 import { strictBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
@@ -17,6 +18,7 @@ const WRITE_BYTES = 256 * 1024;
  * final status together with the files. A crash on the way leaves nothing but bytes that the sweep removes.
  */
 export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string): Promise<void> {
+  if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token);
   if (batch.status === 'in_progress') {
     if (!(await deps.store.batches.beginFinalizing(batch.id, token, unixSeconds(deps.clock)))) return;
   }

@@ -6,8 +6,6 @@ import { finalizeBatch } from './finalize.ts';
 import { startBatch } from './start.ts';
 
 const BATCHES_AT_ONCE = 4;
-/** A crash in planning or assembling is found again after this; the largest batch takes minutes and several leases. */
-const LEASE_SECONDS = 120;
 const RETRY_SECONDS = 5;
 
 /** Brings batches from one status to the next: a few at once, so that a large one holds up no small one. */
@@ -16,7 +14,6 @@ export class BatchRunner {
   private readonly deps: Deps;
   /** What is worked on here, by batch. */
   private readonly running = new Map<string, Promise<void>>();
-  private renewedAt = 0;
   private stopped = false;
 
   constructor(deps: Deps) {
@@ -26,13 +23,12 @@ export class BatchRunner {
 
   /** Starts on the batches that are due. Answers how many, when they are claimed and not when they are done. Call it every few seconds. */
   async wake(): Promise<number> {
-    if (!this.stopped) await this.renew();
     const room = BATCHES_AT_ONCE - this.running.size;
     if (this.stopped || room <= 0) return 0;
     const now = unixSeconds(this.deps.clock);
     const due = await this.deps.store.batches.claimDue({
       now,
-      until: now + LEASE_SECONDS,
+      until: now + this.deps.settings.leaseSeconds,
       token: this.token,
       limit: room,
     });
@@ -62,12 +58,11 @@ export class BatchRunner {
     done.abort();
   }
 
-  /** Work may outlast its lease: while it goes on here, so does the lease. */
-  private async renew(): Promise<void> {
-    const now = unixSeconds(this.deps.clock);
-    if (this.running.size === 0 || now - this.renewedAt < LEASE_SECONDS / 6) return;
-    await this.deps.store.batches.renew(this.token, now + LEASE_SECONDS);
-    this.renewedAt = now;
+  /** The largest batch takes minutes: while work goes on here, so does the lease. Call it every third of a lease. */
+  async renew(): Promise<void> {
+    if (this.running.size === 0) return;
+    const until = unixSeconds(this.deps.clock) + this.deps.settings.leaseSeconds;
+    await this.deps.store.batches.renew([...this.running.keys()], this.token, until);
   }
 
   /** A batch that cannot be worked on now (its disk, its database) is tried again a little later. */

@@ -21,6 +21,8 @@ import { type SendWindow, Windows } from './windows.ts';
 /** Results not yet durable would be bought again after a crash: at most so many commits' worth. */
 const UNCOMMITTED_PARTS = 2;
 const CLAIMED_AT_ONCE = 4;
+/** At a stop, what is there is given this long to become durable. */
+const COMMIT_MS = 5_000;
 
 export class Engine {
   readonly token: string;
@@ -68,7 +70,8 @@ export class Engine {
   async renew(): Promise<void> {
     if (this.batches.size === 0) return;
     const until = Math.floor(this.deps.clock.now() / 1000) + this.deps.settings.leaseSeconds;
-    const controls = await this.deps.store.segments.renew(this.token, until);
+    const held = [...this.batches.values()].flatMap(({ segments }) => [...segments].map(({ lease }) => lease));
+    const controls = await this.deps.store.segments.renew(held, until);
     for (const batch of this.batches.values()) {
       const control = controls.get(batch.row.id) ?? (await this.deps.store.batches.control(batch.row.id));
       if (control) batch.apply(control, this.deps.settings.drainSeconds * 1000);
@@ -252,12 +255,14 @@ export class Engine {
   private async closeBatch(batch: OpenBatch): Promise<void> {
     // A database that is away must not keep the process: what is not committed is sent again.
     const given = new AbortController();
-    await Promise.race([
-      batch.results.drain(),
-      this.deps.clock.sleep(this.deps.settings.drainSeconds * 1000, given.signal),
+    const waitMs = Math.max(COMMIT_MS, this.deps.settings.drainSeconds * 1000);
+    const committed = await Promise.race([
+      batch.results.drain().then(() => true),
+      this.deps.clock.sleep(waitMs, given.signal).then(() => false),
     ]);
     given.abort();
-    const held = [...batch.segments].filter((segment) => segment.remaining > 0 && !segment.lost);
+    // To give a lease back is to say that nothing is in doubt: one with results that are not committed ends by itself.
+    const held = [...batch.segments].filter((segment) => committed && segment.remaining > 0 && !segment.lost);
     await this.deps.store.segments
       .release(held.map(({ lease }) => ({ id: lease.id, token: lease.token })))
       .catch((error: unknown) =>

@@ -6,21 +6,18 @@ import type { ShardLease } from '../../ports/store-shards.ts';
 import { stepShard } from './step.ts';
 import { Turns } from './turns.ts';
 
-/** A crash in a step is found again after this. */
-const LEASE_SECONDS = 600;
-
 /** Works on provider batches: a bounded number of steps at once, each on a leased shard. */
 export class ShardRunner {
   readonly token: string;
   private readonly deps: Deps;
   private readonly abort = new AbortController();
-  private readonly running = new Set<Promise<void>>();
+  /** By the id of the shard. */
+  private readonly running = new Map<string, Promise<void>>();
   private readonly turns: Turns;
   private claiming = false;
   private hasMore = false;
   private paused: readonly PausedTarget[] = [];
   private pausedAt = Number.NEGATIVE_INFINITY;
-  private renewedAt = 0;
 
   constructor(deps: Deps) {
     this.deps = deps;
@@ -33,7 +30,6 @@ export class ShardRunner {
     if (this.claiming || this.abort.signal.aborted) return;
     this.claiming = true;
     try {
-      await this.renew();
       this.hasMore = await this.claim();
     } finally {
       this.claiming = false;
@@ -52,7 +48,7 @@ export class ShardRunner {
       wasKeptOut ||= exclude.length > 0;
       const now = unixSeconds(clock);
       const limit = Math.min(room, each);
-      const query = { now, until: now + LEASE_SECONDS, token: this.token, limit, exclude, paused };
+      const query = { now, until: now + settings.leaseSeconds, token: this.token, limit, exclude, paused };
       const shards = await store.shards.claimDue(query);
       for (const shard of shards) this.begin(shard);
       if (shards.length < limit) return wasKeptOut;
@@ -62,12 +58,12 @@ export class ShardRunner {
   private begin(shard: ShardLease): void {
     this.turns.begin(shard.provider, this.deps.clock.now());
     const step = stepShard(this.deps, shard, this.abort.signal).finally(() => {
-      this.running.delete(step);
+      this.running.delete(shard.id);
       this.turns.end(shard.provider);
       if (this.hasMore)
         this.wake().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim of shards failed'));
     });
-    this.running.add(step);
+    this.running.set(shard.id, step);
   }
 
   /** Asked for once a second: every wake would be too often with thousands of shards. */
@@ -80,17 +76,16 @@ export class ShardRunner {
     return this.paused;
   }
 
-  /** A step may outlast its lease: while it runs here, the lease goes on. */
-  private async renew(): Promise<void> {
-    const now = unixSeconds(this.deps.clock);
-    if (this.running.size === 0 || now - this.renewedAt < LEASE_SECONDS / 6) return;
-    await this.deps.store.shards.renew(this.token, now + LEASE_SECONDS);
-    this.renewedAt = now;
+  /** A step may outlast its lease: while it runs here, the lease goes on. Call it every third of a lease. */
+  async renew(): Promise<void> {
+    if (this.running.size === 0) return;
+    const until = unixSeconds(this.deps.clock) + this.deps.settings.leaseSeconds;
+    await this.deps.store.shards.renew([...this.running.keys()], this.token, until);
   }
 
   /** Resolves when no step is running. */
   async idle(): Promise<void> {
-    while (this.running.size > 0) await Promise.all(this.running);
+    while (this.running.size > 0) await Promise.all(this.running.values());
   }
 
   /** Breaks off what is running: every step can be taken again from what it has stored. */

@@ -39,8 +39,9 @@ export function batchWorkContract(subject: Subject): void {
       const { store } = subject;
       await store.batches.insert(batchRow('batch_1'));
       await claimDue(store, 'first');
-      await store.batches.renew('first', NOW + 900);
-      await store.batches.renew('second', NOW);
+      await store.batches.renew(['batch_1'], 'first', NOW + 900);
+      await store.batches.renew(['batch_1'], 'second', NOW);
+      await store.batches.renew([], 'first', NOW);
       expect(await claimDue(store, 'second', NOW + 899)).toEqual([]);
       expect(await claimDue(store, 'second', NOW + 900)).toEqual(['batch_1']);
     });
@@ -143,6 +144,18 @@ export function batchWorkContract(subject: Subject): void {
       await claimDue(store, 'mine');
       await store.batches.start('batch_2', 'mine', start);
       expect(await store.batches.beginFinalizing('batch_2', 'mine', NOW)).toBe(false);
+    });
+
+    it('keeps the order of its steps when the clocks of servers differ', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', []);
+      const before = await store.batches.get('all', 'batch_1');
+      await store.batches.cancel('all', 'batch_1', NOW - 600);
+      await claimDue(store, 'mine');
+      await store.batches.finish('batch_1', 'mine', { ...completed, status: 'cancelled', now: NOW - 700 });
+      const latest = before?.inProgressAt ?? 0;
+      expect(latest).toBeGreaterThanOrEqual(NOW);
+      expect(await store.batches.get('all', 'batch_1')).toMatchObject({ cancellingAt: latest, cancelledAt: latest });
     });
 
     it('ends a batch together with its files and without its segments, under its lease alone', async () => {

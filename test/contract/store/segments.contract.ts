@@ -64,18 +64,45 @@ export function segmentsContract(subject: Subject): void {
       await startBatch(store, 'batch_1', rows);
       await startBatch(store, 'batch_2', [segmentRow('batch_2', 0)]);
       await startBatch(store, 'batch_3', [segmentRow('batch_3', 0)]);
-      await claim(store, { limit: 2, until: NOW + 30 });
+      const held = await claim(store, { limit: 2, until: NOW + 30 });
       await claim(store, { token: 'other', until: NOW + 30 });
       await store.batches.setPaused('all', 'batch_1', NOW);
       await store.batches.cancel('all', 'batch_2', NOW);
-      expect(await store.segments.renew('worker', NOW + 90)).toEqual(
+      expect(await store.segments.renew(held, NOW + 90)).toEqual(
         new Map([
           ['batch_1', { status: 'in_progress', stop: null, paused: true }],
           ['batch_2', { status: 'cancelling', stop: 'cancelled', paused: false }],
         ]),
       );
       expect(await store.segments.recover({ now: NOW + 31 })).toBe(1);
-      expect(await store.segments.renew('nobody', NOW + 90)).toEqual(new Map());
+      const lost = held.map(({ id }) => ({ id, token: 'nobody' }));
+      expect(await store.segments.renew(lost, NOW + 90)).toEqual(new Map());
+      expect(await store.segments.renew([], NOW + 90)).toEqual(new Map());
+    });
+
+    it('end by themselves where their holder does not name them: it never learned of them, or gave them up', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', rows);
+      const [known] = await claim(store, { limit: 2, until: NOW + 30 });
+      await store.segments.renew(known ? [known] : [], NOW + 90);
+      expect(await store.segments.recover({ now: NOW + 31 })).toBe(1);
+      expect(await store.segments.recover({ now: NOW + 91 })).toBe(1);
+    });
+
+    it('without an end may have sent lines: of a batch in any state they can be leased until that is settled', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', rows);
+      const [doubtful] = await claim(store, { until: NOW + 30 });
+      await claim(store, { until: NOW + 30 });
+      const segments = [{ id: doubtful?.id ?? '', token: 'worker', granted: 4, finished: false }];
+      await store.segments.commit(emptyCommit(doubtful ? [doubtful] : [], { segments }));
+      await store.batches.cancel('all', 'batch_1', NOW);
+      const query = { batchId: 'batch_1', token: 'work', until: NOW + 99, limit: 8 };
+      expect(await store.segments.claimDoubtful(query)).toEqual([]);
+      await store.segments.recover({ now: NOW + 999 });
+      const again = await store.segments.claimDoubtful(query);
+      expect(again).toMatchObject([{ id: doubtful?.id, granted: 4, token: 'work', resumed: true }]);
+      expect(await store.segments.claimDoubtful(query)).toEqual([]);
     });
 
     it('belong to a holder under any token that continues its own', async () => {
@@ -84,7 +111,7 @@ export function segmentsContract(subject: Subject): void {
       const [first] = await claim(store, { token: 'worker/1', until: NOW + 30 });
       await claim(store, { token: 'worker2', until: NOW + 30 });
       expect(await store.segments.recover({ others: 'worker' })).toBe(1);
-      await store.segments.renew('worker', NOW + 90);
+      await store.segments.renew(first ? [first] : [], NOW + 90);
       await claim(store, { token: 'worker/2', until: NOW + 30 });
       expect(await store.segments.recover({ now: NOW + 60 })).toBe(1);
       // Leased again by the same holder it is another lease: what was in flight under the first counts no more.

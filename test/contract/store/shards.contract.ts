@@ -108,6 +108,19 @@ export function shardsContract(subject: Subject): void {
       expect(lease).toEqual({ ...row, leaseToken: 'worker', leaseUntil: NOW + 30 });
     });
 
+    it('are held longer by a renewal, those that it names', async () => {
+      const { store } = subject;
+      await startShards(store, 'batch_1', [shardRow('batch_1', 0), shardRow('batch_1', 1)]);
+      await claimShards(store, { token: 'worker' });
+      await store.shards.renew(['batch_1-s0'], 'worker', NOW + 90);
+      await store.shards.renew(['batch_1-s1'], 'other', NOW + 90);
+      expect(await idsDue(store, { now: NOW + 30, until: NOW + 60, token: 'next' })).toEqual(['batch_1-s1']);
+      expect(await idsDue(store, { now: NOW + 90, until: NOW + 99, token: 'next' })).toEqual([
+        'batch_1-s1',
+        'batch_1-s0',
+      ]);
+    });
+
     it('come back when their lease ends, is given back or is recovered, and are lost to who held them', async () => {
       const { store } = subject;
       await startShards(store, 'batch_1', [shardRow('batch_1', 0)]);

@@ -1,0 +1,42 @@
+import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
+import { LineRunner } from './line-runner.ts';
+import { OpenBatch } from './open-batch.ts';
+import { OpenSegment } from './open-segment.ts';
+
+const SEGMENTS_AT_ONCE = 8;
+
+/**
+ * Of a stopped batch: lines that a lease without an end may have sent, and that nobody will send again, are entered as
+ * calls of which nobody knows how they ended. `token` leases their segments meanwhile.
+ */
+export async function enterDoubts(deps: Deps, batch: BatchRow, token: string): Promise<void> {
+  const input = await deps.store.files.getAny(batch.inputFileId);
+  if (!input || batch.lanesKey === null) return;
+  const nothing = (): void => undefined;
+  const open = new OpenBatch(deps, batch, input, () => '', nothing);
+  const runner = new LineRunner(deps, nothing as () => undefined);
+  const nothingSent = { lines: 0, widen: nothing };
+  for (;;) {
+    const until = unixSeconds(deps.clock) + deps.settings.leaseSeconds;
+    const query = { batchId: batch.id, token, until, limit: SEGMENTS_AT_ONCE };
+    const leases = await deps.store.segments.claimDoubtful(query);
+    if (leases.length === 0) return;
+    for (const lease of leases) {
+      const segment = await OpenSegment.open(deps, lease, open, nothingSent);
+      await deps.store.segments.commit({
+        batchId: batch.id,
+        now: unixSeconds(deps.clock),
+        leaseUntil: until,
+        part: null,
+        segments: [{ id: lease.id, token, granted: 0, finished: false }],
+        entries: runner.doubts(await segment.takeDoubts(deps)),
+        completed: 0,
+        failed: 0,
+        usage: toBatchUsage(emptyUsage),
+      });
+    }
+  }
+}
