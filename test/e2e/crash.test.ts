@@ -143,13 +143,14 @@ describe('kill -9', () => {
     const input = chatLines(20);
     weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
     const { id } = await submit(weir, input, { config: 'split' });
-    await expect.poll(() => server?.counters.received, { timeout: 20_000 }).toBe(20);
+    await expect.poll(() => server?.counters.received, { timeout: 20_000 }).toBeGreaterThanOrEqual(8);
     await weir.client.batches.cancel(id);
     await weir.kill();
     weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
     await waitForBatch(weir, id, { seconds: 30 });
     const { entries } = await assertInvariants(weir, id, input);
-    expect(entries.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 'unknown'));
-    expect(new Set(entries.map(({ custom_id: customId }) => customId)).size).toBe(20);
+    expect(entries.length).toBeGreaterThanOrEqual(server?.counters.received ?? 0);
+    expect(new Set(entries.map(({ custom_id: customId }) => customId)).size).toBe(entries.length);
+    expect(entries.every(({ status }) => status === 'unknown')).toBe(true);
   }, 90_000);
 });
