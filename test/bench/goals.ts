@@ -6,8 +6,8 @@
 import { printTable } from './table.ts';
 
 export interface GoalRow {
-  /** The number of the goal in the table of goals; rows of one goal stand together. */
-  goal: number;
+  /** The number of the goal in the table of goals; null for what the table does not name. Rows of one goal stand together. */
+  goal: number | null;
   /** What was measured, with its parameters: `immediate, 0 ms, C=256`. */
   what: string;
   /** The yardstick with its unit, measured in the same run: `bare loop 36,959 req/s`. */
@@ -28,11 +28,13 @@ export function report(rows: readonly GoalRow[]): void {
 
 /** One table of rows, ordered by goal. */
 export function printGoals(rows: readonly GoalRow[]): void {
-  const ordered = rows.toSorted((a, b) => a.goal - b.goal);
+  const ordered = rows.toSorted(
+    (a, b) => (a.goal ?? Number.POSITIVE_INFINITY) - (b.goal ?? Number.POSITIVE_INFINITY) || 0,
+  );
   printTable(
     ['goal', 'what', 'yardstick', 'figure', 'wanted', ''],
     ordered.map(({ goal, what, yardstick, figure, wanted, met }) => [
-      String(goal),
+      goal === null ? '–' : String(goal),
       what,
       yardstick,
       figure,

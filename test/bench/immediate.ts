@@ -1,10 +1,12 @@
 /**
  * Immediate mode, everything durable and ledgered, against a bare loop of undici's `Pool.request` on the same simulated
- * server in the same run. Absolute figures move with the machine; the ratio is what counts.
+ * server in the same run; and, with answers at once, against loops of the global `fetch` and of the `openai` SDK. Absolute
+ * figures move with the machine; the ratio is what counts. Concurrency is fixed here: convergence.ts lets it adapt.
  *
  *   node test/bench/immediate.ts [--rounds 3]
  */
 import { parseArgs } from 'node:util';
+import OpenAI from 'openai';
 import { Pool } from 'undici';
 import { chatLines, splitConfig, startWeir, submit, waitForBatch } from '../e2e/weir.ts';
 import { figure, type GoalRow, report } from './goals.ts';
@@ -16,8 +18,16 @@ const CASES = [
   { latencyMs: 0, concurrency: 64, lines: 20_000, ratio: 0.75, slots: null },
   { latencyMs: 0, concurrency: 256, lines: 20_000, ratio: 0.75, slots: null },
   { latencyMs: 20, concurrency: 256, lines: 20_000, ratio: null, slots: 0.88 },
+  { latencyMs: 200, concurrency: 64, lines: 2_000, ratio: null, slots: 0.985 },
   { latencyMs: 200, concurrency: 256, lines: 8_000, ratio: null, slots: 0.97 },
+  { latencyMs: 200, concurrency: 1024, lines: 30_000, ratio: null, slots: 0.94 },
 ];
+/** The slower clients are given fewer lines; a rate is a rate. */
+const SLOW_CLIENT_LINES = 4_000;
+const SLOW_CLIENTS = [
+  { name: 'fetch loop', send: sendByFetch, ratio: 2.5 },
+  { name: 'openai SDK loop', send: sendBySdk, ratio: 4 },
+] as const;
 
 interface Run {
   perSecond: number;
@@ -59,8 +69,33 @@ async function bareLoop(baseUrl: string, bodies: readonly Buffer[], concurrency:
   }
 }
 
+async function sendByFetch(baseUrl: string): Promise<(body: Buffer) => Promise<unknown>> {
+  const headers = { 'content-type': 'application/json' };
+  return async (body) =>
+    (await fetch(`${baseUrl}/chat/completions`, { method: 'POST', headers, body: new Uint8Array(body) })).json();
+}
+
+async function sendBySdk(baseUrl: string): Promise<(body: Buffer) => Promise<unknown>> {
+  const client = new OpenAI({ apiKey: 'none', baseURL: baseUrl, maxRetries: 0 });
+  return async (body) => client.chat.completions.create(JSON.parse(body.toString('utf8')));
+}
+
+async function clientLoop(
+  send: (body: Buffer) => Promise<unknown>,
+  bodies: readonly Buffer[],
+  concurrency: number,
+): Promise<Run> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let body = bodies[next++]; body; body = bodies[next++]) await send(body);
+  };
+  return measure(bodies.length, async () => {
+    await Promise.all(Array.from({ length: concurrency }, worker));
+  });
+}
+
 async function weirBatch(baseUrl: string, input: string, lines: number, concurrency: number): Promise<Run> {
-  const weir = await startWeir(splitConfig([baseUrl], [1], { limits: { concurrency } }));
+  const weir = await startWeir(splitConfig([baseUrl], [1], { limits: { concurrency, adaptive: false } }));
   try {
     // A first small batch opens the connections, as the bare loop's first requests do for it.
     await waitForBatch(weir, (await submit(weir, chatLines(concurrency), { config: 'split' })).id);
@@ -98,9 +133,22 @@ for (const { latencyMs, concurrency, lines, ratio, slots } of CASES) {
     bare.push(await bareLoop(simulator.baseUrl, bodies, concurrency));
     weir.push(await weirBatch(simulator.baseUrl, input, lines, concurrency));
   }
-  await simulator.stop();
   const bareRate = median(bare.map((run) => run.perSecond));
   const weirRate = median(weir.map((run) => run.perSecond));
+  if (latencyMs === 0 && concurrency === 256) {
+    for (const { name, send, ratio: wantedRatio } of SLOW_CLIENTS) {
+      const run = await clientLoop(await send(simulator.baseUrl), bodies.slice(0, SLOW_CLIENT_LINES), concurrency);
+      rows.push({
+        goal: 2,
+        what: `immediate, ${latencyMs} ms, C=${concurrency}`,
+        yardstick: `${name} ${figure(run.perSecond)} req/s`,
+        figure: `${(weirRate / run.perSecond).toFixed(2)} × (${figure(weirRate)} req/s)`,
+        wanted: `≥ ${wantedRatio} ×`,
+        met: weirRate / run.perSecond >= wantedRatio,
+      });
+    }
+  }
+  await simulator.stop();
   const what = `immediate, ${latencyMs} ms, C=${concurrency}`;
   const yardstick = `bare loop ${figure(bareRate)} req/s`;
   if (ratio !== null)

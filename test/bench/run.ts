@@ -8,7 +8,19 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type GoalRow, printGoals } from './goals.ts';
 
-const BENCHMARKS = ['immediate', 'interactive', 'prefix', 'unequal', 'fairness', 'sync', 'ingest', 'ledger-queries'];
+const BENCHMARKS = [
+  'immediate',
+  'convergence',
+  'unequal',
+  'split',
+  'fairness',
+  'sync',
+  'ingest',
+  'conversion',
+  'ledger-queries',
+  'interactive',
+  'prefix',
+];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 const wanted = values.only?.split(',').map((name) => name.trim()) ?? BENCHMARKS;

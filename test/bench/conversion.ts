@@ -1,0 +1,82 @@
+/**
+ * Turning OpenAI lines into each provider's native batch lines, beside what an upload does with the same lines (check,
+ * plan, duplicate ids, sha-256). Both from memory, in one process.
+ *
+ *   node test/bench/conversion.ts
+ */
+import { createHash } from 'node:crypto';
+import { IdSet } from '../../src/core/id-set.ts';
+import { parseRequestLine } from '../../src/core/validate-input.ts';
+import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
+import { findProvider } from '../../src/runtime/cli/convert/find-provider.ts';
+import { PlanBuilder } from '../../src/services/files/plan-builder.ts';
+import { layLine } from '../../src/services/shards/native-input.ts';
+import { figure, type GoalRow, report } from './goals.ts';
+import { median } from './table.ts';
+
+const LINES = 20_000;
+const ROUNDS = 3;
+const WANTED = 0.4;
+const TARGETS = [
+  ['openai', 'gpt-4.1-mini'],
+  ['azure', 'gpt-4o-mini'],
+  ['bedrock', 'us.amazon.nova-lite-v1:0'],
+  ['bedrock', 'global.anthropic.claude-sonnet-4-6'],
+  ['vertex', 'gemini-2.5-flash'],
+  ['anthropic', 'claude-haiku-4-5'],
+] as const;
+
+const lines = Array.from({ length: LINES }, (_, index) => {
+  const content = `${'word '.repeat(180)}${index}`;
+  const body = { model: 'gpt-4o-mini', messages: [{ role: 'user', content }], max_tokens: 256, temperature: 0.2 };
+  return Buffer.from(
+    JSON.stringify({ custom_id: `request-${index}`, method: 'POST', url: '/v1/chat/completions', body }),
+  );
+});
+const megabytes = lines.reduce((sum, line) => sum + line.length, 0) / 1e6;
+
+/** MB/s, the middle of some rounds after one that warms up. */
+function rateOf(work: () => void): number {
+  work();
+  return median(
+    Array.from({ length: ROUNDS }, () => {
+      const started = performance.now();
+      work();
+      return (megabytes * 1000) / (performance.now() - started);
+    }),
+  );
+}
+
+const ingest = rateOf(() => {
+  const plan = new PlanBuilder(DEFAULT_SETTINGS, new IdSet(new Uint8Array(8)));
+  const hash = createHash('sha256');
+  let offset = 0;
+  for (const line of lines) {
+    hash.update(line);
+    plan.add(line, offset, line.length);
+    offset += line.length + 1;
+  }
+  hash.digest();
+});
+
+const rows: GoalRow[] = [];
+for (const [kind, model] of TARGETS) {
+  const { provider, api } = await findProvider(kind, model, {}, false);
+  const rate = rateOf(() => {
+    for (const [index, line] of lines.entries()) {
+      const converted = provider.convert(parseRequestLine(line), model);
+      if (!converted.ok) throw new Error(`${kind} refuses the line: ${converted.failure.message}`);
+      const native = layLine(provider.name, api, index, converted.request);
+      if (typeof native !== 'string') throw new Error(`${kind} refuses the line: ${native.message}`);
+    }
+  });
+  rows.push({
+    goal: 8,
+    what: `conversion to ${kind}, ${model}`,
+    yardstick: `ingest ${figure(ingest)} MB/s`,
+    figure: `${(rate / ingest).toFixed(2)} × (${figure(rate)} MB/s)`,
+    wanted: `≥ ${WANTED} ×`,
+    met: rate / ingest >= WANTED,
+  });
+}
+report(rows);
