@@ -16,7 +16,8 @@ export async function enterDoubts(deps: Deps, batch: BatchRow, token: string): P
   const input = await deps.store.files.getAny(batch.inputFileId);
   if (!input || batch.lanesKey === null) return;
   const nothing = (): void => undefined;
-  const open = new OpenBatch(deps, batch, input, () => '', nothing);
+  const budget = await deps.limiter.budget(batch.keyId);
+  const open = new OpenBatch(deps, { row: batch, input, budget }, () => '', nothing);
   const runner = new LineRunner(deps, nothing as () => undefined);
   const nothingSent = { lines: 0, widen: nothing };
   for (;;) {
