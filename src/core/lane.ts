@@ -53,6 +53,8 @@ export interface Candidate {
   enterOn: EnterOn;
   /** Absent: every answer is accepted. */
   healing?: HealingRules;
+  /** Its answers may be given again for so long; absent: never. */
+  cache?: { maxAgeSeconds: number };
 }
 
 export interface RunLane {

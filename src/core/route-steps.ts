@@ -35,6 +35,9 @@ export const DEFAULT_RETRY: RetryRule = {
   useRetryAfter: true,
 };
 
+/** Portkey keeps answers for a week where the route does not say. */
+const CACHE_SECONDS_DEFAULT = 7 * 86_400;
+
 /** What a node passes down: the nearest retry, timeout and mode; parameters merged on the way. */
 interface Inherited {
   retry: RetryRule;
@@ -42,6 +45,7 @@ interface Inherited {
   mode: Candidate['mode'];
   params: ParamRules;
   healing?: HealingRules;
+  cache?: { maxAgeSeconds: number };
 }
 
 const ROOT: Inherited = {
@@ -174,6 +178,7 @@ function inherit(node: Route, above: Inherited): Inherited {
   const healing = healingRules(node, above.healing);
   return {
     ...(healing !== undefined && { healing }),
+    ...inheritedCache(node, above),
     retry: node.retry === undefined ? above.retry : toRetryRule(node.retry),
     requestTimeoutMs: node.request_timeout ?? above.requestTimeoutMs,
     mode: node.mode ?? above.mode,
@@ -183,6 +188,12 @@ function inherit(node: Route, above: Inherited): Inherited {
       drops: [...new Set([...above.params.drops, ...(node.drop_params ?? [])])],
     },
   };
+}
+
+/** The nearest `cache` counts. */
+function inheritedCache(node: Route, above: Inherited): Pick<Inherited, 'cache'> {
+  if (node.cache !== undefined) return { cache: { maxAgeSeconds: node.cache.max_age ?? CACHE_SECONDS_DEFAULT } };
+  return above.cache === undefined ? {} : { cache: above.cache };
 }
 
 function toRetryRule(retry: NonNullable<Route['retry']>): RetryRule {

@@ -25,6 +25,7 @@ import { registerFiles } from './routes/files.ts';
 import { registerHealth } from './routes/health.ts';
 import { registerKeys } from './routes/keys.ts';
 import { registerLedger } from './routes/ledger.ts';
+import { registerMessages } from './routes/messages.ts';
 import { registerModels } from './routes/models.ts';
 import { registerPrices } from './routes/prices.ts';
 import { registerProviders } from './routes/providers.ts';
@@ -81,6 +82,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerLedger(app, deps);
   registerModels(app, deps);
   registerCalls(app, calls);
+  registerMessages(app, deps, calls);
   registerRoutes(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
   registerProviders(app, deps);
   registerPrices(app, deps);

@@ -30,6 +30,9 @@ export function tooLarge(most: number): ApiError {
   });
 }
 
+/** Calls under other paths, and batches whose requests stand in the body. */
+const OTHER_CALLS = /^\/(batching\/v1\/|v1\/messages)/;
+
 function limitTo(maxSize: number): MiddlewareHandler<AppEnv> {
   return bodyLimit({
     maxSize,
@@ -52,7 +55,7 @@ export function boundBody({ settings }: Pick<Deps, 'settings'>): MiddlewareHandl
     }
     if (isUpload(c.req.path)) return next();
     const { path } = c.req;
-    const isCall = calledEndpoint(path) !== undefined || path.startsWith('/batching/v1/');
+    const isCall = calledEndpoint(path) !== undefined || OTHER_CALLS.test(path);
     return isCall ? call(c, next) : ordinary(c, next);
   };
 }

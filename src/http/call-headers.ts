@@ -5,6 +5,7 @@ export function callHeaders(header: (name: string) => string | undefined): CallH
   return {
     config: header('x-weir-config') ?? header('x-portkey-config'),
     metadata: header('x-weir-metadata') ?? header('x-portkey-metadata'),
+    cache: header('x-weir-cache') ?? (header('x-portkey-cache-force-refresh') === 'true' ? 'refresh' : undefined),
   };
 }
 

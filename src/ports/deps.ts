@@ -3,6 +3,7 @@ import type { IdPrefix } from '../core/ids.ts';
 import type { OwnPriceBook } from '../core/own-price.ts';
 import type { PriceBook } from '../core/price-book.ts';
 import type { KeyRole } from '../protocol/key.ts';
+import type { AnswerCache } from './answer-cache.ts';
 import type { Assets } from './assets.ts';
 import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
@@ -37,6 +38,8 @@ export interface Deps {
   configRoutes: ReadonlyMap<string, unknown>;
   /** What API keys may use. */
   limiter: KeyLimiter;
+  /** Answers that routes allow to be given again. */
+  answers: AnswerCache;
   /** Lists and what administrators stated; taken in anew when they state more (services/prices/refresh.ts). */
   prices: PriceBook;
   /** The price files that come with Weir: what the book starts from. */

@@ -3,6 +3,7 @@
  * implementation promises; nothing above this port may know which database is underneath.
  */
 import type { StoreBatches } from './store-batches.ts';
+import type { StoreCache } from './store-cache.ts';
 import type { StoreFiles } from './store-files.ts';
 import type { StoreIdempotency } from './store-idempotency.ts';
 import type { StoreInsight } from './store-insight.ts';
@@ -30,6 +31,7 @@ export interface Store {
   prices: StorePrices;
   idempotency: StoreIdempotency;
   parkedCalls: StoreParkedCalls;
+  cache: StoreCache;
   /** Rejects when the database cannot answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -39,6 +39,12 @@ const truncationSchema = z.union([
   healingRuleSchema.extend({ max_tokens_factor: z.number().gt(1).max(16).optional() }),
 ]);
 
+/** Answers that are given again. `semantic` matching, which Portkey has, is not: it would answer another question. */
+const cacheSchema = z.strictObject({
+  mode: z.literal('simple', { error: "must be 'simple': other modes are not supported" }),
+  max_age: z.int().min(1).max(31_536_000).optional(),
+});
+
 const conditionSchema = z.strictObject({
   query: z.record(z.string(), z.unknown()),
   // biome-ignore lint/suspicious/noThenProperty: the word of the routing config; a plain value, never awaited.
@@ -69,6 +75,7 @@ const routeNodeSchema = z
     on_truncation: truncationSchema.optional(),
     on_invalid_json: healingSchema.optional(),
     on_refusal: healingSchema.optional(),
+    cache: cacheSchema.optional(),
     request_timeout: z.int().min(1).max(86_400_000).optional(),
     default_params: params.optional(),
     override_params: params.optional(),
@@ -105,7 +112,6 @@ const CREDENTIALS = 'credentials belong to the server: name a configured `provid
 
 /** Fields that have no meaning here (yet) or in their place, with what to do instead. */
 export const REFUSED_ROUTE_FIELDS: Readonly<Record<string, string>> = {
-  cache: 'caching of answers is not supported by this version; remove it',
   sticky: 'sticky assignment is not supported; remove it: the same file and route always split the same way',
   cb_config: 'circuit breakers are not configured per route; remove it: a failing target is left by itself',
   input_guardrails: HOOKS,

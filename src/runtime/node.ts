@@ -16,6 +16,7 @@ import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';
 import { createMetrics } from '../http/metrics.ts';
 import type { Deps } from '../ports/deps.ts';
+import { createAnswerCache } from '../services/cache/answer-cache.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
 import { openGates } from '../services/gates/open-gates.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
@@ -119,6 +120,8 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     ...(options.databaseAuthToken === null ? {} : { authToken: options.databaseAuthToken }),
   });
   const { settings, providers } = config;
+  const redact = ['*.authorization', '*.api_key', '*.secret'];
+  const log = pino({ level: quiet ? 'silent' : options.logLevel, redact });
   return {
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
@@ -126,12 +129,13 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     http: createUndiciHttpClient(),
     clock: systemClock,
     random: systemRandom,
-    log: pino({ level: quiet ? 'silent' : options.logLevel, redact: ['*.authorization', '*.api_key', '*.secret'] }),
+    log,
     settings,
     providers,
     gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits),
+    answers: createAnswerCache({ store, clock: systemClock, log }),
     prices: compilePrices(priceFiles),
     priceFiles,
     ownPrices: config.ownPrices,

@@ -25,6 +25,7 @@ export const FIRST_SWEEP: SweepCursors = { files: null, uploads: null, batches: 
 export async function sweep(deps: Deps, cursors: SweepCursors): Promise<SweepCursors> {
   await sweepFiles(deps, ITEMS_AT_ONCE);
   await sweepUploads(deps, ITEMS_AT_ONCE);
+  await deps.store.cache.deleteExpired(unixSeconds(deps.clock));
   await deps.store.parkedCalls.deleteAnsweredBefore(unixSeconds(deps.clock) - deps.settings.autobatchKeepSeconds);
   await deps.store.idempotency.deleteBefore(unixSeconds(deps.clock) - IDEMPOTENCY_SECONDS);
   await refreshPrices(deps);

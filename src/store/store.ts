@@ -1,5 +1,6 @@
 import type { Store } from '../ports/store.ts';
 import { LibsqlBatches } from './batches.ts';
+import { LibsqlCache } from './cache.ts';
 import type { Database } from './client.ts';
 import { LibsqlFiles } from './files.ts';
 import { LibsqlIdempotency } from './idempotency.ts';
@@ -42,6 +43,7 @@ export function storeOn(database: Database): Store {
     routes: new LibsqlRoutes(database),
     prices: new LibsqlPrices(database),
     idempotency: new LibsqlIdempotency(database),
+    cache: new LibsqlCache(database),
     parkedCalls: new LibsqlParkedCalls(database),
     ping: async () => {
       await database.read({ sql: 'select 1', args: [] });

@@ -74,7 +74,6 @@ describe('a routing config', () => {
   });
 
   it.each([
-    'cache',
     'sticky',
     'cb_config',
     'input_guardrails',

@@ -7,6 +7,7 @@ import { createApp } from '../../src/http/app.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import { NO_KEY_LIMITS } from '../../src/protocol/key.ts';
+import { createAnswerCache } from '../../src/services/cache/answer-cache.ts';
 import { openGates } from '../../src/services/gates/open-gates.ts';
 import { createKeyLimiter } from '../../src/services/keys/limiter.ts';
 import { hashSecret } from '../../src/services/keys/secret.ts';
@@ -65,6 +66,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
         });
       }),
   };
+  const recording = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
   const base: Omit<Deps, 'gates'> = {
     store,
     files: openMemoryFiles(() => time.nowMs),
@@ -75,11 +77,12 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
     },
     clock,
     random: { unit: Math.random, bytes: (length) => randomBytes(length) },
-    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    log: recording,
     settings: DEFAULT_SETTINGS,
     providers: new Map(),
     configRoutes: new Map(),
     limiter: createKeyLimiter({ store, clock }, NO_KEY_LIMITS),
+    answers: createAnswerCache({ store, clock, log: recording }),
     prices: new Map(),
     ownPrices: new Map(),
     nudge: () => undefined,

@@ -3,6 +3,7 @@ import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
 import { openR2Files } from '../../files/r2.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Store } from '../../ports/store.ts';
+import { createAnswerCache } from '../../services/cache/answer-cache.ts';
 import { openGates } from '../../services/gates/open-gates.ts';
 import { createKeyLimiter } from '../../services/keys/limiter.ts';
 import { refreshPrices } from '../../services/prices/refresh.ts';
@@ -42,18 +43,20 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     return store;
   };
   const store = await open();
+  const log = consoleLog(options.logLevel);
   const deps: Deps = {
     store,
     files: openR2Files(setup.bucket),
     http: boundHttp(createFetchHttpClient(), calls, PROVIDER_CALLS_AT_ONCE),
     clock: systemClock,
     random: systemRandom,
-    log: consoleLog(options.logLevel),
+    log,
     settings,
     providers,
     gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits, setup.keyBudgets),
+    answers: createAnswerCache({ store, clock: systemClock, log }),
     prices: setup.prices,
     priceFiles,
     ownPrices: config.ownPrices,

@@ -1,9 +1,10 @@
-import type { Provider, Result } from '../../../providers/contract.ts';
+import type { Provider, Result, Success } from '../../../providers/contract.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { Usage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { cachedEntry } from '../cache/cached-entry.ts';
 import { priceAttempt } from '../ledger/price-attempt.ts';
 import type { EntryWriter } from './entry-writer.ts';
 import type { Call } from './read-call.ts';
@@ -68,6 +69,15 @@ export class CallAccount {
     const result: Result = { ...delivered, warnings: [], usage, rawUsage, servedModel };
     const entry = this.price({ ...attempt, result, final: true });
     return this.write({ ...entry, status: 'unknown', errorCode: broken.errorCode, estimated: true });
+  }
+
+  /** Enters an answer from the cache, of which `answer` is what its provider once said. */
+  async enterCached(candidate: Candidate, provider: Provider, answer: Success): Promise<void> {
+    await this.write(
+      cachedEntry(
+        this.price({ candidate, provider, result: answer, latencyMs: 0, gpuMicroseconds: null, final: true }),
+      ),
+    );
   }
 
   private price(attempt: EndedAttempt): LedgerEntryRow {

@@ -19,6 +19,7 @@ const LAST_WAIT_MS = 60_000;
 
 /** A call on its way through its candidates. */
 export interface CallInHand {
+  tenantId: string;
   call: Call;
   candidates: readonly Candidate[];
   account: CallAccount;

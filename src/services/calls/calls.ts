@@ -8,9 +8,11 @@ import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
 import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
 import { estimateTokens } from '../../core/tokens.ts';
+import type { CacheAsk } from '../../ports/answer-cache.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
+import { cacheAsk } from '../cache/cache-key.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
 import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
@@ -89,7 +91,7 @@ export class Calls {
     const permit = await this.deps.limiter.admit(actor.keyId, estimateTokens(call.request.body, call.bytes));
     const account = new CallAccount(this.deps, actor, call, this.writer);
     const close = this.opened(permit, account);
-    return withHeaders(await this.attempt(call, lane, account, signal, close), permit.headers);
+    return withHeaders(await this.attempt(actor, call, lane, account, signal, close), permit.headers);
   }
 
   /** Counts a call as open until the function it answers is called, which may happen more than once. */
@@ -107,15 +109,18 @@ export class Calls {
   }
 
   private async attempt(
+    actor: Actor,
     call: Call,
     lane: RunLane,
     account: CallAccount,
     signal: AbortSignal,
     close: () => void,
   ): Promise<CallAnswer> {
-    const hand: CallInHand = { call, candidates: this.inOrder(lane), account, signal };
+    const hand: CallInHand = { tenantId: actor.tenantId, call, candidates: this.inOrder(lane), account, signal };
     let streaming = false;
     try {
+      const known = await this.fromCache(hand);
+      if (known !== null) return known;
       if (call.stream === null) return await this.whole(hand);
       streaming = this.streams(hand);
       if (!streaming) return await this.wholeAsStream(hand);
@@ -129,6 +134,26 @@ export class Calls {
     } finally {
       if (!streaming) close();
     }
+  }
+
+  /** A kept answer of one of the call's targets; null when there is none, or none may be given. */
+  private async fromCache(hand: CallInHand): Promise<CallAnswer | null> {
+    const asks = asksOf(hand, hand.candidates);
+    const { call, account } = hand;
+    if (asks.length === 0 || call.cache === 'refresh') return null;
+    const found = await this.deps.answers.find(asks);
+    const candidate = found && hand.candidates.find((each) => asksOf(hand, [each])[0]?.key === found.key);
+    const provider = candidate && this.deps.providers.get(candidate.provider);
+    if (!found || !candidate || !provider) return null;
+    await account.enterCached(candidate, provider, found.answer);
+    const headers = {
+      ...targetHeaders(candidate, 0, []),
+      'x-weir-cost-nano-usd': '0',
+      'x-weir-cache': 'hit',
+    };
+    if (call.stream !== null) return { status: 200, headers, events: finishedEvents(call, found.answer.body) };
+    const { status, body } = found.answer;
+    return { status, headers: { 'content-type': 'application/json', ...headers }, body };
   }
 
   /** Members of a group that shares by capacity: the one with the most room for its weight goes first. */
@@ -166,10 +191,18 @@ export class Calls {
     const { account } = hand;
     const ended = trip.end(null, answer.usage);
     await account.enter({ candidate, provider, result: answer, ...ended, final: true });
+    const [ask] = asksOf(hand, [candidate]);
+    if (ask !== undefined) void this.deps.answers.keep(ask, answer);
     const headers = targetHeaders(candidate, account.attempts, [...warnings, ...answer.warnings]);
     const cost = account.costNano;
     return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
   }
+}
+
+/** What the call asks of the cache, for each of these targets whose answers may be given again. */
+function asksOf({ tenantId, call }: CallInHand, candidates: readonly Candidate[]): CacheAsk[] {
+  if (call.cache === 'off') return [];
+  return candidates.flatMap((candidate) => cacheAsk(tenantId, call.request, candidate) ?? []);
 }
 
 function withHeaders(answer: CallAnswer, headers: Readonly<Record<string, string>>): CallAnswer {

@@ -14,6 +14,8 @@ export interface Call {
   /** null when it wants its answer whole. */
   stream: StreamWish | null;
   bytes: number;
+  /** What a route's cache may do for it. */
+  cache: 'use' | 'refresh' | 'off';
 }
 
 export interface StreamWish {
@@ -29,6 +31,8 @@ export interface CallHeaders {
   config: string | undefined;
   /** `x-portkey-metadata`: a JSON object. */
   metadata: string | undefined;
+  /** `x-weir-cache`: use, refresh or off. */
+  cache?: string | undefined;
 }
 
 type Body = Record<string, unknown>;
@@ -50,6 +54,7 @@ export function readCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeade
     metadata: tags,
     stream: stream === true && isStreamed(endpoint) ? readStreamWish(options) : null,
     bytes: raw.length,
+    cache: readCache(headers.cache),
   };
 }
 
@@ -70,6 +75,12 @@ function readConfig(config: unknown): string | object | undefined {
   if (config === undefined || config === null) return undefined;
   if (typeof config === 'string' || isBody(config)) return config;
   throw invalid("Invalid type for 'config': name a route, or write one out as an object.", 'config');
+}
+
+function readCache(cache: string | undefined): Call['cache'] {
+  if (cache === undefined || cache === 'use') return 'use';
+  if (cache === 'refresh' || cache === 'off') return cache;
+  throw invalid("Invalid 'x-weir-cache': use use, refresh or off.", 'x-weir-cache');
 }
 
 function parseHeader(text: string | undefined): unknown {

@@ -10,6 +10,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { cachedEntry } from '../cache/cached-entry.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import {
   type FinishedAttempt,
@@ -203,7 +204,7 @@ export class LineRunner {
     gpuMicroseconds: number | null,
   ): LedgerEntryRow {
     const { row } = job.segment.batch;
-    const entry = priceAttempt(this.deps, {
+    const priced = priceAttempt(this.deps, {
       tenantId: row.tenantId,
       keyId: row.keyId,
       batchId: row.id,
@@ -220,6 +221,7 @@ export class LineRunner {
       latencyMs: Math.round(outcome.latencyMs),
       gpuMicroseconds,
     });
+    const entry = outcome.cached === true ? cachedEntry(priced) : priced;
     job.costNano += entry.amountNano ?? 0;
     return entry;
   }

@@ -9,6 +9,7 @@ import { sessions } from './0007-sessions.ts';
 import { journals } from './0008-journals.ts';
 import { money } from './0009-money.ts';
 import { batchPriority } from './0010-batch-priority.ts';
+import { cachedAnswers } from './0011-cached-answers.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,4 +23,5 @@ export const MIGRATIONS: readonly Migration[] = [
   journals,
   money,
   batchPriority,
+  cachedAnswers,
 ];

@@ -1,4 +1,5 @@
 import { batches } from '../../../src/store/schema/batches.ts';
+import { cachedAnswers } from '../../../src/store/schema/cached-answers.ts';
 import { files } from '../../../src/store/schema/files.ts';
 import { guards } from '../../../src/store/schema/guards.ts';
 import { idempotency } from '../../../src/store/schema/idempotency.ts';
@@ -25,6 +26,7 @@ import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
 /** Every table of the schema. */
 export const TABLES = [
   batches,
+  cachedAnswers,
   files,
   guards,
   idempotency,

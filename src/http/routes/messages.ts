@@ -1,0 +1,166 @@
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context as HonoContext } from 'hono';
+import type { Deps } from '../../ports/deps.ts';
+import type { Calls } from '../../services/calls/calls.ts';
+import {
+  cancelMessageBatch,
+  createMessageBatch,
+  deleteMessageBatch,
+  listMessageBatches,
+  messageResults,
+  presentMessageBatch,
+  retrieveMessageBatch,
+} from '../../services/messages/batches.ts';
+import { messagesFailure, parseBody, sendMessage } from '../../services/messages/send.ts';
+import { toByteStream } from '../byte-stream.ts';
+import { callHeaders } from '../call-headers.ts';
+import { toResponse } from '../call-response.ts';
+import type { AppEnv } from '../env.ts';
+import { toApiError } from '../errors.ts';
+
+const tags = ['Messages'];
+const BASE = '/v1/messages/batches';
+const params = z.object({ id: z.string() });
+const open = z.looseObject({});
+const json = (description: string) => ({ 200: { description, content: { 'application/json': { schema: open } } } });
+const body = { body: { required: true, content: { 'application/json': { schema: open } } } };
+const query = z.object({
+  limit: z.coerce.number().int().min(1).max(1_000).optional(),
+  after_id: z.string().optional(),
+});
+
+const create = createRoute({
+  method: 'post',
+  path: '/v1/messages',
+  tags,
+  summary: "Anthropic's Messages, over any provider",
+  request: body,
+  responses: json('A message, or its events with `stream: true`'),
+});
+const createBatch = createRoute({
+  method: 'post',
+  path: BASE,
+  tags,
+  summary: "Anthropic's Message Batches, over any provider",
+  description: 'The route in the header `x-weir-config`, the window in `x-weir-window` (24h).',
+  request: body,
+  responses: json('The batch'),
+});
+const list = createRoute({
+  method: 'get',
+  path: BASE,
+  tags,
+  summary: 'List message batches',
+  request: { query },
+  responses: json('A page'),
+});
+const retrieve = createRoute({
+  method: 'get',
+  path: `${BASE}/{id}`,
+  tags,
+  summary: 'Retrieve a message batch',
+  request: { params },
+  responses: json('The batch'),
+});
+const results = createRoute({
+  method: 'get',
+  path: `${BASE}/{id}/results`,
+  tags,
+  summary: 'Results as JSONL',
+  request: { params },
+  responses: {
+    200: { description: 'A line for each request', content: { 'application/x-jsonl': { schema: z.string() } } },
+  },
+});
+const cancel = createRoute({
+  method: 'post',
+  path: `${BASE}/{id}/cancel`,
+  tags,
+  summary: 'Cancel a message batch',
+  request: { params },
+  responses: json('The batch'),
+});
+const remove = createRoute({
+  method: 'delete',
+  path: `${BASE}/{id}`,
+  tags,
+  summary: 'Delete an ended message batch',
+  request: { params },
+  responses: json('What was deleted'),
+});
+
+type Handler = (c: HonoContext<AppEnv>) => Promise<Response>;
+
+/** `/v1/messages` and `/v1/messages/batches`: a second front door, for Anthropic's clients. */
+export function registerMessages(app: OpenAPIHono<AppEnv>, deps: Deps, calls: Calls): void {
+  for (const route of [create, createBatch, list, retrieve, results, cancel, remove]) {
+    app.openAPIRegistry.registerPath(route);
+  }
+  /** Errors in the words of Anthropic, whose SDKs read them. */
+  const guarded =
+    (handler: Handler): Handler =>
+    async (c) => {
+      try {
+        return await handler(c);
+      } catch (error) {
+        const requestId = c.get('requestId');
+        const request = { requestId, method: c.req.method, path: c.req.path };
+        return toResponse(c, messagesFailure(toApiError(deps, error, request, c.req.raw.signal.aborted), requestId));
+      }
+    };
+  const idOf = (c: HonoContext<AppEnv>): string => c.req.param('id') ?? '';
+  const originOf = (c: HonoContext<AppEnv>): string => new URL(c.req.url).origin;
+
+  app.post(
+    '/v1/messages',
+    guarded(async (c) => {
+      const { actor, signal } = c.get('context');
+      const raw = new Uint8Array(await c.req.arrayBuffer());
+      const headers = callHeaders((name) => c.req.header(name));
+      return toResponse(c, await sendMessage(calls, { actor, raw, headers, requestId: c.get('requestId'), signal }));
+    }),
+  );
+  app.post(
+    BASE,
+    guarded(async (c) => {
+      const input = {
+        body: parseBody(new Uint8Array(await c.req.arrayBuffer())),
+        config: c.req.header('x-weir-config') ?? c.req.header('x-portkey-config'),
+        window: c.req.header('x-weir-window') ?? '24h',
+      };
+      return c.json(presentMessageBatch(await createMessageBatch(deps, c.get('context'), input), originOf(c)));
+    }),
+  );
+  app.get(
+    BASE,
+    guarded(async (c) => {
+      const limit = Math.min(1_000, Math.max(1, Number(c.req.query('limit') ?? 20) || 20));
+      const page = await listMessageBatches(deps, c.get('context'), { limit, afterId: c.req.query('after_id') });
+      const data = page.batches.map((batch) => presentMessageBatch(batch, originOf(c)));
+      return c.json({ data, has_more: page.has_more, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
+    }),
+  );
+  app.get(
+    `${BASE}/:id`,
+    guarded(async (c) =>
+      c.json(presentMessageBatch(await retrieveMessageBatch(deps, c.get('context'), idOf(c)), originOf(c))),
+    ),
+  );
+  app.get(
+    `${BASE}/:id/results`,
+    guarded(async (c) => {
+      const lines = await messageResults(deps, c.get('context'), idOf(c));
+      return c.body(toByteStream(lines), 200, { 'content-type': 'application/x-jsonl' });
+    }),
+  );
+  app.post(
+    `${BASE}/:id/cancel`,
+    guarded(async (c) =>
+      c.json(presentMessageBatch(await cancelMessageBatch(deps, c.get('context'), idOf(c)), originOf(c))),
+    ),
+  );
+  app.delete(
+    `${BASE}/:id`,
+    guarded(async (c) => c.json(await deleteMessageBatch(deps, c.get('context'), idOf(c)))),
+  );
+}

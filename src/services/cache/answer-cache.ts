@@ -1,0 +1,97 @@
+import type { Result, Success } from '../../../providers/contract.ts';
+import type { AnswerCache, CacheAsk } from '../../ports/answer-cache.ts';
+import { unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { CachedAnswerRow } from '../../ports/store-cache.ts';
+
+/** Larger answers are not kept. */
+const ANSWER_LENGTH_MAX = 256 * 1024;
+/** Answers are kept in groups of so many, or after this. */
+const GROUP_MAX = 100;
+const GATHER_MS = 100;
+
+type CacheDeps = Pick<Deps, 'store' | 'clock' | 'log'>;
+
+/** The cache of this process: its own requests share what is under way, the database the rest. */
+export function createAnswerCache(deps: CacheDeps): AnswerCache {
+  return new DatabaseCache(deps);
+}
+
+class DatabaseCache implements AnswerCache {
+  private readonly deps: CacheDeps;
+  /** What is being asked for now, by key, and what was answered and is not in the database yet. */
+  private readonly underWay = new Map<string, Promise<Result>>();
+  private waiting: CachedAnswerRow[] = [];
+  private keeping: Promise<void> | null = null;
+
+  constructor(deps: CacheDeps) {
+    this.deps = deps;
+  }
+
+  async find(asks: readonly CacheAsk[]): Promise<{ key: string; answer: Success } | null> {
+    const keys = asks.map(({ key }) => key);
+    try {
+      const now = unixSeconds(this.deps.clock);
+      const rows = new Map((await this.deps.store.cache.find(keys, now)).map((row) => [row.key, row]));
+      for (const { key, tenantId, maxAgeSeconds } of asks) {
+        const row = rows.get(key);
+        // A route may have become stricter since.
+        const isFresh = row !== undefined && row.tenantId === tenantId && row.createdAt + maxAgeSeconds > now;
+        if (isFresh) return { key, answer: JSON.parse(row.answer) as Success };
+      }
+    } catch (error) {
+      this.deps.log.warn({ err: error }, 'the cache does not answer');
+    }
+    return null;
+  }
+
+  async through(ask: CacheAsk, make: () => Promise<Result>): Promise<{ result: Result; cached: boolean }> {
+    for (;;) {
+      const begun = this.underWay.get(ask.key);
+      if (begun === undefined) break;
+      const result = await begun;
+      if (result.ok) return { result, cached: true };
+      // It failed for the one who asked: the next one tries for itself.
+      if (this.underWay.get(ask.key) === begun) this.underWay.delete(ask.key);
+    }
+    let cached = false;
+    const asking = this.find([ask]).then((known) => {
+      cached = known !== null;
+      return known?.answer ?? make();
+    });
+    this.underWay.set(ask.key, asking);
+    const done = (): void => {
+      if (this.underWay.get(ask.key) === asking) this.underWay.delete(ask.key);
+    };
+    try {
+      const result = await asking;
+      if (!result.ok || cached) done();
+      else void this.keep(ask, result).then(done);
+      return { result, cached };
+    } catch (error) {
+      done();
+      throw error;
+    }
+  }
+
+  keep({ key, tenantId, maxAgeSeconds }: CacheAsk, answer: Success): Promise<void> {
+    if (answer.body.length > ANSWER_LENGTH_MAX) return Promise.resolve();
+    const createdAt = unixSeconds(this.deps.clock);
+    const text = JSON.stringify({ ...answer, warnings: [] });
+    this.waiting.push({ key, tenantId, answer: text, createdAt, expiresAt: createdAt + maxAgeSeconds });
+    this.keeping ??= this.keepAll().finally(() => {
+      this.keeping = null;
+    });
+    return this.keeping;
+  }
+
+  private async keepAll(): Promise<void> {
+    while (this.waiting.length > 0) {
+      if (this.waiting.length < GROUP_MAX) await this.deps.clock.sleep(GATHER_MS);
+      const rows = this.waiting.splice(0, GROUP_MAX);
+      await this.deps.store.cache.keep(rows).catch((error: unknown) => {
+        this.deps.log.warn({ err: error, answers: rows.length }, 'answers could not be kept');
+      });
+    }
+  }
+}

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../../core/canonical-json.ts';
+import type { Candidate } from '../../core/lane.ts';
+import { applyParams } from '../../core/params.ts';
+import type { CacheAsk } from '../../ports/answer-cache.ts';
+import type { RequestLine } from '../../protocol/request-line.ts';
+
+/** What does not change the answer. */
+const ASIDE = new Set([
+  'metadata',
+  'stream',
+  'stream_options',
+  'store',
+  'user',
+  'safety_identifier',
+  'prompt_cache_key',
+]);
+
+/**
+ * The question that a request is to one of its targets; null when its route does not allow an answer to be given again.
+ * Its key covers the tenant, the endpoint, the provider and its own model, and the body after the target's parameters.
+ */
+export function cacheAsk(
+  tenantId: string,
+  { endpoint, body }: Pick<RequestLine, 'endpoint' | 'body'>,
+  candidate: Candidate,
+): CacheAsk | null {
+  const { cache, provider, model, params } = candidate;
+  if (cache === undefined) return null;
+  const asked = Object.entries(applyParams(body, params)).filter(([name]) => name !== 'model' && !ASIDE.has(name));
+  const text = canonicalJson([tenantId, endpoint, provider, model, Object.fromEntries(asked)]);
+  const key = createHash('sha256').update(text).digest('hex');
+  return { tenantId, key, maxAgeSeconds: cache.maxAgeSeconds };
+}

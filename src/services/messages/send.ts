@@ -1,0 +1,87 @@
+import { ApiError } from '../../core/api-error.ts';
+import { MessageEvents, messageOfChat, messagesError } from '../../core/messages-answer.ts';
+import { chatOfMessages, MessagesProblem } from '../../core/messages-request.ts';
+import type { CallAnswer, WholeAnswer } from '../calls/answer.ts';
+import type { CallRequest, Calls } from '../calls/calls.ts';
+
+type Fields = Record<string, unknown>;
+
+/**
+ * Anthropic's Messages over any provider: the request as a chat completion, its answer as a message, whole or in events.
+ * Throws ApiError for what the client can mend.
+ */
+export async function sendMessage(calls: Calls, request: Omit<CallRequest, 'endpoint'>): Promise<CallAnswer> {
+  const chat = readMessages(parseBody(request.raw));
+  const asked = chat.stream === true ? { ...chat, stream_options: { include_usage: true } } : chat;
+  const raw = Buffer.from(JSON.stringify(asked));
+  const answer = await calls.answer({ ...request, endpoint: '/v1/chat/completions', raw });
+  if (!('body' in answer)) return { ...answer, events: messageEvents(answer.events) };
+  const json = JSON.parse(answer.body) as Fields;
+  if (answer.status >= 400) return { ...answer, body: JSON.stringify(errorOf(answer.status, json, request.requestId)) };
+  return { ...answer, body: JSON.stringify(messageOfChat(json)) };
+}
+
+/** A Messages request as a chat completion. Throws ApiError 400. */
+export function readMessages(request: Fields, place = ''): Fields {
+  try {
+    return chatOfMessages(request);
+  } catch (error) {
+    if (!(error instanceof MessagesProblem)) throw error;
+    throw new ApiError(400, place + error.message, { code: 'invalid_request' });
+  }
+}
+
+/** The JSON object that a body is. Throws ApiError 400. */
+export function parseBody(raw: Uint8Array): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8'));
+  } catch {
+    value = null;
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  throw new ApiError(400, 'The body must be a JSON object. Check it with a JSON parser.', { code: 'invalid_body' });
+}
+
+/** An error of ours as Anthropic's clients read it. */
+export function messagesFailure(error: ApiError, requestId: string): WholeAnswer {
+  const wait = error.retryAfterSeconds;
+  return {
+    status: error.status,
+    headers: {
+      'content-type': 'application/json',
+      ...error.headers,
+      ...(wait !== null && { 'retry-after': String(wait) }),
+    },
+    body: JSON.stringify(messagesError(error.status, error.message, requestId)),
+  };
+}
+
+function errorOf(status: number, { error }: Fields, requestId: string): Fields {
+  const said = typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : 'It failed.';
+  return messagesError(status, said, requestId);
+}
+
+/** Chunks of a chat completion, as the text of server-sent events, as those of a message. */
+function messageEvents(chunks: AsyncIterableIterator<string>): AsyncIterableIterator<string> {
+  const events = new MessageEvents();
+  const waiting: string[] = [];
+  return {
+    async next() {
+      while (waiting.length === 0) {
+        const { value, done } = await chunks.next();
+        if (done === true) return { value: undefined, done };
+        const data = value.slice('data: '.length).trimEnd();
+        waiting.push(...(data === '[DONE]' ? events.end() : events.push(data)));
+      }
+      return { value: waiting.shift() ?? '', done: false };
+    },
+    async return() {
+      await chunks.return?.();
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
