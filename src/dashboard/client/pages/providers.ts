@@ -5,6 +5,7 @@ import { html } from '../html.ts';
 import { Badge } from '../parts/badge.ts';
 import { Answer, Empty } from '../parts/states.ts';
 import { useQuery } from '../query.ts';
+import { Servers } from './providers/servers.ts';
 
 const REFRESH_MS = 3_000;
 const MODELS_SHOWN = 12;
@@ -27,6 +28,12 @@ const HEALTH = {
   unknown: { tone: 'idle', icon: 'question', text: 'not measured yet' },
 } as const;
 
+const ALERTS = {
+  needs_operator: 'Needs an operator',
+  stuck: 'No progress for long',
+  results_unread: 'Results cannot be read',
+};
+
 function Provider({ provider }: { provider: ProviderObject }): VNode {
   const { limits } = provider;
   const { tone, icon, text } = HEALTH[provider.health];
@@ -36,12 +43,10 @@ function Provider({ provider }: { provider: ProviderObject }): VNode {
   return html`<section class="section" aria-labelledby=${id}>
     <div class="section-head"><h2 id=${id}>${provider.name} <span class="faint small">${provider.kind}</span></h2><${Badge} tone=${tone} icon=${icon}>${text}</${Badge}></div>
     ${provider.models_error ? html`<p class="notice warn">Its list of models cannot be read: ${provider.models_error}</p>` : null}
-    ${provider.alerts.map(
-      (alert, index) =>
-        html`<p class="notice warn" key=${index}>${Object.entries(alert)
-          .map(([name, value]) => `${name}: ${value}`)
-          .join(' · ')}</p>`,
-    )}
+    ${provider.alerts.map((alert, index) => html`<p class="notice warn" key=${index}>${ALERTS[alert.code]}${alert.reason ? ` (${alert.reason})` : ''}: ${plural(alert.shards, 'provider batch', 'provider batches')}</p>`)}
+    <${Servers} provider=${provider} />
+    ${provider.batch_open ? null : html`<p class="notice">Outside its hours: batch lines wait, or go elsewhere.</p>`}
+    ${provider.calls_waiting > 0 ? html`<p class="small warn-text">${plural(provider.calls_waiting, 'call')} waiting for room</p>` : null}
     <div class="tags">${bound(limits.concurrency, 'at once')}${bound(limits.requests_per_minute, 'requests/min')}${bound(limits.tokens_per_minute, 'tokens/min')}
       ${provider.endpoints.map((endpoint) => html`<span class="tag" key=${endpoint}>${endpoint}</span>`)}</div>
     <p class="small soft">${provider.models.length === 0 ? 'Any model' : html`${plural(provider.models.length, 'model')}: ${provider.models.slice(0, MODELS_SHOWN).join(', ')}${provider.models.length > MODELS_SHOWN ? ' …' : ''}`}
