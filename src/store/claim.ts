@@ -113,7 +113,7 @@ export async function claimDoubtful(
       sql: `update segments set state = 'leased', token = ?, lease_until = ?
             where id in (
               select id from segments where batch_id = ? and state = 'pending' and granted > 0 limit ?)
-            returning $LEASE_COLUMNS`,
+            returning ${LEASE_COLUMNS}`,
       args: [token, until, batchId, limit],
     },
   ]);
