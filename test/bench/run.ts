@@ -16,6 +16,8 @@ const BENCHMARKS = [
   'fairness',
   'sync',
   'ingest',
+  'memory',
+  'restart',
   'conversion',
   'ledger-queries',
   'interactive',

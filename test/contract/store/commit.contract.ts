@@ -37,6 +37,29 @@ async function snapshot(store: Store) {
 
 export function commitContract(subject: Subject): void {
   describe('commits', () => {
+    it('keep every entry as it was, however much the entries of one commit differ', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
+      const leases = await claim(store);
+      for (const targets of [2, 12]) {
+        const entries = Array.from({ length: 30 }, (_, index) => {
+          const target = `pool-${index % targets}`;
+          const line = targets * 100 + Math.floor(index / 2);
+          const rates = { version: 'v', mode: 'standard', tier: 'base', input: 1 + (index % targets) } as const;
+          const change = { line, attempt: 1 + (index % 2), target, final: index % 2 === 1, latencyMs: index, rates };
+          return entryRow({ ...change, customId: `"${index}"`, amountNano: index === 7 ? null : index });
+        });
+        await store.segments.commit(emptyCommit(leases, { part: partRow(`part-${targets}`), entries }));
+        const stored = await store.ledger.entries(all, { limit: 30, order: 'desc' });
+        const byPlace = (rows: readonly { line: number | null; attempt: number }[] | null) =>
+          rows?.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0) || a.attempt - b.attempt);
+        expect(byPlace(stored)).toMatchObject(byPlace(entries) ?? []);
+        // Of a line, the first attempt comes first.
+        const order = stored?.toReversed().map(({ line, attempt }) => [line, attempt].join()) ?? [];
+        for (const { line } of entries) expect(order.indexOf(`${line},1`)).toBeLessThan(order.indexOf(`${line},2`));
+      }
+    });
+
     it('store part, entries, sums and progress together', async () => {
       const { store } = subject;
       await startBatch(store, 'batch_1', [segmentRow('batch_1', 0), segmentRow('batch_1', 1)]);
