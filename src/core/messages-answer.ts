@@ -1,9 +1,8 @@
 /** A chat completion, whole or in chunks, as an answer of Anthropic's Messages API. */
 
+import { type Fields, fieldsOf, listOf } from './fields.ts';
 import { sseText } from './sse.ts';
 import { usageFromOpenAI } from './usage.ts';
-
-type Fields = Record<string, unknown>;
 
 /** Errors by status, as Anthropic words them (API errors page). */
 const ERROR_TYPES: Readonly<Record<number, string>> = {
@@ -177,16 +176,4 @@ function parse(text: unknown): unknown {
   } catch {
     return {};
   }
-}
-
-function listOf(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.filter(isFields) : [];
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

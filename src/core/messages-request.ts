@@ -2,7 +2,7 @@
  * A request of Anthropic's Messages API as a chat completion (platform.claude.com/docs, Messages; the SDK's
  * resources/messages). What cannot be said there is refused by name, never dropped.
  */
-type Fields = Record<string, unknown>;
+import { type Fields, isFields } from './fields.ts';
 
 /** Why a request cannot be taken. */
 export class MessagesProblem extends Error {
@@ -181,8 +181,4 @@ function thinkingSettings({ thinking, output_config: output, metadata }: Fields)
   }
   if (isFields(metadata) && typeof metadata.user_id === 'string') settings.user = metadata.user_id;
   return settings;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,6 @@
 import type { Endpoint } from '../protocol/endpoint.ts';
+import { type Fields, fieldsOf, listOf } from './fields.ts';
 import { sseText } from './sse.ts';
-
-type Fields = Record<string, unknown>;
 
 /**
  * A finished answer of OpenAI's shape as the server-sent events that a stream of it would have had. `usage`: the client
@@ -136,16 +135,4 @@ function* summaryEvents(event: MakeEvent, place: Fields, summary: Fields): Gener
   for (const delta of pieces(text)) yield event('response.reasoning_summary_text.delta', { ...place, delta });
   yield event('response.reasoning_summary_text.done', { ...place, text });
   yield event('response.reasoning_summary_part.done', { ...place, part: summary });
-}
-
-function listOf(value: unknown): Fields[] {
-  return Array.isArray(value) ? value.filter(isFields) : [];
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

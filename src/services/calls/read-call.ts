@@ -1,4 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
+import { type Fields, isFields } from '../../core/fields.ts';
 import { checkCallBody } from '../../core/validate-input.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { type Metadata, metadataSchema } from '../../protocol/metadata.ts';
@@ -35,8 +36,6 @@ export interface CallHeaders {
   cache?: string | undefined;
 }
 
-type Body = Record<string, unknown>;
-
 /** Reads a request's body. Throws 400 that names what is wrong. `requestId` becomes the entries' custom id. */
 export function readCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeaders, requestId: string): Call {
   const { config, metadata, stream, stream_options: options, ...body } = parseBody(raw);
@@ -58,7 +57,7 @@ export function readCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeade
   };
 }
 
-function parseBody(raw: Uint8Array): Body {
+function parseBody(raw: Uint8Array): Fields {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8'));
@@ -67,13 +66,13 @@ function parseBody(raw: Uint8Array): Body {
       code: 'invalid_body',
     });
   }
-  if (isBody(value)) return value;
+  if (isFields(value)) return value;
   throw new ApiError(400, 'The body must be a JSON object.', { code: 'invalid_body' });
 }
 
 function readConfig(config: unknown): string | object | undefined {
   if (config === undefined || config === null) return undefined;
-  if (typeof config === 'string' || isBody(config)) return config;
+  if (typeof config === 'string' || isFields(config)) return config;
   throw invalid("Invalid type for 'config': name a route, or write one out as an object.", 'config');
 }
 
@@ -111,14 +110,10 @@ function isStreamed(endpoint: Endpoint): boolean {
 
 function readStreamWish(options: unknown): StreamWish {
   if (options === undefined || options === null) return { options: {}, usage: false };
-  if (!isBody(options)) throw invalid("Invalid type for 'stream_options': expected an object.", 'stream_options');
+  if (!isFields(options)) throw invalid("Invalid type for 'stream_options': expected an object.", 'stream_options');
   return { options, usage: options.include_usage === true };
 }
 
 function invalid(message: string, param: string | null, code = 'invalid_value'): ApiError {
   return new ApiError(400, message, { code, ...(param !== null && { param }) });
-}
-
-function isBody(value: unknown): value is Body {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import { isTerminal } from '../../core/batch-state.ts';
+import { type Fields, fieldsOf } from '../../core/fields.ts';
 import { LineFramer } from '../../core/jsonl.ts';
 import { messageOfChat, messagesError } from '../../core/messages-answer.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
@@ -13,8 +14,6 @@ import { retrieveBatch } from '../batches/retrieve.ts';
 import { createFile } from '../files/create.ts';
 import { deleteFile } from '../files/delete.ts';
 import { readMessages } from './send.ts';
-
-type Fields = Record<string, unknown>;
 
 const REQUESTS_MAX = 100_000;
 const CUSTOM_ID = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -186,10 +185,6 @@ function ignoreMissing(error: unknown): void {
 
 function time(seconds: number | null): string | null {
   return seconds === null ? null : new Date(seconds * 1_000).toISOString();
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
 }
 
 function invalid(message: string): ApiError {

@@ -1,10 +1,9 @@
 import { ApiError } from '../../core/api-error.ts';
+import { type Fields, isFields } from '../../core/fields.ts';
 import { MessageEvents, messageOfChat, messagesError } from '../../core/messages-answer.ts';
 import { chatOfMessages, MessagesProblem } from '../../core/messages-request.ts';
 import type { CallAnswer, WholeAnswer } from '../calls/answer.ts';
 import type { CallRequest, Calls } from '../calls/calls.ts';
-
-type Fields = Record<string, unknown>;
 
 /**
  * Anthropic's Messages over any provider: the request as a chat completion, its answer as a message, whole or in events.
@@ -39,7 +38,7 @@ export function parseBody(raw: Uint8Array): Fields {
   } catch {
     value = null;
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  if (isFields(value)) return value;
   throw new ApiError(400, 'The body must be a JSON object. Check it with a JSON parser.', { code: 'invalid_body' });
 }
 
