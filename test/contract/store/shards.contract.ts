@@ -116,8 +116,8 @@ export function shardsContract(subject: Subject): void {
       await store.shards.renew(['batch_1-s1'], 'other', NOW + 90);
       expect(await idsDue(store, { now: NOW + 30, until: NOW + 60, token: 'next' })).toEqual(['batch_1-s1']);
       expect(await idsDue(store, { now: NOW + 90, until: NOW + 99, token: 'next' })).toEqual([
-        'batch_1-s1',
         'batch_1-s0',
+        'batch_1-s1',
       ]);
     });
 
