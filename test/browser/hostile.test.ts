@@ -49,7 +49,9 @@ describeInBrowser('hostile text in the dashboard', () => {
     await server?.stop();
   });
 
-  it('is shown as text wherever it appears: names, ids, files, answers, errors, tags, filters', async () => {
+  it('is shown as text wherever it appears: names, ids, files, answers, errors, tags, filters', {
+    timeout: 60_000,
+  }, async () => {
     const { page, context, complaints } = await openPage(browser);
     await signIn(page, weir.url, ADMIN_KEY);
     await page.goto(`${weir.url}/dashboard/batches`);

@@ -38,12 +38,14 @@ describeInBrowser('work in the dashboard', () => {
     await pools?.stop();
   });
 
-  it('watches a batch run to its end, and shows the cost that the API tells', async () => {
+  it('watches a batch run to its end, and shows the cost that the API tells', { timeout: 60_000 }, async () => {
     const { page, context, complaints } = await openPage(browser);
     await signIn(page, weir.url, ADMIN_KEY);
-    const input = chatLines(400);
+    await page.getByRole('link', { name: 'Batches' }).click();
+    await page.getByText('No batches yet').waitFor();
+    const input = chatLines(240);
     const { id } = await submit(weir, input, { config: 'split', metadata: { name: 'Evening run' } });
-    // It appears by itself, and its bar moves.
+    // It appears in the list by itself, and its bar moves.
     await page.getByRole('link', { name: 'Evening run' }).click();
     await page.getByRole('heading', { name: 'Evening run' }).waitFor();
     const bar = page.getByRole('progressbar', { name: 'Requests' });
@@ -53,7 +55,7 @@ describeInBrowser('work in the dashboard', () => {
       return now > 0;
     });
     await page.locator('.batch-lead .badge', { hasText: 'Completed' }).waitFor();
-    expect(await bar.getAttribute('aria-valuenow')).toBe('400');
+    expect(await bar.getAttribute('aria-valuenow')).toBe('240');
     await waitForBatch(weir, id);
     const { batch } = await assertInvariants(weir, id, input);
     await page.locator(`.figure.lead dd [data-usd="${batch.cost.amount_usd}"]`).first().waitFor();
@@ -75,7 +77,7 @@ describeInBrowser('work in the dashboard', () => {
     await context.close();
   });
 
-  it('pauses, resumes and cancels', async () => {
+  it('pauses, resumes and cancels', { timeout: 60_000 }, async () => {
     const { page, context } = await openPage(browser);
     await signIn(page, weir.url, ADMIN_KEY);
     const input = chatLines(3_000);
