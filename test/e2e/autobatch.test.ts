@@ -179,7 +179,7 @@ describe('auto-batching', () => {
       expect(received()).toBe(0);
       await configure(200);
       server = await spawnWeir(config, folder);
-      await expect.poll(() => received(), { timeout: 20_000 }).toBeGreaterThan(50);
+      await expect.poll(() => received(), { timeout: 60_000 }).toBeGreaterThan(50);
       // An orderly end in the middle: what is in flight is finished, the rest is found again.
       await server.terminate();
       server = await spawnWeir(config, folder);
@@ -192,5 +192,5 @@ describe('auto-batching', () => {
       await server.terminate();
       await rm(folder, { recursive: true, force: true });
     }
-  }, 60_000);
+  }, 150_000);
 });

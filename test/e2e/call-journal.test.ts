@@ -50,4 +50,4 @@ it('a killed server loses no entry of a call that was answered, and makes none t
     await pools.stop();
     await rm(folder, { recursive: true, force: true });
   }
-}, 60_000);
+}, 120_000);
