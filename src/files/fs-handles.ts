@@ -71,7 +71,8 @@ export class OpenFiles {
   }
 
   #tidyLater(): void {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== null) return;
+    this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#tidy(idleMs);
       if (this.#kept.size > 0) this.#tidyLater();

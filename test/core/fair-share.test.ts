@@ -2,6 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FairShare, QUANTUM_TOKENS } from '../../src/core/fair-share.ts';
 
+/** `count` times the same. */
+const repeated = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+
 /** Lines of one batch, by their tokens, in the order they are sent. */
 interface Flow {
   tenant: string;
@@ -32,8 +35,8 @@ const tokensOf = (sent: { flow: Flow; tokens: number }[], of: (flow: Flow) => bo
 describe('FairShare', () => {
   it('ends a batch of 100 lines early beside one of a million, of another tenant or of the same', () => {
     for (const tenant of ['a', 'b']) {
-      const large = flow('a', 'large', new Array<number>(1_000_000).fill(150));
-      const small = flow(tenant, 'small', new Array<number>(100).fill(150));
+      const large = flow('a', 'large', repeated(1_000_000, 150));
+      const small = flow(tenant, 'small', repeated(100, 150));
       const sent = send([large, small], 1_000);
       const last = sent.findLastIndex(({ flow: from }) => from === small);
       expect(small.lines).toEqual([]);
@@ -42,9 +45,9 @@ describe('FairShare', () => {
   });
 
   it('divides tokens, not lines, and among tenants before batches', () => {
-    const one = flow('a', 'long lines', new Array<number>(5_000).fill(2_000));
-    const two = flow('a', 'short lines', new Array<number>(50_000).fill(100));
-    const three = flow('b', 'middling', new Array<number>(50_000).fill(500));
+    const one = flow('a', 'long lines', repeated(5_000, 2_000));
+    const two = flow('a', 'short lines', repeated(50_000, 100));
+    const three = flow('b', 'middling', repeated(50_000, 500));
     const sent = send([one, two, three], 5_000);
     const all = tokensOf(sent, () => true);
     expect(tokensOf(sent, ({ tenant }) => tenant === 'b') / all).toBeCloseTo(1 / 2, 1);
@@ -52,22 +55,22 @@ describe('FairShare', () => {
   });
 
   it('divides by weight', () => {
-    const heavy = flow('a', 'heavy', new Array<number>(10_000).fill(300), 4);
-    const light = flow('a', 'light', new Array<number>(10_000).fill(300), 1);
+    const heavy = flow('a', 'heavy', repeated(10_000, 300), 4);
+    const light = flow('a', 'light', repeated(10_000, 300), 1);
     const sent = send([heavy, light], 5_000);
     expect(tokensOf(sent, (from) => from === heavy) / tokensOf(sent, () => true)).toBeCloseTo(0.8, 2);
   });
 
   it('lets 30 small lines pass one that is a hundred times larger than all of them', () => {
     const large = flow('a', 'large', [300_000]);
-    const small = flow('b', 'small', new Array<number>(30).fill(100));
+    const small = flow('b', 'small', repeated(30, 100));
     expect(send([large, small]).at(-1)?.flow).toBe(large);
   });
 
   it('saves nothing up for who has nothing to send', () => {
     let awake = false;
-    const sleeper = flow('a', 'sleeper', new Array<number>(2_000).fill(100));
-    const worker = flow('b', 'worker', new Array<number>(2_000).fill(100));
+    const sleeper = flow('a', 'sleeper', repeated(2_000, 100));
+    const worker = flow('b', 'worker', repeated(2_000, 100));
     const share = new FairShare<Flow>((item) => (item === sleeper && !awake ? null : (item.lines[0] ?? null)));
     for (const item of [sleeper, worker]) share.add([{ key: item.tenant }, { key: item.name }], item);
     const sendOne = () => {

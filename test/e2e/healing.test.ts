@@ -3,6 +3,9 @@ import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../provide
 import { assertInvariants, type Books } from './invariants.ts';
 import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
+/** `count` times the same. */
+const repeated = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
+
 const SHORT = 4;
 /** The simulated answers have some dozen tokens: so many limits of SHORT, doubled, hold them. */
 const ENOUGH = 64;
@@ -68,8 +71,8 @@ describe('answers that do not serve', () => {
       response: { status_code: 200, body: { choices: [{ finish_reason: 'length' }] } },
     });
     expect(failed.entries.map(({ status }) => status).toSorted()).toEqual([
-      ...new Array<string>(6).fill('failed'),
-      ...new Array<string>(6).fill('superseded'),
+      ...repeated(6, 'failed'),
+      ...repeated(6, 'superseded'),
     ]);
     expect(paid(failed)).toBe(true);
     const taken = await run(input, { ...targets[0], on_truncation: { action: 'retry', otherwise: 'accept' } });
@@ -120,11 +123,11 @@ describe('answers that do not serve', () => {
     expect(books.output).toHaveLength(12);
     expect(books.lines.every(({ weir: { finish_reason: end } }) => end === 'stop')).toBe(true);
     expect(books.lines.map(({ weir: { provider } }) => provider)).toEqual([
-      ...new Array<string>(4).fill('pool-a'),
-      ...new Array<string>(8).fill('openai'),
+      ...repeated(4, 'pool-a'),
+      ...repeated(8, 'openai'),
     ]);
     const cut = books.entries.filter(({ mode, status }) => mode === 'batch' && status === 'superseded');
-    expect(cut.map(({ error_code: code }) => code)).toEqual(new Array(4).fill('answer_truncated'));
+    expect(cut.map(({ error_code: code }) => code)).toEqual(repeated(4, 'answer_truncated'));
     // The limit was raised before the first call at the pool: the batch's answer was remembered.
     expect(books.entries.filter(({ mode }) => mode === 'immediate')).toHaveLength(received()[0]!);
     expect(books.lines[0]!.weir.warnings.join()).toContain('an answer of openai/gpt-4o-mini was not taken');

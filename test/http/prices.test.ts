@@ -31,6 +31,7 @@ const provider = {
   name: 'azure-eu',
   kind: 'azure',
   priceProvider: 'openai',
+  limits: { concurrency: null, requestsPerMinute: null, tokensPerMinute: null },
   pricedModel: (model: string) => (model === 'dep' ? 'mini' : model),
 } as unknown as Provider;
 

@@ -74,7 +74,9 @@ export class Inspection {
 
   private async compareModels(call: (member: Member) => Call): Promise<void> {
     const { members } = this.pool;
-    const lists = await Promise.all(members.map((member) => this.provider.immediate?.served?.(call(member)) ?? null));
+    const served = this.provider.immediate?.served;
+    if (!served) return;
+    const lists = await Promise.all(members.map((member) => served(call(member))));
     const known = lists.filter((list) => list !== null);
     this.roots = rootsOf(known, this.roots);
     for (const [index, member] of members.entries()) {

@@ -56,6 +56,8 @@ export class ShardRunner {
   }
 
   private begin(shard: ShardLease): void {
+    // Its lease had lapsed, while this process was stopped perhaps: the step goes on under the new one.
+    if (this.running.has(shard.id)) return;
     this.turns.begin(shard.provider, this.deps.clock.now());
     const step = stepShard(this.deps, shard, this.abort.signal).finally(() => {
       this.running.delete(shard.id);
