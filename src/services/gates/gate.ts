@@ -16,6 +16,7 @@ import { Inspection } from './inspection.ts';
 import { type Member, MemberSlot, Pool } from './pool.ts';
 import { Prefixes } from './prefixes.ts';
 import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
+import { WakeTimer } from './wake-timer.ts';
 
 export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings'>;
 
@@ -42,8 +43,7 @@ export class ProviderGate implements Gate {
   /** When a call was last here, in Unix milliseconds. */
   private calledAt = Number.NEGATIVE_INFINITY;
   private hours = { open: true, until: Number.POSITIVE_INFINITY };
-  private timer: ReturnType<typeof setTimeout> | null = null;
-  private timerAt = Number.POSITIVE_INFINITY;
+  private readonly timer = new WakeTimer(() => this.pump());
   private pumping = false;
   private closed = false;
 
@@ -101,7 +101,7 @@ export class ProviderGate implements Gate {
     }
     const now = this.deps.clock.now();
     this.calls.refuseLate(now, () => noRoom(this.provider.name, null));
-    this.wakeAt(Math.min(now + waitMs, this.calls.earliestDeadline), now);
+    this.timer.set(Math.min(now + waitMs, this.calls.earliestDeadline), now);
   }
 
   settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void {
@@ -138,8 +138,7 @@ export class ProviderGate implements Gate {
 
   close(): void {
     this.closed = true;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    this.timer.clear();
     this.calls.refuseLate(Number.POSITIVE_INFINITY, stopping);
   }
 
@@ -216,21 +215,6 @@ export class ProviderGate implements Gate {
         this.pump();
       },
     };
-  }
-
-  /** One timer for the next moment at which something may start, or a call gives up, by itself. */
-  private wakeAt(at: number, now: number): void {
-    if (!Number.isFinite(at) || (this.timer !== null && this.timerAt <= at)) return;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timerAt = at;
-    this.timer = setTimeout(
-      () => {
-        this.timer = null;
-        this.timerAt = Number.POSITIVE_INFINITY;
-        this.pump();
-      },
-      Math.max(1, at - now),
-    );
   }
 }
 

@@ -11,6 +11,7 @@ import { detour } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
+import { WakeTimer } from '../gates/wake-timer.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
@@ -52,8 +53,7 @@ export class LineFeed implements Feed {
   private taken: Job | null = null;
   private ready: Job[] = [];
   private delayed: { job: Job; at: number }[] = [];
-  private timer: ReturnType<typeof setTimeout> | null = null;
-  private timerAt = Number.POSITIVE_INFINITY;
+  private readonly timer = new WakeTimer(() => this.promoteDelayed());
 
   constructor(deps: Pick<Deps, 'clock'>, gate: Gate, hooks: FeedHooks) {
     this.deps = deps;
@@ -98,7 +98,7 @@ export class LineFeed implements Feed {
     }
     const now = this.deps.clock.now();
     this.delayed.push({ job, at: now + delayMs });
-    this.wakeAt(now + delayMs, now);
+    this.timer.set(now + delayMs, now);
   }
 
   mayStart(): boolean {
@@ -155,8 +155,7 @@ export class LineFeed implements Feed {
 
   close(): void {
     this.gate.detach(this);
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    this.timer.clear();
   }
 
   private takeJob(): Job | undefined {
@@ -191,25 +190,10 @@ export class LineFeed implements Feed {
     const due = this.delayed.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     if (due.length > 0) this.delayed = this.delayed.filter(({ at }) => at > now);
     for (const { job } of due) this.ready.push(job);
-    this.wakeAt(
+    this.timer.set(
       this.delayed.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY),
       now,
     );
     if (due.length > 0) this.gate.pump();
-  }
-
-  /** One timer for the line that is due first. */
-  private wakeAt(at: number, now: number): void {
-    if (!Number.isFinite(at) || (this.timer !== null && this.timerAt <= at)) return;
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timerAt = at;
-    this.timer = setTimeout(
-      () => {
-        this.timer = null;
-        this.timerAt = Number.POSITIVE_INFINITY;
-        this.promoteDelayed();
-      },
-      Math.max(1, at - now),
-    );
   }
 }
