@@ -59,8 +59,7 @@ function secondsUntil(looks: readonly Look[], holds: (index: number) => boolean)
   const index = looks.findIndex(
     (_, at) => at >= SPAN && at + SPAN <= looks.length && [0, 1, 2, 3].every((n) => holds(at + n)),
   );
-  // The rate is that of the span before: its beginning counts.
-  return index < 0 ? null : (looks[index - SPAN]?.atMs ?? 0) / 1000;
+  return index < 0 ? null : (looks[index]?.atMs ?? 0) / 1000;
 }
 
 const fullFrom = (looks: readonly Look[], slots: number): number | null =>

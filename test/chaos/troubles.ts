@@ -29,6 +29,15 @@ const HEALTHY: SettingsChanges = {
   rate_bad_json: 0,
   slots: null,
 };
+/** To a process that may have ended by itself. */
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 const BALLAST_BYTES = 64 * 1024 ** 2;
 
 export class Troubles {
@@ -87,6 +96,7 @@ export class Troubles {
     for (const end of this.active.values()) void this.ended(end);
     this.active.clear();
     while (this.ending.size > 0) await Promise.all(this.ending);
+    await this.restoreDatabase();
     for (const server of this.world.servers) {
       server.thaw();
       server.tell({ diskMs: 0, diskFull: false });
@@ -170,11 +180,18 @@ export class Troubles {
   private async stopDatabase(frozen: boolean): Promise<() => Promise<unknown>> {
     const { database } = this.world;
     if (database === null) return async () => undefined;
-    process.kill(database.pid, frozen ? 'SIGSTOP' : 'SIGKILL');
+    signal(database.pid, frozen ? 'SIGSTOP' : 'SIGKILL');
     return async () => {
-      if (frozen) process.kill(database.pid, 'SIGCONT');
-      else this.world.database = await startDatabaseServer(this.world.databaseFolder, database.port);
+      if (frozen) signal(database.pid, 'SIGCONT');
+      await this.restoreDatabase();
     };
+  }
+
+  /** Starts the database server again if it is gone: one whose disk is full may end by itself. */
+  private async restoreDatabase(): Promise<void> {
+    const { database, databaseFolder } = this.world;
+    if (database === null || database.isRunning()) return;
+    this.world.database = await startDatabaseServer(databaseFolder, database.port);
   }
 
   private async troublePool(index: number, trouble: PoolTrouble): Promise<() => Promise<unknown>> {

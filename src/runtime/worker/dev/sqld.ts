@@ -15,6 +15,7 @@ export interface DatabaseServer {
   url: string;
   port: number;
   pid: number;
+  isRunning(): boolean;
   stop(): Promise<void>;
 }
 
@@ -46,7 +47,11 @@ export async function startDatabaseServer(folder: string, wantedPort?: number): 
     await stop(child);
     throw new Error(`the libSQL server did not start: ${said.trim()}`, { cause: error });
   }
-  return { url, port, pid: child.pid ?? 0, stop: () => stop(child) };
+  return { url, port, pid: child.pid ?? 0, isRunning: () => !hasEnded(child), stop: () => stop(child) };
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
@@ -54,7 +59,7 @@ async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
   for (;;) {
     const answer = await fetch(`${url}/health`).catch(() => null);
     if (answer?.ok) return;
-    if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended');
+    if (hasEnded(child)) throw new Error('it ended');
     if (Date.now() > deadline) throw new Error(`no answer in ${STARTED_WITHIN_MS / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
@@ -62,7 +67,7 @@ async function untilHealthy(url: string, child: ChildProcess): Promise<void> {
 
 /** Asks it to end, and ends it when it takes too long. */
 async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (hasEnded(child)) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   const late = setTimeout(() => child.kill('SIGKILL'), STOPPED_WITHIN_MS);
