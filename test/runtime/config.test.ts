@@ -92,7 +92,7 @@ providers:
   list: []
   priced: { kind: sandbox, price: { gpu_hour: -1 } }
 routes:
-  mini: { strategy: { mode: loadbalance }, targets: [{ provider: opnai }, { provider: pool-a, cache: { mode: simple } }] }
+  mini: { strategy: { mode: loadbalance }, targets: [{ provider: opnai }, { provider: pool-a, cb_config: { failure_threshold: 3 } }] }
   second: { provider: nobody }
   'a b': { provider: pool-a }
 setings: {}
@@ -108,7 +108,7 @@ settings: { max_lines: 0 }
     expect(found['providers.none.kind']).toContain('vllm, openai');
     expect(found['providers.list']).toMatch(/mapping/);
     expect(found['providers.priced.price.gpu_hour']).toMatch(/USD/);
-    expect(found['routes.mini.targets[1].cache']).toMatch(/`cache`: /);
+    expect(found['routes.mini.targets[1].cb_config']).toMatch(/`cb_config`: /);
     expect(found['routes.second.provider']).toContain("no provider 'nobody'");
     expect(found['routes.a b']).toMatch(/letters, digits/);
     expect(found['settings.max_lines']).toMatch(/1/);
