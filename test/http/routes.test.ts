@@ -88,13 +88,13 @@ describe('/v1/routes', () => {
     const config = {
       ...balanced,
       targets: [
-        { ...leaf, cache: {} },
+        { ...leaf, cb_config: {} },
         { provider: 'twoo', model: 'y' },
       ],
     };
     const shape = await post({ name: 'bad', config });
     expect(shape.status).toBe(400);
-    expect(await errorOf(shape)).toMatchObject({ code: 'invalid_route', param: 'config.targets[0].cache' });
+    expect(await errorOf(shape)).toMatchObject({ code: 'invalid_route', param: 'config.targets[0].cb_config' });
     const missing = await post({ name: 'bad', config: { ...config, targets: [leaf, config.targets[1]] } });
     const error = await errorOf(missing);
     expect(error.param).toBe('config.targets[1].provider');
