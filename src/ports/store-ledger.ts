@@ -99,7 +99,7 @@ export interface StoreLedger {
   append(entries: readonly LedgerEntryRow[]): Promise<void>;
   /**
    * Adds entries of single calls, which have no batch and no line, with their rollups. `journal`: the journal that keeps
-   * them, and its last line among them; kept in the same write.
+   * them, and its last line among them, kept in the same write: given again, they are not added again.
    */
   appendCalls(entries: readonly LedgerEntryRow[], journal: { id: string; position: number } | null): Promise<void>;
   /** The last line of a journal that was taken over; 0 for none. */

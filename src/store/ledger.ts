@@ -28,7 +28,17 @@ export class LibsqlLedger implements StoreLedger {
     entries: readonly LedgerEntryRow[],
     journal: { id: string; position: number } | null,
   ): Promise<void> {
-    await this.#db.write([...(await writeEntries(entries, false)), ...(journal === null ? [] : [markOf(journal)])]);
+    const statements = await writeEntries(entries, false);
+    if (journal === null) {
+      await this.#db.write(statements);
+      return;
+    }
+    // A write whose answer was lost is asked for again: where its mark stands, its entries do too.
+    const isNew: Statement = {
+      sql: 'not exists (select 1 from journals where id = ? and position >= ?)',
+      args: [journal.id, journal.position],
+    };
+    await this.#db.writeIf(isNew, [...statements, markOf(journal)]);
   }
 
   async journalPosition(id: string): Promise<number> {

@@ -36,6 +36,17 @@ export function ledgerContract(subject: Subject): void {
       for (const entry of stored ?? []) expect(entry.id).toMatch(/^entry_/);
     });
 
+    it('of calls are written once, though the same lines of a journal are given again', async () => {
+      const { ledger } = subject.store;
+      const call = (customId: string) => entryRow({ batchId: null, line: null, customId, mode: 'sync' });
+      for (const _ of ['written, the answer lost', 'asked again'])
+        await ledger.appendCalls([call('a'), call('b')], { id: 'journal', position: 2 });
+      await ledger.appendCalls([call('c')], { id: 'journal', position: 3 });
+      const stored = await list(tenant, { order: 'asc' });
+      expect(stored?.map(({ customId }) => customId).toSorted()).toEqual(['a', 'b', 'c']);
+      expect(await ledger.journalPosition('journal')).toBe(3);
+    });
+
     it('are read by pages, newest first or oldest first, and keep their place under inserts', async () => {
       const { ledger } = subject.store;
       await ledger.append([1, 2, 3].map((line) => entryRow({ line, createdAt: NOW + 10 - line })));
