@@ -249,6 +249,8 @@ export function describeProvider(subject: Subject): void {
       if (healthy.immediate?.healthy === undefined) return;
       expect(await healthy.immediate.healthy(callOf(healthy))).toBe(true);
       const ill = await start({ health_status: 503 });
+      // A server that starts with its first call is neither well nor ill before.
+      await execute(ill);
       expect(await ill.immediate?.healthy?.(callOf(ill))).toBe(false);
     });
 
