@@ -109,9 +109,12 @@ class Exchange {
       this.request.on('end', () => {
         resolve(first === null ? emptyBody : chunks.length === 0 ? first : Buffer.concat([first, ...chunks]));
       });
-      this.request.on('close', () => {
+      const cutOff = (): void => {
         if (!this.request.complete) reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
-      });
+      };
+      this.request.on('close', cutOff);
+      // The client may have left while its key was looked up.
+      if (this.request.destroyed) cutOff();
       this.request.on('error', reject);
     });
   }

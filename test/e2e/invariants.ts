@@ -1,4 +1,4 @@
-/** Asserts I1–I5 and I7 from the outside, through the public API alone. Every end-to-end test ends with it. */
+/** Asserts I1–I7 from the outside, through the public API alone. Every end-to-end test ends with it. */
 import assert from 'node:assert/strict';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
@@ -14,12 +14,16 @@ export interface Books {
   entries: LedgerEntryObject[];
 }
 
+/** Of the whole process: many tests run the simulated servers and the test itself in it, too. */
+const RESIDENT_BYTES_MAX = 1024 ** 3;
+
 const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
 
 /** Reads the books of an ended batch and asserts that they balance. `input` is the text of its input file. */
 export async function assertInvariants(weir: Pick<Weir, 'call' | 'client'>, id: string, input: string): Promise<Books> {
   const batch = await weir.call<BatchObject>(`/v1/batches/${id}`);
   assert(ENDED.includes(batch.status), `I4: a terminal state, not ${batch.status}`);
+  await assertMemory(weir);
   assertTimestamps(batch);
   const output = await readFile(weir, batch.output_file_id);
   const errors = await readFile(weir, batch.error_file_id);
@@ -45,6 +49,13 @@ export async function assertInvariants(weir: Pick<Weir, 'call' | 'client'>, id: 
   assertLedger(batch, lines, entries);
   assert.deepEqual(await weir.call(`/v1/batches/${id}`), batch, 'I7: reading changes nothing');
   return { batch, output, errors, lines, entries };
+}
+
+/** By the server's own figure, which a Worker does not have. */
+async function assertMemory(weir: Pick<Weir, 'client'>): Promise<void> {
+  const metrics = await (await fetch(new URL('/metrics', weir.client.baseURL))).text();
+  const bytes = Number(/^process_resident_memory_bytes (\d+)$/m.exec(metrics)?.[1] ?? 0);
+  assert(bytes < RESIDENT_BYTES_MAX, `I6: ${bytes} bytes of memory`);
 }
 
 function assertTimestamps(batch: BatchObject): void {
