@@ -9,7 +9,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     // Two cores: end-to-end tests start servers of their own, so more workers only add noise.
     maxWorkers: 2,
-    // End-to-end tests kill processes at random moments; a shared machine gets one more try, a developer sees the first failure.
-    retry: process.env.CI ? 1 : 0,
+    // End-to-end tests kill processes at random moments; a shared machine gets two more tries, a developer sees the first failure.
+    retry: process.env.CI ? 2 : 0,
   },
 });
