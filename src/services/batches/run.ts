@@ -21,7 +21,7 @@ export class BatchRunner {
     this.token = formatId('req_', deps.random.bytes(ID_BYTES));
   }
 
-  /** Starts on the batches that are due. Answers how many, when they are claimed and not when they are done. Call it every few seconds. */
+  /** Starts on the batches that are due. Answers how many, when they are claimed and not when they are done. */
   async wake(): Promise<number> {
     const room = BATCHES_AT_ONCE - this.running.size;
     if (this.stopped || room <= 0) return 0;

@@ -1,5 +1,5 @@
 import { index, integer, primaryKey, sqliteTable, text } from '#drizzle';
-import { sumColumns } from './ledger-sums.ts';
+import { seriesColumns, sumColumns } from './ledger-sums.ts';
 
 /** Sums of the ledger by batch and set of tags, a row for each hour of it. */
 export const ledgerBatches = sqliteTable(
@@ -12,12 +12,7 @@ export const ledgerBatches = sqliteTable(
     tagsId: text('tags_id').notNull(),
     /** Unix seconds of the hour's start. */
     hour: integer('hour').notNull(),
-    keyId: text('key_id').notNull(),
-    provider: text('provider').notNull(),
-    target: text('target').notNull(),
-    model: text('model').notNull(),
-    mode: text('mode').notNull(),
-    status: text('status').notNull(),
+    ...seriesColumns,
     ...sumColumns,
   },
   (table) => [

@@ -1,5 +1,5 @@
 import { integer, primaryKey, sqliteTable, text } from '#drizzle';
-import { sumColumns } from './ledger-sums.ts';
+import { seriesColumns, sumColumns } from './ledger-sums.ts';
 
 // In the order in which migrations added them.
 const { savingsNano, gpuMicroseconds, ...before } = sumColumns;
@@ -11,13 +11,7 @@ export const ledgerHourly = sqliteTable(
     /** Unix seconds of the hour's start. */
     hour: integer('hour').notNull(),
     tenantId: text('tenant_id').notNull(),
-    /** Empty where there is no key, as a primary key may not hold null. */
-    keyId: text('key_id').notNull(),
-    provider: text('provider').notNull(),
-    target: text('target').notNull(),
-    model: text('model').notNull(),
-    mode: text('mode').notNull(),
-    status: text('status').notNull(),
+    ...seriesColumns,
     ...before,
     firstSeq: integer('first_seq').notNull(),
     lastSeq: integer('last_seq').notNull(),

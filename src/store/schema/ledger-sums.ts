@@ -1,4 +1,15 @@
-import { integer } from '#drizzle';
+import { integer, text } from '#drizzle';
+
+/** What every sum of the ledger is told apart by, beside its tenant and its time. */
+export const seriesColumns = {
+  /** Empty where there is no key, as a primary key may not hold null. */
+  keyId: text('key_id').notNull(),
+  provider: text('provider').notNull(),
+  target: text('target').notNull(),
+  model: text('model').notNull(),
+  mode: text('mode').notNull(),
+  status: text('status').notNull(),
+};
 
 /** The sums that every rollup of the ledger keeps. Reversals are negative, so a sum may be. */
 export const sumColumns = {
