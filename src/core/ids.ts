@@ -13,6 +13,8 @@ export type IdPrefix =
   | 'route_'
   | 'price_'
   | 'entry_'
+  | 'whe_'
+  | 'evt_'
   | 'req_'
   | 'call_'
   | 'group_';

@@ -16,6 +16,7 @@ import type { StoreSegments } from './store-segments.ts';
 import type { StoreSessions } from './store-sessions.ts';
 import type { StoreShards } from './store-shards.ts';
 import type { StoreUploads } from './store-uploads.ts';
+import type { StoreWebhooks } from './store-webhooks.ts';
 
 export interface Store {
   files: StoreFiles;
@@ -32,6 +33,7 @@ export interface Store {
   idempotency: StoreIdempotency;
   parkedCalls: StoreParkedCalls;
   cache: StoreCache;
+  webhooks: StoreWebhooks;
   /** Rejects when the database cannot answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

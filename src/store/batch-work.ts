@@ -8,6 +8,7 @@ import type { Argument, Database, Statement } from './client.ts';
 import { insertFile } from './files.ts';
 import { batches } from './schema/batches.ts';
 import { literalList } from './text.ts';
+import { batchEventStatements } from './webhook-outbox.ts';
 
 /** Who works on which batch: every change below holds only while the token is the batch's. */
 interface Lease {
@@ -187,5 +188,5 @@ async function moveBatch(
     sql: `update batches set status = '${to}', ${sets.join(', ')} where id = ?`,
     args: [...Object.values(step.set), id],
   };
-  return (await database.writeIf(fence, [update, ...(step.also ?? [])])) !== null;
+  return (await database.writeIf(fence, [update, ...(step.also ?? []), ...batchEventStatements(id, to)])) !== null;
 }

@@ -5,8 +5,9 @@ import type { Database } from './client.ts';
 import type { batches } from './schema/batches.ts';
 import type { files } from './schema/files.ts';
 import type { keys } from './schema/keys.ts';
+import type { webhooks } from './schema/webhooks.ts';
 
-type Listable = typeof files | typeof batches | typeof keys;
+type Listable = typeof files | typeof batches | typeof keys | typeof webhooks;
 
 export interface Page {
   /** Rows beyond the cursor, in the page's direction; undefined from the start. */

@@ -16,6 +16,7 @@ import { LibsqlSegments } from './segments.ts';
 import { LibsqlSessions } from './sessions.ts';
 import { LibsqlShards } from './shards.ts';
 import { LibsqlUploads } from './uploads.ts';
+import { LibsqlWebhooks } from './webhooks.ts';
 
 /** The store on an open database, migrated. Closes the database when it cannot be. */
 export async function openStoreOn(database: Database): Promise<Store> {
@@ -45,6 +46,7 @@ export function storeOn(database: Database): Store {
     idempotency: new LibsqlIdempotency(database),
     cache: new LibsqlCache(database),
     parkedCalls: new LibsqlParkedCalls(database),
+    webhooks: new LibsqlWebhooks(database),
     ping: async () => {
       await database.read({ sql: 'select 1', args: [] });
     },

@@ -19,6 +19,7 @@ import { shardSettleContract } from './store/shard-settle.contract.ts';
 import { shardsContract } from './store/shards.contract.ts';
 import type { Subject } from './store/subject.ts';
 import { uploadsContract } from './store/uploads.contract.ts';
+import { webhooksContract } from './store/webhooks.contract.ts';
 
 /** An empty database of a test's own. */
 export interface EmptyDatabase {
@@ -67,5 +68,6 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     routesContract(subject);
     idempotencyContract(subject);
     parkedCallsContract(subject);
+    webhooksContract(subject);
   });
 }

@@ -10,6 +10,7 @@ import { journals } from './0008-journals.ts';
 import { money } from './0009-money.ts';
 import { batchPriority } from './0010-batch-priority.ts';
 import { cachedAnswers } from './0011-cached-answers.ts';
+import { webhooks } from './0012-webhooks.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -24,4 +25,5 @@ export const MIGRATIONS: readonly Migration[] = [
   money,
   batchPriority,
   cachedAnswers,
+  webhooks,
 ];

@@ -21,6 +21,8 @@ import { shards } from '../../../src/store/schema/shards.ts';
 import { tagSets } from '../../../src/store/schema/tag-sets.ts';
 import { uploadParts } from '../../../src/store/schema/upload-parts.ts';
 import { uploads } from '../../../src/store/schema/uploads.ts';
+import { webhookDeliveries } from '../../../src/store/schema/webhook-deliveries.ts';
+import { webhooks } from '../../../src/store/schema/webhooks.ts';
 import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
 
 /** Every table of the schema. */
@@ -48,5 +50,7 @@ export const TABLES = [
   tagSets,
   uploadParts,
   uploads,
+  webhookDeliveries,
+  webhooks,
   weirMigrations,
 ];
