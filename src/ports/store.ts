@@ -34,6 +34,8 @@ export interface Store {
   parkedCalls: StoreParkedCalls;
   cache: StoreCache;
   webhooks: StoreWebhooks;
+  /** Unix milliseconds by the database's own clock. */
+  now(): Promise<number>;
   /** Rejects when the database cannot answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

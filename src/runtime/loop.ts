@@ -66,8 +66,10 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     for (;;) {
       await deps.clock.sleep((deps.settings.leaseSeconds * 1000) / 3, stopped.signal);
       if (stopped.signal.aborted) return;
-      const renewals = [engine.renew(), shards.renew(), batches.renew()];
-      await Promise.all(renewals.map((renewal) => renewal.catch(report('lease renewal'))));
+      const renewals = [engine.renew(), shards.renew(), batches.renew()].map((each) =>
+        each.catch(report('lease renewal')),
+      );
+      await Promise.all([...renewals, deps.clock.sync?.().catch(report('look at the clock'))]);
     }
   };
 

@@ -31,6 +31,7 @@ import { gaugeEngine } from './gauge-engine.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
 import { systemRandom } from './random.ts';
+import { SharedClock } from './shared-clock.ts';
 import { nodeTokenizers } from './tokenizers.ts';
 
 export interface StartOptions {
@@ -119,23 +120,27 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     url: options.databaseUrl,
     ...(options.databaseAuthToken === null ? {} : { authToken: options.databaseAuthToken }),
   });
+  // An embedded database's clock is this machine's.
+  const isEmbedded = options.databaseUrl.startsWith('file:');
+  const clock = new SharedClock(systemClock, isEmbedded ? async () => systemClock.now() : () => store.now());
   const { settings, providers } = config;
   const redact = ['*.authorization', '*.api_key', '*.secret'];
   const log = pino({ level: quiet ? 'silent' : options.logLevel, redact });
+  await clock.sync().catch((error: unknown) => log.warn({ err: error }, 'the database does not tell the time'));
   return {
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
     journals: openJournals(join(options.dataDir, 'journal')),
     http: createUndiciHttpClient(),
-    clock: systemClock,
+    clock,
     random: systemRandom,
     log,
     settings,
     providers,
-    gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
+    gates: openGates({ clock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
-    limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits),
-    answers: createAnswerCache({ store, clock: systemClock, log }),
+    limiter: createKeyLimiter({ store, clock }, config.keyLimits),
+    answers: createAnswerCache({ store, clock, log }),
     prices: compilePrices(priceFiles),
     priceFiles,
     ownPrices: config.ownPrices,

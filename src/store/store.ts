@@ -50,6 +50,10 @@ export function storeOn(database: Database): Store {
     ping: async () => {
       await database.read({ sql: 'select 1', args: [] });
     },
+    now: async () => {
+      const [row] = await database.read({ sql: `select cast(unixepoch('subsec') * 1000 as integer) as now`, args: [] });
+      return Number(row?.now);
+    },
     close: () => database.close(),
   };
 }

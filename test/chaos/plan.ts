@@ -75,7 +75,7 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
         return { do: 'freeze', server, forMs: random() < 0.4 ? between(5_500, 8_000) : forMs };
       case 4:
         // Not far back: what is due later by the clock of before is then late by as much.
-        return { do: 'clock', server, jumpMs: pick([-3_000, -500, 3_000, 40_000, 600_000]) };
+        return { do: 'clock', server, jumpMs: pick([-20_000, -3_000, -500, 3_000, 40_000, 600_000]) };
       case 5:
         return { do: 'slow disk', server, delayMs: between(20, 400), forMs };
       case 6:

@@ -14,7 +14,11 @@ export interface Trouble {
   diskFull?: boolean;
 }
 
-const trouble: Required<Trouble> = { clockMs: 0, diskMs: 0, diskFull: false };
+const trouble: Required<Trouble> = {
+  clockMs: Number(process.env.WEIR_CHAOS_CLOCK_MS ?? 0),
+  diskMs: 0,
+  diskFull: false,
+};
 
 const trueNow = Date.now.bind(Date);
 Date.now = () => trueNow() + trouble.clockMs;

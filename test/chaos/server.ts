@@ -25,7 +25,11 @@ export class Server {
 
   constructor(name: string, configPath: string, dataFolder: string, env: Record<string, string>) {
     this.name = name;
-    this.launch = () => spawnWeir(configPath, dataFolder, { env, preload: PRELOAD });
+    this.launch = () => {
+      // Its clock is what it is from the first moment, not from when it can be told.
+      const clock = { WEIR_CHAOS_CLOCK_MS: String(this.trouble.clockMs ?? 0) };
+      return spawnWeir(configPath, dataFolder, { env: { ...env, ...clock }, preload: PRELOAD });
+    };
   }
 
   /** Where it answers; null while it is down or frozen. */

@@ -38,6 +38,8 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
+/** Jumps that are too small to end leases by themselves may add up to one that does. */
+const LEASES_END_MS = 40_000;
 const BALLAST_BYTES = 64 * 1024 ** 2;
 
 export class Troubles {
@@ -66,8 +68,8 @@ export class Troubles {
       case 'freeze':
         return this.freeze(action);
       case 'clock':
-        // Leases, too, are read by this clock.
-        this.interruptions += 1;
+        // Leases are read by the database's clock: an embedded one's is this one, and followed at once when it goes far.
+        if (this.world.database === null && Math.abs(action.jumpMs) >= LEASES_END_MS) this.interruptions += 1;
         return this.world.servers[action.server]?.clockJumps(action.jumpMs);
       case 'slow disk':
         return this.slowDisk(action);
