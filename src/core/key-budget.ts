@@ -11,8 +11,8 @@ export function completeLimits(stated: KeyLimitsInput | null | undefined): KeyLi
 }
 
 /**
- * What one key may still send. A full minute may be spent at once, as clients of OpenAI's expect. Time is Unix
- * milliseconds; tokens are estimated before a call and corrected after it.
+ * What one key may still send. A full minute may be spent at once, as clients of OpenAI's expect. Time is milliseconds
+ * of a steady clock; tokens are estimated before a call and corrected after it.
  */
 export class KeyBudget {
   private limits: KeyLimits;

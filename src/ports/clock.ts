@@ -2,10 +2,27 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Looks again at the time it keeps, where that is another's. Rejects when nobody answers. */
+  sync?(): Promise<void>;
   /** Monotonic microseconds, for measuring durations. */
   micros(): number;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Monotonic milliseconds, for waits: a wall clock that is set would cut them short or draw them out. */
+export function steadyMs(clock: Pick<Clock, 'micros'>): number {
+  return clock.micros() / 1000;
+}
+
+/** Waits for `done`, but no longer than `ms`: whether it came in time. Rejects as `done` does. */
+export async function cameInTime(clock: Pick<Clock, 'sleep'>, done: Promise<unknown>, ms: number): Promise<boolean> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([done.then(() => true), clock.sleep(ms, over.signal).then(() => false)]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Unix seconds, the unit of every timestamp on the wire and in the store. */

@@ -56,7 +56,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
   };
   const clock: Deps['clock'] = {
     now: () => time.nowMs,
-    micros: () => performance.now() * 1000,
+    micros: () => (time.nowMs + performance.now()) * 1000,
     sleep: (ms, signal) =>
       new Promise((resolve) => {
         const timer = setTimeout(resolve, ms);

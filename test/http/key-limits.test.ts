@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { ApiError } from '../../src/core/api-error.ts';
 import { completeLimits } from '../../src/core/key-budget.ts';
+import { steadyMs } from '../../src/ports/clock.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createKeyLimiter } from '../../src/services/keys/limiter.ts';
 import { errorOf, type Harness, openHarness } from './harness.ts';
@@ -132,7 +133,7 @@ describe('limits of keys', () => {
     await limiter.admit(own, 10);
     const second = await limiter.admit(own, 10);
     second.settle(40);
-    expect((await limiter.budget(own))?.headers(harness.time.nowMs)).toMatchObject({
+    expect((await limiter.budget(own))?.headers(steadyMs(harness.deps.clock))).toMatchObject({
       'x-ratelimit-limit-requests': '2',
       'x-ratelimit-remaining-tokens': '0',
     });
@@ -143,7 +144,7 @@ describe('limits of keys', () => {
   });
 
   it('take effect within seconds when another process changes them', async () => {
-    harness = await openHarness({ clock: { ...systemClock, now: () => harness.time.nowMs } });
+    harness = await openHarness({ clock: { ...systemClock, micros: () => harness.time.nowMs * 1000 } });
     const { id } = await harness.makeKey();
     const other = createKeyLimiter({ store: harness.deps.store, clock: harness.deps.clock }, completeLimits(null));
     const budget = await other.budget(id);

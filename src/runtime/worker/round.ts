@@ -2,11 +2,13 @@
  * Background work of a Worker: rounds bounded in time and calls, one at a time in an isolate. Rows are the truth, so a
  * round that is cut short, or a nudge that finds no room, leaves its work to the next cron event or another isolate.
  */
+import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { BatchRunner } from '../../services/batches/run.ts';
 import { Engine } from '../../services/segments/engine.ts';
 import { ShardRunner } from '../../services/shards/run.ts';
 import { tick } from '../../services/tick.ts';
+import { SharedClock } from '../shared-clock.ts';
 import type { Invocation } from './invocation.ts';
 
 interface RoundLimits {
@@ -53,9 +55,13 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
   busyUntil = until + limits.drainMs + ENDING_MS;
   const drainSeconds = Math.min(deps.settings.drainSeconds, limits.drainMs / 1000);
   const store = await openStore();
+  // Leases are shared with servers elsewhere.
+  const clock = new SharedClock(deps.clock, () => store.now());
+  await clock.sync().catch((error: unknown) => deps.log.warn({ err: error }, 'the database does not tell the time'));
   const own: Deps = {
     ...deps,
     store,
+    clock,
     settings: { ...deps.settings, drainSeconds },
     nudge: () => {
       nudged = true;
@@ -98,9 +104,7 @@ async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
       await quiet(deps, engine, () => nudged || !mayGoOn(), deps.clock.now() + renewMs);
     } while (mayGoOn() && (nudged || !engine.idle));
     // A step that is cut short is taken up again from what it stored.
-    const late = new AbortController();
-    await Promise.race([shards.idle(), deps.clock.sleep(deps.settings.drainSeconds * 1000, late.signal)]);
-    late.abort();
+    await cameInTime(deps.clock, shards.idle(), deps.settings.drainSeconds * 1000);
   } finally {
     await shards.stop();
     // What is in flight may outlast its leases.
@@ -119,9 +123,7 @@ async function quiet(deps: Deps, engine: Engine, isNews: () => boolean, until: n
   const over = new AbortController();
   const idle = engine.untilIdle(over.signal);
   while (!engine.idle && !isNews() && deps.clock.now() < until) {
-    const slept = new AbortController();
-    await Promise.race([idle, deps.clock.sleep(LOOK_MS, slept.signal)]);
-    slept.abort();
+    await cameInTime(deps.clock, idle, LOOK_MS);
   }
   over.abort();
 }

@@ -1,5 +1,5 @@
 import { formatId, ID_BYTES } from '../../core/ids.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { cameInTime, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import { finalizeBatch } from './finalize.ts';
@@ -52,10 +52,7 @@ export class BatchRunner {
   /** Takes nothing more, and waits for what is under way as long as requests in flight may take: it can be done again. */
   async stop(): Promise<void> {
     this.stopped = true;
-    const done = new AbortController();
-    const patience = this.deps.clock.sleep(this.deps.settings.drainSeconds * 1000, done.signal);
-    await Promise.race([this.idle(), patience]);
-    done.abort();
+    await cameInTime(this.deps.clock, this.idle(), this.deps.settings.drainSeconds * 1000);
   }
 
   /** The largest batch takes minutes: while work goes on here, so does the lease. Call it every third of a lease. */

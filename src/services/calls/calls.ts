@@ -9,6 +9,7 @@ import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
 import { estimateTokens } from '../../core/tokens.ts';
 import type { CacheAsk } from '../../ports/answer-cache.ts';
+import { steadyMs } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
@@ -72,8 +73,8 @@ export class Calls {
   /** Waits for the calls in flight, at most `ms`. */
   async stop(ms: number): Promise<void> {
     const { clock } = this.deps;
-    const deadline = clock.now() + ms;
-    while (this.open > 0 && clock.now() < deadline) await clock.sleep(10);
+    const deadline = steadyMs(clock) + ms;
+    while (this.open > 0 && steadyMs(clock) < deadline) await clock.sleep(10);
   }
 
   /** Resolves when every entry so far is in the database. */

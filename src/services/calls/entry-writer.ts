@@ -1,4 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
+import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Journal } from '../../ports/journal.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
@@ -85,9 +86,7 @@ export class EntryWriter {
 
   /** As `flush`, for at most `ms`; then the journal is not needed any more. */
   async close(ms: number): Promise<void> {
-    const late = new AbortController();
-    await Promise.race([this.flush(), this.deps.clock.sleep(ms, late.signal)]);
-    late.abort();
+    await cameInTime(this.deps.clock, this.flush(), ms);
     if (this.waitingEntries > 0) {
       this.deps.log.error({ entries: this.waitingEntries }, 'ledger entries wait in the journal for the next start');
       return;

@@ -4,7 +4,7 @@ import type { Admission, Ask, Permit } from '../../ports/gates.ts';
 /** A synchronous call that waits to be admitted. */
 export interface WaitingCall {
   readonly tokens: number;
-  /** Unix milliseconds. */
+  /** Milliseconds of the gate's clock. */
   readonly deadline: number;
   readonly since: number;
   answer(admission: Admission): void;
@@ -67,7 +67,7 @@ export class CallQueue {
     }
   }
 
-  /** When the next call gives up waiting, in Unix milliseconds. */
+  /** When the next call gives up waiting, in milliseconds of the gate's clock. */
   get earliestDeadline(): number {
     return this.calls.size === 0 ? Number.POSITIVE_INFINITY : this.nextDeadline;
   }

@@ -1,7 +1,7 @@
 import type { MemberFigures } from '../../ports/gates.ts';
 import type { Member } from './pool.ts';
 
-/** What is known of a member at a moment (Unix milliseconds). `limit`: what one may hold that is not adaptive. */
+/** What is known of a member at a moment of the gate's clock. `limit`: what one may hold that is not adaptive. */
 export function figuresOf(member: Member, limit: number, nowMs: number): MemberFigures {
   const { load, breaker, health } = member;
   return {

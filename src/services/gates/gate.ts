@@ -6,6 +6,7 @@ import type { Provider } from '../../../providers/contract.ts';
 import { isOpenAt, nextMinute } from '../../core/batch-hours.ts';
 import type { Failure } from '../../core/failure.ts';
 import { GpuClock } from '../../core/gpu-time.ts';
+import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot } from '../../ports/gates.ts';
 import type { HttpClient } from '../../ports/http-client.ts';
@@ -40,9 +41,10 @@ export class ProviderGate implements Gate {
   private readonly prefixes: Prefixes | null;
   private readonly calls = new CallQueue();
   private feed: Feed | null = null;
-  /** When a call was last here, in Unix milliseconds. */
+  /** When a call was last here, by the steady clock as all times of a gate but its hours. */
   private calledAt = Number.NEGATIVE_INFINITY;
-  private hours = { open: true, until: Number.POSITIVE_INFINITY };
+  /** By the wall clock, as operators state them. */
+  private hours: { open: boolean; from: number; until: number } | null = null;
   private readonly timer = new WakeTimer(() => this.pump());
   private pumping = false;
   private closed = false;
@@ -58,7 +60,6 @@ export class ProviderGate implements Gate {
     this.inspection = new Inspection(provider, this.pool);
     const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
-    if (provider.schedule) this.hours.until = 0;
   }
 
   get callsWaiting(): number {
@@ -73,7 +74,7 @@ export class ProviderGate implements Gate {
     if (this.closed) return refuse(stopping());
     if (ask.signal?.aborted) return refuse(clientGone());
     if (this.calls.size >= CALLS_WAITING_MAX) return refuse(noRoom(this.provider.name, null));
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     this.calledAt = now;
     this.pool.still(true);
     const admission = this.calls.wait(ask, now, clientGone);
@@ -99,39 +100,39 @@ export class ProviderGate implements Gate {
     } finally {
       this.pumping = false;
     }
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     this.calls.refuseLate(now, () => noRoom(this.provider.name, null));
     this.timer.set(Math.min(now + waitMs, this.calls.earliestDeadline), now);
   }
 
   settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void {
     const own = slot as MemberSlot;
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     this.inFlight -= 1;
     if (usedTokens !== null) this.budgets.correct(own.tokens, usedTokens, now);
     this.pool.settle(
       own,
       failure,
       { input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },
-      { nowMs: now, clockMs: this.deps.clock.micros() / 1000, unit: this.deps.random.unit() },
+      { nowMs: now, unit: this.deps.random.unit() },
     );
   }
 
   async inspect(http: HttpClient, signal: AbortSignal): Promise<void> {
-    const nowMs = this.deps.clock.now();
-    if (nowMs - this.calledAt >= CALLS_RECENT_MS) this.pool.still(false);
+    const steady = steadyMs(this.deps.clock);
+    if (steady - this.calledAt >= CALLS_RECENT_MS) this.pool.still(false);
     const busy = this.inFlight > 0 || this.calls.size > 0;
-    await this.inspection.look(http, signal, { nowMs, clockMs: this.deps.clock.micros() / 1000, busy });
+    await this.inspection.look(http, signal, { nowMs: this.deps.clock.now(), steadyMs: steady, busy });
     this.pump();
   }
 
   figures(): GateFigures {
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     return {
       limit: this.limit,
       inFlight: this.inFlight,
       callsWaiting: this.calls.size,
-      batchOpen: this.isOpen(now),
+      batchOpen: this.closedMs() === 0,
       members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
     };
   }
@@ -147,10 +148,11 @@ export class ProviderGate implements Gate {
     while (this.inFlight < this.limit) {
       const call = this.calls.first;
       if (!call && !this.feed?.mayStart()) break;
-      const now = this.deps.clock.now();
-      if (!call && !this.isOpen(now)) {
+      const now = steadyMs(this.deps.clock);
+      const closedMs = call ? 0 : this.closedMs();
+      if (closedMs > 0) {
         this.feed?.detour();
-        return this.hours.until - now;
+        return closedMs;
       }
       // While somebody waits for answers, a few slots are kept for the next call.
       const part = !call && now - this.calledAt < CALLS_RECENT_MS ? BATCH_PART : 1;
@@ -178,11 +180,15 @@ export class ProviderGate implements Gate {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** Whether batch lines may be sent: asked once a minute. */
-  private isOpen(now: number): boolean {
+  /** 0 while batch lines may be sent, else the milliseconds until it is asked again; asked once a minute. */
+  private closedMs(): number {
     const { schedule } = this.provider;
-    if (schedule && now >= this.hours.until) this.hours = { open: isOpenAt(schedule, now), until: nextMinute(now) };
-    return this.hours.open;
+    if (!schedule) return 0;
+    const now = this.deps.clock.now();
+    // A clock that is set back makes what was known a matter of the future.
+    if (this.hours === null || now >= this.hours.until || now < this.hours.from)
+      this.hours = { open: isOpenAt(schedule, now), from: now, until: nextMinute(now) };
+    return this.hours.open ? 0 : this.hours.until - now;
   }
 
   /** Nothing starts for `waitMs`: calls that cannot wait so long hear of it now. */
@@ -201,7 +207,7 @@ export class ProviderGate implements Gate {
   }
 
   private slotAt(member: Member): MemberSlot {
-    return new MemberSlot(member, this.deps.clock.micros() / 1000);
+    return new MemberSlot(member, steadyMs(this.deps.clock));
   }
 
   private permit(slot: MemberSlot): Permit {

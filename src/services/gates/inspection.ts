@@ -11,9 +11,10 @@ const HEALTH_MS = 5_000;
 const MODELS_MS = 20_000;
 
 export interface Moment {
+  /** Unix milliseconds, for what is signed. */
   nowMs: number;
-  /** Milliseconds of the monotonic clock. */
-  clockMs: number;
+  /** What is due when goes by this. */
+  steadyMs: number;
   /** Requests are under way or wait. */
   busy: boolean;
 }
@@ -21,9 +22,9 @@ export interface Moment {
 export class Inspection {
   private readonly provider: Provider;
   private readonly pool: Pool;
-  private loadAt = 0;
-  private healthAt = 0;
-  private modelsAt = 0;
+  private loadAt = Number.NEGATIVE_INFINITY;
+  private healthAt = Number.NEGATIVE_INFINITY;
+  private modelsAt = Number.NEGATIVE_INFINITY;
   private roots: ReadonlyMap<string, string> = new Map();
 
   constructor(provider: Provider, pool: Pool) {
@@ -32,7 +33,7 @@ export class Inspection {
   }
 
   /** Asks what is due to be asked. Resolves when all have answered or had their time; never rejects. */
-  async look(http: HttpClient, signal: AbortSignal, { nowMs, clockMs, busy }: Moment): Promise<void> {
+  async look(http: HttpClient, signal: AbortSignal, { nowMs, steadyMs, busy }: Moment): Promise<void> {
     const { immediate } = this.provider;
     if (!immediate) return;
     const call = (member: Member): Call => ({
@@ -44,23 +45,23 @@ export class Inspection {
       signal,
     });
     const asked: Promise<void>[] = [];
-    if (immediate.load && (busy || nowMs - this.loadAt >= IDLE_MS)) {
-      this.loadAt = nowMs;
+    if (immediate.load && (busy || steadyMs - this.loadAt >= IDLE_MS)) {
+      this.loadAt = steadyMs;
       const load = immediate.load;
       asked.push(
         ...this.pool.members.map(async (member) => {
           member.load = await load(call(member));
-          if (member.load !== null) member.adaptive?.observed(member.load, member.inFlight, clockMs);
+          if (member.load !== null) member.adaptive?.observed(member.load, member.inFlight, steadyMs);
         }),
       );
     }
-    if (immediate.healthy && nowMs - this.healthAt >= this.healthEveryMs(busy)) {
-      this.healthAt = nowMs;
+    if (immediate.healthy && steadyMs - this.healthAt >= this.healthEveryMs(busy)) {
+      this.healthAt = steadyMs;
       const healthy = immediate.healthy;
       asked.push(...this.pool.members.map(async (member) => member.health.checked(await healthy(call(member)))));
     }
-    if (immediate.served && nowMs - this.modelsAt >= MODELS_MS) {
-      this.modelsAt = nowMs;
+    if (immediate.served && steadyMs - this.modelsAt >= MODELS_MS) {
+      this.modelsAt = steadyMs;
       asked.push(this.compareModels(call));
     }
     await Promise.allSettled(asked);

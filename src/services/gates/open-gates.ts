@@ -1,3 +1,4 @@
+import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Gates } from '../../ports/gates.ts';
 import { Budgets, openBudgets } from './budgets.ts';
@@ -8,7 +9,7 @@ import { type GateDeps, ProviderGate } from './gate.ts';
  * that call the same providers, each takes a `share` (0 to 1) of their limits.
  */
 export function openGates(deps: GateDeps & Pick<Deps, 'providers'>, share = 1): Gates {
-  const now = deps.clock.now();
+  const now = steadyMs(deps.clock);
   const budgets = openBudgets(deps.providers.values(), share, now);
   const gates = new Map<string, Gate>();
   for (const [name, provider] of deps.providers) {

@@ -109,34 +109,31 @@ export class Pool {
     return least;
   }
 
-  /** Takes in the end of a call. `nowMs` is for breakers, `clockMs` of the clock of `slot.startedMs`. */
+  /** Takes in the end of a call, at a moment of the clock of `slot.startedMs`. */
   settle(
     { at, startedMs, inFlight }: MemberSlot,
     failure: Failure | null,
     tokens: { input: number; output: number },
-    times: { nowMs: number; clockMs: number; unit: number },
+    { nowMs, unit }: { nowMs: number; unit: number },
   ): void {
     at.inFlight -= 1;
     if (failure === null) {
       at.breaker.success();
-      const latencyMs = Math.max(0, times.clockMs - startedMs);
+      const latencyMs = Math.max(0, nowMs - startedMs);
       at.answered += 1;
       at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
-      at.adaptive?.answered(
-        { inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight },
-        times.clockMs,
-      );
+      at.adaptive?.answered({ inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight }, nowMs);
       return;
     }
     at.failed += 1;
-    if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, times.clockMs);
+    if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
     if (!isPressure(failure)) {
       // An answer, even a bad one, shows that somebody is there.
       if (failure.status !== null) at.breaker.success();
       return;
     }
     const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
-    at.breaker.failure(trouble, failure.retryAfterMs, times.nowMs, times.unit);
+    at.breaker.failure(trouble, failure.retryAfterMs, nowMs, unit);
   }
 }
 

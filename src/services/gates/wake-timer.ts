@@ -8,7 +8,7 @@ export class WakeTimer {
     this.wake = wake;
   }
 
-  /** Both in Unix milliseconds; `at` may be infinite: nothing is due. */
+  /** Both in milliseconds of one clock; `at` may be infinite: nothing is due. */
   set(at: number, now: number): void {
     if (!Number.isFinite(at) || (this.timer !== null && this.timerAt <= at)) return;
     if (this.timer !== null) clearTimeout(this.timer);

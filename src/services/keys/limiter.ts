@@ -1,5 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import { KeyBudget } from '../../core/key-budget.ts';
+import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { KeyLimiter, KeyPermit } from '../../ports/key-limiter.ts';
 import { type KeyLimits, NO_KEY_LIMITS } from '../../protocol/key.ts';
@@ -36,7 +37,7 @@ export function createKeyLimiter(
 
   async function budget(keyId: string | null): Promise<KeyBudget | null> {
     if (keyId === null) return null;
-    const now = deps.clock.now();
+    const now = steadyMs(deps.clock);
     const found = known.get(keyId);
     if (found !== undefined && found.freshUntil > now) return found.budget;
     const limits = await limitsOf(keyId);
@@ -55,19 +56,19 @@ export function createKeyLimiter(
     async admit(keyId, estimatedTokens) {
       const own = await budget(keyId);
       if (own === null) return UNLIMITED;
-      const now = deps.clock.now();
+      const now = steadyMs(deps.clock);
       const wait = own.callWaitMs(estimatedTokens, now);
       if (wait > 0) throw tooManyRequests(own, wait, now);
       own.spend(estimatedTokens, now);
       return {
         headers: own.headers(now),
-        settle: (used) => own.correct(estimatedTokens, used, deps.clock.now()),
+        settle: (used) => own.correct(estimatedTokens, used, steadyMs(deps.clock)),
       };
     },
     async admitBatch(keyId) {
       const own = await budget(keyId);
       if (own === null) return null;
-      const now = deps.clock.now();
+      const now = steadyMs(deps.clock);
       const wait = own.batchWaitMs(now);
       if (wait > 0) throw tooManyCreates(own, wait);
       own.spendBatch(now);

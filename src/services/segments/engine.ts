@@ -9,6 +9,7 @@
  */
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { laneFrom } from '../../core/lane.ts';
+import { cameInTime, steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { type FeedHooks, LineFeed } from './line-feed.ts';
@@ -100,8 +101,8 @@ export class Engine {
     await this.claiming;
     for (const batch of this.batches.values()) for (const segment of batch.segments) segment.closed = true;
     for (const feed of this.feeds.values()) this.runner.forget(feed.withdraw(() => true));
-    const deadline = this.deps.clock.now() + this.deps.settings.drainSeconds * 1000;
-    while (this.inFlight > 0 && this.deps.clock.now() < deadline) await this.deps.clock.sleep(10);
+    const deadline = steadyMs(this.deps.clock) + this.deps.settings.drainSeconds * 1000;
+    while (this.inFlight > 0 && steadyMs(this.deps.clock) < deadline) await this.deps.clock.sleep(10);
     for (const batch of this.batches.values()) batch.abort.abort();
     while (this.inFlight > 0) await this.deps.clock.sleep(5);
     for (const feed of this.feeds.values()) feed.close();
@@ -254,13 +255,8 @@ export class Engine {
 
   private async closeBatch(batch: OpenBatch): Promise<void> {
     // A database that is away must not keep the process: what is not committed is sent again.
-    const given = new AbortController();
     const waitMs = Math.max(COMMIT_MS, this.deps.settings.drainSeconds * 1000);
-    const committed = await Promise.race([
-      batch.results.drain().then(() => true),
-      this.deps.clock.sleep(waitMs, given.signal).then(() => false),
-    ]);
-    given.abort();
+    const committed = await cameInTime(this.deps.clock, batch.results.drain(), waitMs);
     // To give a lease back is to say that nothing is in doubt: one with results that are not committed ends by itself.
     const held = [...batch.segments].filter((segment) => committed && segment.remaining > 0 && !segment.lost);
     await this.deps.store.segments

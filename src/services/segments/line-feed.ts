@@ -9,6 +9,7 @@ import type { Candidate } from '../../core/lane.ts';
 import { promptStart } from '../../core/prefix-map.ts';
 import { detour } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
+import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
 import { WakeTimer } from '../gates/wake-timer.ts';
@@ -96,7 +97,7 @@ export class LineFeed implements Feed {
       this.gate.pump();
       return;
     }
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     this.delayed.push({ job, at: now + delayMs });
     this.timer.set(now + delayMs, now);
   }
@@ -186,7 +187,7 @@ export class LineFeed implements Feed {
   }
 
   private promoteDelayed(): void {
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     const due = this.delayed.filter(({ at }) => at <= now).sort((a, b) => a.at - b.at);
     if (due.length > 0) this.delayed = this.delayed.filter(({ at }) => at > now);
     for (const { job } of due) this.ready.push(job);

@@ -6,7 +6,7 @@ import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
 import { nextStep } from '../../core/retry.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
@@ -171,10 +171,10 @@ export class LineRunner {
   /** Sends a line on, by its progress, once its last attempt is entered: one call of it at a time may be in doubt. */
   private goOn(job: Job, entry: LedgerEntryRow, delayMs: number): void {
     const { segment } = job;
-    const notBefore = this.deps.clock.now() + delayMs;
+    const notBefore = steadyMs(this.deps.clock) + delayMs;
     segment.batch.results.record(segment, entry, () => {
       if (segment.closed || !segment.batch.running) segment.batch.results.giveUp(segment, null);
-      else this.enqueue(job, notBefore - this.deps.clock.now());
+      else this.enqueue(job, notBefore - steadyMs(this.deps.clock));
     });
   }
 
@@ -238,7 +238,7 @@ export class LineRunner {
 
   private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {
     const used = result.succeeded ? (result.usage?.total_tokens ?? null) : 0;
-    job.segment.batch.budget?.correct(job.tokens, used, this.deps.clock.now());
+    job.segment.batch.budget?.correct(job.tokens, used, steadyMs(this.deps.clock));
     job.segment.batch.results.finish({ ...result, segment: job.segment, entry });
   }
 }

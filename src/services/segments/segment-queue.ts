@@ -1,6 +1,6 @@
 import { priorityWeight, urgency } from '../../core/batch-weight.ts';
 import type { ShareStep } from '../../core/fair-share.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { OpenSegment } from './open-segment.ts';
 import type { BatchInHand, Job } from './work.ts';
@@ -17,7 +17,7 @@ export class BatchFlow {
   private readonly deps: QueueDeps;
   private readonly onReady: () => void;
   private offered: { segment: OpenSegment; job: Job } | null = null;
-  private budgetAskedAt = 0;
+  private budgetAskedAt = Number.NEGATIVE_INFINITY;
   private timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(deps: QueueDeps, batch: BatchInHand, onReady: () => void) {
@@ -52,7 +52,7 @@ export class BatchFlow {
     segment.take(job);
     this.prefetch(segment);
     this.batch.sentLines += 1;
-    this.batch.budget?.spend(job.tokens, this.deps.clock.now());
+    this.batch.budget?.spend(job.tokens, steadyMs(this.deps.clock));
     return job;
   }
 
@@ -90,7 +90,7 @@ export class BatchFlow {
   private mayUse(tokens: number): boolean {
     const { budget, row } = this.batch;
     if (budget === null) return true;
-    const now = this.deps.clock.now();
+    const now = steadyMs(this.deps.clock);
     if (now - this.budgetAskedAt > BUDGET_FRESH_MS) {
       this.budgetAskedAt = now;
       void this.deps.limiter.budget(row.keyId).catch(() => undefined);

@@ -45,11 +45,12 @@ describe('a gate', () => {
     for (const each of opened.splice(0)) each.close();
   });
 
-  function open(of: Provider, now: () => number = Date.now) {
+  /** `wall`: what the machine's clock says, where that is not the time that passes. */
+  function open(of: Provider, now: () => number = Date.now, wall: () => number = now) {
     const started: { job: Job; slot: Slot }[] = [];
     const rerouted: Job[] = [];
     const deps = {
-      clock: { now, micros: () => now() * 1_000 },
+      clock: { now: wall, micros: () => now() * 1_000 },
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
     } as unknown as Deps;
@@ -68,6 +69,24 @@ describe('a gate', () => {
     const { feed, started } = open(provider(['a']), () => time++);
     feed.enqueue(job(1), 2);
     await expect.poll(() => started.length).toBe(1);
+  });
+
+  it('keeps to its waits and rates when the machine’s clock is set back', async () => {
+    let wall = 3_600_000;
+    const { gate, feed, started } = open(provider(['a'], { requestsPerMinute: 6_000 }), Date.now, () => wall);
+    feed.enqueue(job(1), 5);
+    for (let count = 0; count < 101; count++) feed.enqueue(job(1), 0);
+    wall = 0;
+    const settle = () => {
+      for (const { job: line, slot } of started.slice(settled)) {
+        settled += 1;
+        feed.settle(line, slot, null, null);
+      }
+      gate.pump();
+      return started.length;
+    };
+    let settled = 0;
+    await expect.poll(settle, { interval: 5 }).toBe(102);
   });
 
   it('never has more in flight than its limit, and goes on when one ends', () => {

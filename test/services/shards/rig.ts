@@ -29,12 +29,13 @@ export async function openRig(folder: string, config: object): Promise<Rig> {
   const real = await nodeDeps(loaded, true);
   let ahead = 0;
   const now = () => real.clock.now() + ahead * 1000;
+  const micros = () => real.clock.micros() + ahead * 1e6;
   const sleep = (ms: number) => {
     ahead += ms / 1000;
     return Promise.resolve();
   };
   return {
-    deps: { ...real, clock: { ...real.clock, now, sleep } },
+    deps: { ...real, clock: { ...real.clock, now, micros, sleep } },
     advance: (seconds) => {
       ahead += seconds;
     },
