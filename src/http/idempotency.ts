@@ -5,17 +5,12 @@ import { formatId, ID_BYTES, type IdPrefix } from '../core/ids.ts';
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { IdempotencyRow } from '../ports/store-idempotency.ts';
-import { calledEndpoint, isUpload } from './body.ts';
+import { isUpload } from './body.ts';
 import type { AppEnv } from './env.ts';
 import { createMultipartDigest, type MultipartDigest } from './multipart-digest.ts';
 
 const keyPattern = /^[\x20-\x7e]{1,255}$/;
 const seedBytes = 32;
-
-/** How long a run may hold its key. After a crash a repeated call waits for the rest of it. */
-const jsonLockSeconds = 60;
-/** Uploads, and calls of a model, which may take as long as it does. */
-const longLockSeconds = 900;
 
 /** What a form has beside its file. */
 const formOverheadBytes = 1024 ** 2;
@@ -32,7 +27,8 @@ interface Remembered {
 
 /**
  * `Idempotency-Key` on any POST: the first run's answer is given again to the same request, another request with the
- * same key is 409. The ids of a run derive from a stored seed, so a run repeated after a crash makes the same ids.
+ * same key is 409. A run holds its key by a lease, which it prolongs as long as it lives. The ids of a run derive from a
+ * stored seed, so a run repeated after a crash makes the same ids.
  */
 export function idempotency(
   deps: Pick<Deps, 'store' | 'clock' | 'random' | 'log' | 'settings'>,
@@ -48,8 +44,7 @@ export function idempotency(
     }
     const upload = isUpload(c.req.path);
     const row = await newRow(deps, c, key, upload);
-    const long = upload || calledEndpoint(c.req.path) !== undefined;
-    const lockedUntil = row.createdAt + (long ? longLockSeconds : jsonLockSeconds);
+    const lockedUntil = row.createdAt + deps.settings.leaseSeconds;
     const claim = await deps.store.idempotency.claim(row, row.createdAt, lockedUntil);
     if (claim.row.fingerprint !== row.fingerprint) throw otherRequest();
     if (claim.state === 'busy') {
@@ -61,9 +56,25 @@ export function idempotency(
     if (claim.state === 'done') return replay(deps, c, claim.row);
     deriveIds(c, claim.row.seed);
     const digest = upload ? digestPassing(c) : undefined;
-    await next();
+    const over = new AbortController();
+    void keepLocked(deps, row, over.signal);
+    await next().finally(() => over.abort());
     await settle(deps, c, row, digest);
   };
+}
+
+async function keepLocked(
+  { store, clock, log, settings }: Pick<Deps, 'store' | 'clock' | 'log' | 'settings'>,
+  { tenantId, key }: IdempotencyRow,
+  over: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await clock.sleep((settings.leaseSeconds * 1000) / 3, over);
+    if (over.aborted) return;
+    await store.idempotency
+      .renew(tenantId, key, unixSeconds(clock) + settings.leaseSeconds)
+      .catch((error: unknown) => log.warn({ err: error }, 'the lease of an idempotency key was not prolonged'));
+  }
 }
 
 async function newRow(

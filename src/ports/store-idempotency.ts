@@ -20,8 +20,12 @@ export interface StoreIdempotency {
     now: number,
     lockedUntil: number,
   ): Promise<{ state: 'mine' | 'done' | 'busy'; row: IdempotencyRow }>;
+  /** Prolongs the claim of a run that goes on; nothing happens to a key that was given back or is answered. */
+  renew(tenantId: string, key: string, lockedUntil: number): Promise<void>;
   finish(tenantId: string, key: string, status: number, body: string): Promise<void>;
   /** Gives the key back, so that a request that failed on our side can be tried again. */
   release(tenantId: string, key: string): Promise<void>;
+  /** Gives back every key that a run holds: no other process is alive that could. */
+  releaseAll(): Promise<void>;
   deleteBefore(createdAt: number): Promise<void>;
 }

@@ -42,6 +42,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     await deps.store.segments.recover({ others: engine.token });
     await deps.store.shards.recover({ others: shards.token });
     await deps.store.batches.recover({ others: batches.token });
+    await deps.store.idempotency.releaseAll();
   }
 
   const work = async (): Promise<void> => {

@@ -35,6 +35,16 @@ export class LibsqlIdempotency implements StoreIdempotency {
     return { state: stored.status === null ? 'busy' : 'done', row: stored };
   }
 
+  async renew(tenantId: string, key: string, lockedUntil: number): Promise<void> {
+    await this.#db.write([
+      {
+        sql: `update idempotency set locked_until = ?
+              where tenant_id = ? and key = ? and status is null and locked_until > 0`,
+        args: [lockedUntil, tenantId, key],
+      },
+    ]);
+  }
+
   async finish(tenantId: string, key: string, status: number, body: string): Promise<void> {
     await this.#db.write([
       {
@@ -51,6 +61,12 @@ export class LibsqlIdempotency implements StoreIdempotency {
         sql: 'update idempotency set locked_until = 0 where tenant_id = ? and key = ? and status is null',
         args: [tenantId, key],
       },
+    ]);
+  }
+
+  async releaseAll(): Promise<void> {
+    await this.#db.write([
+      { sql: 'update idempotency set locked_until = 0 where status is null and locked_until > 0', args: [] },
     ]);
   }
 

@@ -101,6 +101,29 @@ describe('a repeated POST with its Idempotency-Key', () => {
     expect(runs).toHaveLength(1);
   });
 
+  it('is told to wait for as long as the first run takes, however much longer than a lease', async () => {
+    harness.deps.settings = { ...harness.deps.settings, leaseSeconds: 0.03 };
+    app = probeApp();
+    const prolonged = Promise.withResolvers<void>();
+    const finish = Promise.withResolvers<Response>();
+    const { idempotency: keys } = harness.deps.store;
+    const renew = keys.renew.bind(keys);
+    keys.renew = async (...claim) => {
+      await renew(...claim);
+      prolonged.resolve();
+    };
+    behave = () => {
+      harness.time.nowMs += 100_000;
+      return finish.promise;
+    };
+    const first = post('k8', '{}');
+    await prolonged.promise;
+    expect((await post('k8', '{}')).status).toBe(409);
+    finish.resolve(Response.json({ done: true }));
+    expect((await first).status).toBe(200);
+    expect(runs).toHaveLength(1);
+  });
+
   it('runs again after an error of ours, with the same ids', async () => {
     for (const failure of [
       () => Promise.reject(new Error('disk full')),

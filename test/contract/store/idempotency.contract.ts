@@ -46,6 +46,20 @@ export function idempotencyContract(subject: Subject): void {
       expect(claimed).toEqual({ state: 'mine', row: keyRow() });
     });
 
+    it('stay with a run that prolongs its claim, and are all given back when nobody else is alive', async () => {
+      const { idempotency } = subject.store;
+      const second = (key: string) => idempotency.claim(keyRow({ key, seed: 'seed-2' }), NOW + 60, NOW + 90);
+      await idempotency.claim(keyRow(), NOW, NOW + 60);
+      await idempotency.renew('tenant-a', 'order-1', NOW + 90);
+      expect((await second('order-1')).state).toBe('busy');
+      await idempotency.claim(keyRow({ key: 'order-2' }), NOW, NOW + 60);
+      await idempotency.finish('tenant-a', 'order-2', 200, '{}');
+      await idempotency.releaseAll();
+      await idempotency.renew('tenant-a', 'order-1', NOW + 90);
+      expect(await second('order-1')).toEqual({ state: 'mine', row: keyRow() });
+      expect((await second('order-2')).state).toBe('done');
+    });
+
     it('are never taken over by another request, only shown to it', async () => {
       const { idempotency } = subject.store;
       await idempotency.claim(keyRow(), NOW, NOW + 60);
