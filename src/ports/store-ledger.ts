@@ -6,6 +6,8 @@ import type { EntryStatus, LedgerGroup } from '../protocol/ledger.ts';
 
 /** One attempt that reached a provider. (batchId, line, attempt) is unique; never updated, never deleted. */
 export interface LedgerEntryRow {
+  /** Of an entry without batch or line, where whoever makes it names it: written again, it is known by that. */
+  id?: string;
   /** Unix seconds. */
   createdAt: number;
   tenantId: string;
@@ -99,7 +101,8 @@ export interface StoreLedger {
   append(entries: readonly LedgerEntryRow[]): Promise<void>;
   /**
    * Adds entries of single calls, which have no batch and no line, with their rollups. `journal`: the journal that keeps
-   * them, and its last line among them, kept in the same write: given again, they are not added again.
+   * them, and its last line among them, kept in the same write. The same entries given again are not added again: they
+   * are known by that line, or without a journal by the id of the first.
    */
   appendCalls(entries: readonly LedgerEntryRow[], journal: { id: string; position: number } | null): Promise<void>;
   /** The last line of a journal that was taken over; 0 for none. */

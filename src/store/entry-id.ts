@@ -1,6 +1,7 @@
 /**
  * Ids of ledger entries. An entry of a batch's line is named after (batch, line, attempt), which is unique: as
- * unguessable as the batch's id, and without an index of its own. Any other entry has a random id, stored with it.
+ * unguessable as the batch's id, and without an index of its own. Any other entry has a random id, stored with it,
+ * which its maker may have given it.
  */
 const derivedId = /^entry_(.+)_(\d{1,15})_(\d{1,15})$/;
 
@@ -15,7 +16,8 @@ export function parseEntryId(id: string): { batchId: string; line: number; attem
   return { batchId: match[1] ?? '', line: Number(match[2]), attempt: Number(match[3]) };
 }
 
-/** SQL for the id to store with a new entry of these columns' values. */
-export function storedIdSql(batchId: string, line: string): string {
-  return `iif(${batchId} is null or ${line} is null, 'entry_' || lower(hex(randomblob(18))), null)`;
+/** SQL for the id to store with a new entry of these columns' values. `given`: SQL for the id that it may have. */
+export function storedIdSql(batchId: string, line: string, given = 'null'): string {
+  const random = `'entry_' || lower(hex(randomblob(18)))`;
+  return `iif(${batchId} is null or ${line} is null, coalesce(${given}, ${random}), null)`;
 }

@@ -60,20 +60,24 @@ interface Insert {
   sql: string;
 }
 
+/** With the id that an entry may be given by its maker, which entries of lines never are. */
+const WITH_ID: typeof COLUMNS = [['id', ({ entry }) => entry.id ?? null], ...COLUMNS];
+
 const ALL_VARYING = toInsert(NAMES, false);
 const RENUMBERED = toInsert(NAMES, true);
 const ALIKE = toInsert(VARYING, false);
+const OF_CALLS = toInsert(['id', ...NAMES], false, WITH_ID);
 
 /** Inserts rows of one JSON parameter, with `varying` from each row and the other columns as parameters behind it. */
-function toInsert(varyingNames: readonly string[], renumber: boolean): Insert {
-  const varying = COLUMNS.filter(([name]) => varyingNames.includes(name));
-  const constant = COLUMNS.filter(([name]) => !varyingNames.includes(name));
+function toInsert(varyingNames: readonly string[], renumber: boolean, columns = COLUMNS): Insert {
+  const varying = columns.filter(([name]) => varyingNames.includes(name));
+  const constant = columns.filter(([name]) => !varyingNames.includes(name));
   const column = (name: string): string => {
     const index = varying.findIndex(([each]) => each === name);
     return index === -1 ? `?${2 + constant.findIndex(([each]) => each === name)}` : `v ->> ${index}`;
   };
   const values = NAMES.map((name) => (renumber && name === 'attempt' ? freeAttempt(column) : column(name)));
-  const id = storedIdSql(column('batch_id'), column('line'));
+  const id = storedIdSql(column('batch_id'), column('line'), varyingNames.includes('id') ? column('id') : 'null');
   return {
     varying,
     constant,
@@ -88,10 +92,13 @@ function freeAttempt(column: (name: string) => string): string {
 }
 
 /**
- * Everything that adds entries: their tags and rates, the entries, the rollups. With `renumber`, an entry whose
- * (batch, line, attempt) is taken gets the next free attempt number; without, the write fails (isAttemptTaken).
+ * Everything that adds entries: their tags and rates, the entries, the rollups. Of entries of lines, one whose (batch,
+ * line, attempt) is taken makes the write fail (isAttemptTaken), or with `renumber` gets the next free attempt number.
  */
-export async function writeEntries(entries: readonly LedgerEntryRow[], renumber: boolean): Promise<Statement[]> {
+export async function writeEntries(
+  entries: readonly LedgerEntryRow[],
+  kind: 'lines' | 'renumber' | 'calls',
+): Promise<Statement[]> {
   if (entries.length === 0) return [];
   const tags = await identify(
     entries.map((entry) => (entry.tags === null ? null : { scope: entry.tenantId, content: entry.tags })),
@@ -107,9 +114,14 @@ export async function writeEntries(entries: readonly LedgerEntryRow[], renumber:
   return [
     ...insertSets('tag_sets', ['id', 'tenant_id', 'tags'], tags, (set) => [set.id, set.scope, set.json]),
     ...insertSets('rate_sets', ['id', 'rates'], rates, (set) => [set.id, set.json]),
-    ...(renumber ? oneLineEach(rows).map((wave) => insertEntries(wave, RENUMBERED)) : insertAlike(rows)),
+    ...insertsOf(rows, kind),
     ...writeRollups(rows),
   ];
+}
+
+function insertsOf(rows: readonly Identified[], kind: 'lines' | 'renumber' | 'calls'): Statement[] {
+  if (kind === 'calls') return [insertEntries(rows, OF_CALLS)];
+  return kind === 'renumber' ? oneLineEach(rows).map((wave) => insertEntries(wave, RENUMBERED)) : insertAlike(rows);
 }
 
 /** Whether a write without `renumber` failed on an attempt number that is taken. */

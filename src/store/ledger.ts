@@ -20,7 +20,7 @@ export class LibsqlLedger implements StoreLedger {
     if (entries.length === 0) return;
     await withoutLedgered(this.#db, entries, async (fresh) => {
       if (fresh.length === 0) return;
-      await this.#db.write([...(await writeEntries(fresh, true)), ...advanceBatches(fresh)]);
+      await this.#db.write([...(await writeEntries(fresh, 'renumber')), ...advanceBatches(fresh)]);
     });
   }
 
@@ -28,17 +28,18 @@ export class LibsqlLedger implements StoreLedger {
     entries: readonly LedgerEntryRow[],
     journal: { id: string; position: number } | null,
   ): Promise<void> {
-    const statements = await writeEntries(entries, false);
-    if (journal === null) {
-      await this.#db.write(statements);
-      return;
-    }
-    // A write whose answer was lost is asked for again: where its mark stands, its entries do too.
-    const isNew: Statement = {
-      sql: 'not exists (select 1 from journals where id = ? and position >= ?)',
-      args: [journal.id, journal.position],
-    };
-    await this.#db.writeIf(isNew, [...statements, markOf(journal)]);
+    const [first] = entries;
+    if (first === undefined) return;
+    const statements = await writeEntries(entries, 'calls');
+    // A write whose answer was lost is asked for again: where its mark or its first entry stands, all of it does.
+    const isNew: Statement =
+      journal === null
+        ? { sql: 'not exists (select 1 from ledger_entries where id = ?)', args: [first.id ?? null] }
+        : {
+            sql: 'not exists (select 1 from journals where id = ? and position >= ?)',
+            args: [journal.id, journal.position],
+          };
+    await this.#db.writeIf(isNew, journal === null ? statements : [...statements, markOf(journal)]);
   }
 
   async journalPosition(id: string): Promise<number> {

@@ -35,7 +35,7 @@ export async function writeResults(
 ): Promise<BatchControl | null> {
   const written = await database.writeIf(fence, [
     ...(results.part === null ? [] : [insertPart(results.part)]),
-    ...(await writeEntries(results.entries, renumber)),
+    ...(await writeEntries(results.entries, renumber ? 'renumber' : 'lines')),
     ...also,
     advanceBatch(results, ended),
   ]);

@@ -1,4 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
+import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Journal } from '../../ports/journal.ts';
@@ -14,7 +15,7 @@ const RETRY_MS = 250;
 /** Entries that may wait for a database that does not answer; beyond, calls are refused before they cost anything. */
 const WAITING_MAX = 10_000;
 
-export type WriterDeps = Pick<Deps, 'store' | 'log' | 'clock' | 'journals'>;
+export type WriterDeps = Pick<Deps, 'store' | 'log' | 'clock' | 'random' | 'journals'>;
 
 interface Waiting {
   entries: readonly LedgerEntryRow[];
@@ -62,17 +63,16 @@ export class EntryWriter {
   }
 
   /** Resolves when the entries are safe. */
-  add(entries: readonly LedgerEntryRow[]): Promise<void> {
-    if (entries.length === 0) return Promise.resolve();
+  add(made: readonly LedgerEntryRow[]): Promise<void> {
+    if (made.length === 0) return Promise.resolve();
+    const entries = made.map((entry) => ({ ...entry, id: formatId('entry_', this.deps.random.bytes(ID_BYTES)) }));
     const position = this.keep(entries);
     this.waitingEntries += entries.length;
     const written = new Promise<void>((resolve) => {
       this.waiting.push({ entries, position, written: resolve });
     });
     if (this.waitingEntries >= GROUP_MAX) this.hurry.abort();
-    this.writing ??= this.writeAll().finally(() => {
-      this.writing = null;
-    });
+    this.startWriting();
     return position === null ? written : Promise.resolve();
   }
 
@@ -80,7 +80,7 @@ export class EntryWriter {
   async flush(): Promise<void> {
     this.flushing += 1;
     this.hurry.abort();
-    await this.writing;
+    while (this.writing !== null) await this.writing;
     this.flushing -= 1;
   }
 
@@ -113,6 +113,14 @@ export class EntryWriter {
       this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
       return null;
     }
+  }
+
+  private startWriting(): void {
+    this.writing ??= this.writeAll().finally(() => {
+      this.writing = null;
+      // What came while the last group was being told, or the journal changed.
+      if (this.waiting.length > 0) this.startWriting();
+    });
   }
 
   private async writeAll(): Promise<void> {

@@ -47,6 +47,16 @@ export function ledgerContract(subject: Subject): void {
       expect(await ledger.journalPosition('journal')).toBe(3);
     });
 
+    it('of calls keep the ids that they are given, by which they are known without a journal', async () => {
+      const { ledger } = subject.store;
+      const call = (id: string) => entryRow({ batchId: null, line: null, mode: 'sync', id });
+      for (const _ of ['written, the answer lost', 'asked again'])
+        await ledger.appendCalls([call('entry_a'), call('entry_b')], null);
+      await ledger.appendCalls([call('entry_c')], null);
+      expect((await list(tenant, { order: 'asc' }))?.map(({ id }) => id)).toEqual(['entry_a', 'entry_b', 'entry_c']);
+      expect(await list(tenant, { after: 'entry_a', order: 'asc' })).toHaveLength(2);
+    });
+
     it('are read by pages, newest first or oldest first, and keep their place under inserts', async () => {
       const { ledger } = subject.store;
       await ledger.append([1, 2, 3].map((line) => entryRow({ line, createdAt: NOW + 10 - line })));
