@@ -30,11 +30,10 @@ export function bearerHeaders(token: string | undefined): Record<string, string>
 
 /** The contract's `execute` for a service that speaks OpenAI's shapes. */
 export function createExecute(access: OpenAIAccess, urlOf: UrlOf, readers: ResultReaders): ImmediateApi['execute'] {
-  return async (request, call): Promise<Result> => {
+  return (request, call): Promise<Result> => {
     const context = contextOf(access, call);
-    let response: HttpResponse;
-    try {
-      response = await call.http.request({
+    return call.http
+      .request({
         method: 'POST',
         url: urlOf(call.member, request.endpoint, request.model),
         headers: access.headers,
@@ -42,11 +41,11 @@ export function createExecute(access: OpenAIAccess, urlOf: UrlOf, readers: Resul
         timeoutMs: call.timeoutMs,
         maxResponseBytes: call.maxResponseBytes,
         signal: call.signal,
-      });
-    } catch (error) {
-      return resultOfCall(error, context);
-    }
-    return resultOf(request.endpoint, response, context, readers);
+      })
+      .then(
+        (response) => resultOf(request.endpoint, response, context, readers),
+        (error: unknown) => resultOfCall(error, context),
+      );
   };
 }
 

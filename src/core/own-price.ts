@@ -115,16 +115,32 @@ export function gpuSecondRate(gpuHour: string | number, gpus: number, usdRate?: 
   return toSafeInteger(divideHalfEven(toUsd(parseUsdToNano(toDecimal(gpuHour)), usdRate) * BigInt(gpus), 3600n));
 }
 
+/** Rates found before, by price, then version, mode and model: every entry of a model then names the same object. */
+const found = new WeakMap<CompiledOwnPrice, Map<string, FoundRates>>();
+/** Requests may name any model. */
+const FOUND_MAX = 1_000;
+
 /** The operator's rates for a model, or null when the own price does not cover it (then the price files decide). */
 export function findOwnRates(book: OwnPriceBook, query: { model: string; mode: PriceMode }): FoundRates | null {
-  const found = book.models.get(query.model.toLowerCase()) ?? book.any;
-  if (found === null) return null;
-  const { version } = book;
+  const price = book.models.get(query.model.toLowerCase()) ?? book.any;
+  if (price === null) return null;
+  const known = found.get(price) ?? new Map<string, FoundRates>();
+  found.set(price, known);
+  const key = `${book.version}\n${query.mode}\n${query.model}`;
+  const earlier = known.get(key);
+  if (earlier !== undefined) return earlier;
+  const rates = ownRates(book.version, price, query);
+  if (known.size >= FOUND_MAX) known.clear();
+  known.set(key, rates);
+  return rates;
+}
+
+function ownRates(version: string, price: CompiledOwnPrice, query: { model: string; mode: PriceMode }): FoundRates {
   const mode = query.mode === 'batch' ? 'batch' : 'standard';
-  const origin = { version, tier: 'base', priced_model: query.model, resolved_by: 'config', ...found.money } as const;
+  const origin = { version, tier: 'base', priced_model: query.model, resolved_by: 'config', ...price.money } as const;
   return {
-    rates: { ...found[mode], ...origin, mode: query.mode },
-    list_rates: { ...found.standard, ...origin, mode: 'standard' },
+    rates: { ...price[mode], ...origin, mode: query.mode },
+    list_rates: { ...price.standard, ...origin, mode: 'standard' },
     price_version: version,
     priced_model: query.model,
   };
@@ -132,6 +148,6 @@ export function findOwnRates(book: OwnPriceBook, query: { model: string; mode: P
 
 /** Whether a model's requests are paid by their time on the pool. */
 export function isPaidByTime(book: OwnPriceBook | undefined, model: string): boolean {
-  const found = book && (book.models.get(model.toLowerCase()) ?? book.any);
-  return found?.standard.gpu_second !== undefined;
+  const price = book && (book.models.get(model.toLowerCase()) ?? book.any);
+  return price?.standard.gpu_second !== undefined;
 }

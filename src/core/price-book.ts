@@ -148,28 +148,44 @@ function secondOfDay(time: string): number {
  */
 export function findRates(book: PriceBook, query: RatesQuery): FoundRates | Unpriced {
   const name = `${query.provider}/${query.model}`;
-  const found = findModel(book.get(query.provider), query.model);
-  if (found === undefined) return { unpriced: `no_price: ${name}` };
-  const { priced, resolution } = found;
+  const model = findModel(book.get(query.provider), query.model);
+  if (model === undefined) return { unpriced: `no_price: ${name}` };
+  const { priced, resolution } = model;
   const row = findRow(priced.rows, query);
   if (row === undefined) return { unpriced: `no_price_at_date: ${name}` };
   const tier = row.tiers.find((candidate) => (query.inputTokens ?? 0) > candidate.aboveInputTokens);
   const card = tier?.cards[query.mode] ?? null;
   if (tier === undefined || card === null) return { unpriced: `no_${query.mode}_price: ${name}` };
+  const known = found.get(tier) ?? new Map<string, FoundRates>();
+  found.set(tier, known);
+  const key = `${query.mode} ${resolution} ${priced.model}`;
+  const rates = known.get(key) ?? ratesOf(row, tier, { card, mode: query.mode, model: priced.model, resolution });
+  known.set(key, rates);
+  return rates;
+}
+
+/** Rates found before: every entry of a model then names the same object. */
+const found = new WeakMap<CompiledTier, Map<string, FoundRates>>();
+
+function ratesOf(
+  row: CompiledRow,
+  tier: CompiledTier,
+  { card, mode, model, resolution }: { card: RateCard; mode: PriceMode; model: string; resolution: PriceResolution },
+): FoundRates {
   const origin = {
     version: row.version,
     tier: tier.name,
-    priced_model: priced.model,
+    priced_model: model,
     from: row.from,
     resolved_by: resolution,
     ...(row.region !== null && { region: row.region }),
     ...row.money,
   };
   return {
-    rates: { ...card, ...origin, mode: query.mode },
+    rates: { ...card, ...origin, mode },
     list_rates: { ...tier.cards.standard, ...origin, mode: 'standard' },
     price_version: row.version,
-    priced_model: priced.model,
+    priced_model: model,
   };
 }
 

@@ -63,13 +63,14 @@ export function priceUsage(input: {
     const isListFree = !succeeded || isFreeOfCharge(listRates);
     return { amount_nano: 0, list_amount_nano: isListFree ? 0 : null, lines: [], unpriced_reason: null };
   }
-  const priced = priceBuckets(usage, rates);
-  const list = priceBuckets(usage, listRates);
-  const listAmount = 'unpriced' in list ? null : list.amount;
-  if ('unpriced' in priced) {
+  const lines: PriceLine[] = [];
+  const priced = priceBuckets(usage, rates, lines);
+  const list = priceBuckets(usage, listRates, null);
+  const listAmount = typeof list === 'number' ? list : null;
+  if (typeof priced !== 'number') {
     return { amount_nano: null, list_amount_nano: listAmount, lines: [], unpriced_reason: priced.unpriced };
   }
-  return { amount_nano: priced.amount, list_amount_nano: listAmount, lines: priced.lines, unpriced_reason: null };
+  return { amount_nano: priced, list_amount_nano: listAmount, lines, unpriced_reason: null };
 }
 
 /** Why a usage cannot be the whole truth about a success, or null when it can. */
@@ -83,19 +84,20 @@ function missingUsage(usage: Usage | null, rates: RateCard): string | null {
 function isFreeOfCharge(rates: RateCard): boolean {
   if (rates.gpu_second !== undefined) return rates.gpu_second === 0;
   if (rates.input !== 0 || rates.output !== 0) return false;
-  return usageBuckets.every((bucket) => (chargedRate(rates, bucket)?.rate ?? 0) === 0);
+  return usageBuckets.every((bucket) => {
+    const name = chargedAs(rates, bucket);
+    return name === null || rates[name] === 0;
+  });
 }
 
-function chargedRate(rates: RateCard, bucket: UsageBucket): { name: RateName; rate: number } | null {
-  for (const name of rateNames[bucket]) {
-    const rate = rates[name];
-    if (rate !== undefined) return { name, rate };
-  }
+/** The rate that a bucket is charged at; null when none of those it may be has a price. */
+function chargedAs(rates: RateCard, bucket: UsageBucket): RateName | null {
+  for (const name of rateNames[bucket]) if (rates[name] !== undefined) return name;
   return null;
 }
 
-function priceBuckets(usage: Usage, rates: RateCard): { lines: PriceLine[]; amount: number } | Unpriced {
-  const lines: PriceLine[] = [];
+/** The amount of a usage; its lines are added to `lines`, where they are wanted. */
+function priceBuckets(usage: Usage, rates: RateCard, lines: PriceLine[] | null): number | Unpriced {
   let amount = 0;
   for (const bucket of usageBuckets) {
     const count = usage[bucket];
@@ -104,13 +106,14 @@ function priceBuckets(usage: Usage, rates: RateCard): { lines: PriceLine[]; amou
     // Tokens come with the hour on a pool paid by time, and time with the tokens on one paid by token.
     const isIncluded = (bucket === 'gpu_microseconds') !== (rates.gpu_second !== undefined);
     if (count === 0 || isIncluded) continue;
-    const charged = chargedRate(rates, bucket);
-    if (charged === null) return { unpriced: `no_rate: ${bucket}` };
-    const lineAmount = safeAmountFor(count, charged.rate);
+    const name = chargedAs(rates, bucket);
+    const rate = name === null ? undefined : rates[name];
+    if (name === null || rate === undefined) return { unpriced: `no_rate: ${bucket}` };
+    const lineAmount = safeAmountFor(count, rate);
     // Rates are never negative, so the sum of two safe integers is exact or beyond the safe ones.
     if (lineAmount === null || !Number.isSafeInteger(amount + lineAmount)) return { unpriced: 'amount_out_of_range' };
     amount += lineAmount;
-    lines.push({ bucket, rate_name: charged.name, count, rate: charged.rate, amount: lineAmount });
+    lines?.push({ bucket, rate_name: name, count, rate, amount: lineAmount });
   }
-  return { lines, amount };
+  return amount;
 }

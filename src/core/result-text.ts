@@ -16,10 +16,12 @@ export interface LineOutcome {
   details: ResultDetails;
 }
 
+/** A result line in two pieces, without line feed. */
 export interface ResultText {
-  text: string;
-  /** Bytes of the text before its `weir` member. */
-  strictBytes: number;
+  /** OpenAI's members: with a closing brace behind them they are a line of their own. */
+  strict: string;
+  /** Weir's own member, and the end of the line. */
+  details: string;
 }
 
 /** The id of a result line: stable for a line of a batch, so that a repeated assembly gives the same bytes. */
@@ -42,11 +44,11 @@ export function resultText(outcome: LineOutcome): ResultText {
   const error = outcome.error
     ? JSON.stringify({ code: outcome.error.code ?? 'error', message: outcome.error.message })
     : 'null';
-  const head = escapeLineSeparators(
+  const strict = escapeLineSeparators(
     `{"id":"${resultId(outcome.batchId, outcome.line)}","custom_id":${JSON.stringify(outcome.customId)},` +
       `"response":${response},"error":${error}`,
   );
-  return { text: head + detailsText(outcome.details), strictBytes: Buffer.byteLength(head) };
+  return { strict, details: detailsText(outcome.details) };
 }
 
 /** The end of a result line, from behind its strict part. */

@@ -22,7 +22,7 @@ export function missingLine(
 ): BatchLine {
   const error = toErrorBody(failure);
   const refused = failure.kind === 'not_found' || failure.kind === 'unsupported' || failure.kind === 'invalid_request';
-  const { text, strictBytes } = resultText({
+  const { strict, details } = resultText({
     line,
     customId,
     batchId: batch.id,
@@ -33,7 +33,7 @@ export function missingLine(
     error: { code: error.code, message: error.message },
     details: missingDetails(line, total),
   });
-  return { state: 'missing', line, failure, text, strictBytes };
+  return { state: 'missing', line, failure, text: strict + details, strictBytes: Buffer.byteLength(strict) };
 }
 
 /** What there is to say of a line without a result: what its tries cost, if it had any. */
@@ -52,13 +52,16 @@ export function missingDetails(line: number, total: LineTotal | undefined): Resu
   };
 }
 
-/** A result line in OpenAI's strict shape, with its line feed. */
-export async function strictBytes(reader: PartReader, line: Exclude<BatchLine, { state: 'pending' }>): Promise<Buffer> {
-  const head =
-    line.state === 'missing'
-      ? Buffer.from(line.text).subarray(0, line.strictBytes)
-      : await reader.slice(line.record, 0, line.record.entry.strictLength);
-  return Buffer.concat([head, Buffer.from('}\n')]);
+/** Ends a result line in OpenAI's strict shape, behind its `strictHead`. */
+export const STRICT_END: Uint8Array = Buffer.from('}\n');
+
+/** A result line in OpenAI's strict shape, up to STRICT_END. */
+export async function strictHead(
+  reader: PartReader,
+  line: Exclude<BatchLine, { state: 'pending' }>,
+): Promise<Uint8Array> {
+  if (line.state === 'missing') return Buffer.from(line.text).subarray(0, line.strictBytes);
+  return reader.slice(line.record, 0, line.record.entry.strictLength);
 }
 
 /** A result line with Weir's own details, with its line feed. */

@@ -7,8 +7,8 @@ import type { FileWriter } from '../../ports/files.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import { enterDoubts } from '../segments/enter-doubts.ts';
-import { strictBytes } from './batch-line.ts';
-import { batchLines } from './lines.ts';
+import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
+import { batchLineGroups } from './lines.ts';
 import { PartReader } from './part-reader.ts';
 
 const WRITE_BYTES = 256 * 1024;
@@ -27,10 +27,14 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
   const errors = new ResultFile(deps, batch, 'error');
   try {
     const reader = new PartReader(deps.files);
-    for await (const line of batchLines(deps, batch, reader, { from: 0, rest })) {
-      if (line.state === 'pending') continue;
-      const succeeded = line.state === 'finished' && line.succeeded;
-      await (succeeded ? output : errors).write(await strictBytes(reader, line));
+    for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest })) {
+      for (const line of group) {
+        if (line.state === 'pending') continue;
+        const file = line.state === 'finished' && line.succeeded ? output : errors;
+        const part = line.state === 'finished' ? reader.held(line.record) : null;
+        // To wait for each line would cost more than to copy it: most find their part in memory.
+        if (part === null || !file.copy(part, line)) await file.write(await strictHead(reader, line));
+      }
     }
     const outputFile = await output.close();
     const errorFile = await errors.close();
@@ -57,7 +61,7 @@ class ResultFile {
   private readonly id: string;
   private readonly hash = createHash('sha256');
   private writer: FileWriter | null = null;
-  private waiting: Buffer[] = [];
+  private readonly waiting = Buffer.allocUnsafeSlow(WRITE_BYTES);
   private waitingBytes = 0;
   private bytes = 0;
 
@@ -68,11 +72,28 @@ class ResultFile {
     this.id = formatId('file-', deps.random.bytes(ID_BYTES));
   }
 
-  async write(line: Buffer): Promise<void> {
+  /** Takes a line from the part that holds it; false when there is no room for it before the next write. */
+  copy(part: Uint8Array, line: BatchLine): boolean {
+    if (line.state !== 'finished') return false;
+    const { offset, strictLength } = line.record.entry;
+    if (this.waitingBytes + strictLength + STRICT_END.length > WRITE_BYTES) return false;
     this.lines += 1;
-    this.waiting.push(line);
-    this.waitingBytes += line.byteLength;
-    if (this.waitingBytes >= WRITE_BYTES) await this.flush();
+    this.take(part.subarray(offset, offset + strictLength));
+    this.take(STRICT_END);
+    return true;
+  }
+
+  /** Takes a line that is given up to its end. */
+  async write(head: Uint8Array): Promise<void> {
+    this.lines += 1;
+    if (this.waitingBytes + head.length + STRICT_END.length > WRITE_BYTES) await this.flush();
+    if (head.length + STRICT_END.length > WRITE_BYTES) {
+      await this.append(head);
+      await this.append(STRICT_END);
+      return;
+    }
+    this.take(head);
+    this.take(STRICT_END);
   }
 
   async close(): Promise<FileRow | null> {
@@ -101,13 +122,21 @@ class ResultFile {
     await this.writer?.abort();
   }
 
+  private take(bytes: Uint8Array): void {
+    this.waiting.set(bytes, this.waitingBytes);
+    this.waitingBytes += bytes.length;
+  }
+
   private async flush(): Promise<void> {
-    const chunk = Buffer.concat(this.waiting);
-    this.waiting = [];
+    const length = this.waitingBytes;
     this.waitingBytes = 0;
-    this.bytes += chunk.byteLength;
-    this.hash.update(chunk);
+    await this.append(this.waiting.subarray(0, length));
+  }
+
+  private async append(bytes: Uint8Array): Promise<void> {
+    this.bytes += bytes.byteLength;
+    this.hash.update(bytes);
     this.writer ??= await this.deps.files.create(`files/${this.id}`);
-    await this.writer.write(chunk);
+    await this.writer.write(bytes);
   }
 }

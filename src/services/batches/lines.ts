@@ -2,7 +2,7 @@ import { isTerminal } from '../../core/batch-state.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
-import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, type PlanRecord, readPlanRecord } from '../../core/plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
@@ -13,21 +13,39 @@ import { ForwardReader } from './forward-reader.ts';
 import { keptLines } from './kept-lines.ts';
 import { type PartReader, WINDOW_LINES } from './part-reader.ts';
 
-/**
- * Walks a batch's lines in input order, from 0-based `from`, in bounded memory. `rest` says what becomes of lines
- * without a result: a stop reason for an ended batch, null while it runs (then they are `pending`). With `totals`,
- * details count all attempts of a line, also those of earlier leases and those that came too late.
- */
+/** Lines handed on together: each step of an asynchronous iteration costs more than the line itself. */
+const GROUP_LINES = 256;
+
+export interface LinesWanted {
+  /** 0-based. */
+  from: number;
+  /** What becomes of lines without a result: a stop reason for an ended batch, null while it runs (they are `pending`). */
+  rest: StopReason | 'lost' | null;
+  /** Details count all attempts of a line, also those of earlier leases and those that came too late. */
+  totals?: boolean;
+}
+
+/** Walks a batch's lines in input order, in bounded memory. */
 export async function* batchLines(
   deps: Deps,
   batch: BatchRow,
   reader: PartReader,
-  options: { from: number; rest: StopReason | 'lost' | null; totals?: boolean },
+  wanted: LinesWanted,
 ): AsyncGenerator<BatchLine> {
+  for await (const group of batchLineGroups(deps, batch, reader, wanted)) yield* group;
+}
+
+/** As `batchLines`, some hundred lines at a time. */
+export async function* batchLineGroups(
+  deps: Deps,
+  batch: BatchRow,
+  reader: PartReader,
+  options: LinesWanted,
+): AsyncGenerator<BatchLine[]> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   const total = input?.plan?.lines ?? 0;
   if (input?.deletedAt != null && isTerminal(batch.status) && (await deps.files.size(input.contentKey)) === null) {
-    yield* keptLines(deps, batch, reader, { ...options, lines: total });
+    for await (const line of keptLines(deps, batch, reader, { ...options, lines: total })) yield [line];
     return;
   }
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
@@ -39,23 +57,28 @@ export async function* batchLines(
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
       : new Map<number, LineTotal>();
+    const withoutRecord = async (line: number, plan: PlanRecord): Promise<BatchLine> => {
+      const lane = window.lanes && batch.lanes[window.lanes.getUint16((line - first) * 2, true)];
+      const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
+      if (!failure) return { state: 'pending', line };
+      const { customId } = parseRequestLine(await text.read(plan));
+      return missingLine(batch, line, { customId, failure, total: totals.get(line + 1) });
+    };
+    let group: BatchLine[] = [];
     for (let line = first; line <= last; line++) {
-      const index = line - first;
-      const plan = readPlanRecord(window.plan, index);
+      const plan = readPlanRecord(window.plan, line - first);
       if (plan.flags & (LINE_BLANK | LINE_INVALID)) continue;
       const record = located.get(line);
       if (record) {
         const succeeded = (record.entry.flags & RECORD_SUCCEEDED) !== 0;
-        yield { state: 'finished', line, succeeded, record, total: totals.get(line + 1) };
-        continue;
+        group.push({ state: 'finished', line, succeeded, record, total: totals.get(line + 1) });
+      } else group.push(await withoutRecord(line, plan));
+      if (group.length === GROUP_LINES) {
+        yield group;
+        group = [];
       }
-      const lane = window.lanes && batch.lanes[window.lanes.getUint16(index * 2, true)];
-      const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
-      if (failure) {
-        const { customId } = parseRequestLine(await text.read(plan));
-        yield missingLine(batch, line, { customId, failure, total: totals.get(line + 1) });
-      } else yield { state: 'pending', line };
     }
+    yield group;
   }
 }
 

@@ -50,6 +50,11 @@ export class PartReader {
     return decodePartIndex(bytes);
   }
 
+  /** The part that holds a record, when it is in memory: the record is there at `entry.offset`. */
+  held({ part }: LocatedRecord): Uint8Array | null {
+    return this.cache.get(part.key) ?? null;
+  }
+
   /** Bytes `from` to `to` of a record. */
   async slice({ part, entry }: LocatedRecord, from: number, to: number): Promise<Uint8Array> {
     if (part.indexOffset > WHOLE_PART_BYTES_MAX) {

@@ -4,9 +4,11 @@ import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
-import { resultText } from '../../core/result-text.ts';
+import { type ResultText, resultText } from '../../core/result-text.ts';
 import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
 import type { BatchUsage } from '../../protocol/batch.ts';
+
+const LINE_FEED = 0x0a;
 
 /** A line with its final result, ready for a part. */
 export interface LineResult {
@@ -86,7 +88,7 @@ interface Answer {
 
 function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   const { candidate, line } = attempt;
-  const { text, strictBytes } = resultText({
+  const text = resultText({
     line,
     customId: attempt.customId,
     batchId: attempt.batchId,
@@ -112,10 +114,25 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
     line,
     succeeded: answer.error === null,
     attempts: attempt.attempts,
-    record: Buffer.from(`${text}\n`),
-    strictBytes,
+    ...encode(text),
     usage: answer.usage ? toBatchUsage(answer.usage) : null,
   };
+}
+
+/** Where the text of a line becomes bytes before it is known how many they are. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+/** UTF-8 has at most so many bytes for a unit of a text's length. */
+const UNIT_BYTES = 3;
+
+function encode({ strict, details }: ResultText): Pick<LineResult, 'record' | 'strictBytes'> {
+  if ((strict.length + details.length + 1) * UNIT_BYTES > scratch.length) {
+    const head = Buffer.from(strict);
+    return { record: Buffer.concat([head, Buffer.from(`${details}\n`)]), strictBytes: head.length };
+  }
+  const strictBytes = scratch.write(strict, 0);
+  const end = strictBytes + scratch.write(details, strictBytes);
+  scratch[end] = LINE_FEED;
+  return { record: Buffer.from(scratch.subarray(0, end + 1)), strictBytes };
 }
 
 /** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */

@@ -42,7 +42,7 @@ export class LineRunner {
     if (!candidate) throw new Error('a line was started without a candidate');
     const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
-    void runAttempt(this.deps, job, candidate, gate.provider, slot.member).then((outcome) => {
+    runAttempt(this.deps, job, candidate, gate.provider, slot.member, (outcome) => {
       const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
       this.settle(job, feed, slot, candidate, outcome, gpuMicroseconds);
     });
@@ -79,12 +79,12 @@ export class LineRunner {
     gpuMicroseconds: number | null,
   ): void {
     if (outcome.reached) job.attempts += 1;
-    job.warnings.push(...outcome.warnings);
+    if (outcome.warnings.length > 0) job.warnings.push(...outcome.warnings);
     const { result, failure } = outcome;
     const { gate } = feed;
     if (result?.ok) {
       feed.settle(job, slot, null, result.usage);
-      this.afterAnswer(job, gate, candidate, { ...outcome, result }, gpuMicroseconds);
+      this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds);
     } else if (failure) {
       feed.settle(job, slot, failure, null);
       this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
@@ -96,10 +96,10 @@ export class LineRunner {
     job: Job,
     gate: Gate,
     candidate: Candidate,
-    outcome: AttemptOutcome & { result: Success },
+    outcome: AttemptOutcome,
+    result: Success,
     gpuMicroseconds: number | null,
   ): void {
-    const { result } = outcome;
     const verdict = this.judge(job, candidate, result);
     const priced = this.entry(job, gate.provider, candidate, outcome, verdict.do !== 'retry', gpuMicroseconds);
     const entry = withVerdict(priced, verdict);

@@ -14,12 +14,19 @@ const CHUNK_BYTES = 256 * 1024;
 const CHUNK_LINES = 512;
 /** A line of more than so many times the average tokens is out of the ordinary. */
 const OVERSIZE = 4;
+/** Lines read ahead stay bytes until so many before they are sent: thousands of parsed ones would only grow old. */
+const PARSED_AHEAD = 32;
 
 interface PendingLine {
   line: number;
   position: number;
   offset: number;
   length: number;
+}
+
+interface LoadedLine {
+  pending: PendingLine;
+  bytes: Uint8Array;
 }
 
 /** What earlier leases and provider batches did for lines that have no result yet, by 1-based line. */
@@ -48,9 +55,12 @@ export class OpenSegment implements SegmentInHand {
   private starvedAt = 0;
   private readonly pending: PendingLine[];
   private next = 0;
-  private readonly buffer: Job[] = [];
-  private loadedTokens = 0;
-  private loadedLines = 0;
+  /** Lines that were read, from `nextLoaded` on; before them, those that are parsed already. */
+  private loaded: LoadedLine[] = [];
+  private nextLoaded = 0;
+  private readonly parsed: Job[] = [];
+  private parsedTokens = 0;
+  private parsedLines = 0;
   /** Attempts in the ledger, by line as the ledger counts them. */
   private readonly attempts: Map<number, number>;
   private readonly unfit: ReadonlyMap<number, Unfit[]>;
@@ -105,15 +115,20 @@ export class OpenSegment implements SegmentInHand {
   }
 
   get undispatched(): number {
-    return this.buffer.length + this.pending.length - this.next;
+    return this.parsed.length + this.unparsed + this.pending.length - this.next;
   }
 
   get wantsLoad(): boolean {
-    return !this.loading && !this.closed && this.buffer.length < CHUNK_LINES / 2 && this.next < this.pending.length;
+    return !this.loading && !this.closed && this.unparsed < CHUNK_LINES / 2 && this.next < this.pending.length;
+  }
+
+  private get unparsed(): number {
+    return this.loaded.length - this.nextLoaded;
   }
 
   get cursor(): number {
-    return this.buffer[0]?.position ?? this.pending[this.next]?.position ?? this.size;
+    const next = this.parsed[0] ?? this.loaded[this.nextLoaded]?.pending ?? this.pending[this.next];
+    return next?.position ?? this.size;
   }
 
   /**
@@ -121,18 +136,42 @@ export class OpenSegment implements SegmentInHand {
    * many times larger: that one goes when no other is left in the grant.
    */
   ready(): Job | undefined {
-    const first = this.buffer[0];
-    if (!first || this.closed || first.position >= this.granted) return undefined;
-    const ordinary = (OVERSIZE * this.loadedTokens) / this.loadedLines;
-    if (first.tokens <= ordinary) return first;
-    return this.buffer.find((job) => job.position < this.granted && job.tokens <= ordinary) ?? first;
+    if (this.closed || this.cursor >= this.granted) return undefined;
+    try {
+      if (this.parsed.length === 0) this.parse(PARSED_AHEAD);
+      const [first] = this.parsed;
+      if (!first || first.tokens <= this.ordinaryTokens) return first;
+      this.parse(this.unparsed);
+      const ordinary = this.ordinaryTokens;
+      return this.parsed.find((job) => job.position < this.granted && job.tokens <= ordinary) ?? first;
+    } catch (error) {
+      this.batch.results.failLoading(this, error);
+      return undefined;
+    }
   }
 
   /** Takes a job that was ready. */
   take(job: Job): void {
     this.outstanding += 1;
-    if (this.buffer[0] === job) this.buffer.shift();
-    else this.buffer.splice(this.buffer.indexOf(job), 1);
+    if (this.parsed[0] === job) this.parsed.shift();
+    else this.parsed.splice(this.parsed.indexOf(job), 1);
+  }
+
+  private get ordinaryTokens(): number {
+    return (OVERSIZE * this.parsedTokens) / this.parsedLines;
+  }
+
+  private parse(count: number): void {
+    const end = Math.min(this.loaded.length, this.nextLoaded + count);
+    while (this.nextLoaded < end) {
+      const line = this.loaded[this.nextLoaded];
+      if (line === undefined) break;
+      const job = this.toJob(line);
+      this.nextLoaded += 1;
+      this.parsed.push(job);
+      this.parsedTokens += job.tokens;
+      this.parsedLines += 1;
+    }
   }
 
   /**
@@ -144,7 +183,8 @@ export class OpenSegment implements SegmentInHand {
     const count = this.pending.filter(({ position }) => position < this.lease.granted).length;
     for (let next = 0; next < count; ) {
       const chunk = this.chunkFrom(next).slice(0, count - next);
-      for (const job of await this.read(deps, chunk)) {
+      for (const line of await this.read(deps, chunk)) {
+        const job = this.toJob(line);
         job.attempts += 1;
         this.attempts.set(job.line + 1, job.attempts);
         doubts.push(job);
@@ -159,18 +199,16 @@ export class OpenSegment implements SegmentInHand {
     this.loading = true;
     try {
       const chunk = this.chunkFrom(this.next);
-      for (const job of await this.read(deps, chunk)) {
-        this.buffer.push(job);
-        this.loadedTokens += job.tokens;
-        this.loadedLines += 1;
-      }
+      const lines = await this.read(deps, chunk);
+      this.loaded = this.unparsed === 0 ? lines : [...this.loaded.slice(this.nextLoaded), ...lines];
+      this.nextLoaded = 0;
       this.next += chunk.length;
     } finally {
       this.loading = false;
     }
   }
 
-  private async read(deps: Pick<Deps, 'files'>, chunk: readonly PendingLine[]): Promise<Job[]> {
+  private async read(deps: Pick<Deps, 'files'>, chunk: readonly PendingLine[]): Promise<LoadedLine[]> {
     const first = chunk[0];
     const last = chunk.at(-1);
     if (!first || !last) return [];
@@ -178,9 +216,9 @@ export class OpenSegment implements SegmentInHand {
       offset: first.offset,
       length: last.offset + last.length - first.offset,
     });
-    return chunk.map((line) => {
-      const at = line.offset - first.offset;
-      return this.toJob(line, bytes.subarray(at, at + line.length));
+    return chunk.map((pending) => {
+      const at = pending.offset - first.offset;
+      return { pending, bytes: bytes.subarray(at, at + pending.length) };
     });
   }
 
@@ -195,7 +233,7 @@ export class OpenSegment implements SegmentInHand {
     return chunk;
   }
 
-  private toJob(line: PendingLine, bytes: Uint8Array): Job {
+  private toJob({ pending: line, bytes }: LoadedLine): Job {
     const request = parseRequestLine(bytes);
     const unfit = this.unfit.get(line.line + 1) ?? [];
     return {

@@ -1,4 +1,4 @@
-import type { Provider, Result } from '../../../providers/contract.ts';
+import type { Call, Provider, Result } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { raiseLimits } from '../../core/healing.ts';
@@ -20,43 +20,60 @@ export interface AttemptOutcome {
   cached?: boolean;
 }
 
-/** Makes one call for a line: parameters, conversion, execution. Never throws. */
-export async function runAttempt(
+/**
+ * Makes one call for a line: parameters, conversion, execution. Never throws. `done` is called once, and never before
+ * this returns: there is one call for every line, so that it costs no promise of its own.
+ */
+export function runAttempt(
   deps: Deps,
   job: Job,
   candidate: Candidate,
   provider: Provider,
   member: string,
-): Promise<AttemptOutcome> {
-  const immediate = provider.immediate;
-  if (!immediate)
-    return refused(refusal('unsupported', 'mode_unsupported', `${provider.name} takes no single requests`));
+  done: (outcome: AttemptOutcome) => void,
+): void {
+  const { immediate } = provider;
+  if (!immediate) {
+    const failure = refusal('unsupported', 'mode_unsupported', `${provider.name} takes no single requests`);
+    queueMicrotask(() => done(refused(failure)));
+    return;
+  }
   const body = raiseLimits(applyParams(job.request.body, candidate.params), candidate, job.unfit);
   const converted = provider.convert({ ...job.request, body }, candidate.model);
-  if (!converted.ok) return refused(converted.failure);
+  if (!converted.ok) {
+    queueMicrotask(() => done(refused(converted.failure)));
+    return;
+  }
   const startedAt = deps.clock.micros();
+  const call: Call = {
+    http: deps.http,
+    member,
+    timeoutMs: candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs,
+    maxResponseBytes: deps.settings.maxResponseBytes,
+    nowMs: deps.clock.now(),
+    signal: job.segment.batch.abort.signal,
+    traffic: 'batch',
+  };
+  const settle = (result: Result, cached: boolean): void =>
+    done({
+      result,
+      cached,
+      failure: result.ok ? null : result.failure,
+      warnings: warningsOf(converted.warnings, result),
+      reached: result.ok || result.failure.reachedProvider,
+      latencyMs: (deps.clock.micros() - startedAt) / 1000,
+    });
   // An answer that did not serve is not asked for again of the cache.
   const ask = job.unfit.length > 0 ? null : cacheAsk(job.segment.batch.row.tenantId, job.request, candidate);
-  const send = (): Promise<Result> =>
-    immediate.execute(converted.request, {
-      http: deps.http,
-      member,
-      timeoutMs: candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs,
-      maxResponseBytes: deps.settings.maxResponseBytes,
-      nowMs: deps.clock.now(),
-      signal: job.segment.batch.abort.signal,
-      traffic: 'batch',
-    });
-  const { result, cached } =
-    ask === null ? { result: await send(), cached: false } : await deps.answers.through(ask, send);
-  return {
-    result,
-    cached,
-    failure: result.ok ? null : result.failure,
-    warnings: result.ok ? [...converted.warnings, ...result.warnings] : converted.warnings,
-    reached: result.ok || result.failure.reachedProvider,
-    latencyMs: (deps.clock.micros() - startedAt) / 1000,
-  };
+  if (ask === null) void immediate.execute(converted.request, call).then((result) => settle(result, false));
+  else {
+    const send = (): Promise<Result> => immediate.execute(converted.request, call);
+    void deps.answers.through(ask, send).then(({ result, cached }) => settle(result, cached));
+  }
+}
+
+function warningsOf(before: string[], result: Result): string[] {
+  return result.ok && result.warnings.length > 0 ? [...before, ...result.warnings] : before;
 }
 
 function refused(failure: Failure): AttemptOutcome {
