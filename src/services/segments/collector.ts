@@ -62,6 +62,8 @@ export class Collector implements Results {
     this.group.bytes += line.record.length;
     this.group.touched.add(line.segment);
     this.uncommitted += 1;
+    // With nothing else under way there is nothing to wait for.
+    if (this.uncommitted >= this.batch.remaining) this.group.urgent = true;
     this.schedule();
   }
 
@@ -108,8 +110,8 @@ export class Collector implements Results {
   }
 
   private schedule(): void {
-    const { partLines, partBytes, partDelayMs } = this.deps.settings;
-    if (this.group.lines.length >= partLines || this.group.bytes >= partBytes) {
+    const { partDelayMs } = this.deps.settings;
+    if (this.isDue) {
       this.flushSoon();
     } else if (this.timer === null) {
       this.timer = setTimeout(() => {
@@ -118,6 +120,12 @@ export class Collector implements Results {
         this.flushSoon();
       }, partDelayMs);
     }
+  }
+
+  private get isDue(): boolean {
+    const { partLines, partBytes } = this.deps.settings;
+    const { lines, bytes, urgent } = this.group;
+    return urgent || lines.length >= partLines || bytes >= partBytes;
   }
 
   private flushSoon(): void {
@@ -133,10 +141,7 @@ export class Collector implements Results {
       this.flushing = null;
       this.uncommitted -= group.lines.length;
       this.onCommitted();
-      const { partLines, partBytes } = this.deps.settings;
-      const due = this.group.lines.length >= partLines || this.group.bytes >= partBytes;
-      if (due || this.group.urgent) this.flushSoon();
-      else if (this.group.touched.size > 0) this.schedule();
+      if (this.group.touched.size > 0) this.schedule();
     });
     return this.flushing;
   }

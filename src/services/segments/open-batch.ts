@@ -35,6 +35,12 @@ export class OpenBatch implements BatchInHand {
     return this.control.status === 'in_progress' && this.control.stop === null && !this.control.paused;
   }
 
+  get remaining(): number {
+    let count = 0;
+    for (const segment of this.segments) count += segment.remaining;
+    return count;
+  }
+
   /** Takes in what the store says of the batch; a stop starts the grace period of what is in flight. */
   apply(control: BatchControl, drainMs: number): void {
     this.control = control;

@@ -70,6 +70,8 @@ export interface BatchInHand {
   readonly budget: KeyBudget | null;
   /** Lines sent by this process. */
   sentLines: number;
+  /** Lines of its open segments without a committed result. */
+  readonly remaining: number;
   /** Takes in what the store says of the batch. */
   apply(control: BatchControl, drainMs: number): void;
 }
