@@ -33,6 +33,6 @@ describe('entries of calls without a journal', () => {
     expect(stored?.map(({ customId }) => customId)).toEqual(['a', 'b', 'c']);
     expect(new Set(stored?.map(({ id }) => id)).size).toBe(3);
     const [sums] = await store.ledger.summary(WHERE, [], null);
-    expect(sums).toMatchObject({ entries: 3, amount_nano: 21 });
+    expect(sums).toMatchObject({ entries: 3, amountNano: 21n });
   });
 });
