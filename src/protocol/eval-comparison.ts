@@ -92,8 +92,8 @@ export const evalComparisonSchema = z
     pairs: z.array(evalPairSchema),
     /** Names of the targets on the frontier, the cheapest first. */
     frontier: z.array(z.string()),
-    /** Items that some targets passed and others did not. */
-    differing: z.object({ count, item_ids: z.array(z.string()) }),
+    /** Items that some targets passed and others did not: how many, and the places of the first of them. */
+    differing: z.object({ count, items: z.array(count) }),
   })
   .openapi('EvalComparison');
 

@@ -5,7 +5,7 @@ import { type ItemRecord, type TargetRecords, verdictOf } from './item-record.ts
 import { cohensKappa, shareOf, signTest } from './shares.ts';
 import { figuresOf, scoreRangeOf } from './target-figures.ts';
 
-/** Ids of differing items that a comparison carries; all of them are in the run's list of items. */
+/** Differing items that a comparison names; all of them are in the run's list of compared items. */
 const DIFFERING_SHOWN = 100;
 
 /** The figures of a comparison; whose run they are of is for its caller to say. */
@@ -110,11 +110,11 @@ function pairFigures(pair: Pair, passes: EvalInterval, scores: EvalInterval): Ev
 }
 
 function differingItems(targets: readonly TargetRecords[]): EvalComparison['differing'] {
-  const ids = (targets[0]?.records ?? []).flatMap(({ itemId }, index) => {
+  const items = (targets[0]?.records ?? []).flatMap(({ item }, index) => {
     const records = targets.flatMap(({ records: all }) => all[index] ?? []);
-    return isDiffering(records) ? [itemId] : [];
+    return isDiffering(records) ? [item] : [];
   });
-  return { count: ids.length, item_ids: ids.slice(0, DIFFERING_SHOWN) };
+  return { count: items.length, items: items.slice(0, DIFFERING_SHOWN) };
 }
 
 /** Whether some targets passed the item and others did not. */

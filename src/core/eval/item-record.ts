@@ -1,6 +1,7 @@
 /** What one target made of one item. */
 export interface ItemRecord {
-  itemId: string;
+  /** Its place in the data source, from 0. */
+  item: number;
   /** Whether an answer came; without one the item is an error, and failed. */
   answered: boolean;
   /** Null without an answer, and where no grader gave one. */

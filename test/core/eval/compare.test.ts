@@ -48,7 +48,7 @@ describe('compareTargets', () => {
     expect(pairs[0]?.kappa).toBeCloseTo(0.14 / 0.34, 12);
     expect(pairs[0]?.pass_rate_difference.value).toBeCloseTo(0.2, 12);
     expect(pairs[1]).toMatchObject({ a: 'good', b: 'poor', items: 9, only_a_passed: 3, only_b_passed: 0 });
-    expect(differing).toEqual({ count: 3, item_ids: ['item_7', 'item_8', 'item_9'] });
+    expect(differing).toEqual({ count: 3, items: [6, 7, 8] });
   });
 
   it('tells truncated, refused and invalid answers, tokens, and times at the nearest rank', () => {

@@ -4,7 +4,7 @@ import type { ItemRecord, TargetRecords } from '../../../src/core/eval/item-reco
 export function record(fields: Partial<ItemRecord> = {}): ItemRecord {
   const passed = fields.passed === undefined ? true : fields.passed;
   return {
-    itemId: 'item_1',
+    item: 0,
     answered: true,
     score: passed === null ? null : Number(passed),
     valid: true,
@@ -23,7 +23,7 @@ export function record(fields: Partial<ItemRecord> = {}): ItemRecord {
 export function targetOf(target: string, verdicts: string, costNano: number | null = 1_000): TargetRecords {
   const records = Array.from(verdicts, (verdict, index) =>
     record({
-      itemId: `item_${index + 1}`,
+      item: index,
       costNano,
       answered: verdict !== '!',
       valid: verdict !== '!',
