@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi';
-import { pageSchema } from './page.ts';
 
 const gradeSchema = z
   .object({ name: z.string(), passed: z.boolean(), score: z.number().nullable(), error: z.string().nullable() })
@@ -37,8 +36,6 @@ export const evalComparedItemSchema = z
     outputs: z.array(outputSchema),
   })
   .openapi('EvalComparedItem');
-
-export const evalComparedItemPageSchema = pageSchema(evalComparedItemSchema).openapi('EvalComparedItemList');
 
 export type EvalComparedItem = z.infer<typeof evalComparedItemSchema>;
 export type EvalComparedOutput = z.infer<typeof outputSchema>;

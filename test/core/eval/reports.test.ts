@@ -70,9 +70,8 @@ describe('the HTML report', () => {
       comparison: comparisonOf(names, verdicts),
       items: itemsOf(names, verdicts, HOSTILE),
     });
-    expect(report).not.toMatch(
-      /<img|onerror="|<script|\son\w+="|javascript:|https?:|url\(|@import|<link|\u0000|\u202e/,
-    );
+    expect(report).not.toMatch(/<img|onerror="|<script|\son\w+="|javascript:|https?:|url\(|@import|<link|\u202e/);
+    expect(report).not.toContain('\u0000');
     expect(report).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;&#39;&amp;');
     expect(report).toContain(`content="default-src 'none'; style-src 'unsafe-inline'"`);
     // Every tag that is opened is one of the report's own.
@@ -115,7 +114,7 @@ describe('the JUnit report', () => {
 
   it('is well formed whatever models and people wrote', async () => {
     const xml = await junit([], HOSTILE);
-    expect(xml).not.toMatch(/<img|\u0000|\u001b/);
+    for (const wrong of ['<img', '\u0000', '\u001b']) expect(xml).not.toContain(wrong);
     expect(xml).toContain('&lt;img src=x onerror=&quot;alert(1)&quot;&gt;&#39;&amp;\ufffd\ufffd[31m');
     const text = xml.replaceAll(/<\?xml[^>]*>/g, '').replaceAll(/<[^<>]*>/g, '');
     expect(text).not.toMatch(/[<>]/);
