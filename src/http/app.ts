@@ -32,6 +32,7 @@ import { registerProviders } from './routes/providers.ts';
 import { registerRoutes } from './routes/routes.ts';
 import { registerSession } from './routes/session.ts';
 import { registerUploads } from './routes/uploads.ts';
+import { registerWebhooks } from './routes/webhooks.ts';
 
 /** What the app shares with other parts of its process: one of each. */
 export interface AppParts extends CallParts {
@@ -87,6 +88,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerProviders(app, deps);
   registerPrices(app, deps);
   registerKeys(app, deps, authenticator);
+  registerWebhooks(app, deps);
   registerSession(app, deps);
   registerHealth(app, deps, metrics);
   registerDocs(app, deps.assets, registerOpenApi(app));

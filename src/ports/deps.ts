@@ -18,6 +18,7 @@ import type { Settings } from './settings.ts';
 import type { Store } from './store.ts';
 import type { Scope } from './store-query.ts';
 import type { Tokenizers } from './tokenizers.ts';
+import type { WebhookSender } from './webhook-sender.ts';
 
 /** What every service gets; made once, in src/runtime. */
 export interface Deps {
@@ -26,6 +27,8 @@ export interface Deps {
   /** Where entries of calls are safe before the database has them; absent where there is no disk. */
   journals?: Journals;
   http: HttpClient;
+  /** To where tenants want to be told of events. */
+  webhookSender: WebhookSender;
   clock: Clock;
   random: Random;
   log: Log;

@@ -22,6 +22,8 @@ export interface Config {
   settings: Settings;
   /** What keys may use that state no limit of their own. */
   keyLimits: KeyLimits;
+  /** Hosts that webhooks may reach whatever their address. */
+  webhookHosts: ReadonlySet<string>;
 }
 
 export interface ConfigOptions {
@@ -36,11 +38,18 @@ const PROVIDER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 /** Shorter values stand in ordinary words. */
 const SHORTEST_SECRET = 4;
 
+/** A host name or an address, as URLs write it, without brackets and port. */
+const webhookHost = z
+  .string()
+  .regex(/^[A-Za-z0-9._:-]{1,253}$/, 'must be a host name or an address, without a port')
+  .transform((host) => host.toLowerCase());
+
 const fileSchema = z.strictObject({
   providers: z.record(z.string(), z.unknown()).nullish(),
   routes: z.record(z.string(), z.unknown()).nullish(),
   settings: z.unknown().optional(),
   key_limits: keyLimitsInputSchema.nullish(),
+  webhooks: z.strictObject({ allow_hosts: z.array(webhookHost).nullish() }).nullish(),
 });
 
 /** Reads a config file's text. Finds everything wrong with it at once; no message holds a value of the environment. */
@@ -78,7 +87,14 @@ function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): C
     if (route !== null) routes.set(name, route);
   }
   const settings = readSettings(file.value.settings, ['settings'], problems, options.defaults);
-  return { providers, ownPrices, routes, settings, keyLimits: completeLimits(file.value.key_limits) };
+  return {
+    providers,
+    ownPrices,
+    routes,
+    settings,
+    keyLimits: completeLimits(file.value.key_limits),
+    webhookHosts: new Set(file.value.webhooks?.allow_hosts),
+  };
 }
 
 function readProvider(

@@ -5,6 +5,7 @@ import { sweepProviders } from '../services/shards/orphans.ts';
 import { ShardRunner } from '../services/shards/run.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
 import { tick } from '../services/tick.ts';
+import { WebhookRunner } from '../services/webhooks/run.ts';
 
 const TICK_MS = 1_000;
 const SWEEP_MS = 60_000;
@@ -27,6 +28,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   const engine = new Engine(deps);
   const shards = new ShardRunner(deps);
   const batches = new BatchRunner(deps);
+  const webhooks = new WebhookRunner(deps);
   const stopping = new AbortController();
   /** What is in flight at a stop is under lease until it is committed. */
   const stopped = new AbortController();
@@ -43,6 +45,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     await deps.store.shards.recover({ others: shards.token });
     await deps.store.batches.recover({ others: batches.token });
     await deps.store.idempotency.releaseAll();
+    await deps.store.webhooks.recover({ others: webhooks.token });
   }
 
   const work = async (): Promise<void> => {
@@ -58,6 +61,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
       if (told || changed) await engine.renew().catch(report('lease renewal'));
       await engine.wake().catch(report('claim'));
       await shards.wake().catch(report('claim of shards'));
+      await webhooks.wake().catch(report('claim of webhook deliveries'));
       if (begun === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
     }
   };
@@ -111,7 +115,9 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     async stop() {
       stopping.abort();
       wake.abort();
-      await Promise.all([running, engine.stop(), shards.stop(), batches.stop()]).finally(() => stopped.abort());
+      await Promise.all([running, engine.stop(), shards.stop(), batches.stop(), webhooks.stop()]).finally(() =>
+        stopped.abort(),
+      );
       await keeping;
     },
   };

@@ -33,6 +33,7 @@ import { startLoop } from './loop.ts';
 import { systemRandom } from './random.ts';
 import { SharedClock } from './shared-clock.ts';
 import { nodeTokenizers } from './tokenizers.ts';
+import { createWebhookSender } from './webhook-sender.ts';
 
 export interface StartOptions {
   env: Environment;
@@ -82,6 +83,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     for (const gate of deps.gates.values()) gate.close();
     for (const provider of deps.providers.values()) await provider.close?.();
     await deps.http.close();
+    await deps.webhookSender.close();
     await deps.store.close();
   };
   try {
@@ -133,6 +135,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     journals: openJournals(join(options.dataDir, 'journal')),
     http: createUndiciHttpClient(),
     clock,
+    webhookSender: createWebhookSender(config.webhookHosts),
     random: systemRandom,
     log,
     settings,

@@ -8,6 +8,8 @@ import { sweepUploads } from './uploads/sweep.ts';
 const ITEMS_AT_ONCE = 200;
 /** Clients retry within minutes; a day also covers a script that is started again the next morning. */
 const IDEMPOTENCY_SECONDS = 86_400;
+/** How long an endpoint's owner can see what became of its deliveries. */
+const DELIVERY_SECONDS = 30 * 86_400;
 
 /** Where the walk over each area stands: rounds are small, and go on where the last one ended. */
 export interface SweepCursors {
@@ -19,8 +21,8 @@ export interface SweepCursors {
 export const FIRST_SWEEP: SweepCursors = { files: null, uploads: null, batches: null };
 
 /**
- * One bounded round of cleaning up: expired files and uploads, bytes nobody needs, old idempotency keys. Prices that were
- * stated to another process are taken in.
+ * One bounded round of cleaning up: expired files and uploads, bytes nobody needs, old idempotency keys and deliveries.
+ * Prices that were stated to another process are taken in.
  */
 export async function sweep(deps: Deps, cursors: SweepCursors): Promise<SweepCursors> {
   await sweepFiles(deps, ITEMS_AT_ONCE);
@@ -28,6 +30,7 @@ export async function sweep(deps: Deps, cursors: SweepCursors): Promise<SweepCur
   await deps.store.cache.deleteExpired(unixSeconds(deps.clock));
   await deps.store.parkedCalls.deleteAnsweredBefore(unixSeconds(deps.clock) - deps.settings.autobatchKeepSeconds);
   await deps.store.idempotency.deleteBefore(unixSeconds(deps.clock) - IDEMPOTENCY_SECONDS);
+  await deps.store.webhooks.deleteEndedBefore(unixSeconds(deps.clock) - DELIVERY_SECONDS, ITEMS_AT_ONCE);
   await refreshPrices(deps);
   const files = await sweepOrphans(deps, { prefix: 'files/', after: cursors.files, limit: ITEMS_AT_ONCE });
   const uploads = await sweepOrphans(deps, { prefix: 'uploads/', after: cursors.uploads, limit: ITEMS_AT_ONCE });

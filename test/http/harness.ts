@@ -75,6 +75,11 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
       stream: () => Promise.reject(new Error('no provider is called here')),
       close: () => Promise.resolve(),
     },
+    webhookSender: {
+      check: () => Promise.resolve(),
+      post: () => Promise.reject(new Error('no webhook is called here')),
+      close: () => Promise.resolve(),
+    },
     clock,
     random: { unit: Math.random, bytes: (length) => randomBytes(length) },
     log: recording,

@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
-import { tenantScope } from '../../services/batches/list.ts';
 import { createEvents, type FeedItem } from '../../services/events/follow.ts';
+import { tenantScope } from '../../services/keys/tenant.ts';
 import { toByteStream } from '../byte-stream.ts';
 import type { AppEnv } from '../env.ts';
 import { tenantParameter } from '../page-query.ts';

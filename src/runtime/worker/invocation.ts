@@ -13,6 +13,7 @@ import { systemRandom } from '../random.ts';
 import { boundHttp, CallBudget } from './calls.ts';
 import { consoleLog } from './log.ts';
 import { PROVIDER_CALLS_AT_ONCE, type Setup } from './setup.ts';
+import { createWorkerWebhookSender } from './webhook-sender.ts';
 
 /** How long an isolate goes without asking for prices that were stated elsewhere. */
 const PRICES_SECONDS = 60;
@@ -44,10 +45,12 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
   };
   const store = await open();
   const log = consoleLog(options.logLevel);
+  const http = boundHttp(createFetchHttpClient(), calls, PROVIDER_CALLS_AT_ONCE);
   const deps: Deps = {
     store,
     files: openR2Files(setup.bucket),
-    http: boundHttp(createFetchHttpClient(), calls, PROVIDER_CALLS_AT_ONCE),
+    http,
+    webhookSender: createWorkerWebhookSender(http, config.webhookHosts),
     clock: systemClock,
     random: systemRandom,
     log,

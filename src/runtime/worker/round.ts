@@ -8,6 +8,7 @@ import { BatchRunner } from '../../services/batches/run.ts';
 import { Engine } from '../../services/segments/engine.ts';
 import { ShardRunner } from '../../services/shards/run.ts';
 import { tick } from '../../services/tick.ts';
+import { WebhookRunner } from '../../services/webhooks/run.ts';
 import { SharedClock } from '../shared-clock.ts';
 import type { Invocation } from './invocation.ts';
 
@@ -75,12 +76,20 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
       const batches = new BatchRunner(own);
       if (!calls.spent.aborted) await tick(own, batches);
       await batches.idle();
+      if (!calls.spent.aborted) await deliver(own, mayGoOn);
     } while (nudged && mayGoOn());
   } finally {
     // The engine gives some leases back without waiting; what is under way when an invocation ends is cancelled.
     await store.close();
     busyUntil = 0;
   }
+}
+
+/** Tells webhooks what the rounds brought about. */
+async function deliver(deps: Deps, mayGoOn: () => boolean): Promise<void> {
+  const webhooks = new WebhookRunner({ ...deps, nudge: () => undefined });
+  while ((await webhooks.wake()) > 0 && mayGoOn()) await webhooks.idle();
+  await webhooks.stop();
 }
 
 /** Ticks and sends until nothing is left to do here. */

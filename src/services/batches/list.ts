@@ -1,10 +1,10 @@
-import { ApiError, notFound } from '../../core/api-error.ts';
-import type { Actor, Context, Deps } from '../../ports/deps.ts';
+import { notFound } from '../../core/api-error.ts';
+import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchListQuery } from '../../ports/store-batches.ts';
-import type { Scope } from '../../ports/store-query.ts';
 import type { BatchObject } from '../../protocol/batch.ts';
 import type { Page } from '../../protocol/page.ts';
 import { toPage } from '../../protocol/page.ts';
+import { tenantScope } from '../keys/tenant.ts';
 import { presentBatch } from './present.ts';
 
 /** A page of the caller's own batches, newest first unless the query says otherwise; other tenants' for administrators. */
@@ -19,16 +19,4 @@ export async function listBatches(
   });
   if (!rows) throw notFound('batch', query.after ?? '');
   return toPage(rows.map(presentBatch), query.limit);
-}
-
-/** Whose batches are meant: the actor's own tenant, the one named, or `*` for all. 403 for others than administrators. */
-export function tenantScope(actor: Actor, asked: string | undefined): Scope {
-  if (asked === undefined || asked === actor.tenantId) return { tenantId: actor.tenantId };
-  if (actor.role !== 'admin') {
-    throw new ApiError(403, "Only an admin key may see other tenants' batches. Leave 'tenant_id' out.", {
-      code: 'admin_required',
-      param: 'tenant_id',
-    });
-  }
-  return asked === '*' ? 'all' : { tenantId: asked };
 }

@@ -21,6 +21,10 @@ const alerts: Metric = {
   help: 'Shards that need a look: an operator is needed, no progress, results unread.',
   labels: ['provider', 'code'],
 };
+const deliveries: Metric = {
+  name: 'weir_webhook_deliveries_pending',
+  help: 'Events that wait to be delivered to a webhook.',
+};
 const up: Metric = { name: 'weir_store_up', help: 'Whether the database answered the last count: 1 or 0.' };
 
 /** Gauges of what the store holds, counted when the metrics are read. */
@@ -32,6 +36,7 @@ export function gaugeStore(deps: Pick<Deps, 'store' | 'clock' | 'log' | 'setting
     try {
       const [statuses, queues] = await Promise.all([deps.store.batches.countByStatus(), deps.store.segments.backlog()]);
       await gaugeShards(deps, metrics);
+      metrics.set(deliveries, {}, await deps.store.webhooks.countPending());
       for (const [status, number] of Object.entries(statuses)) metrics.set(batches, { status }, number);
       metrics.reset(backlog);
       for (const { queue, pending, leased } of queues) {
