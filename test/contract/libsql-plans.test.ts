@@ -125,6 +125,14 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.files.bytesOfKey('key_1');
   await watchedStore.batches.insertWithin(batchRow('batch_9', { keyId: 'key_1' }), 5);
   await watchedStore.idempotency.deleteBefore(NOW);
+  const due = { now: NOW, until: NOW, token: 't', limit: 9, perWebhook: 4, busy: [] };
+  await watchedStore.webhooks.emit({ id: 'evt_1', tenantId: 'a', type: 'budget.alert', createdAt: NOW, data: {} });
+  await watchedStore.webhooks.claimDue(due);
+  const gone = { outcome: 'gone', statusCode: 410, error: 'x' } as const;
+  await watchedStore.webhooks.settle({ webhookId: 'whe_1', eventId: 'evt_1' }, 't', gone, NOW);
+  await watchedStore.webhooks.deliveries('whe_1', { limit: 9, after: 'evt_1' });
+  await watchedStore.webhooks.deleteEndedBefore(NOW, 9);
+  await watchedStore.webhooks.countPending();
 
   expect(plans.size).toBeGreaterThan(40);
   const tables = TABLES.map((table) => getTableConfig(table).name).join('|');

@@ -158,6 +158,18 @@ settings: { max_lines: 0 }
   });
 });
 
+describe('hosts that webhooks may reach', () => {
+  it('are names or addresses without a port', () => {
+    const config = read('webhooks: { allow_hosts: [Hooks.Local, 10.0.0.7, "::1"] }');
+    expect([...config.webhookHosts]).toEqual(['hooks.local', '10.0.0.7', '::1']);
+    expect([...read('providers: {}').webhookHosts]).toEqual([]);
+    expect(problems('webhooks: { allow_hosts: ["http://a/b"], all: true }')).toMatchObject({
+      'webhooks.allow_hosts[0]': expect.stringContaining('without a port'),
+      'webhooks.all': expect.stringContaining('unknown field'),
+    });
+  });
+});
+
 describe('starting', () => {
   const load = (environment: Environment, files: Record<string, string>) =>
     loadConfig({ environment, kinds, readText: (path) => Promise.resolve(files[path] ?? null) });
