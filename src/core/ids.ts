@@ -17,7 +17,9 @@ export type IdPrefix =
   | 'evt_'
   | 'req_'
   | 'call_'
-  | 'group_';
+  | 'group_'
+  | 'eval_'
+  | 'evalrun_';
 
 /** An id from `prefix` and random bytes, written in base 62. */
 export function formatId(prefix: IdPrefix, bytes: Uint8Array): string {

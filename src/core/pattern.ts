@@ -17,8 +17,11 @@ type Instruction =
 
 export type Pattern = (text: string) => boolean;
 
-/** Compiles `text`, in JavaScript's syntax without flags. Throws PatternError with a sentence for its author. */
-export function compilePattern(text: string): Pattern {
+/**
+ * Compiles `text`, in JavaScript's syntax without flags; it is matched against the first `most` characters. Throws
+ * PatternError with a sentence for its author.
+ */
+export function compilePattern(text: string, most = PATTERN_TEXT_MAX): Pattern {
   if (text.length > PATTERN_LENGTH_MAX) {
     throw new PatternError(`is longer than ${PATTERN_LENGTH_MAX} characters; shorten it or split it over conditions`);
   }
@@ -30,7 +33,7 @@ export function compilePattern(text: string): Pattern {
   const program: Instruction[] = [];
   emit(parsePattern(text), program);
   push(program, { op: 'match' });
-  return (subject) => run(program, subject.slice(0, PATTERN_TEXT_MAX));
+  return (subject) => run(program, subject.slice(0, most));
 }
 
 function push(program: Instruction[], instruction: Instruction): number {

@@ -20,6 +20,7 @@ import { registerBatches } from './routes/batches.ts';
 import { registerBatching } from './routes/batching.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
+import { registerEvals } from './routes/evals.ts';
 import { registerEvents } from './routes/events.ts';
 import { registerFiles } from './routes/files.ts';
 import { registerHealth } from './routes/health.ts';
@@ -74,6 +75,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerBatchResults(app, deps);
   registerBatchInsight(app, deps);
   registerEstimate(app, deps);
+  registerEvals(app, deps);
   registerEvents(app, deps);
   // The books that somebody reads have every call that was answered.
   app.use('/v1/ledger/*', async (_c, next) => {

@@ -24,7 +24,7 @@ export interface EvalStoredRow {
   updatedAt: number;
 }
 
-export interface EvalError {
+export interface EvalFailure {
   code: string;
   message: string;
 }
@@ -36,15 +36,17 @@ export interface EvalRunRow {
   keyId: string | null;
   name: string;
   metadata: Metadata | null;
-  /** In lists without the content of `file_content`. */
+  /** Without the content of `file_content`. */
   dataSource: EvalDataSource;
+  /** That content; null when there is none, and in lists. */
+  content: EvalRow[] | null;
   /** The run's own route and window; targets have theirs resolved. */
   completionWindow: string;
   status: EvalRunStatus;
-  error: EvalError | null;
+  error: EvalFailure | null;
   /** Items taken in, and where in a file the next one begins. */
   itemsRead: number;
-  offset: number;
+  byteOffset: number;
   createdAt: number;
   startedAt: number | null;
   endedAt: number | null;
@@ -74,7 +76,7 @@ export interface EvalTargetRow {
   spec: EvalTargetSpec;
   stage: EvalStage;
   /** Why it ended without grades. */
-  error: EvalError | null;
+  error: EvalFailure | null;
   cursor: number;
   /** The batch that answers, and those of the judges: of chat completions and of embeddings. */
   batchId: string | null;
@@ -87,9 +89,10 @@ export interface EvalTargetRow {
   usage: EvalModelUsage[];
 }
 
-export interface EvalItemRow extends EvalRow {
+export interface EvalItemRow {
   /** Its place in the data source, from 0. */
   item: number;
+  row: EvalRow;
 }
 
 /** What one target made of one item. */
@@ -171,10 +174,7 @@ export interface StoreEvals {
   insertRun(run: EvalRunRow, targets: readonly EvalTargetRow[]): Promise<EvalLease>;
   getRun(scope: Scope, evalId: string, id: string): Promise<EvalLease | null>;
   /** Null when `after` names no run of the eval. */
-  listRuns(
-    evalId: string,
-    query: ListQuery & { status?: EvalRunStatus | undefined },
-  ): Promise<EvalLease[] | null>;
+  listRuns(evalId: string, query: ListQuery & { status?: EvalRunStatus | undefined }): Promise<EvalLease[] | null>;
   /** queued | in_progress → canceled. Answers the run after it, null when there is none; one that ended is unchanged. */
   cancelRun(scope: Scope, evalId: string, id: string, now: number): Promise<EvalLease | null>;
   /** As with an eval. */
@@ -201,17 +201,21 @@ export interface StoreEvalWork {
   addItems(
     lease: { runId: string; token: string; itemsRead: number },
     items: readonly EvalItemRow[],
-    offset: number,
+    byteOffset: number,
   ): Promise<boolean>;
   /** queued → in_progress. */
   begin(id: string, token: string, now: number): Promise<boolean>;
   /** False when the lease was lost, the run has ended, or the target is not where the step begins. */
   step(step: EvalStep): Promise<boolean>;
   /** queued | in_progress → completed | failed: nothing is left to do. */
-  end(id: string, token: string, change: { status: 'completed' | 'failed'; error: EvalError | null; now: number }): Promise<boolean>;
-  /** Removes up to `limit` outputs and items of a deleted run; false when none are left. */
-  purge(id: string, token: string, limit: number): Promise<boolean>;
-  /** Nothing is left to do for a run that was cancelled or deleted; what a deleted one held is gone. */
+  end(
+    id: string,
+    token: string,
+    change: { status: 'completed' | 'failed'; error: EvalFailure | null; now: number },
+  ): Promise<boolean>;
+  /** Removes up to `limit` outputs and as many items of a deleted run; false when none are left. */
+  purge(id: string, limit: number): Promise<boolean>;
+  /** Nothing is left to do for a run that was cancelled or deleted; a deleted one keeps nothing but its id. */
   close(id: string, token: string): Promise<void>;
   /** Milliseconds of the calls that decided the 1-based lines of a batch between two lines, by line. */
   latencies(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>>;

@@ -4,6 +4,7 @@
  */
 import type { StoreBatches } from './store-batches.ts';
 import type { StoreCache } from './store-cache.ts';
+import type { StoreEvals, StoreEvalWork } from './store-evals.ts';
 import type { StoreFiles } from './store-files.ts';
 import type { StoreIdempotency } from './store-idempotency.ts';
 import type { StoreInsight } from './store-insight.ts';
@@ -32,6 +33,8 @@ export interface Store {
   prices: StorePrices;
   idempotency: StoreIdempotency;
   parkedCalls: StoreParkedCalls;
+  evals: StoreEvals;
+  evalWork: StoreEvalWork;
   cache: StoreCache;
   webhooks: StoreWebhooks;
   /** Unix milliseconds by the database's own clock. */

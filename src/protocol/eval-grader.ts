@@ -90,13 +90,11 @@ const labelModel = z.strictObject({
 });
 
 /** Weir runs nobody's code: this branch only tells so. */
-const python = z
-  .looseObject({ type: z.literal('python') })
-  .refine(() => false, {
-    message:
-      "graders of type 'python' are refused: Weir runs no code of its users. Use string_check, numeric, regex, contains, json_schema, text_similarity, score_model, label_model, or a composite of them",
-    path: ['type'],
-  });
+const python = z.looseObject({ type: z.literal('python') }).refine(() => false, {
+  message:
+    "graders of type 'python' are refused: Weir runs no code of its users. Use string_check, numeric, regex, contains, json_schema, text_similarity, score_model, label_model, or a composite of them",
+  path: ['type'],
+});
 
 const numeric = z.strictObject({
   type: z.literal('numeric'),

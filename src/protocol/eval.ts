@@ -22,7 +22,10 @@ const configCreateSchema = z.discriminatedUnion('type', [
 ]);
 
 const configSchema = z
-  .object({ type: z.literal('custom'), schema: record.openapi({ description: 'Of `item`, and of `sample` where there is one.' }) })
+  .object({
+    type: z.literal('custom'),
+    schema: record.openapi({ description: 'Of `item`, and of `sample` where there is one.' }),
+  })
   .openapi('EvalDataSourceConfig');
 
 export const evalSchema = z

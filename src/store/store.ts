@@ -2,6 +2,8 @@ import type { Store } from '../ports/store.ts';
 import { LibsqlBatches } from './batches.ts';
 import { LibsqlCache } from './cache.ts';
 import type { Database } from './client.ts';
+import { LibsqlEvalWork } from './eval-work.ts';
+import { LibsqlEvals } from './evals.ts';
 import { LibsqlFiles } from './files.ts';
 import { LibsqlIdempotency } from './idempotency.ts';
 import { LibsqlInsight } from './insight.ts';
@@ -47,6 +49,8 @@ export function storeOn(database: Database): Store {
     cache: new LibsqlCache(database),
     parkedCalls: new LibsqlParkedCalls(database),
     webhooks: new LibsqlWebhooks(database),
+    evals: new LibsqlEvals(database),
+    evalWork: new LibsqlEvalWork(database),
     ping: async () => {
       await database.read({ sql: 'select 1', args: [] });
     },

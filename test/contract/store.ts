@@ -5,6 +5,7 @@ import { batchWorkContract } from './store/batch-work.contract.ts';
 import { batchesContract } from './store/batches.contract.ts';
 import { claimContract } from './store/claim.contract.ts';
 import { commitContract } from './store/commit.contract.ts';
+import { evalsContract } from './store/evals.contract.ts';
 import { filesContract } from './store/files.contract.ts';
 import { idempotencyContract } from './store/idempotency.contract.ts';
 import { keysContract } from './store/keys.contract.ts';
@@ -69,5 +70,6 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     idempotencyContract(subject);
     parkedCallsContract(subject);
     webhooksContract(subject);
+    evalsContract(subject);
   });
 }

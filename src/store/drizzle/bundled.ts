@@ -28,6 +28,7 @@ export {
   index,
   integer,
   primaryKey,
+  real,
   SQLiteTable,
   sqliteTable,
   text,

@@ -34,6 +34,7 @@ export const {
   index,
   integer,
   primaryKey,
+  real,
   SQLiteTable,
   sqliteTable,
   text,

@@ -11,6 +11,7 @@ import { money } from './0009-money.ts';
 import { batchPriority } from './0010-batch-priority.ts';
 import { cachedAnswers } from './0011-cached-answers.ts';
 import { webhooks } from './0012-webhooks.ts';
+import { evals } from './0013-evals.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,4 +27,5 @@ export const MIGRATIONS: readonly Migration[] = [
   batchPriority,
   cachedAnswers,
   webhooks,
+  evals,
 ];

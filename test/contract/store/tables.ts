@@ -1,5 +1,10 @@
 import { batches } from '../../../src/store/schema/batches.ts';
 import { cachedAnswers } from '../../../src/store/schema/cached-answers.ts';
+import { evalItems } from '../../../src/store/schema/eval-items.ts';
+import { evalOutputs } from '../../../src/store/schema/eval-outputs.ts';
+import { evalRuns } from '../../../src/store/schema/eval-runs.ts';
+import { evalTargets } from '../../../src/store/schema/eval-targets.ts';
+import { evals } from '../../../src/store/schema/evals.ts';
 import { files } from '../../../src/store/schema/files.ts';
 import { guards } from '../../../src/store/schema/guards.ts';
 import { idempotency } from '../../../src/store/schema/idempotency.ts';
@@ -29,6 +34,11 @@ import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
 export const TABLES = [
   batches,
   cachedAnswers,
+  evalItems,
+  evalOutputs,
+  evalRuns,
+  evals,
+  evalTargets,
   files,
   guards,
   idempotency,
