@@ -18,9 +18,9 @@ import {
 } from '../../src/protocol/eval-run.ts';
 
 type Evals = OpenAI.Evals;
-type Created = Awaited<ReturnType<Evals['create']>>;
-type Run = Awaited<ReturnType<Evals['runs']['retrieve']>>;
-type Item = Awaited<ReturnType<Evals['runs']['outputItems']['retrieve']>>;
+type Created = Omit<Awaited<ReturnType<Evals['create']>>, '_request_id'>;
+type Run = Omit<Awaited<ReturnType<Evals['runs']['retrieve']>>, '_request_id'>;
+type Item = Omit<Awaited<ReturnType<Evals['runs']['outputItems']['retrieve']>>, '_request_id'>;
 
 /** Members that the official SDK promises to its users; a type error here is a member that we do not have. */
 const OF_EVAL: Record<keyof Created, true> = {
@@ -117,7 +117,10 @@ describe('the objects of evals', () => {
       ],
     };
     expect(evalCreateSchema.parse(create) satisfies EvalCreate).toEqual(create);
-    const template: EvalInputMessages = { type: 'template', template: [{ role: 'user', content: '{{item.q}}' }] };
+    const template = {
+      type: 'template' as const,
+      template: [{ role: 'user' as const, content: '{{item.q}}' }],
+    } satisfies EvalInputMessages;
     const source = { type: 'file_content' as const, content: [{ item: { q: 1 }, sample: { output_text: 'x' } }] };
     const runs: Parameters<Evals['runs']['create']>[1][] = [
       { name: 'a', data_source: { type: 'jsonl', source: { type: 'file_id', id: 'file-1' } }, metadata: null },
