@@ -49,7 +49,7 @@ describe('the similarity of two texts', () => {
 
   it('counts the longest common subsequence as the textbook does, on either side of 32 places', () => {
     const textbook = (left: string[], right: string[]): number => {
-      const lengths = Array.from({ length: left.length + 1 }, () => new Array<number>(right.length + 1).fill(0));
+      const lengths = Array.from({ length: left.length + 1 }, () => Array.from({ length: right.length + 1 }, () => 0));
       for (const [i, a] of left.entries()) {
         for (const [j, b] of right.entries()) {
           const row = lengths[i + 1] as number[];
