@@ -12,14 +12,17 @@ const keptCarryBytes = 1024 * 1024;
  */
 export type OnLine = (bytes: Uint8Array | null, offset: number, length: number) => void;
 
+/** The same of a line that stands at `from` to `to` of `bytes`: nothing is made for it. */
+export type OnRange = (bytes: Uint8Array | null, from: number, to: number, offset: number, length: number) => void;
+
 /**
  * Frames the lines of a byte stream, wherever the chunks are cut. Splits on 0x0A alone, so that U+2028 and its like
  * stay inside their strings; drops one CR before it and a UTF-8 byte order mark at the start. Holds at most one line
  * of `maxLineBytes` and a little more.
  */
-export class LineFramer {
+export class RangeFramer {
   readonly #maxLineBytes: number;
-  readonly #onLine: OnLine;
+  readonly #onRange: OnRange;
   /** The start of a line that began in an earlier chunk. */
   #carry = Buffer.alloc(0);
   #carried = 0;
@@ -28,9 +31,9 @@ export class LineFramer {
   #endsInReturn = false;
   #lineStart = 0;
 
-  constructor(maxLineBytes: number, onLine: OnLine) {
+  constructor(maxLineBytes: number, onRange: OnRange) {
     this.#maxLineBytes = maxLineBytes;
-    this.#onLine = onLine;
+    this.#onRange = onRange;
   }
 
   /** Takes the next bytes of the stream; they are not used after the call. */
@@ -41,7 +44,7 @@ export class LineFramer {
     for (;;) {
       const end = bytes.indexOf(lineFeed, start);
       if (end < 0) break;
-      if (this.#carried === 0) this.#emit(bytes.subarray(start, end), end - start);
+      if (this.#carried === 0) this.#emit(bytes, start, end, end - start);
       else {
         this.#keep(bytes, start, end);
         this.#emitCarry();
@@ -75,24 +78,34 @@ export class LineFramer {
   }
 
   #emitCarry(): void {
-    const line = this.#carry.subarray(0, this.#carried);
     const length = this.#carried + this.#dropped;
-    if (this.#dropped > 0) line[line.length - 1] = this.#endsInReturn ? carriageReturn : 0;
+    if (this.#dropped > 0) this.#carry[this.#carried - 1] = this.#endsInReturn ? carriageReturn : 0;
+    const carried = this.#carried;
     this.#carried = 0;
     this.#dropped = 0;
-    this.#emit(line, length);
+    this.#emit(this.#carry, 0, carried, length);
     if (this.#carry.length > keptCarryBytes) this.#carry = Buffer.alloc(0);
   }
 
-  /** `line` holds the line, or its first bytes and its last when it is `length` bytes and too long anyway. */
-  #emit(line: Buffer, length: number): void {
-    const mark = this.#lineStart === 0 && byteOrderMark.every((byte, index) => line[index] === byte) ? 3 : 0;
-    const tail = line.length > mark && line[line.length - 1] === carriageReturn ? 1 : 0;
+  /** The line is there from `start` to `end`, or its first bytes and its last when it is `length` bytes and too long anyway. */
+  #emit(bytes: Buffer, start: number, end: number, length: number): void {
+    const marked = this.#lineStart === 0 && byteOrderMark.every((byte, index) => bytes[start + index] === byte);
+    const mark = marked && end - start >= byteOrderMark.length ? byteOrderMark.length : 0;
+    const tail = end - start > mark && bytes[end - 1] === carriageReturn ? 1 : 0;
     const offset = this.#lineStart + mark;
     const content = length - mark - tail;
     this.#lineStart += length;
-    if (content > this.#maxLineBytes) this.#onLine(null, offset, content);
-    else this.#onLine(mark + tail === 0 ? line : line.subarray(mark, line.length - tail), offset, content);
+    if (content > this.#maxLineBytes) this.#onRange(null, 0, 0, offset, content);
+    else this.#onRange(bytes, start + mark, end - tail, offset, content);
+  }
+}
+
+/** A RangeFramer that gives each line as an array of its own. */
+export class LineFramer extends RangeFramer {
+  constructor(maxLineBytes: number, onLine: OnLine) {
+    super(maxLineBytes, (bytes, from, to, offset, length) =>
+      onLine(bytes === null ? null : bytes.subarray(from, to), offset, length),
+    );
   }
 }
 

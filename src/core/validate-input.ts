@@ -5,8 +5,8 @@ import type { RequestLine } from '../protocol/request-line.ts';
 import { findBadValue, type JsonObject } from './json-limits.ts';
 
 /** In UTF-16 units, as the database and the providers' mappings keep it. */
-const CUSTOM_ID_LENGTH_MAX = 1_024;
-const MODEL_LENGTH_MAX = 512;
+export const CUSTOM_ID_LENGTH_MAX = 1_024;
+export const MODEL_LENGTH_MAX = 512;
 
 /** What a request line says, as far as a plan needs it. */
 export interface RequestHead {

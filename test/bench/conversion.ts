@@ -5,7 +5,7 @@
  *   node test/bench/conversion.ts
  */
 import { createHash } from 'node:crypto';
-import { IdSet } from '../../src/core/id-set.ts';
+import { IdHash } from '../../src/core/id-hash.ts';
 import { parseRequestLine } from '../../src/core/validate-input.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import { findProvider } from '../../src/runtime/cli/convert/find-provider.ts';
@@ -48,12 +48,12 @@ function rateOf(work: () => void): number {
 }
 
 const ingest = rateOf(() => {
-  const plan = new PlanBuilder(DEFAULT_SETTINGS, new IdSet(new Uint8Array(8)));
+  const plan = new PlanBuilder(DEFAULT_SETTINGS, new IdHash(new Uint8Array(8)));
   const hash = createHash('sha256');
   let offset = 0;
   for (const line of lines) {
     hash.update(line);
-    plan.add(line, offset, line.length);
+    plan.add(line, 0, line.length, offset, line.length);
     offset += line.length + 1;
   }
   hash.digest();

@@ -46,8 +46,15 @@ export async function startServerProcess(config: object, folder: string): Promis
   };
 }
 
-/** Uploads a batch input that is made while it is sent; answers the file's id. */
-export async function uploadLines(url: string, lines: number, lineOf: (index: number) => string): Promise<string> {
+const NUMBER_DIGITS = 8;
+const BLOCK_LINES = 500;
+
+/**
+ * Uploads a batch input of `lines` lines, made while it is sent; answers the file's id. `lineOf` is asked once: in the
+ * text that it makes of a number of eight digits, the number is then that of the line. So a client that shares the
+ * machine with the server costs little of it.
+ */
+export async function uploadLines(url: string, lines: number, lineOf: (number: string) => string): Promise<string> {
   const upload = request(`${url}/v1/files`, {
     method: 'POST',
     headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
@@ -60,20 +67,43 @@ export async function uploadLines(url: string, lines: number, lineOf: (index: nu
   return (JSON.parse(body) as { id: string }).id;
 }
 
-function* form(lines: number, lineOf: (index: number) => string): Generator<Buffer> {
+function* form(lines: number, lineOf: (number: string) => string): Generator<Buffer> {
   yield Buffer.from(`--${BOUNDARY}\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n`);
   yield Buffer.from(`--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n`);
-  for (let index = 0; index < lines; ) {
-    const texts: string[] = [];
-    for (let count = 0; count < 500 && index < lines; count++) texts.push(lineOf(index++), '\n');
-    yield Buffer.from(texts.join(''));
-  }
+  yield* blocks(lines, lineOf);
   yield Buffer.from(`\r\n--${BOUNDARY}--\r\n`);
 }
 
+function* blocks(lines: number, lineOf: (number: string) => string): Generator<Buffer> {
+  const blank = '0'.repeat(NUMBER_DIGITS);
+  const text = `${lineOf(blank)}\n`;
+  const places = [...text.matchAll(new RegExp(blank, 'g'))].map(({ index }) => index);
+  const model = Buffer.from(text.repeat(BLOCK_LINES));
+  for (let index = 0; index < lines; ) {
+    const count = Math.min(BLOCK_LINES, lines - index);
+    const block = Buffer.from(model.subarray(0, count * text.length));
+    for (let line = 0; line < count; line++, index++) {
+      const number = String(index).padStart(NUMBER_DIGITS, '0');
+      for (const place of places) block.write(number, line * text.length + place, 'latin1');
+    }
+    yield block;
+  }
+}
+
 /** A small chat request. */
-export function chatLine(index: number): string {
-  return `{"custom_id":"request-${index}","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Question ${index}: what is ${index} + ${index}?"}],"max_tokens":64}}`;
+export function chatLine(number: string): string {
+  return `{"custom_id":"request-${number}","method":"POST","url":"/v1/chat/completions","body":{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Question ${number}: what is ${number} + ${number}?"}],"max_tokens":64}}`;
+}
+
+/** A chat request of 1 KB. */
+export function longChatLine(number: string): string {
+  const messages = [{ role: 'user', content: `${'word '.repeat(180)}${number}` }];
+  return JSON.stringify({
+    custom_id: `request-${number}`,
+    method: 'POST',
+    url: '/v1/chat/completions',
+    body: { model: 'gpt-4o-mini', messages },
+  });
 }
 
 /** Megabytes of a process now, or at most so far; NaN where the system does not tell. */

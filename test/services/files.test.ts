@@ -3,8 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { IdSet } from '../../src/core/id-set.ts';
-import { LineFramer } from '../../src/core/jsonl.ts';
+import { IdHash } from '../../src/core/id-hash.ts';
+import { RangeFramer } from '../../src/core/jsonl.ts';
 import { openFsFiles } from '../../src/files/fs.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
@@ -116,8 +116,8 @@ describe('telling duplicates from ids of the same hash', () => {
     const ids = [...Array.from({ length: 900 }, (_, index) => `id-${index}`), 'id-3', 'id-500', 'id-3'];
     const text = `${ids.map((id) => line(id)).join('\n')}\n`;
     // Hashes of one bit beside those of the table: nearly every id looks like a duplicate.
-    const builder = new PlanBuilder(DEFAULT_SETTINGS, new IdSet(randomBytes(8), 1));
-    const framer = new LineFramer(1_000, (bytes, offset, length) => builder.add(bytes, offset, length));
+    const builder = new PlanBuilder(DEFAULT_SETTINGS, new IdHash(randomBytes(8), 1));
+    const framer = new RangeFramer(1_000, (...line) => builder.add(...line));
     framer.push(Buffer.from(text));
     const content = await deps.files.create(keys.contentKey);
     await content.write(Buffer.from(text));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../../core/api-error.ts';
-import { IdSet } from '../../core/id-set.ts';
-import { LineFramer } from '../../core/jsonl.ts';
+import { IdHash } from '../../core/id-hash.ts';
+import { RangeFramer } from '../../core/jsonl.ts';
 import type { PlanSummary } from '../../core/plan.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
@@ -80,9 +80,9 @@ interface Planner {
 }
 
 function newPlanner(deps: IngestDeps, writer: FileWriter, purpose: UploadPurpose | undefined): Planner {
-  const builder = new PlanBuilder(deps.settings, new IdSet(deps.random.bytes(8)));
-  const framer = new LineFramer(deps.settings.maxLineBytes, (bytes, offset, length) =>
-    builder.add(bytes, offset, length),
+  const builder = new PlanBuilder(deps.settings, new IdHash(deps.random.bytes(8)));
+  const framer = new RangeFramer(deps.settings.maxLineBytes, (bytes, from, to, offset, length) =>
+    builder.add(bytes, from, to, offset, length),
   );
   const flush = async (all: boolean): Promise<void> => {
     if (builder.refusal !== null && purpose === 'batch') throw builder.refusal;

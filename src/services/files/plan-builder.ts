@@ -1,6 +1,8 @@
 import { ApiError } from '../../core/api-error.ts';
-import type { IdSet } from '../../core/id-set.ts';
+import type { IdHash } from '../../core/id-hash.ts';
+import { IdSet } from '../../core/id-set.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, type PlanSummary, writePlanRecord } from '../../core/plan.ts';
+import { RequestScanner } from '../../core/request-scan.ts';
 import { checkLine, lineTooLong, looksLikeJson, type RequestHead } from '../../core/validate-input.ts';
 import type { Settings } from '../../ports/settings.ts';
 import type { BatchError } from '../../protocol/batch.ts';
@@ -16,10 +18,17 @@ export interface Suspect extends RequestHead {
   firstLine: number;
 }
 
+/** The head of a request whose custom_id is seldom asked for. */
+interface NamedHead extends Pick<RequestHead, 'model' | 'endpoint'> {
+  customId(): string;
+}
+
 /** Builds the plan of a file, line by line: records in blocks to be written, and the summary. Needs no clock and no I/O. */
 export class PlanBuilder {
   readonly #settings: Settings;
-  readonly #ids: IdSet;
+  readonly #hash: IdHash;
+  readonly #ids = new IdSet();
+  readonly #scanner = new RequestScanner();
   #block = newBlock();
   #inBlock = 0;
   #full: Uint8Array[] = [];
@@ -35,9 +44,9 @@ export class PlanBuilder {
   #unseenSuspects = 0;
   #refusal: ApiError | null = null;
 
-  constructor(settings: Settings, ids: IdSet) {
+  constructor(settings: Settings, hash: IdHash) {
     this.#settings = settings;
-    this.#ids = ids;
+    this.#hash = hash;
   }
 
   /** Why the file cannot be a batch input at all; the plan is of no use then. */
@@ -45,8 +54,8 @@ export class PlanBuilder {
     return this.#refusal;
   }
 
-  /** Takes the next physical line; `bytes` is null when it is too long. */
-  add(bytes: Uint8Array | null, offset: number, length: number): void {
+  /** Takes the next physical line, of `length` bytes at `offset`: `bytes` from `from` to `to`, or null when it is too long. */
+  add(bytes: Uint8Array | null, from: number, to: number, offset: number, length: number): void {
     if (this.#refusal !== null) return;
     if (this.#lines === this.#settings.maxLines) {
       this.#refuse(
@@ -56,23 +65,11 @@ export class PlanBuilder {
       return;
     }
     const line = this.#lines++;
-    if (bytes !== null && isBlank(bytes)) {
-      this.#record(offset, length, 0, 0, LINE_BLANK);
-      return;
-    }
-    const checked = bytes === null ? this.#tooLong(line, length) : checkLine(bytes, line + 1);
-    if (!this.#sawText && bytes !== null && checked.error?.code === 'invalid_json_line' && !looksLikeJson(bytes)) {
-      this.#refuseFormat(bytes, line + 1);
-      return;
-    }
-    this.#sawText = true;
-    if (checked.head !== undefined) {
-      this.#addRequest(checked.head, line, offset, length);
-      return;
-    }
-    this.#errorCount += 1;
-    if (this.#errors.length < this.#settings.maxLineErrors) this.#errors.push(checked.error);
-    this.#record(offset, length, 0, 0, LINE_INVALID);
+    if (bytes !== null && this.#scanner.scan(bytes, from, to)) {
+      this.#sawText = true;
+      this.#scanner.hashId(this.#hash);
+      this.#addRequest(this.#scanner, line, offset, length);
+    } else this.#addUnusual(bytes === null ? null : bytes.subarray(from, to), line, offset, length);
   }
 
   /** Ends the lines: a file without any is refused. */
@@ -122,7 +119,31 @@ export class PlanBuilder {
     };
   }
 
-  #addRequest(head: RequestHead, line: number, offset: number, length: number): void {
+  /** A line that is none of the usual ones: blank, faulty, or a request that only the full check can read. */
+  #addUnusual(bytes: Uint8Array | null, line: number, offset: number, length: number): void {
+    if (bytes !== null && isBlank(bytes)) {
+      this.#record(offset, length, 0, 0, LINE_BLANK);
+      return;
+    }
+    const checked = bytes === null ? this.#tooLong(line, length) : checkLine(bytes, line + 1);
+    if (!this.#sawText && bytes !== null && checked.error?.code === 'invalid_json_line' && !looksLikeJson(bytes)) {
+      this.#refuseFormat(bytes, line + 1);
+      return;
+    }
+    this.#sawText = true;
+    if (checked.head !== undefined) {
+      const { customId, model, endpoint } = checked.head;
+      this.#hash.ofText(customId);
+      this.#addRequest({ customId: () => customId, model, endpoint }, line, offset, length);
+      return;
+    }
+    this.#errorCount += 1;
+    if (this.#errors.length < this.#settings.maxLineErrors) this.#errors.push(checked.error);
+    this.#record(offset, length, 0, 0, LINE_INVALID);
+  }
+
+  /** A request whose custom_id has been hashed. */
+  #addRequest(head: NamedHead, line: number, offset: number, length: number): void {
     if (!this.#models.has(head.model) && this.#models.size === this.#settings.maxModels) {
       this.#refuse(
         `The file names more than ${this.#settings.maxModels} models. Split it into several files.`,
@@ -130,10 +151,11 @@ export class PlanBuilder {
       );
       return;
     }
-    const firstLine = this.#ids.add(head.customId, line);
+    const firstLine = this.#ids.add(this.#hash, line);
     if (firstLine !== -1) {
-      if (this.#suspects.length < suspectsMax) this.#suspects.push({ ...head, line, firstLine });
-      else this.#unseenSuspects += 1;
+      const { model, endpoint } = head;
+      if (this.#suspects.length >= suspectsMax) this.#unseenSuspects += 1;
+      else this.#suspects.push({ customId: head.customId(), model, endpoint, line, firstLine });
     }
     // A suspect gets its indexes too: should it be cleared, only its flag changes.
     const { model, endpoint } = this.#indexes(head, line);
@@ -141,7 +163,7 @@ export class PlanBuilder {
     this.#record(offset, length, model, endpoint, firstLine === -1 ? 0 : LINE_INVALID);
   }
 
-  #indexes(head: RequestHead, line: number): { model: number; endpoint: number } {
+  #indexes(head: Pick<RequestHead, 'model' | 'endpoint'>, line: number): { model: number; endpoint: number } {
     let model = this.#models.get(head.model);
     if (model === undefined) {
       model = { index: this.#models.size, count: 0 };
@@ -155,7 +177,7 @@ export class PlanBuilder {
     return { model: model.index, endpoint: endpoint.index };
   }
 
-  #count(head: RequestHead, line: number): void {
+  #count(head: Pick<RequestHead, 'model' | 'endpoint'>, line: number): void {
     const model = this.#models.get(head.model);
     const endpoint = this.#endpoints.get(head.endpoint);
     if (model === undefined || endpoint === undefined) throw new Error(`line ${line + 1} has no place in the plan`);
