@@ -1,6 +1,6 @@
 /**
  * A keyed 64-bit hash of ids: with a random key nobody can choose ids that collide, and among ten million others hardly
- * two do by chance. The two halves are left in `high` and `low`, unsigned.
+ * two do by chance. The two halves are left in `high` and `low`, unsigned and never both 0.
  */
 export class IdHash {
   high = 0;
@@ -10,7 +10,7 @@ export class IdHash {
   private readonly mask: number;
   private units = new Uint16Array(1_024);
 
-  /** `key`: 8 random bytes. `bits`: how many of the lower half are kept. */
+  /** `key`: 8 random bytes. `bits`, when given, are all that is kept: for tests, in which ids are to collide. */
   constructor(key: Uint8Array, bits = 32) {
     const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
     this.key0 = view.getUint32(0, true) | 0;
@@ -68,7 +68,9 @@ export class IdHash {
       v2 = (v2 << 16) | (v2 >>> 16);
       v0 ^= word;
     }
-    this.high = (v1 ^ v3) >>> 0;
+    this.high = this.mask === -1 ? (v1 ^ v3) >>> 0 : 0;
     this.low = (low & this.mask) >>> 0;
+    // Both 0 says that there is no id.
+    if (this.high === 0 && this.low === 0) this.low = 1;
   }
 }

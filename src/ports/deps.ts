@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { HttpClient } from './http-client.ts';
+import type { InputChecks } from './input-checks.ts';
 import type { Journals } from './journal.ts';
 import type { KeyLimiter } from './key-limiter.ts';
 import type { Log } from './log.ts';
@@ -57,6 +58,8 @@ export interface Deps {
   metrics?: Metrics;
   /** Real tokenizers, where there is room for them; without, a token counts as four bytes. */
   tokenizers?: Tokenizers;
+  /** Where the lines of uploads are checked; in the caller's thread when absent. */
+  inputChecks?: InputChecks;
   /** Static files for /docs; without them a plain page is served. */
   assets?: Assets;
 }

@@ -9,7 +9,8 @@ import { openFsFiles } from '../../src/files/fs.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import { deleteFile } from '../../src/services/files/delete.ts';
-import { settleSuspects } from '../../src/services/files/duplicates.ts';
+import { settleDuplicates } from '../../src/services/files/duplicates.ts';
+import { IdLog } from '../../src/services/files/id-log.ts';
 import { listFiles } from '../../src/services/files/list.ts';
 import { PlanBuilder } from '../../src/services/files/plan-builder.ts';
 import { retrieveFile } from '../../src/services/files/retrieve.ts';
@@ -111,42 +112,54 @@ describe('the memory of an upload', () => {
 });
 
 describe('telling duplicates from ids of the same hash', () => {
-  it('clears every id that only shares a hash, in the plan too, and keeps the true duplicates', async () => {
-    const keys = { contentKey: 'files/x', planKey: 'files/x.plan' };
-    const ids = [...Array.from({ length: 900 }, (_, index) => `id-${index}`), 'id-3', 'id-500', 'id-3'];
-    const text = `${ids.map((id) => line(id)).join('\n')}\n`;
-    // Hashes of one bit beside those of the table: nearly every id looks like a duplicate.
-    const builder = new PlanBuilder(DEFAULT_SETTINGS, new IdHash(randomBytes(8), 1));
-    const framer = new RangeFramer(1_000, (...line) => builder.add(...line));
-    framer.push(Buffer.from(text));
-    const content = await deps.files.create(keys.contentKey);
-    await content.write(Buffer.from(text));
-    await content.close();
-    const plan = await deps.files.create(keys.planKey);
-    for (const block of builder.takeBlocks(true)) await plan.write(block);
-    await plan.close();
-    expect(builder.suspects.length).toBeGreaterThan(400);
+  it.each([
+    ['held in memory', 10_000],
+    ['gone to the file store', 100],
+  ])(
+    'clears every id that only shares a hash, in the plan too, and keeps the true duplicates: hashes %s',
+    async (_where, held) => {
+      const keys = { contentKey: 'files/x', planKey: 'files/x.plan' };
+      const ids = [...Array.from({ length: 900 }, (_, index) => `id-${index}`), 'id-3', 'id-500', 'id-3'];
+      const text = `${ids.map((id) => line(id)).join('\n')}\n`;
+      // Hashes of nine bits: many an id looks like a duplicate.
+      const builder = new PlanBuilder(DEFAULT_SETTINGS, new IdHash(randomBytes(8), 9));
+      const framer = new RangeFramer(1_000, (...line) => builder.add(...line));
+      framer.push(Buffer.from(text));
+      const content = await deps.files.create(keys.contentKey);
+      await content.write(Buffer.from(text));
+      await content.close();
+      const plan = await deps.files.create(keys.planKey);
+      const blocks = builder.takeBlocks(true);
+      for (const block of blocks.plan) await plan.write(block);
+      await plan.close();
+      const log = new IdLog(deps.files, 'files/x.ids', held);
+      await log.add(blocks.ids);
+      await log.end();
+      const before = builder.summary();
+      expect(before).toMatchObject({ requests: 903, errorCount: 0 });
 
-    await settleSuspects(deps.files, keys, builder, 100);
-    const summary = builder.summary();
-    expect(summary.errors.map((error) => [error.line, error.code])).toEqual([
-      [901, 'duplicate_custom_id'],
-      [902, 'duplicate_custom_id'],
-      [903, 'duplicate_custom_id'],
-    ]);
-    expect(summary.errors[2]?.message).toContain('line 4');
-    expect(summary).toMatchObject({
-      lines: 903,
-      requests: 900,
-      errorCount: 3,
-      models: [{ name: 'model-a', count: 900 }],
-      endpoints: [{ endpoint: '/v1/chat/completions', count: 900, firstLine: 1 }],
-    });
-    const row = { ...(await upload(deps, `${line('a')}\n`)), ...keys };
-    const flags = (await planOf(deps, row)).map((record) => record.flags);
-    expect(flags.filter((flag) => flag !== 0)).toHaveLength(3);
-    expect(flags.slice(900).every((flag) => flag !== 0)).toBe(true);
-  });
+      const summary = await settleDuplicates(deps.files, keys, { plan: before, ids: log }, 100);
+      await log.discard();
+      expect(await deps.files.size('files/x.ids')).toBeNull();
+      expect(summary.errors.map((error) => [error.line, error.code])).toEqual([
+        [901, 'duplicate_custom_id'],
+        [902, 'duplicate_custom_id'],
+        [903, 'duplicate_custom_id'],
+      ]);
+      expect(summary.errors[2]?.message).toContain('line 4');
+      expect(summary).toMatchObject({
+        lines: 903,
+        requests: 900,
+        errorCount: 3,
+        models: [{ name: 'model-a', count: 900 }],
+        endpoints: [{ endpoint: '/v1/chat/completions', count: 900, firstLine: 1 }],
+      });
+      const row = { ...(await upload(deps, `${line('a')}\n`)), ...keys };
+      const flags = (await planOf(deps, row)).map((record) => record.flags);
+      expect(flags.filter((flag) => flag !== 0)).toHaveLength(3);
+      expect(flags.slice(900).every((flag) => flag !== 0)).toBe(true);
+    },
+  );
 });
 
 describe('seeing files', () => {

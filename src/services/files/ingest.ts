@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto';
 import { ApiError } from '../../core/api-error.ts';
-import { IdHash } from '../../core/id-hash.ts';
-import { RangeFramer } from '../../core/jsonl.ts';
 import type { PlanSummary } from '../../core/plan.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { UploadPurpose } from '../../protocol/file.ts';
-import { settleSuspects } from './duplicates.ts';
-import { PlanBuilder } from './plan-builder.ts';
-
-/** A chunk of blank lines makes sixteen times its size in plan records: larger ones are taken in pieces. */
-const pieceBytes = 256 * 1024;
+import { settleDuplicates } from './duplicates.ts';
+import { IdLog } from './id-log.ts';
+import { InputFeed } from './input-feed.ts';
+import { inlineChecks } from './line-check.ts';
 
 /** What a stream became: objects that no row names yet. */
 export interface Ingested {
@@ -22,13 +19,13 @@ export interface Ingested {
   planned: { planKey: string; plan: PlanSummary } | { refusal: ApiError } | null;
 }
 
-export type IngestDeps = Pick<Deps, 'files' | 'random' | 'settings'>;
+export type IngestDeps = Pick<Deps, 'files' | 'random' | 'settings' | 'inputChecks'>;
 
 /**
- * Reads a file once: copies it to the file store, hashes it and, unless `purpose` says that it is no batch input,
- * checks every line and writes its plan. The purpose may still be unknown, as a form may name it after the file.
- * Holds one line and the ids' hashes in memory. Throws ApiError 413 when the file is too large, 400 when it cannot be
- * a batch input and is known to be meant as one; leaves nothing behind then.
+ * Reads a file once: copies it to the file store, hashes it and, unless `purpose` says that it is no batch input, checks
+ * every line and writes its plan. The purpose may still be unknown, as a form may name it after the file. Holds one line, some blocks and a bounded part of the ids' hashes in memory. Throws
+ * ApiError 413 when the file is too large, 400 when it cannot be a batch input and is known to be meant as one; leaves
+ * nothing behind then.
  */
 export async function ingest(
   deps: IngestDeps,
@@ -38,24 +35,14 @@ export async function ingest(
 ): Promise<Ingested> {
   const contentKey = `files/${fileId}`;
   const planKey = `${contentKey}.plan`;
-  const writers: FileWriter[] = [];
+  const contentWriter = await deps.files.create(contentKey);
   try {
-    const contentWriter = await deps.files.create(contentKey);
-    writers.push(contentWriter);
     if (purpose !== undefined && purpose !== 'batch') {
-      return { ...(await copy(deps, content, contentWriter, null)), contentKey, planned: null };
+      return { ...(await copy(deps, content, contentWriter)), contentKey, planned: null };
     }
-    const planWriter = await deps.files.create(planKey);
-    writers.push(planWriter);
-    const planner = newPlanner(deps, planWriter, purpose);
-    const copied = await copy(deps, content, contentWriter, planner);
-    const { refusal } = planner.builder;
-    if (refusal !== null) await planWriter.abort();
-    if (refusal !== null) return { ...copied, contentKey, planned: { refusal } };
-    await settleSuspects(deps.files, { contentKey, planKey }, planner.builder, deps.settings.maxLineErrors);
-    return { ...copied, contentKey, planned: { planKey, plan: planner.builder.summary() } };
+    return await plan(deps, { content, meant: purpose === 'batch' }, { contentKey, planKey, contentWriter });
   } catch (error) {
-    await Promise.all(writers.map((writer) => writer.abort()));
+    await contentWriter.abort();
     await deps.files.delete(contentKey);
     await deps.files.delete(planKey);
     throw error;
@@ -73,59 +60,78 @@ export async function discardPlan(deps: Pick<Deps, 'files'>, ingested: Ingested)
   if (ingested.planned !== null && 'planKey' in ingested.planned) await deps.files.delete(ingested.planned.planKey);
 }
 
-interface Planner {
-  builder: PlanBuilder;
-  take(piece: Uint8Array): Promise<void>;
-  end(bytes: number): Promise<void>;
+interface PlanTo {
+  contentKey: string;
+  planKey: string;
+  contentWriter: FileWriter;
 }
 
-function newPlanner(deps: IngestDeps, writer: FileWriter, purpose: UploadPurpose | undefined): Planner {
-  const builder = new PlanBuilder(deps.settings, new IdHash(deps.random.bytes(8)));
-  const framer = new RangeFramer(deps.settings.maxLineBytes, (bytes, from, to, offset, length) =>
-    builder.add(bytes, from, to, offset, length),
+/** `meant`: the file is known to be a batch input, so that it is an error when it is none. */
+async function plan(
+  deps: IngestDeps,
+  source: { content: AsyncIterable<Uint8Array>; meant: boolean },
+  to: PlanTo,
+): Promise<Ingested> {
+  const { contentKey, planKey, contentWriter } = to;
+  const { files, settings } = deps;
+  const idKey = deps.random.bytes(8);
+  const ids = new IdLog(files, `${contentKey}.ids`);
+  const planWriter = await files.create(planKey);
+  const feed = new InputFeed(
+    (large) => (large ? (deps.inputChecks ?? inlineChecks) : inlineChecks).open({ settings, idKey }),
+    { content: contentWriter, plan: planWriter, ids },
   );
-  const flush = async (all: boolean): Promise<void> => {
-    if (builder.refusal !== null && purpose === 'batch') throw builder.refusal;
-    for (const block of builder.takeBlocks(all)) await writer.write(block);
-  };
-  return {
-    builder,
-    async take(piece) {
-      if (builder.refusal !== null) return;
-      framer.push(piece);
-      await flush(false);
-    },
-    async end(bytes) {
-      framer.end();
-      builder.end(bytes);
-      await flush(true);
-      if (builder.refusal === null) await writer.close();
-    },
-  };
+  try {
+    let bytes = 0;
+    for await (const chunk of bounded(source.content, settings.maxFileBytes)) {
+      bytes += chunk.length;
+      await feed.push(chunk);
+      if (feed.refusal !== null && source.meant) throw feed.refusal;
+    }
+    const { refusal, sha256, summary } = await feed.end();
+    if (refusal !== null && source.meant) throw refusal;
+    await contentWriter.close();
+    if (refusal !== null) {
+      await planWriter.abort();
+      return { contentKey, bytes, sha256, planned: { refusal } };
+    }
+    await planWriter.close();
+    await ids.end();
+    const settled = await settleDuplicates(files, to, { plan: summary, ids }, settings.maxLineErrors);
+    return { contentKey, bytes, sha256, planned: { planKey, plan: settled } };
+  } catch (error) {
+    await planWriter.abort();
+    throw error;
+  } finally {
+    await feed.close();
+    await ids.discard();
+  }
 }
 
 async function copy(
   deps: IngestDeps,
   content: AsyncIterable<Uint8Array>,
   writer: FileWriter,
-  planner: Planner | null,
 ): Promise<{ bytes: number; sha256: string }> {
-  const { maxFileBytes } = deps.settings;
   const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of bounded(content, deps.settings.maxFileBytes)) {
+    bytes += chunk.length;
+    hash.update(chunk);
+    await writer.write(chunk);
+  }
+  await writer.close();
+  return { bytes, sha256: hash.digest('hex') };
+}
+
+/** Passes `content` on; throws ApiError 413 when it is more than `most` bytes. */
+async function* bounded(content: AsyncIterable<Uint8Array>, most: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
   for await (const chunk of content) {
     bytes += chunk.length;
-    if (bytes > maxFileBytes) throw fileTooLarge(maxFileBytes);
-    for (let at = 0; at < chunk.length; at += pieceBytes) {
-      const piece = chunk.subarray(at, at + pieceBytes);
-      hash.update(piece);
-      await writer.write(piece);
-      await planner?.take(piece);
-    }
+    if (bytes > most) throw fileTooLarge(most);
+    yield chunk;
   }
-  await planner?.end(bytes);
-  await writer.close();
-  return { bytes, sha256: hash.digest('hex') };
 }
 
 /** The answer to a file of more than `maxFileBytes`. */

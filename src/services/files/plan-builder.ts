@@ -1,50 +1,45 @@
 import { ApiError } from '../../core/api-error.ts';
 import type { IdHash } from '../../core/id-hash.ts';
-import { IdSet } from '../../core/id-set.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, type PlanSummary, writePlanRecord } from '../../core/plan.ts';
+import { ID_RECORD_BYTES } from '../../core/repeats.ts';
 import { RequestScanner } from '../../core/request-scan.ts';
 import { checkLine, lineTooLong, looksLikeJson, type RequestHead } from '../../core/validate-input.ts';
-import type { Settings } from '../../ports/settings.ts';
+import type { CheckSettings } from '../../ports/input-checks.ts';
 import type { BatchError } from '../../protocol/batch.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 
 const recordsPerBlock = 4_096;
-/** Beyond these, lines whose ids look like duplicates are counted and no longer looked at one by one. */
-const suspectsMax = 1_000;
 
-/** A line whose custom_id has the hash of an earlier one. Lines are 0-based. */
-export interface Suspect extends RequestHead {
-  line: number;
-  firstLine: number;
+/** Records of the next lines, in blocks. */
+export interface Blocks {
+  /** Plan records. */
+  plan: Uint8Array<ArrayBuffer>[];
+  /** Hashes of custom_ids: see core/repeats.ts. */
+  ids: Uint8Array<ArrayBuffer>[];
 }
 
-/** The head of a request whose custom_id is seldom asked for. */
-interface NamedHead extends Pick<RequestHead, 'model' | 'endpoint'> {
-  customId(): string;
-}
-
-/** Builds the plan of a file, line by line: records in blocks to be written, and the summary. Needs no clock and no I/O. */
+/**
+ * Builds the plan of a file, line by line: records in blocks to be written, and the summary. Whether a custom_id stands
+ * twice is for others to find, by the hashes. Needs no clock and no I/O.
+ */
 export class PlanBuilder {
-  readonly #settings: Settings;
+  readonly #settings: CheckSettings;
   readonly #hash: IdHash;
-  readonly #ids = new IdSet();
   readonly #scanner = new RequestScanner();
-  #block = newBlock();
+  #plan = newPlanBlock();
+  #ids = newIdBlock();
   #inBlock = 0;
-  #full: Uint8Array[] = [];
+  #full: Blocks = { plan: [], ids: [] };
   #lines = 0;
   #requests = 0;
   #sawText = false;
   readonly #models = new Map<string, { index: number; count: number }>();
   readonly #endpoints = new Map<Endpoint, { index: number; count: number; firstLine: number }>();
   readonly #errors: BatchError[] = [];
-  #duplicates: readonly BatchError[] = [];
   #errorCount = 0;
-  #suspects: Suspect[] = [];
-  #unseenSuspects = 0;
   #refusal: ApiError | null = null;
 
-  constructor(settings: Settings, hash: IdHash) {
+  constructor(settings: CheckSettings, hash: IdHash) {
     this.#settings = settings;
     this.#hash = hash;
   }
@@ -83,38 +78,21 @@ export class PlanBuilder {
   }
 
   /** Blocks of records that are ready to be written; with `all`, the rest too. */
-  takeBlocks(all: boolean): Uint8Array[] {
+  takeBlocks(all: boolean): Blocks {
+    if (all && this.#inBlock > 0) this.#endBlock();
     const blocks = this.#full;
-    this.#full = [];
-    if (all && this.#inBlock > 0) {
-      blocks.push(new Uint8Array(this.#block.buffer, 0, this.#inBlock * PLAN_RECORD_BYTES));
-      this.#block = newBlock();
-      this.#inBlock = 0;
-    }
+    this.#full = { plan: [], ids: [] };
     return blocks;
   }
 
-  /** Lines to be looked at before they are called duplicates, in order. They are marked invalid in the plan. */
-  get suspects(): readonly Suspect[] {
-    return this.#suspects;
-  }
-
-  /** Says what became of the suspects: duplicates are errors, cleared ones are requests after all. */
-  settle(duplicates: readonly BatchError[], unchecked: number, cleared: readonly Suspect[]): void {
-    this.#duplicates = duplicates;
-    this.#errorCount += duplicates.length + unchecked + this.#unseenSuspects;
-    for (const suspect of cleared) this.#count(suspect, suspect.line);
-  }
-
+  /** What the lines hold so far, every custom_id taken for one of its own. */
   summary(): PlanSummary {
     return {
       lines: this.#lines,
       requests: this.#requests,
       models: [...this.#models].map(([name, { count }]) => ({ name, count })),
       endpoints: [...this.#endpoints].map(([endpoint, { count, firstLine }]) => ({ endpoint, count, firstLine })),
-      errors: [...this.#errors, ...this.#duplicates]
-        .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
-        .slice(0, this.#settings.maxLineErrors),
+      errors: this.#errors,
       errorCount: this.#errorCount,
     };
   }
@@ -132,9 +110,8 @@ export class PlanBuilder {
     }
     this.#sawText = true;
     if (checked.head !== undefined) {
-      const { customId, model, endpoint } = checked.head;
-      this.#hash.ofText(customId);
-      this.#addRequest({ customId: () => customId, model, endpoint }, line, offset, length);
+      this.#hash.ofText(checked.head.customId);
+      this.#addRequest(checked.head, line, offset, length);
       return;
     }
     this.#errorCount += 1;
@@ -143,29 +120,14 @@ export class PlanBuilder {
   }
 
   /** A request whose custom_id has been hashed. */
-  #addRequest(head: NamedHead, line: number, offset: number, length: number): void {
-    if (!this.#models.has(head.model) && this.#models.size === this.#settings.maxModels) {
-      this.#refuse(
-        `The file names more than ${this.#settings.maxModels} models. Split it into several files.`,
-        'too_many_models',
-      );
-      return;
-    }
-    const firstLine = this.#ids.add(this.#hash, line);
-    if (firstLine !== -1) {
-      const { model, endpoint } = head;
-      if (this.#suspects.length >= suspectsMax) this.#unseenSuspects += 1;
-      else this.#suspects.push({ customId: head.customId(), model, endpoint, line, firstLine });
-    }
-    // A suspect gets its indexes too: should it be cleared, only its flag changes.
-    const { model, endpoint } = this.#indexes(head, line);
-    if (firstLine === -1) this.#count(head, line);
-    this.#record(offset, length, model, endpoint, firstLine === -1 ? 0 : LINE_INVALID);
-  }
-
-  #indexes(head: Pick<RequestHead, 'model' | 'endpoint'>, line: number): { model: number; endpoint: number } {
+  #addRequest(head: Pick<RequestHead, 'model' | 'endpoint'>, line: number, offset: number, length: number): void {
     let model = this.#models.get(head.model);
     if (model === undefined) {
+      if (this.#models.size === this.#settings.maxModels) {
+        const message = `The file names more than ${this.#settings.maxModels} models. Split it into several files.`;
+        this.#refuse(message, 'too_many_models');
+        return;
+      }
       model = { index: this.#models.size, count: 0 };
       this.#models.set(head.model, model);
     }
@@ -174,29 +136,32 @@ export class PlanBuilder {
       endpoint = { index: this.#endpoints.size, count: 0, firstLine: line + 1 };
       this.#endpoints.set(head.endpoint, endpoint);
     }
-    return { model: model.index, endpoint: endpoint.index };
-  }
-
-  #count(head: Pick<RequestHead, 'model' | 'endpoint'>, line: number): void {
-    const model = this.#models.get(head.model);
-    const endpoint = this.#endpoints.get(head.endpoint);
-    if (model === undefined || endpoint === undefined) throw new Error(`line ${line + 1} has no place in the plan`);
     this.#requests += 1;
     model.count += 1;
     endpoint.count += 1;
+    this.#ids[this.#inBlock * 2] = this.#hash.high;
+    this.#ids[this.#inBlock * 2 + 1] = this.#hash.low;
+    this.#record(offset, length, model.index, endpoint.index, 0);
   }
 
   #record(offset: number, length: number, model: number, endpoint: number, flags: number): void {
-    writePlanRecord(this.#block, this.#inBlock++, {
+    writePlanRecord(this.#plan, this.#inBlock++, {
       offset,
       length: Math.min(length, 0xffff_ffff),
       model,
       endpoint,
       flags,
     });
-    if (this.#inBlock < recordsPerBlock) return;
-    this.#full.push(new Uint8Array(this.#block.buffer));
-    this.#block = newBlock();
+    if (this.#inBlock === recordsPerBlock) this.#endBlock();
+  }
+
+  #endBlock(): void {
+    const { buffer: plan } = this.#plan;
+    const { buffer: ids } = this.#ids;
+    this.#full.plan.push(new Uint8Array(plan, 0, this.#inBlock * PLAN_RECORD_BYTES));
+    this.#full.ids.push(new Uint8Array(ids, 0, this.#inBlock * ID_RECORD_BYTES));
+    this.#plan = newPlanBlock();
+    this.#ids = newIdBlock();
     this.#inBlock = 0;
   }
 
@@ -218,8 +183,12 @@ export class PlanBuilder {
   }
 }
 
-function newBlock(): DataView<ArrayBuffer> {
+function newPlanBlock(): DataView<ArrayBuffer> {
   return new DataView(new ArrayBuffer(recordsPerBlock * PLAN_RECORD_BYTES));
+}
+
+function newIdBlock(): Uint32Array<ArrayBuffer> {
+  return new Uint32Array((recordsPerBlock * ID_RECORD_BYTES) / Uint32Array.BYTES_PER_ELEMENT);
 }
 
 function isBlank(bytes: Uint8Array): boolean {

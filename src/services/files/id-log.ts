@@ -1,0 +1,60 @@
+import { ID_RECORD_BYTES } from '../../core/repeats.ts';
+import type { FileStore, FileWriter } from '../../ports/files.ts';
+
+/** Lines whose hashes are held in memory; those of a larger file go to the file store. */
+const heldLines = 512 * 1024;
+const chunkBytes = 256 * 1024;
+
+/** The hashes of a file's ids, one record a line, to be gone over several times. */
+export class IdLog {
+  readonly #files: FileStore;
+  readonly #key: string;
+  readonly #heldLines: number;
+  #blocks: Uint8Array[] = [];
+  #bytes = 0;
+  #writer: FileWriter | null = null;
+
+  /** `key` is that of an object for the time being. */
+  constructor(files: FileStore, key: string, held = heldLines) {
+    this.#files = files;
+    this.#key = key;
+    this.#heldLines = held;
+  }
+
+  get lines(): number {
+    return this.#bytes / ID_RECORD_BYTES;
+  }
+
+  async add(blocks: readonly Uint8Array[]): Promise<void> {
+    for (const block of blocks) {
+      this.#bytes += block.length;
+      if (this.#writer === null) this.#blocks.push(block);
+      else await this.#writer.write(block);
+    }
+    if (this.#writer !== null || this.lines <= this.#heldLines) return;
+    this.#writer = await this.#files.create(this.#key);
+    for (const block of this.#blocks) await this.#writer.write(block);
+    this.#blocks = [];
+  }
+
+  /** To be called once, after the last block. */
+  async end(): Promise<void> {
+    await this.#writer?.close();
+  }
+
+  /** All records in the order of the lines, in pieces of whole records. */
+  async *read(): AsyncGenerator<Uint8Array> {
+    yield* this.#blocks;
+    if (this.#writer === null) return;
+    for (let offset = 0; offset < this.#bytes; offset += chunkBytes) {
+      yield await this.#files.readRange(this.#key, { offset, length: chunkBytes });
+    }
+  }
+
+  /** Removes what is in the file store. Safe at any time. */
+  async discard(): Promise<void> {
+    this.#blocks = [];
+    await this.#writer?.abort();
+    if (this.#writer !== null) await this.#files.delete(this.#key);
+  }
+}

@@ -1,0 +1,129 @@
+import type { ApiError } from '../../core/api-error.ts';
+import type { FileWriter } from '../../ports/files.ts';
+import type { CheckedInput, InputCheck, LineRecords } from '../../ports/input-checks.ts';
+import type { IdLog } from './id-log.ts';
+
+/** A block of blank lines makes 24 times its size in records, so blocks are small. */
+const blockBytes = 256 * 1024;
+/** Blocks that are being looked at while the next one fills. */
+const blocksMax = 4;
+/** A file of more is large: it may be worth another thread. */
+const smallBytes = 1024 * 1024;
+
+/**
+ * The way of an input file's bytes: gathered into blocks, which are checked (perhaps in another thread) while they are
+ * written and the next ones come. What the check answers is written in its order.
+ */
+export class InputFeed {
+  readonly #open: (large: boolean) => InputCheck;
+  #check: InputCheck | null = null;
+  /** The beginning, until it is known whether the file is large. */
+  #early: Uint8Array[] = [];
+  #earlyBytes = 0;
+  readonly #content: FileWriter;
+  readonly #plan: FileWriter;
+  readonly #ids: IdLog;
+  readonly #free: Uint8Array[] = [];
+  #blocks = 0;
+  #block: Uint8Array | null = null;
+  #filled = 0;
+  /** Settles when the records of all blocks so far are written. */
+  #recorded: Promise<void> = Promise.resolve();
+  /** Settles when the oldest block that is being looked at is free again. */
+  readonly #looked: Promise<void>[] = [];
+  #refusal: ApiError | null = null;
+
+  /** `open` is asked once, as soon as it is known whether the file is large. */
+  constructor(open: (large: boolean) => InputCheck, to: { content: FileWriter; plan: FileWriter; ids: IdLog }) {
+    this.#open = open;
+    this.#content = to.content;
+    this.#plan = to.plan;
+    this.#ids = to.ids;
+  }
+
+  /** Why the file is no batch input, as far as is known. */
+  get refusal(): ApiError | null {
+    return this.#refusal;
+  }
+
+  /** Takes the next bytes; they are not used once it resolves. */
+  async push(chunk: Uint8Array): Promise<void> {
+    if (this.#check !== null) return this.#gather(this.#check, chunk);
+    if (this.#earlyBytes + chunk.length > smallBytes) return this.#gather(await this.#begin(true), chunk);
+    this.#early.push(chunk.slice());
+    this.#earlyBytes += chunk.length;
+  }
+
+  /** Resolves when every record is written. */
+  async end(): Promise<CheckedInput> {
+    const check = this.#check ?? (await this.#begin(false));
+    await this.#send(check);
+    const checked = await check.end();
+    await this.#recorded;
+    await this.#record(checked);
+    return checked;
+  }
+
+  /** Gives up; resolves when nothing is being written any more. Safe at any time. */
+  async close(): Promise<void> {
+    this.#check?.close();
+    await this.#recorded.catch(() => undefined);
+  }
+
+  async #begin(large: boolean): Promise<InputCheck> {
+    const check = this.#open(large);
+    this.#check = check;
+    const early = this.#early;
+    this.#early = [];
+    for (const chunk of early) await this.#gather(check, chunk);
+    return check;
+  }
+
+  async #gather(check: InputCheck, chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length; ) {
+      this.#block ??= await this.#nextBlock(check);
+      const take = Math.min(chunk.length - at, blockBytes - this.#filled);
+      this.#block.set(chunk.subarray(at, at + take), this.#filled);
+      this.#filled += take;
+      at += take;
+      if (this.#filled === blockBytes) await this.#send(check);
+    }
+  }
+
+  async #nextBlock(check: InputCheck): Promise<Uint8Array> {
+    if (this.#free.length === 0 && this.#blocks === blocksMax) await this.#looked.shift();
+    const free = this.#free.pop();
+    if (free !== undefined) return free;
+    this.#blocks += 1;
+    return check.allocate(blockBytes);
+  }
+
+  /** Has the block looked at and written. */
+  async #send(check: InputCheck): Promise<void> {
+    const block = this.#block;
+    const length = this.#filled;
+    if (block === null || length === 0) return;
+    this.#block = null;
+    this.#filled = 0;
+    const answer = check.take(block, length);
+    const before = this.#recorded;
+    const looked = (async () => {
+      const records = await answer;
+      await before;
+      await this.#record(records);
+      this.#free.push(block);
+    })();
+    this.#recorded = looked;
+    this.#looked.push(looked);
+    // Who waits for it sees its failure; until then it must not count as unhandled.
+    looked.catch(() => undefined);
+    await this.#content.write(block.subarray(0, length));
+  }
+
+  async #record({ plan, ids, refusal }: LineRecords): Promise<void> {
+    this.#refusal = refusal;
+    if (refusal !== null) return;
+    for (const block of plan) await this.#plan.write(block);
+    await this.#ids.add(ids);
+  }
+}
