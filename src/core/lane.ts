@@ -2,6 +2,8 @@
  * A lane is what routing decides for a line before it runs: where it goes first, and where it goes next if that
  * fails. A batch has one table of lanes, made when it starts; a line knows its lane by number.
  */
+import { createHash } from 'node:crypto';
+import type { Schedule } from './batch-hours.ts';
 import type { Failure } from './failure.ts';
 
 export interface RetryRule {
@@ -53,6 +55,10 @@ export interface Candidate {
   enterOn: EnterOn;
   /** Absent: every answer is accepted. */
   healing?: HealingRules;
+  /** Requests and tokens a minute that its route allows each tenant there; absent: no others than the provider's. */
+  limits?: { requestsPerMinute: number | null; tokensPerMinute: number | null };
+  /** When its route lets batch lines be sent there at once; absent: whenever the provider does. */
+  schedule?: Schedule;
   /** Its answers may be given again for so long; absent: never. */
   cache?: { maxAgeSeconds: number };
 }
@@ -79,12 +85,24 @@ export function laneFrom(lane: RunLane, candidate: number): RunLane {
   return candidate > 0 ? { ...lane, candidates: lane.candidates.slice(candidate), shared: 1 } : lane;
 }
 
-/** Whose work the lines of a lane are at first: one provider's, or all that share its queue. */
+/** Whose work the lines of a lane are at first: one target's, or all that share its queue. Targets without limits of their own share their provider's. */
 export function queueOf(lane: RunLane): string {
   return lane.candidates
     .slice(0, lane.shared)
-    .map(({ provider, weight }) => (lane.shared > 1 ? `${provider}*${weight}` : provider))
+    .map((each) => each.provider + limitsKey(each) + (lane.shared > 1 ? `*${each.weight}` : ''))
     .join(' ');
+}
+
+/** Whether a target has rates or hours of its own. */
+export function isLimited({ limits, schedule }: Pick<Candidate, 'limits' | 'schedule'>): boolean {
+  return limits !== undefined || schedule !== undefined;
+}
+
+/** Tells targets of one provider apart that have rates or hours of their own; '' for all others. */
+export function limitsKey({ model, limits, schedule }: Pick<Candidate, 'model' | 'limits' | 'schedule'>): string {
+  if (limits === undefined && schedule === undefined) return '';
+  const stated = createHash('sha256').update(JSON.stringify([model, limits, schedule]));
+  return `/${model}#${stated.digest('hex').slice(0, 12)}`;
 }
 
 /** The name a target has in results, the ledger and tables. */

@@ -12,6 +12,7 @@ import { compileQuery } from './conditions.ts';
 import { HEALING_FIELDS } from './healing-rules.ts';
 import { parsePath } from './path.ts';
 import { type Checked, check, formatPath, type Path, type Problem } from './problems.ts';
+import { limitProblems, misplacedLimits } from './route-limits.ts';
 import { readAddress } from './target-address.ts';
 import { durationSeconds } from './window.ts';
 
@@ -94,10 +95,9 @@ function checkNode(node: Route, path: Path, work: Work): void {
     report(work, [...path, 'targets'], 'is required beside `strategy`');
     return;
   }
-  for (const field of ['provider', 'model'] as const) {
-    if (node[field] !== undefined)
-      report(work, [...path, field], 'belongs to a target, not beside `targets`; move it there');
-  }
+  const misplaced = ['provider', 'model'].filter((field) => field in node);
+  for (const field of [...misplaced, ...misplacedLimits(node)])
+    report(work, [...path, field], 'belongs to a target, not beside `targets`; move it there');
   checkStrategy(node.strategy, node.targets, path, work);
   for (const [index, target] of node.targets.entries()) checkNode(target, [...path, 'targets', index], work);
 }
@@ -154,6 +154,7 @@ function checkConditions(strategy: Strategy, targets: readonly Route[], at: Path
 }
 
 function checkLeaf(node: Route, path: Path, work: Work): void {
+  work.problems.push(...limitProblems(node, path));
   const override = node.override_params?.model;
   if (override !== undefined && typeof override !== 'string') {
     report(work, [...path, 'override_params', 'model'], 'must be a string');

@@ -6,6 +6,7 @@ import { healingRules } from './healing-rules.ts';
 import type { Candidate, HealingRules, ParamRules, RetryRule } from './lane.ts';
 import type { ModelNames, TargetResolution } from './model-names.ts';
 import { rescueTargets } from './route-check.ts';
+import { targetLimits } from './route-limits.ts';
 import { readAddress } from './target-address.ts';
 import { durationSeconds } from './window.ts';
 
@@ -47,6 +48,9 @@ interface Inherited {
   healing?: HealingRules;
   cache?: { maxAgeSeconds: number };
 }
+
+/** What holds at one target. */
+type TargetRules = Inherited & Pick<Candidate, 'limits' | 'schedule'>;
 
 const ROOT: Inherited = {
   retry: DEFAULT_RETRY,
@@ -154,10 +158,10 @@ function compileLeaf(node: Route, inherited: Inherited, work: Work): Step {
   const { model: _defaultModel, ...defaults } = inherited.params.defaults;
   const { model: _overrideModel, ...overrides } = inherited.params.overrides;
   const params = { ...inherited.params, defaults, overrides };
-  return compileResolution(resolution, { ...inherited, params }, node.weight ?? 1, work);
+  return compileResolution(resolution, { ...inherited, params, ...targetLimits(node) }, node.weight ?? 1, work);
 }
 
-function compileResolution(resolution: TargetResolution, rules: Inherited, weight: number, work: Work): Step {
+function compileResolution(resolution: TargetResolution, rules: TargetRules, weight: number, work: Work): Step {
   if (resolution.kind === 'refuse') return resolution;
   const { provider, model } = resolution;
   const endpoints = work.names.endpointsOf(provider);

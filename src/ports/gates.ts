@@ -5,6 +5,7 @@
 import type { Provider } from '../../providers/contract.ts';
 import type { Failure } from '../core/failure.ts';
 import type { GpuClock } from '../core/gpu-time.ts';
+import type { Candidate } from '../core/lane.ts';
 import type { HealthState } from '../core/member-health.ts';
 import type { HttpClient } from './http-client.ts';
 
@@ -22,6 +23,9 @@ export interface Gate {
   readonly unreachable: boolean;
   /** Shares the pool's time among its requests, for prices by the GPU-hour. */
   readonly gpu: GpuClock;
+
+  /** What a target's route says of its rates and hours for a tenant; null when it says nothing. */
+  target(tenantId: string, candidate: Candidate): TargetGate | null;
 
   /** Admits one synchronous call, at once or when there is room for it. Never rejects: a refusal is a failure to act on. */
   acquire(ask: Ask): Promise<Admission>;
@@ -44,6 +48,16 @@ export interface Gate {
 
   /** Ends timers and refuses the calls that wait. */
   close(): void;
+}
+
+/** Rates and hours of one target. Whoever sends something there asks first, and books it. */
+export interface TargetGate {
+  /** Milliseconds until its rates let a request start; 0 when they do now. */
+  readonly waitMs: number;
+  /** 0 while batch lines may be sent there, else the milliseconds until that is to be asked again. */
+  readonly closedMs: number;
+  /** Books a request of so many tokens, which need not wait: what is spent too early holds the next one up. */
+  spend(tokens: number): { correct(usedTokens: number): void; refund(): void };
 }
 
 export interface GateFigures {

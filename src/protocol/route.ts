@@ -45,6 +45,20 @@ const cacheSchema = z.strictObject({
   max_age: z.int().min(1).max(31_536_000).optional(),
 });
 
+const rate = z.int().min(1).max(1_000_000_000).optional();
+
+/** Of one tenant's batch lines and calls together, in each process. */
+const limitsSchema = z.strictObject({ requests_per_minute: rate, tokens_per_minute: rate });
+
+/** When batch lines may be sent; days, times and the zone are checked by core/route-limits.ts. */
+const scheduleSchema = z.strictObject({
+  time_zone: z.string().max(64).optional(),
+  windows: z
+    .array(z.strictObject({ days: z.array(z.string().max(8)).max(7).optional(), from: z.string(), to: z.string() }))
+    .min(1)
+    .max(50),
+});
+
 const conditionSchema = z.strictObject({
   query: z.record(z.string(), z.unknown()),
   // biome-ignore lint/suspicious/noThenProperty: the word of the routing config; a plain value, never awaited.
@@ -76,6 +90,8 @@ const routeNodeSchema = z
     on_invalid_json: healingSchema.optional(),
     on_refusal: healingSchema.optional(),
     cache: cacheSchema.optional(),
+    limits: limitsSchema.optional(),
+    schedule: scheduleSchema.optional(),
     request_timeout: z.int().min(1).max(86_400_000).optional(),
     default_params: params.optional(),
     override_params: params.optional(),

@@ -50,6 +50,14 @@ describe('a routing config', () => {
         ],
       },
     ],
+    [
+      'rates and hours of a target',
+      {
+        ...leaf,
+        limits: { requests_per_minute: 60 },
+        schedule: { time_zone: 'Europe/Berlin', windows: [{ days: ['sat'], from: '00:00', to: '24:00' }] },
+      },
+    ],
     ['a rescue with one target', { ...leaf, rescue: { after: '20h', to: { provider: 'pool', model: 'small' } } }],
     [
       'a rescue with several targets',
@@ -220,6 +228,26 @@ describe('a routing config', () => {
       /`rescue`: belongs to the route as a whole/,
     ],
     ['a rescue of a rescue', { ...leaf, rescue: { to: { ...leaf, rescue: {} } } }, 'rescue.to.rescue', /as a whole/],
+    ['limits that say nothing', { ...leaf, limits: {} }, 'limits', /requests_per_minute/],
+    ['a rate of nothing', { ...leaf, limits: { tokens_per_minute: 0 } }, 'limits.tokens_per_minute', />=1/],
+    [
+      'limits of several targets',
+      { strategy: { mode: 'single' }, targets: [leaf], limits: {} },
+      'limits',
+      /to a target/,
+    ],
+    [
+      'hours that are no times',
+      { ...leaf, schedule: { windows: [{ from: '25:00', to: '06:00' }] } },
+      'schedule.windows[0].from',
+      /hours and minutes/,
+    ],
+    [
+      'a day that is none',
+      { ...leaf, rescue: { to: { ...leaf, schedule: { windows: [{ days: ['fry'], from: '01:00', to: '02:00' }] } } } },
+      'rescue.to.schedule.windows[0].days[0]',
+      /fri/,
+    ],
     ['something that is no object', 'mini', '', /object/],
     ['null', null, '', /object/],
   ])('is refused for %s', (_name, config, path, message) => {

@@ -1,14 +1,15 @@
 import type { Failed, NativeRequest, Provider, Call as ProviderCall } from '../../../providers/contract.ts';
 import { nextCallStep } from '../../core/call-retry.ts';
 import { type Failure, refusal } from '../../core/failure.ts';
-import type { Candidate } from '../../core/lane.ts';
+import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import { estimateTokens } from '../../core/tokens.ts';
 import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Gate, Permit } from '../../ports/gates.ts';
+import type { Ask, Gate, Permit, TargetGate } from '../../ports/gates.ts';
+import { rateReached } from '../gates/refusals.ts';
 import type { CallAccount } from './account.ts';
 import type { Call } from './read-call.ts';
 
@@ -16,6 +17,8 @@ import type { Call } from './read-call.ts';
 const ROOM_WAIT_MS = 2_000;
 /** And at the last of them. */
 const LAST_WAIT_MS = 60_000;
+
+type Booking = ReturnType<TargetGate['spend']>;
 
 /** A call on its way through its candidates. */
 export interface CallInHand {
@@ -58,14 +61,21 @@ export class Trip {
   private readonly deps: Pick<Deps, 'clock'>;
   private readonly gate: Gate;
   private readonly permit: Permit;
+  private readonly booking: Booking | null;
   private readonly gpu: ReturnType<Gate['gpu']['start']> | null;
   private readonly startedAt: number;
 
   /** `model`: the name the provider knows it by. */
-  constructor(deps: Pick<Deps, 'clock' | 'ownPrices'>, gate: Gate, permit: Permit, model: string) {
+  constructor(
+    deps: Pick<Deps, 'clock' | 'ownPrices'>,
+    gate: Gate,
+    { permit, booking }: { permit: Permit; booking: Booking | null },
+    model: string,
+  ) {
     this.deps = deps;
     this.gate = gate;
     this.permit = permit;
+    this.booking = booking;
     this.startedAt = deps.clock.micros();
     const pricedByTime = isPaidByTime(deps.ownPrices.get(gate.provider.name), model);
     this.gpu = pricedByTime ? gate.gpu.start(Math.round(this.startedAt)) : null;
@@ -76,7 +86,9 @@ export class Trip {
     const now = this.deps.clock.micros();
     const gpuMicroseconds = this.gpu === null ? null : this.gate.gpu.end(this.gpu, Math.round(now));
     const output = usage === null ? 0 : totalOutput(usage);
-    this.permit.settle(failure, usage === null ? null : totalInput(usage) + output, output);
+    const used = usage === null ? null : totalInput(usage) + output;
+    this.permit.settle(failure, used, output);
+    if (used !== null) this.booking?.correct(used);
     return { latencyMs: (now - this.startedAt) / 1000, gpuMicroseconds };
   }
 }
@@ -121,7 +133,7 @@ type Attempt<Answer> =
 
 async function tryOnce<Answer extends { ok: true }>(
   deps: Deps,
-  { call, signal }: CallInHand,
+  { tenantId, call, signal }: CallInHand,
   candidate: Candidate,
   last: boolean,
   send: Send<Answer>,
@@ -135,9 +147,10 @@ async function tryOnce<Answer extends { ok: true }>(
   if (!converted.ok) return refused(converted.failure);
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
-  const admission = await gate.acquire({ tokens: estimateTokens(call.request.body, call.bytes), signal, maxWaitMs });
+  const tokens = estimateTokens(call.request.body, call.bytes);
+  const admission = await admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs });
   if (!admission.ok) return refused(admission.failure);
-  const trip = new Trip(deps, gate, admission.permit, candidate.model);
+  const trip = new Trip(deps, gate, admission, candidate.model);
   const answer = await send(provider, converted.request, {
     http: deps.http,
     member: admission.permit.member,
@@ -149,6 +162,25 @@ async function tryOnce<Answer extends { ok: true }>(
   if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, warnings: converted.warnings } };
   const ended = { candidate, provider, ...trip.end(answer.failure, emptyUsage) };
   return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
+}
+
+/** Admits a call by the rates of its target, if it has any of its own, and then by its provider's gate. */
+async function admit(
+  { clock }: Pick<Deps, 'clock'>,
+  gate: Gate,
+  ask: Ask & { tenantId: string; candidate: Candidate; signal: AbortSignal },
+): Promise<{ ok: true; permit: Permit; booking: Booking | null } | { ok: false; failure: Failure }> {
+  const { candidate, tokens, signal, maxWaitMs } = ask;
+  const target = gate.target(ask.tenantId, candidate);
+  const waitMs = target?.waitMs ?? 0;
+  if (waitMs > maxWaitMs) return { ok: false, failure: rateReached(targetName(candidate), waitMs) };
+  // Booked before it waits: the next call waits behind it, and so do batch lines.
+  const booking = target?.spend(tokens) ?? null;
+  if (waitMs > 0) await clock.sleep(waitMs, signal);
+  const admission = await gate.acquire({ tokens, signal, maxWaitMs: maxWaitMs - waitMs });
+  if (admission.ok) return { ...admission, booking };
+  booking?.refund();
+  return admission;
 }
 
 function noSingleRequests({ provider }: Candidate): Failure {

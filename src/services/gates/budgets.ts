@@ -25,6 +25,12 @@ export class Budgets {
     this.tokens?.spend(tokens, nowMs);
   }
 
+  /** Takes back what was booked for a request that was not sent. */
+  refund(tokens: number, nowMs: number): void {
+    this.requests?.spend(-1, nowMs);
+    this.tokens?.spend(-tokens, nowMs);
+  }
+
   /** Puts what a request was booked with right, by what it used. */
   correct(booked: number, used: number, nowMs: number): void {
     this.tokens?.spend(used - booked, nowMs);

@@ -3,20 +3,22 @@
  * wait in a queue of their own and go first; batch lines are pulled from a feed while there is room.
  */
 import type { Provider } from '../../../providers/contract.ts';
-import { isOpenAt, nextMinute } from '../../core/batch-hours.ts';
 import type { Failure } from '../../core/failure.ts';
 import { GpuClock } from '../../core/gpu-time.ts';
+import type { Candidate } from '../../core/lane.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot } from '../../ports/gates.ts';
+import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot, TargetGate } from '../../ports/gates.ts';
 import type { HttpClient } from '../../ports/http-client.ts';
 import type { Budgets } from './budgets.ts';
 import { CallQueue } from './call-queue.ts';
 import { figuresOf } from './figures.ts';
+import { Hours } from './hours.ts';
 import { Inspection } from './inspection.ts';
 import { type Member, MemberSlot, Pool } from './pool.ts';
 import { Prefixes } from './prefixes.ts';
 import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
+import { TargetGates } from './target-gates.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings'>;
@@ -43,8 +45,8 @@ export class ProviderGate implements Gate {
   private feed: Feed | null = null;
   /** When a call was last here, by the steady clock as all times of a gate but its hours. */
   private calledAt = Number.NEGATIVE_INFINITY;
-  /** By the wall clock, as operators state them. */
-  private hours: { open: boolean; from: number; until: number } | null = null;
+  private readonly hours: Hours;
+  private readonly targets: TargetGates;
   private readonly timer = new WakeTimer(() => this.pump());
   private pumping = false;
   private closed = false;
@@ -60,6 +62,8 @@ export class ProviderGate implements Gate {
     this.inspection = new Inspection(provider, this.pool);
     const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
+    this.hours = new Hours(deps.clock, provider.schedule);
+    this.targets = new TargetGates(deps.clock, share);
   }
 
   get callsWaiting(): number {
@@ -68,6 +72,10 @@ export class ProviderGate implements Gate {
 
   get unreachable(): boolean {
     return this.pool.unreachable;
+  }
+
+  target(tenantId: string, candidate: Candidate): TargetGate | null {
+    return this.targets.get(tenantId, candidate);
   }
 
   acquire(ask: Ask): Promise<Admission> {
@@ -132,7 +140,7 @@ export class ProviderGate implements Gate {
       limit: this.limit,
       inFlight: this.inFlight,
       callsWaiting: this.calls.size,
-      batchOpen: this.closedMs() === 0,
+      batchOpen: this.hours.closedMs === 0,
       members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
     };
   }
@@ -149,7 +157,7 @@ export class ProviderGate implements Gate {
       const call = this.calls.first;
       if (!call && !this.feed?.mayStart()) break;
       const now = steadyMs(this.deps.clock);
-      const closedMs = call ? 0 : this.closedMs();
+      const closedMs = call ? 0 : this.hours.closedMs;
       if (closedMs > 0) {
         this.feed?.detour();
         return closedMs;
@@ -178,17 +186,6 @@ export class ProviderGate implements Gate {
       } else break;
     }
     return Number.POSITIVE_INFINITY;
-  }
-
-  /** 0 while batch lines may be sent, else the milliseconds until it is asked again; asked once a minute. */
-  private closedMs(): number {
-    const { schedule } = this.provider;
-    if (!schedule) return 0;
-    const now = this.deps.clock.now();
-    // A clock that is set back makes what was known a matter of the future.
-    if (this.hours === null || now >= this.hours.until || now < this.hours.from)
-      this.hours = { open: isOpenAt(schedule, now), from: now, until: nextMinute(now) };
-    return this.hours.open ? 0 : this.hours.until - now;
   }
 
   /** Nothing starts for `waitMs`: calls that cannot wait so long hear of it now. */

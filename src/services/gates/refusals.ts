@@ -13,6 +13,12 @@ export function noRoom(provider: string, retryAfterMs: number | null): Failure {
   return { ...refusal('overloaded', 'overloaded', message), type: 'server_error', retryAfterMs };
 }
 
+/** `waitMs`: until the rate that the route states lets the target be called. */
+export function rateReached(target: string, waitMs: number): Failure {
+  const message = `The rate that the route allows ${target} is reached. Try again in ${Math.ceil(waitMs / 1000)} s.`;
+  return { ...refusal('rate_limited', 'rate_limit_exceeded', message), type: 'server_error', retryAfterMs: waitMs };
+}
+
 export function clientGone(): Failure {
   return {
     ...refusal('interrupted', 'interrupted', 'The request was given up before it was sent.'),

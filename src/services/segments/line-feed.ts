@@ -5,7 +5,7 @@
 
 import type { Failure } from '../../core/failure.ts';
 import { FairShare } from '../../core/fair-share.ts';
-import type { Candidate } from '../../core/lane.ts';
+import { type Candidate, isLimited } from '../../core/lane.ts';
 import { promptStart } from '../../core/prefix-map.ts';
 import { detour } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
@@ -13,6 +13,7 @@ import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
 import { WakeTimer } from '../gates/wake-timer.ts';
+import { type Held, HeldLines } from './held-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
@@ -29,6 +30,8 @@ interface Source {
   readonly key: string;
   /** Requests of the queue that may be in flight from here. */
   readonly cap: () => number;
+  /** The target here; null when it has no rates or hours of its own. */
+  readonly limited: Candidate | null;
   inFlight: number;
 }
 
@@ -42,7 +45,7 @@ export class LineFeed implements Feed {
   private readonly sources = new Map<string, Source>();
   /** Batches with fresh lines for this provider share it, whatever queues their lines stand in. */
   private readonly share = new FairShare<SourceFlow>(({ source, flow }) =>
-    source.inFlight >= source.cap() ? null : flow.offer(),
+    source.inFlight >= source.cap() || this.held.holds(flow, source.limited) !== null ? null : flow.offer(),
   );
   private readonly flows = new Map<BatchFlow, SourceFlow>();
   /** Lines of this feed at the provider now. */
@@ -55,16 +58,28 @@ export class LineFeed implements Feed {
   private ready: Job[] = [];
   private delayed: { job: Job; at: number }[] = [];
   private readonly timer = new WakeTimer(() => this.promoteDelayed());
+  private readonly held: HeldLines;
+  private readonly wake: WakeTimer;
+  /** Whether a line here may be held: most feeds need not look. */
+  private limited = false;
 
   constructor(deps: Pick<Deps, 'clock'>, gate: Gate, hooks: FeedHooks) {
     this.deps = deps;
     this.gate = gate;
     this.hooks = hooks;
+    const wake = new WakeTimer(() => gate.pump());
+    this.held = new HeldLines(gate, (ms) => {
+      const now = steadyMs(deps.clock);
+      wake.set(now + ms, now);
+    });
+    this.wake = wake;
     gate.attach(this);
   }
 
-  addSource(key: string, cap: () => number): void {
-    this.sources.set(key, { key, cap, inFlight: 0 });
+  addSource(key: string, cap: () => number, target: Candidate): void {
+    const limited = isLimited(target) ? target : null;
+    this.limited ||= limited !== null;
+    this.sources.set(key, { key, cap, limited, inFlight: 0 });
   }
 
   hasSource(key: string): boolean {
@@ -92,6 +107,7 @@ export class LineFeed implements Feed {
 
   /** Takes a line that comes back: now, or after a delay. */
   enqueue(job: Job, delayMs: number): void {
+    this.limited ||= this.held.isLimited(job);
     if (delayMs <= 0) {
       this.ready.push(job);
       this.gate.pump();
@@ -107,6 +123,7 @@ export class LineFeed implements Feed {
   }
 
   take(): boolean {
+    if (this.limited) this.leaveClosedTargets();
     this.taken = this.takeJob() ?? null;
     return this.taken !== null;
   }
@@ -120,6 +137,7 @@ export class LineFeed implements Feed {
     if (job === null) throw new Error('no line was taken');
     this.taken = null;
     this.inFlight += 1;
+    this.held.book(job);
     this.hooks.start(job, this, slot);
     return job.tokens;
   }
@@ -128,9 +146,10 @@ export class LineFeed implements Feed {
   settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): void {
     this.inFlight -= 1;
     this.countShared(job, -1);
-    if (failure !== null) this.gate.settle(slot, failure, 0, 0);
-    else if (usage === null) this.gate.settle(slot, null, null, 0);
-    else this.gate.settle(slot, null, totalInput(usage) + totalOutput(usage), totalOutput(usage));
+    const output = failure !== null || usage === null ? 0 : totalOutput(usage);
+    const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
+    this.held.settle(job, used);
+    this.gate.settle(slot, failure, used, output);
   }
 
   detour(): void {
@@ -139,7 +158,7 @@ export class LineFeed implements Feed {
       const job = this.takeJob();
       if (!job) break;
       this.countShared(job, -1);
-      const next = detour(job.candidates, job.progress.candidate);
+      const next = nextOf(job);
       if (next === null) stuck.push(job);
       else this.hooks.reroute(job, next);
     }
@@ -157,12 +176,42 @@ export class LineFeed implements Feed {
   close(): void {
     this.gate.detach(this);
     this.timer.clear();
+    this.wake.clear();
   }
 
   private takeJob(): Job | undefined {
-    const job = this.ready.shift() ?? this.takeFresh();
+    const job = this.takeReady() ?? this.takeFresh();
     if (job) this.countShared(job, 1);
     return job;
+  }
+
+  private takeReady(): Job | undefined {
+    if (!this.limited) return this.ready.shift();
+    const at = this.ready.findIndex((job) => this.held.holdsJob(job) === null);
+    return at < 0 ? undefined : this.ready.splice(at, 1)[0];
+  }
+
+  /** Lines whose target keeps to its hours now go on to the next one, where there is one that may take them. */
+  private leaveClosedTargets(): void {
+    const isClosed = (held: Held | null): boolean => held?.by === 'hours';
+    const leaving: Job[] = [];
+    const staying: Job[] = [];
+    for (const job of this.ready) {
+      const goes = nextOf(job) !== null && isClosed(this.held.holdsJob(job));
+      (goes ? leaving : staying).push(job);
+    }
+    this.ready = staying;
+    for (const { source, flow } of this.flows.values()) {
+      if (!isClosed(this.held.holds(flow, source.limited))) continue;
+      while (leaving.length < this.gate.limit && flow.offer() !== null) {
+        const job = flow.next;
+        if (job === null) break;
+        job.candidates = this.startingHere(job);
+        if (nextOf(job) === null) break;
+        leaving.push(flow.take());
+      }
+    }
+    for (const job of leaving) this.hooks.reroute(job, nextOf(job) ?? 0);
   }
 
   private takeFresh(): Job | undefined {
@@ -197,4 +246,9 @@ export class LineFeed implements Feed {
     );
     if (due.length > 0) this.gate.pump();
   }
+}
+
+/** The candidate that a line may move on to without a call; null for none. */
+function nextOf({ candidates, progress }: Job): number | null {
+  return detour(candidates, progress.candidate);
 }

@@ -92,13 +92,14 @@ export class Queues {
       weight === heaviest ? (this.feeds.get(provider)?.gate ?? []) : [],
     );
     const widest = (): number => heaviestGates.reduce((most, { limit }) => Math.max(most, limit), 1);
-    for (const { provider, weight } of sharing) {
+    for (const target of sharing) {
+      const { provider, weight } = target;
       // A share of the heaviest target's slots, in proportion to weight; alone in its queue, all of them.
       const cap =
         lane.shared < 2
           ? () => Number.POSITIVE_INFINITY
           : () => Math.max(1, Math.round((widest() * weight) / heaviest));
-      this.feeds.get(provider)?.addSource(key, cap);
+      this.feeds.get(provider)?.addSource(key, cap, target);
     }
     // No provider of this name takes single requests (any more): its lines go on to their next target, or fail.
     if (feeds.length === 0) this.unserved.push(queue);

@@ -44,6 +44,11 @@ export class BatchFlow {
     return this.mayUse(tokens) ? tokens : null;
   }
 
+  /** The line that was offered last. */
+  get next(): Job | null {
+    return this.offered?.job ?? null;
+  }
+
   /** Takes the line that was offered last. */
   take(): Job {
     if (this.offered === null) throw new Error('no line was offered');

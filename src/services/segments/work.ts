@@ -3,6 +3,7 @@ import type { Unfit } from '../../core/healing.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
+import type { TargetGate } from '../../ports/gates.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
@@ -28,6 +29,8 @@ export interface Job {
   /** Its answers that were not taken. */
   unfit: Unfit[];
   warnings: string[];
+  /** What its call was booked with at a target that has rates of its own. */
+  booking?: ReturnType<TargetGate['spend']>;
   /** Sum of its attempts' known amounts, in nano-USD. */
   costNano: number;
 }

@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { assertInvariants } from './invariants.ts';
+import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+
+const MODEL = 'gpt-4o-mini';
+/** A window that is not open now, nor in the next hour. */
+const closed = (): object => {
+  const hour = (new Date().getUTCHours() + 3) % 24;
+  const time = (at: number) => `${String(at).padStart(2, '0')}:00`;
+  return { windows: [{ from: time(hour), to: time(hour + 1) }] };
+};
+
+describe('a route’s targets with rates and hours of their own', () => {
+  let pools: Pools;
+  let weir: Weir;
+
+  afterEach(async () => {
+    await weir.stop();
+    await pools.stop();
+  });
+
+  async function open(routes: Record<string, unknown>): Promise<void> {
+    pools = await startPools([{ models: [MODEL] }, { models: [MODEL] }]);
+    const providers = Object.fromEntries(
+      pools.servers.map(({ baseUrl }, index) => [
+        `p${index}`,
+        { kind: 'vllm', base_urls: [baseUrl], models: [MODEL], price: { input: 1, output: 2 } },
+      ]),
+    );
+    weir = await startWeir({ providers, routes });
+  }
+
+  const target = (provider: string, more: object = {}) => ({ provider, model: MODEL, ...more });
+  const call = (config: string) =>
+    weir.client.chat.completions.create({
+      model: MODEL,
+      messages: [{ role: 'user', content: 'What is 2 + 2?' }],
+      config,
+    } as never);
+  const received = () => pools.servers.map(({ counters }) => counters.received);
+
+  it('are called no faster by batch lines and calls together, and hold up no other target of the provider', async () => {
+    await open({
+      slow: target('p0', { limits: { requests_per_minute: 600 } }),
+      free: target('p0'),
+    });
+    const started = Date.now();
+    const input = chatLines(25);
+    const { id } = await submit(weir, input, { config: 'slow' });
+    const calls = Promise.all(Array.from({ length: 10 }, () => call('slow')));
+    const many = chatLines(300);
+    const other = await submit(weir, many, { config: 'free' });
+    await assertInvariants(weir, (await waitForBatch(weir, other.id)).id, many);
+    await calls;
+    await assertInvariants(weir, (await waitForBatch(weir, id)).id, input);
+    // Ten may go at once, the other 25 at ten a second.
+    expect(Date.now() - started).toBeGreaterThan(2_400);
+    expect(received()).toEqual([335, 0]);
+  }, 30_000);
+
+  it('answer a call with 429 and the time to wait when their tokens are spent for longer than it may wait', async () => {
+    await open({ tight: target('p0', { limits: { tokens_per_minute: 60 }, retry: { attempts: 0 } }) });
+    const ask = (content: string) =>
+      weir.client.chat.completions.create(
+        { model: MODEL, messages: [{ role: 'user', content }], config: 'tight' } as never,
+        { maxRetries: 0 },
+      );
+    await ask('word '.repeat(400));
+    const refused = await ask('more').catch((error: unknown) => error);
+    expect(refused).toMatchObject({ status: 429, message: expect.stringContaining(`p0/${MODEL}`) });
+    expect(Number((refused as { headers: Headers }).headers.get('retry-after'))).toBeGreaterThan(60);
+  });
+
+  it('outside their hours leave batch lines to the next target, or let them wait, and take calls as ever', async () => {
+    await open({
+      nights: { strategy: { mode: 'fallback' }, targets: [target('p0', { schedule: closed() }), target('p1')] },
+      only: target('p0', { schedule: closed() }),
+    });
+    const waiting = await submit(weir, chatLines(10), { config: 'only' });
+    const input = chatLines(40);
+    const { id } = await submit(weir, input, { config: 'nights' });
+    const { entries } = await assertInvariants(weir, (await waitForBatch(weir, id)).id, input);
+    expect(new Set(entries.map(({ provider }) => provider))).toEqual(new Set(['p1']));
+    await call('nights');
+    expect(received()).toEqual([1, 40]);
+    const still = await weir.client.batches.retrieve(waiting.id);
+    expect(still).toMatchObject({ status: 'in_progress', request_counts: { completed: 0, failed: 0 } });
+    await weir.client.batches.cancel(waiting.id);
+    expect((await waitForBatch(weir, waiting.id)).status).toBe('cancelled');
+  });
+});
