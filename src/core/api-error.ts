@@ -27,13 +27,22 @@ export class ApiError extends Error {
   readonly param: string | null;
   /** When to come back, for answers that pass with time. */
   readonly retryAfterSeconds: number | null;
+  /** OpenAI's `type`. */
+  readonly type: string;
   /** Further headers of the answer. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(
     status: ApiErrorStatus,
     message: string,
-    options: { code?: string; param?: string; retryAfterSeconds?: number; headers?: Record<string, string> } = {},
+    options: {
+      code?: string;
+      param?: string;
+      /** Where it is not the status's own. */
+      type?: string;
+      retryAfterSeconds?: number;
+      headers?: Record<string, string>;
+    } = {},
   ) {
     super(message);
     this.name = 'ApiError';
@@ -41,12 +50,13 @@ export class ApiError extends Error {
     this.code = options.code ?? null;
     this.param = options.param ?? null;
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    this.type = options.type ?? TYPES[status];
     this.headers = options.headers ?? {};
   }
 
   /** OpenAI's error envelope. */
   toEnvelope(): ErrorEnvelope {
-    return { error: { message: this.message, type: TYPES[this.status], param: this.param, code: this.code } };
+    return { error: { message: this.message, type: this.type, param: this.param, code: this.code } };
   }
 }
 

@@ -2,18 +2,20 @@
  * The life of a batch, in OpenAI's eight statuses:
  *
  *   validating ──→ in_progress ──→ finalizing ──→ completed
- *     │     │           │              └────────→ expired
+ *     │     │           │              ├────────→ expired
+ *     │     │           │              └────────→ cancelled
  *     ↓     │           ↓
  *   failed  └──→ cancelling ──→ cancelled
  *
- * A batch whose window ends stays in_progress with stop = expired until its calls are done; then it is finalized.
+ * A batch whose window ends, or whose budget is spent, stays in_progress with stop = expired or budget until its calls are
+ * done; then it is finalized: as cancelled when lines were left that its budget did not allow.
  */
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
 
 const transitions: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   validating: ['in_progress', 'failed', 'cancelling'],
   in_progress: ['finalizing', 'cancelling'],
-  finalizing: ['completed', 'expired'],
+  finalizing: ['completed', 'expired', 'cancelled'],
   cancelling: ['cancelled'],
   failed: [],
   completed: [],

@@ -19,7 +19,8 @@ export type IdPrefix =
   | 'call_'
   | 'group_'
   | 'eval_'
-  | 'evalrun_';
+  | 'evalrun_'
+  | 'budget_';
 
 /** An id from `prefix` and random bytes, written in base 62. */
 export function formatId(prefix: IdPrefix, bytes: Uint8Array): string {

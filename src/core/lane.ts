@@ -70,6 +70,8 @@ export interface RunLane {
   shared: number;
   /** Seconds after the batch's creation when unfinished lines are called back from provider batches; absent: late. */
   rescueAfterSeconds?: number;
+  /** Name of the route that its lines' models name; absent where they name none, or their batch has a route. */
+  route?: string;
 }
 
 export type Lane =

@@ -44,6 +44,8 @@ export interface LaneAssignerOptions {
 
 interface Compiled {
   step: Step;
+  /** Name of the route that the model names. */
+  route: string | null;
   lanes: Map<string, number>;
 }
 
@@ -60,18 +62,18 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
     const key = `${endpoint} ${model}`;
     let entry = compiled.get(key);
     if (entry === undefined) {
-      entry = { step: stepFor(model, endpoint), lanes: new Map() };
+      entry = { ...stepFor(model, endpoint), lanes: new Map() };
       compiled.set(key, entry);
     }
     return entry;
   }
 
-  function stepFor(model: string, endpoint: Endpoint): Step {
+  function stepFor(model: string, endpoint: Endpoint): Pick<Compiled, 'step' | 'route'> {
     const work = { names, model, endpoint };
-    if (batchRoute !== null) return compileRoute(batchRoute, '', work);
+    if (batchRoute !== null) return { step: compileRoute(batchRoute, '', work), route: null };
     const resolution = names.resolve(model);
-    if (resolution.kind !== 'route') return compileTarget(resolution, work);
-    return compileRoute(resolution.route, resolution.name, work);
+    if (resolution.kind !== 'route') return { step: compileTarget(resolution, work), route: null };
+    return { step: compileRoute(resolution.route, resolution.name, work), route: resolution.name };
   }
 
   function addLane(lane: Lane): number {
@@ -100,12 +102,12 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
       return needs;
     },
     assign(line) {
-      const { step, lanes: known } = compile(line.model, line.endpoint);
+      const { step, route, lanes: known } = compile(line.model, line.endpoint);
       const walk = startWalk(line, line.metadata ?? metadata, pickers, lanes.length < TURNS_LANES_MAX);
       visit(step, 'any', true, walk);
       let number = known.get(walk.trail);
       if (number === undefined) {
-        number = addLane(toLane(walk));
+        number = addLane(toLane(walk, route));
         known.set(walk.trail, number);
       }
       return number;
@@ -203,11 +205,17 @@ function pick(step: Balance, walk: Walk): number {
   return picker.pick(walk.bytes);
 }
 
-function toLane(walk: Walk): Lane {
+function toLane(walk: Walk, route: string | null): Lane {
   if (walk.stops.length === 0) return { kind: 'refuse', failure: walk.failure ?? noTarget() };
   const candidates = walk.stops.map(({ candidate, enterOn }) => ({ ...candidate, enterOn }));
   const { shared, rescueAfterSeconds } = walk;
-  return { kind: 'run', candidates, shared, ...(rescueAfterSeconds !== null && { rescueAfterSeconds }) };
+  return {
+    kind: 'run',
+    candidates,
+    shared,
+    ...(rescueAfterSeconds !== null && { rescueAfterSeconds }),
+    ...(route !== null && { route }),
+  };
 }
 
 function noTarget(): Failure {

@@ -1,7 +1,14 @@
 const BYTES_PER_TOKEN = 4;
 
+type Body = Readonly<Record<string, unknown>>;
+
 /** What a request may use at most, before its answer: four bytes a token, and all the output that it allows. */
-export function estimateTokens(body: Readonly<Record<string, unknown>>, bytes: number): number {
+export function estimateTokens(body: Body, bytes: number): number {
+  return Math.ceil(bytes / BYTES_PER_TOKEN) + statedOutputLimit(body);
+}
+
+/** The output tokens that a request allows; 0 when it does not say. */
+export function statedOutputLimit(body: Body): number {
   const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
-  return Math.ceil(bytes / BYTES_PER_TOKEN) + (typeof limit === 'number' && limit > 0 ? limit : 0);
+  return typeof limit === 'number' && limit > 0 ? limit : 0;
 }

@@ -18,6 +18,7 @@ import { registerBatchInsight } from './routes/batch-insight.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
 import { registerBatches } from './routes/batches.ts';
 import { registerBatching } from './routes/batching.ts';
+import { registerBudgets } from './routes/budgets.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
 import { registerEvals } from './routes/evals.ts';
@@ -61,6 +62,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   app.use(frame(deps, metrics));
   app.use('/v1/*', authenticate(deps, authenticator));
   app.use('/v1/keys/*', adminOnly);
+  app.use('/v1/budgets/*', adminOnly);
   app.use('/v1/providers/*', adminOnly);
   app.use('/v1/*', boundBody(deps));
   if (parts.autobatch !== null) {
@@ -78,10 +80,12 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerEvals(app, deps);
   registerEvents(app, deps);
   // The books that somebody reads have every call that was answered.
-  app.use('/v1/ledger/*', async (_c, next) => {
-    await calls.flush();
-    await next();
-  });
+  for (const books of ['/v1/ledger/*', '/v1/budgets/*']) {
+    app.use(books, async (_c, next) => {
+      await calls.flush();
+      await next();
+    });
+  }
   registerLedger(app, deps);
   registerModels(app, deps);
   registerCalls(app, calls);
@@ -89,6 +93,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerRoutes(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
   registerProviders(app, deps);
   registerPrices(app, deps);
+  registerBudgets(app, deps, () => calls.forgetBudgets());
   registerKeys(app, deps, authenticator);
   registerWebhooks(app, deps);
   registerSession(app, deps);

@@ -2,11 +2,15 @@ import type { Lane } from '../core/lane.ts';
 import type { BatchError, BatchSort, BatchStatus, BatchUsage } from '../protocol/batch.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Metadata } from '../protocol/metadata.ts';
+import type { HoldAsk } from './store-budgets.ts';
 import type { FileRow } from './store-files.ts';
 import type { ListQuery, Scope } from './store-query.ts';
 
-/** Why a batch stops before its lines are done; its rest is written as `batch_cancelled` or `batch_expired`. */
-export type StopReason = 'cancelled' | 'expired';
+/**
+ * Why a batch stops before its lines are done; its rest is written as `batch_cancelled`, `batch_expired` or
+ * `budget_exceeded`.
+ */
+export type StopReason = 'cancelled' | 'expired' | 'budget';
 
 /** What a batch asks of its provider batches. */
 export interface BatchOptions {
@@ -96,13 +100,18 @@ export interface BatchControl {
   status: BatchStatus;
   stop: StopReason | null;
   paused: boolean;
+  /** Nano-USD that its budgets leave it, null when none covers it; told by commits alone. */
+  leftNano?: number | null;
 }
 
 export interface StoreBatches {
   /** Adds a row; a row with this id already there is left as it is. Answers the stored row. */
   insert(row: BatchRow): Promise<BatchRow>;
-  /** As `insert`; null, with nothing added, when its key has `liveMax` batches already that have not ended. */
-  insertWithin(row: BatchRow, liveMax: number): Promise<BatchRow | null>;
+  /**
+   * As `insert`, with `hold` held at the budgets that cover it. Null, with nothing added, when its key has `liveMax`
+   * batches already that have not ended, or a budget has no room for it.
+   */
+  insertWithin(row: BatchRow, bounds: { liveMax: number | null; hold: HoldAsk }): Promise<BatchRow | null>;
   get(scope: Scope, id: string): Promise<BatchRow | null>;
   /** By the sort's figure, then by age; newest first by default. Null when `after` names no batch in scope. */
   list(scope: Scope, query: BatchListQuery): Promise<BatchRow[] | null>;
@@ -158,6 +167,8 @@ export interface StoreBatches {
       failed: number;
       outputFile: FileRow | null;
       errorFile: FileRow | null;
+      /** Why not every line was run; kept with the batch. */
+      errors?: BatchError[] | null;
     },
   ): Promise<boolean>;
 

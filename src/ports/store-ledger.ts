@@ -41,6 +41,8 @@ export interface LedgerEntryRow {
   /** The batch's metadata. */
   tags: Record<string, string> | null;
   latencyMs: number | null;
+  /** Name of the route that the request went by; null where there is none. */
+  route?: string | null;
   /** The shard whose provider batch brought it; a line has at most one entry of each shard. */
   shardId?: string | null;
 }
@@ -102,9 +104,14 @@ export interface StoreLedger {
   /**
    * Adds entries of single calls, which have no batch and no line, with their rollups. `journal`: the journal that keeps
    * them, and its last line among them, kept in the same write. The same entries given again are not added again: they
-   * are known by that line, or without a journal by the id of the first.
+   * are known by that line, or without a journal by the id of the first. `released`: holders whose holds end
+   * with it.
    */
-  appendCalls(entries: readonly LedgerEntryRow[], journal: { id: string; position: number } | null): Promise<void>;
+  appendCalls(
+    entries: readonly LedgerEntryRow[],
+    journal: { id: string; position: number } | null,
+    released?: readonly string[],
+  ): Promise<void>;
   /** The last line of a journal that was taken over; 0 for none. */
   journalPosition(id: string): Promise<number>;
   forgetJournal(id: string): Promise<void>;

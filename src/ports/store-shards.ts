@@ -66,6 +66,8 @@ export type ShardChange = Partial<
 
 export interface ShardCommit {
   batchId: string;
+  /** Unix seconds. */
+  now: number;
   shardId: string;
   leaseToken: string;
   part: PartRow | null;

@@ -3,6 +3,7 @@
  * implementation promises; nothing above this port may know which database is underneath.
  */
 import type { StoreBatches } from './store-batches.ts';
+import type { StoreBudgets } from './store-budgets.ts';
 import type { StoreCache } from './store-cache.ts';
 import type { StoreEvals, StoreEvalWork } from './store-evals.ts';
 import type { StoreFiles } from './store-files.ts';
@@ -26,6 +27,7 @@ export interface Store {
   segments: StoreSegments;
   shards: StoreShards;
   ledger: StoreLedger;
+  budgets: StoreBudgets;
   keys: StoreKeys;
   sessions: StoreSessions;
   insight: StoreInsight;

@@ -1,3 +1,4 @@
+import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
 import { Engine } from '../services/segments/engine.ts';
@@ -46,6 +47,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     await deps.store.batches.recover({ others: batches.token });
     await deps.store.idempotency.releaseAll();
     await deps.store.webhooks.recover({ others: webhooks.token });
+    await deps.store.budgets.reclaim(unixSeconds(deps.clock), { calls: true });
   }
 
   const work = async (): Promise<void> => {

@@ -5,6 +5,7 @@
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { BatchRunner } from './batches/run.ts';
+import { budgetRound } from './budgets/round.ts';
 
 const EXPIRED_AT_ONCE = 100;
 
@@ -20,7 +21,8 @@ export async function tick(deps: Deps, batches: BatchRunner): Promise<TickResult
   const now = unixSeconds(deps.clock);
   const recovered = (await deps.store.segments.recover({ now })) + (await deps.store.shards.recover({ now }));
   const expired = await deps.store.batches.stopExpired(now, EXPIRED_AT_ONCE);
-  for (const id of expired) await deps.store.shards.hasten(id, now);
+  const stopped = [...expired, ...(await budgetRound(deps, now))];
+  for (const id of stopped) await deps.store.shards.hasten(id, now);
   const begun = await batches.wake();
-  return { batches: begun, changed: recovered > 0 || expired.length > 0 };
+  return { batches: begun, changed: recovered > 0 || stopped.length > 0 };
 }

@@ -56,11 +56,12 @@ export function usageColumns(usage: BatchUsage) {
   };
 }
 
-/** Reads the columns `status`, `stop` and `paused_at` of a raw row. */
+/** Reads the columns `status`, `stop`, `paused_at` and, where it has one, `left_nano` of a raw row. */
 export function toControl(row: Record<string, unknown>): BatchControl {
   return {
     status: row.status as BatchControl['status'],
     stop: row.stop as BatchControl['stop'],
     paused: row.paused_at !== null,
+    ...(row.left_nano !== undefined && { leftNano: row.left_nano === null ? null : Number(row.left_nano) }),
   };
 }

@@ -4,6 +4,8 @@ import { OPEN_SHARD_STATES } from '../core/shard-state.ts';
 import type { BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { BatchStatus } from '../protocol/batch.ts';
 import { batchColumns, toBatchRow } from './batch-row.ts';
+import { LATEST_STEP } from './batch-stop.ts';
+import { deleteBatchHolds } from './budget-holds.ts';
 import type { Argument, Database, Statement } from './client.ts';
 import { insertFile } from './files.ts';
 import { batches } from './schema/batches.ts';
@@ -111,7 +113,11 @@ export function startBatch(database: Database, lease: Lease, change: Change<'sta
 export function failBatch(database: Database, lease: Lease, change: Change<'fail'>): Promise<boolean> {
   return moveBatch(database, lease, 'failed', {
     set: { failed_at: change.now, errors: JSON.stringify(change.errors), ...noLease },
-    also: [deleteSegments(lease.id), { sql: 'delete from shards where batch_id = ?', args: [lease.id] }],
+    also: [
+      ...deleteBatchHolds(lease.id),
+      deleteSegments(lease.id),
+      { sql: 'delete from shards where batch_id = ?', args: [lease.id] },
+    ],
   });
 }
 
@@ -133,18 +139,17 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
       failed: change.failed,
       output_file_id: change.outputFile?.id ?? null,
       error_file_id: change.errorFile?.id ?? null,
+      ...(change.errors != null && { errors: JSON.stringify(change.errors) }),
       ...noLease,
     },
     also: [
       ...files.map((file) => insertFile(database, file)),
       deleteSegments(lease.id),
+      ...deleteBatchHolds(lease.id),
       endPendingShards({ sql: '?', args: [lease.id] }, change.now),
     ],
   });
 }
-
-/** The time of a batch's last step so far: whatever a server's clock says, the next step is not before it. */
-export const LATEST_STEP = `max(created_at, ${['in_progress_at', 'cancelling_at', 'finalizing_at'].map((column) => `coalesce(${column}, 0)`).join(', ')})`;
 
 const STEP_TIMES: ReadonlySet<string> = new Set([
   'in_progress_at',

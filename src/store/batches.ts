@@ -1,21 +1,23 @@
 import { and, count, eq, inArray, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
 import type { BatchControl, BatchEstimate, BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { HoldAsk } from '../ports/store-budgets.ts';
 import type { Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
 import { listBatchRows, listLiveRows } from './batch-list.ts';
 import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
+import { LATEST_STEP } from './batch-stop.ts';
 import {
   beginFinalizing,
   claimDueBatches,
   endLeasesOfOthers,
   failBatch,
   finishBatch,
-  LATEST_STEP,
   releaseBatch,
   renewBatches,
   startBatch,
 } from './batch-work.ts';
+import { hasBudget, insertHolds } from './budget-holds.ts';
 import { type Database, type Statement, statementOf } from './client.ts';
 import { inScope } from './cursor.ts';
 import { batches } from './schema/batches.ts';
@@ -33,8 +35,14 @@ export class LibsqlBatches implements StoreBatches {
     return this.#stored(row.id);
   }
 
-  async insertWithin(row: BatchRow, liveMax: number): Promise<BatchRow | null> {
-    const added = await this.#db.writeIf(hasRoom(row, liveMax), [statementOf(this.#add(row))]);
+  async insertWithin(
+    row: BatchRow,
+    { liveMax, hold }: Parameters<StoreBatches['insertWithin']>[1],
+  ): Promise<BatchRow | null> {
+    const added = await this.#db.writeIf(hasRoom(row, liveMax, hold), [
+      statementOf(this.#add(row)),
+      insertHolds(hold, row.createdAt, { kind: 'batch', expiresAt: null, where: 'true' }),
+    ]);
     return added === null ? null : this.#stored(row.id);
   }
 
@@ -158,11 +166,14 @@ export class LibsqlBatches implements StoreBatches {
   }
 }
 
-/** The row is there already, or its key has fewer live batches than it may. */
-function hasRoom({ id, keyId }: BatchRow, liveMax: number): Statement {
+/** The row is there already; or its key has fewer live batches than it may, and its budgets have room for it. */
+function hasRoom({ id, keyId, createdAt }: BatchRow, liveMax: number | null, hold: HoldAsk): Statement {
+  const budget = hasBudget(hold, createdAt);
+  const next = budget.args.length;
+  const isBelowMost = `(?${next + 1} is null
+    or (select count(*) from batches where key_id = ?${next + 2} and status in (${literalList(LIVE_STATUSES)})) < ?${next + 1})`;
   return {
-    sql: `exists (select 1 from batches where id = ?)
-          or (select count(*) from batches where key_id = ? and status in (${literalList(LIVE_STATUSES)})) < ?`,
-    args: [id, keyId, liveMax],
+    sql: `exists (select 1 from batches where id = ?${next + 3}) or (${isBelowMost} and ${budget.sql})`,
+    args: [...budget.args, liveMax, keyId, id],
   };
 }

@@ -16,7 +16,7 @@ export async function commitResults(database: Database, commit: Commit): Promise
     if (isPartTaken(error)) return repeatOf(database, commit, error);
     if (!isAttemptTaken(error)) throw error;
     if (commit.part === null && (await hasEntries(database, commit.entries))) {
-      return { ok: true, control: await readControl(database, commit.batchId) };
+      return { ok: true, control: await readControl(database, commit.batchId, commit.now) };
     }
     return tryCommit(database, commit, true);
   }
@@ -26,7 +26,7 @@ async function tryCommit(database: Database, commit: Commit, renumber: boolean):
   const finished = commit.segments.filter((segment) => segment.finished).length;
   const control = await writeResults(database, leasesHeld(commit), commit, {
     renumber,
-    ended: { count: finished, now: commit.now },
+    ended: finished,
     also: moveSegments(commit),
   });
   return control === null ? repeatOf(database, commit, null) : { ok: true, control };

@@ -63,6 +63,7 @@ const SAME = [
   'estimated',
   'tags_id',
   'latency_ms',
+  'route',
 ];
 
 /** Entries of a line are told apart by their attempt: of adjustments it is below zero. */

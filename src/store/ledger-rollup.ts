@@ -1,5 +1,6 @@
 import { emptySums, type LedgerSums, negative, totalOf } from '../core/ledger-sums.ts';
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
+import { spend } from './budget-spend.ts';
 import type { Statement } from './client.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 
@@ -91,7 +92,7 @@ function rollup(table: string, keys: readonly string[], placed: boolean, keyOf: 
 }
 
 /**
- * Adds the sums of entries to their hours, days and batches. Runs right after the entries' insert, in the same write: it
+ * Adds the sums of entries to their hours, days, batches and budgets. Runs right after the entries' insert, in the same write: it
  * reads their places.
  */
 export function writeRollups(rows: readonly TaggedEntry[]): Statement[] {
@@ -101,6 +102,7 @@ export function writeRollups(rows: readonly TaggedEntry[]): Statement[] {
     { sql: HOURLY.sql, args: [sumsByKey(groups, HOURLY), rows.length] },
     { sql: DAILY.sql, args: [sumsByKey(groups, DAILY)] },
     { sql: BATCHES.sql, args: [sumsByKey(groups, BATCHES)] },
+    ...spend(rows),
   ];
 }
 

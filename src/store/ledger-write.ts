@@ -41,6 +41,7 @@ const COLUMNS: readonly (readonly [name: string, value: (row: Identified) => Cel
   ['tags_id', ({ tagsId }) => tagsId],
   ['latency_ms', ({ entry }) => entry.latencyMs],
   ['shard_id', ({ entry }) => entry.shardId ?? null],
+  ['route', ({ entry }) => entry.route ?? null],
 ];
 
 const NAMES = COLUMNS.map(([name]) => name);

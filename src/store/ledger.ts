@@ -1,5 +1,6 @@
 import { UNFIT_CODES, type Unfit } from '../core/healing.ts';
 import type { LedgerEntryRow, LineTotal, StoredLedgerEntry, StoreLedger } from '../ports/store-ledger.ts';
+import { deleteHolds } from './budget-holds.ts';
 import type { Database, Statement } from './client.ts';
 import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
 import { advanceBatches } from './ledger-batch-sums.ts';
@@ -27,14 +28,15 @@ export class LibsqlLedger implements StoreLedger {
   async appendCalls(
     entries: readonly LedgerEntryRow[],
     journal: { id: string; position: number } | null,
+    released: readonly string[] = [],
   ): Promise<void> {
     const [first] = entries;
-    if (first === undefined) return;
-    const statements = await writeEntries(entries, 'calls');
+    if (first === undefined && released.length === 0) return;
+    const statements = [...(await writeEntries(entries, 'calls')), ...deleteHolds(released)];
     // A write whose answer was lost is asked for again: where its mark or its first entry stands, all of it does.
     const isNew: Statement =
       journal === null
-        ? { sql: 'not exists (select 1 from ledger_entries where id = ?)', args: [first.id ?? null] }
+        ? { sql: 'not exists (select 1 from ledger_entries where id = ?)', args: [first?.id ?? null] }
         : {
             sql: 'not exists (select 1 from journals where id = ? and position >= ?)',
             args: [journal.id, journal.position],

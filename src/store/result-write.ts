@@ -3,14 +3,20 @@ import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import type { PartRow } from '../ports/store-segments.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import { toControl, usageColumns } from './batch-row.ts';
+import { stopBatches } from './batch-stop.ts';
+import { leftFor } from './budget-left.ts';
 import { type Argument, type Database, isConstraintFailure, type Statement } from './client.ts';
 import { sumEntries } from './ledger-rollup.ts';
 import { writeEntries } from './ledger-write.ts';
 import { hasPart, insertPart } from './parts.ts';
 
+/** What a commit answers of its batch; the two parameters are the time. */
+const CONTROL_COLUMNS = `status, stop, paused_at, ${leftFor('batches.id', '?')} as left_nano`;
+
 /** Results of one batch that are made durable together. */
 export interface Results {
   batchId: string;
+  now: number;
   part: PartRow | null;
   entries: readonly LedgerEntryRow[];
   completed: number;
@@ -21,8 +27,8 @@ export interface Results {
 /** What else happens in the write. */
 interface Step {
   renumber: boolean;
-  /** Open work that ends with it, and when. */
-  ended?: { count: number; now: number };
+  /** Open work that ends with it. */
+  ended?: number;
   also?: readonly Statement[];
 }
 
@@ -31,12 +37,16 @@ export async function writeResults(
   database: Database,
   fence: Statement,
   results: Results,
-  { renumber, ended, also = [] }: Step,
+  { renumber, ended = 0, also = [] }: Step,
 ): Promise<BatchControl | null> {
   const written = await database.writeIf(fence, [
     ...(results.part === null ? [] : [insertPart(results.part)]),
     ...(await writeEntries(results.entries, renumber ? 'renumber' : 'lines')),
     ...also,
+    stopBatches(results.now, `id = ?2 and open_segments > ?3 and ${leftFor('batches.id', '?1')} <= 0`, [
+      results.batchId,
+      ended,
+    ]),
     advanceBatch(results, ended),
   ]);
   if (written === null) return null;
@@ -53,16 +63,16 @@ export function isPartTaken(error: unknown): boolean {
 /** The batch's control when an earlier run of the same commit put its part there; else null. */
 export async function controlIfCommitted(
   database: Database,
-  { batchId, part }: Pick<Results, 'batchId' | 'part'>,
+  { batchId, part, now }: Pick<Results, 'batchId' | 'part' | 'now'>,
 ): Promise<BatchControl | null> {
   if (part === null || !(await hasPart(database, batchId, part.key))) return null;
-  return readControl(database, batchId);
+  return readControl(database, batchId, now);
 }
 
-export async function readControl(database: Database, batchId: string): Promise<BatchControl> {
+export async function readControl(database: Database, batchId: string, now: number): Promise<BatchControl> {
   const [row] = await database.read({
-    sql: 'select status, stop, paused_at from batches where id = ?',
-    args: [batchId],
+    sql: `select ${CONTROL_COLUMNS} from batches where id = ?`,
+    args: [now, now, batchId],
   });
   if (row === undefined) throw new Error(`there is no batch ${batchId}`);
   return toControl(row);
@@ -76,13 +86,11 @@ export function endWork(ended: string): string {
   return `next_at = iif(open_segments = ${ended}, min(next_at, ?), next_at), open_segments = open_segments - ${ended}`;
 }
 
-function advanceBatch(results: Results, ended: Step['ended']): Statement {
+function advanceBatch(results: Results, ended: number): Statement {
   const usage = usageColumns(results.usage);
   const sums = sumEntries(results.entries);
   const work: { sql: string; args: Argument[] } =
-    ended === undefined
-      ? { sql: '', args: [] }
-      : { sql: `, ${endWork('?')}`, args: [ended.count, ended.now, ended.count] };
+    ended === 0 ? { sql: '', args: [] } : { sql: `, ${endWork('?')}`, args: [ended, results.now, ended] };
   return {
     sql: `update batches set
             completed = completed + ?, failed = failed + ?,
@@ -91,7 +99,7 @@ function advanceBatch(results: Results, ended: Step['ended']): Statement {
             amount_nano = amount_nano + ?, list_amount_nano = list_amount_nano + ?,
             entries = entries + ?, unpriced_entries = unpriced_entries + ?${work.sql}
           where id = ?
-          returning status, stop, paused_at`,
+          returning ${CONTROL_COLUMNS}`,
     args: [
       results.completed,
       results.failed,
@@ -106,6 +114,8 @@ function advanceBatch(results: Results, ended: Step['ended']): Statement {
       sums.unpricedEntries,
       ...work.args,
       results.batchId,
+      results.now,
+      results.now,
     ],
   };
 }

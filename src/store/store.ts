@@ -1,5 +1,6 @@
 import type { Store } from '../ports/store.ts';
 import { LibsqlBatches } from './batches.ts';
+import { LibsqlBudgets } from './budgets.ts';
 import { LibsqlCache } from './cache.ts';
 import type { Database } from './client.ts';
 import { LibsqlEvalWork } from './eval-work.ts';
@@ -40,6 +41,7 @@ export function storeOn(database: Database): Store {
     segments: new LibsqlSegments(database),
     shards: new LibsqlShards(database),
     ledger: new LibsqlLedger(database),
+    budgets: new LibsqlBudgets(database),
     keys: new LibsqlKeys(database),
     sessions: new LibsqlSessions(database),
     insight: new LibsqlInsight(database),

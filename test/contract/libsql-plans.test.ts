@@ -92,6 +92,7 @@ it('finds its way by an index in everything that runs often', async () => {
   const lease = [shard?.id ?? '', shard?.leaseToken ?? ''] as const;
   await watchedStore.shards.save(...lease, { state: 'collecting' });
   const results = {
+    now: NOW,
     part: null,
     entries: [entryRow({ shardId: lease[0] })],
     completed: 0,
@@ -123,7 +124,10 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.files.purgeable(9);
   await watchedStore.keys.findByHash('h');
   await watchedStore.files.bytesOfKey('key_1');
-  await watchedStore.batches.insertWithin(batchRow('batch_9', { keyId: 'key_1' }), 5);
+  await watchedStore.batches.insertWithin(batchRow('batch_9', { keyId: 'key_1' }), {
+    liveMax: 5,
+    hold: { holder: 'batch_9', tenantId: 'tenant-a', keyId: 'key_1', tags: {}, routes: [], amountNano: 1 },
+  });
   await watchedStore.idempotency.deleteBefore(NOW);
   const due = { now: NOW, until: NOW, token: 't', limit: 9, perWebhook: 4, busy: [] };
   await watchedStore.webhooks.emit({ id: 'evt_1', tenantId: 'a', type: 'budget.alert', createdAt: NOW, data: {} });

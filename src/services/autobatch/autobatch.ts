@@ -200,7 +200,7 @@ export class Autobatch {
     this.watched.set(groupId, watched);
     if (watched.lookAt > now && !all) return;
     try {
-      if (batchId === null) await startGroup(this.deps, groupId, new AbortController().signal);
+      if (batchId === null) this.waiters.wake(await startGroup(this.deps, groupId, new AbortController().signal));
       else if (!all) await this.look({ groupId, batchId }, watched, now);
     } catch (error) {
       this.deps.log.warn({ err: error, group: groupId }, 'a group of parked calls is tried again later');

@@ -1,4 +1,5 @@
 import { isTerminal } from '../../core/batch-state.ts';
+import { BUDGET_EXCEEDED } from '../../core/budget-scope.ts';
 import { LineFramer } from '../../core/jsonl.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
@@ -16,6 +17,13 @@ export interface Collected {
   /** Every call of the group has an answer. */
   ended: boolean;
 }
+
+/** Lines that were never sent. */
+const STATUSES: ReadonlyMap<string, number> = new Map([
+  ['batch_expired', 504],
+  ['batch_cancelled', 409],
+  [BUDGET_EXCEEDED, 429],
+]);
 
 interface Answer {
   id: string;
@@ -98,7 +106,7 @@ function answerOf(bytes: Uint8Array): Answer {
   const { custom_id: id, response, error } = JSON.parse(text) as ResultLine;
   if (response !== null) return { id, status: response.status_code, answer: JSON.stringify(response.body) };
   const code = error?.code ?? 'error';
-  const status = code === 'batch_expired' ? 504 : code === 'batch_cancelled' ? 409 : 502;
+  const status = STATUSES.get(code) ?? 502;
   return { id, status, answer: errorText(code, error?.message ?? 'The request was not answered.') };
 }
 

@@ -2,6 +2,7 @@ import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { BatchCreate, BatchObject } from '../../protocol/batch.ts';
+import { refusedHold, reserveBatch } from '../budgets/reserve-batch.ts';
 import { tooManyBatches } from '../keys/limiter.ts';
 import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
@@ -9,7 +10,7 @@ import { presentBatch } from './present.ts';
 
 /**
  * Creates a batch in `validating`; its lines are checked and divided in the background. What can be told at once (an
- * unknown file, endpoint, window or route, a key with too many batches) is a 4xx here.
+ * unknown file, endpoint, window or route, a key with too many batches, a budget without room for it) is a 4xx here.
  */
 export async function createBatch(
   deps: Deps,
@@ -38,9 +39,10 @@ export async function createBatch(
     createdAt: now,
     expiresAt: now + seconds,
   };
-  const { batches } = deps.store;
-  const stored = liveMax === null ? await batches.insert(row) : await batches.insertWithin(row, liveMax);
-  if (stored === null) throw tooManyBatches(liveMax ?? 0);
+  const { hold, estimate } = await reserveBatch(deps, row, file);
+  const stored = await deps.store.batches.insertWithin({ ...row, estimate }, { liveMax, hold });
+  // What is held or spent may have changed since it was looked at.
+  if (stored === null) throw (await refusedHold(deps, hold, now)) ?? tooManyBatches(liveMax ?? 0);
   deps.nudge();
   return presentBatch(stored);
 }

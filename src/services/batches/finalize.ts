@@ -1,11 +1,13 @@
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { BUDGET_EXCEEDED } from '../../core/budget-scope.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
+import type { BatchError } from '../../protocol/batch.ts';
 import { enterDoubts } from '../segments/enter-doubts.ts';
 import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
 import { batchLineGroups } from './lines.ts';
@@ -25,11 +27,14 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
   const rest = batch.stop ?? 'lost';
   const output = new ResultFile(deps, batch, 'output');
   const errors = new ResultFile(deps, batch, 'error');
+  /** Lines that a budget kept from being run. */
+  let stopped = 0;
   try {
     const reader = new PartReader(deps.files);
     for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest })) {
       for (const line of group) {
         if (line.state === 'pending') continue;
+        if (line.state === 'missing' && line.failure.code === BUDGET_EXCEEDED) stopped += 1;
         const file = line.state === 'finished' && line.succeeded ? output : errors;
         const part = line.state === 'finished' ? reader.held(line.record) : null;
         // To wait for each line would cost more than to copy it: most find their part in memory.
@@ -40,7 +45,7 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
     const errorFile = await errors.close();
     await deps.store.batches.finish(batch.id, token, {
       now: unixSeconds(deps.clock),
-      status: batch.stop ?? 'completed',
+      ...endOf(batch, stopped),
       completed: output.lines,
       failed: errors.lines,
       outputFile,
@@ -50,6 +55,19 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
     await Promise.all([output.abort(), errors.abort()]);
     throw error;
   }
+}
+
+/** A batch that its budget stopped has ended as if it had not, when what was in flight by then was all that was left of it. */
+function endOf(
+  { stop }: Pick<BatchRow, 'stop'>,
+  stopped: number,
+): { status: 'completed' | 'expired' | 'cancelled'; errors: BatchError[] | null } {
+  if (stop !== 'budget') return { status: stop ?? 'completed', errors: null };
+  if (stopped === 0) return { status: 'completed', errors: null };
+  const message =
+    `A budget that covers this batch is spent: ${stopped} of its requests were not executed. ` +
+    'Ask the operator for more, then retry the batch.';
+  return { status: 'cancelled', errors: [{ code: BUDGET_EXCEEDED, message, param: null, line: null }] };
 }
 
 /** One of the two files of a batch; it exists only when it has a line. */

@@ -1,8 +1,9 @@
 import type { PlanSummary } from '../../core/plan.ts';
 import { createLaneAssigner, type LaneAssignerOptions } from '../../core/routing.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { BatchRow } from '../../ports/store-batches.ts';
+import type { BatchEstimate, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
+import type { Estimate } from '../../protocol/estimate.ts';
 import { divideDry } from './dry-division.ts';
 import { estimateShares } from './estimate.ts';
 
@@ -21,21 +22,23 @@ export async function keepEstimate(
   input: FileRow & { plan: PlanSummary },
   options: LaneAssignerOptions,
 ): Promise<void> {
-  if (input.plan.requests > LINES_MAX) return;
+  // One that a budget covers has had its estimate when it was created.
+  if (input.plan.requests > LINES_MAX || batch.estimate != null) return;
   try {
     const division = await divideDry(deps, batch, input, input.plan, createLaneAssigner(options));
     const now = Math.floor(deps.clock.now() / 1000);
     const { total } = await estimateShares(deps, input, division, { now, sampleLines: SAMPLE_LINES });
-    await deps.store.batches.setEstimate(batch.id, {
-      inputTokens: total.input_tokens,
-      outputTokens: total.output_tokens,
-      amountNano: {
-        low: total.cost.low_nano_usd,
-        expected: total.cost.expected_nano_usd,
-        high: total.cost.high_nano_usd,
-      },
-    });
+    await deps.store.batches.setEstimate(batch.id, toBatchEstimate(total));
   } catch (error) {
     deps.log.warn({ batch: batch.id, error: String(error) }, 'no estimate could be made');
   }
+}
+
+/** The totals of an estimate as they are kept with a batch. */
+export function toBatchEstimate({ input_tokens: inputTokens, output_tokens, cost }: Estimate['total']): BatchEstimate {
+  return {
+    inputTokens,
+    outputTokens: output_tokens,
+    amountNano: { low: cost.low_nano_usd, expected: cost.expected_nano_usd, high: cost.high_nano_usd },
+  };
 }

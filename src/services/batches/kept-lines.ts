@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
-import { refusal } from '../../core/failure.ts';
+import { BUDGET_EXCEEDED } from '../../core/budget-scope.ts';
+import { type FailureKind, refusal } from '../../core/failure.ts';
 import { LineFramer } from '../../core/jsonl.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
 import { detailsText, lineOfResult } from '../../core/result-text.ts';
@@ -45,6 +46,12 @@ export async function* keptLines(
   }
 }
 
+const KINDS: ReadonlyMap<string, FailureKind> = new Map([
+  ['batch_cancelled', 'cancelled'],
+  ['batch_expired', 'expired'],
+  [BUDGET_EXCEEDED, 'quota_exhausted'],
+]);
+
 interface ErrorLine {
   /** 0-based. */
   line: number;
@@ -71,11 +78,10 @@ async function* errorLines(deps: Deps, batch: BatchRow): AsyncGenerator<ErrorLin
 function missingFrom({ line, text, result }: ErrorLine, total: LineTotal | undefined): BatchLine {
   const head = text.slice(0, -1);
   const { code, message } = result.error ?? { code: 'error', message: '' };
-  const kind = code === 'batch_cancelled' ? 'cancelled' : code === 'batch_expired' ? 'expired' : 'interrupted';
   return {
     state: 'missing',
     line,
-    failure: refusal(kind, code, message),
+    failure: refusal(KINDS.get(code) ?? 'interrupted', code, message),
     text: head + detailsText(missingDetails(line, total)),
     strictBytes: Buffer.byteLength(head),
   };

@@ -1,4 +1,5 @@
 import { isTerminal } from '../../core/batch-state.ts';
+import { BUDGET_EXCEEDED } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
@@ -115,6 +116,12 @@ function stopFailure(rest: StopReason | 'lost'): Failure {
         'expired',
         'batch_expired',
         'This request could not be executed before the completion window expired.',
+      );
+    case 'budget':
+      return refusal(
+        'quota_exhausted',
+        BUDGET_EXCEEDED,
+        'This request was not executed because the budget of its batch is spent.',
       );
     case 'lost':
       return refusal('interrupted', 'result_missing', 'No result was recorded for this request. Retry the batch.');

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { ApiError } from '../../core/api-error.ts';
 import { isTerminal } from '../../core/batch-state.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
-import type { BatchRow } from '../../ports/store-batches.ts';
+import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import { fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
@@ -68,7 +68,7 @@ async function* followLines(deps: Deps, context: Context, started: BatchRow): As
 }
 
 /** What became of lines without a result, once the batch has ended. */
-export function restOf(batch: BatchRow): 'cancelled' | 'expired' | 'lost' | null {
+export function restOf(batch: BatchRow): StopReason | 'lost' | null {
   return isTerminal(batch.status) ? (batch.stop ?? 'lost') : null;
 }
 

@@ -38,14 +38,21 @@ export class CallAccount {
   private readonly deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>;
   private readonly actor: Actor;
   private readonly call: Call;
+  private readonly route: string | null;
   private readonly writer: EntryWriter;
   private knownNano = 0;
   private unpriced = false;
 
-  constructor(deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>, actor: Actor, call: Call, writer: EntryWriter) {
+  /** `route`: the name of the route that the call goes by. */
+  constructor(
+    deps: Pick<Deps, 'prices' | 'ownPrices' | 'clock'>,
+    { actor, call, route }: { actor: Actor; call: Call; route: string | null },
+    writer: EntryWriter,
+  ) {
     this.deps = deps;
     this.actor = actor;
     this.call = call;
+    this.route = route;
     this.writer = writer;
   }
 
@@ -92,6 +99,7 @@ export class CallAccount {
       attempt: this.attempts,
       mode: 'sync',
       tags: this.call.metadata,
+      route: this.route,
       at: unixSeconds(this.deps.clock),
       latencyMs: Math.round(attempt.latencyMs),
     });

@@ -4,6 +4,7 @@
  *   read ─▶ plan (candidates in order) ─▶ attempts, each through its provider's gate ─▶ entry durable ─▶ answer
  */
 import type { Result, Success } from '../../../providers/contract.ts';
+import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
 import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
@@ -13,6 +14,7 @@ import { steadyMs } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
+import { CallBudgets, type CallToHold } from '../budgets/call-budgets.ts';
 import { cacheAsk } from '../cache/cache-key.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
@@ -40,12 +42,14 @@ export class Calls {
   private readonly deps: Deps;
   private readonly planner: CallPlanner;
   private readonly writer: EntryWriter;
+  private readonly budgets: CallBudgets;
   private open = 0;
 
   constructor(deps: Deps) {
     this.deps = deps;
     this.planner = new CallPlanner(deps);
     this.writer = new EntryWriter(deps);
+    this.budgets = new CallBudgets(deps);
   }
 
   /** Answers a call; resolves also for calls that fail at their providers. Throws ApiError for what the client can mend. */
@@ -59,10 +63,18 @@ export class Calls {
     return this.run(actor, call, lane, signal);
   }
 
-  /** The answer to a call that no target could take; null when it may be sent. Throws 400 for an unknown route. */
+  /** The answer to a call that no target could take; null when it may be sent. Throws ApiError for an unknown route, and for
+   * a budget without room for it. */
   async refuse(actor: Actor, call: Call): Promise<WholeAnswer | null> {
     const lane = await this.planner.plan(actor, call, 'check');
-    return lane.kind === 'refuse' ? failureAnswer(lane.failure, null, {}) : null;
+    if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
+    await this.budgets.check(toHold(actor, call, lane));
+    return null;
+  }
+
+  /** Budgets have changed. */
+  forgetBudgets(): void {
+    this.budgets.forget();
   }
 
   /** A tenant's routes have changed. */
@@ -90,13 +102,19 @@ export class Calls {
   private async run(actor: Actor, call: Call, lane: Lane, signal: AbortSignal): Promise<CallAnswer> {
     if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
     const permit = await this.deps.limiter.admit(actor.keyId, estimateTokens(call.request.body, call.bytes));
-    const account = new CallAccount(this.deps, actor, call, this.writer);
-    const close = this.opened(permit, account);
+    const spending = toHold(actor, call, lane);
+    const hold = await this.budgets.hold(spending).catch((error: unknown) => {
+      permit.settle(0);
+      throw error;
+    });
+    const [route = null] = spending.spender.routes;
+    const account = new CallAccount(this.deps, { actor, call, route }, this.writer);
+    const close = this.opened(permit, account, hold);
     return withHeaders(await this.attempt(actor, call, lane, account, signal, close), permit.headers);
   }
 
   /** Counts a call as open until the function it answers is called, which may happen more than once. */
-  private opened(permit: KeyPermit, account: CallAccount): () => void {
+  private opened(permit: KeyPermit, account: CallAccount, hold: string | null): () => void {
     this.writer.begin();
     this.open += 1;
     let over = false;
@@ -105,6 +123,7 @@ export class Calls {
       over = true;
       this.open -= 1;
       this.writer.end();
+      if (hold !== null) this.writer.release(hold);
       permit.settle(account.usedTokens);
     };
   }
@@ -198,6 +217,19 @@ export class Calls {
     const cost = account.costNano;
     return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
   }
+}
+
+/** The call as budgets see it. */
+function toHold(actor: Actor, { request, bytes, metadata, config }: Call, lane: RunLane): CallToHold {
+  const given = typeof config === 'string' && !config.trimStart().startsWith('{') ? config : null;
+  const route = config !== null && given === null ? null : routeNameOf(given, lane);
+  const spender = {
+    tenantId: actor.tenantId,
+    keyId: actor.keyId,
+    tags: metadata,
+    routes: route === null ? [] : [route],
+  };
+  return { spender, request, bytes, candidates: lane.candidates };
 }
 
 /** What the call asks of the cache, for each of these targets whose answers may be given again. */

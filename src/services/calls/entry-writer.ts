@@ -21,6 +21,8 @@ interface Waiting {
   entries: readonly LedgerEntryRow[];
   /** Its line in the journal, counted from 1; null when it is in none. */
   position: number | null;
+  /** The hold that ends when they are written. */
+  released?: string;
   written: () => void;
 }
 
@@ -76,6 +78,12 @@ export class EntryWriter {
     return position === null ? written : Promise.resolve();
   }
 
+  /** Ends a call's hold at its budgets, with the write of its entries or after it. */
+  release(hold: string): void {
+    this.waiting.push({ entries: [], position: null, released: hold, written: () => undefined });
+    this.startWriting();
+  }
+
   /** Resolves when everything that was added is in the database. */
   async flush(): Promise<void> {
     this.flushing += 1;
@@ -96,6 +104,12 @@ export class EntryWriter {
     if (journal === null) return;
     journal.close();
     await this.deps.store.ledger.forgetJournal(journal.id);
+  }
+
+  private startWriting(): void {
+    this.writing ??= this.writeAll().finally(() => {
+      this.writing = null;
+    });
   }
 
   /** Keeps entries in the journal; null when there is none, or it cannot be written: then the database must have them. */
@@ -129,7 +143,8 @@ export class EntryWriter {
       await this.gather();
       const group = this.takeGroup();
       const entries = group.flatMap((waiting) => waiting.entries);
-      await this.write(entries, group.findLast(({ position }) => position !== null)?.position ?? null);
+      const released = group.flatMap((waiting) => waiting.released ?? []);
+      await this.write(entries, group.findLast(({ position }) => position !== null)?.position ?? null, released);
       this.waitingEntries -= entries.length;
       for (const { written } of group) written();
     }
@@ -154,11 +169,15 @@ export class EntryWriter {
     return this.waiting.splice(0, count);
   }
 
-  private async write(entries: readonly LedgerEntryRow[], position: number | null): Promise<void> {
+  private async write(
+    entries: readonly LedgerEntryRow[],
+    position: number | null,
+    released: readonly string[],
+  ): Promise<void> {
     const mark = this.journal === null || position === null ? null : { id: this.journal.id, position };
     for (;;) {
       try {
-        return await this.deps.store.ledger.appendCalls(entries, mark);
+        return await this.deps.store.ledger.appendCalls(entries, mark, released);
       } catch (error) {
         this.deps.log.error({ err: error, entries: entries.length }, 'the ledger could not be written; trying again');
         await this.deps.clock.sleep(RETRY_MS);

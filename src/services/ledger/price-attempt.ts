@@ -22,6 +22,8 @@ export interface Attempt {
   attempt: number;
   mode: LedgerEntryRow['mode'];
   tags: Record<string, string> | null;
+  /** Name of the route that it went by. */
+  route: string | null;
   provider: Provider;
   candidate: Candidate;
   /** null when the call was interrupted and nobody knows how it ended. */
@@ -72,6 +74,7 @@ export function priceAttempt(deps: Pick<Deps, 'prices' | 'ownPrices'>, attempt: 
     estimated: attempt.gpuMicroseconds !== null,
     unpricedReason: priced.reason,
     tags: attempt.tags,
+    route: attempt.route,
     latencyMs: attempt.latencyMs,
   };
 }

@@ -1,12 +1,10 @@
 import { ApiError } from '../../core/api-error.ts';
+import { INLINE_ROUTE } from '../../core/budget-scope.ts';
 import { suggestion } from '../../core/close-names.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { Route } from '../../protocol/route.ts';
 import { routesOf } from '../models/resolve.ts';
 import { validateRoute } from './validate.ts';
-
-/** What a batch shows as its route when the client wrote one out. */
-const INLINE_NAME = 'inline';
 
 /**
  * The route that a request names: the name of a stored or configured route, or a routing config itself (an object, or
@@ -17,8 +15,8 @@ export async function resolveRoute(
   actor: Actor,
   config: string | object,
 ): Promise<{ route: Route; name: string }> {
-  if (typeof config !== 'string') return { route: validateRoute(deps, config), name: INLINE_NAME };
-  if (config.trimStart().startsWith('{')) return { route: validateRoute(deps, parseJson(config)), name: INLINE_NAME };
+  if (typeof config !== 'string') return { route: validateRoute(deps, config), name: INLINE_ROUTE };
+  if (config.trimStart().startsWith('{')) return { route: validateRoute(deps, parseJson(config)), name: INLINE_ROUTE };
   const routes = await routesOf(deps, actor.tenantId);
   const route = routes.get(config);
   if (route === undefined) {

@@ -41,6 +41,8 @@ const newGroup = (): Group => ({
 export class Collector implements Results {
   /** Results waiting to become durable. */
   uncommitted = 0;
+  /** What the entries among them come to. */
+  uncommittedNano = 0;
 
   private readonly deps: Deps;
   private readonly batch: BatchInHand;
@@ -62,6 +64,7 @@ export class Collector implements Results {
     this.group.bytes += line.record.length;
     this.group.touched.add(line.segment);
     this.uncommitted += 1;
+    this.uncommittedNano += line.entry?.amountNano ?? 0;
     // With nothing else under way there is nothing to wait for.
     if (this.uncommitted >= this.batch.remaining) this.group.urgent = true;
     this.schedule();
@@ -70,13 +73,17 @@ export class Collector implements Results {
   record(segment: SegmentInHand, entry: LedgerEntryRow, resume: () => void): void {
     // The line stays outstanding until then: without its lease a segment commits nothing any more.
     this.group.entries.push({ segment, entry });
+    this.uncommittedNano += entry.amountNano ?? 0;
     this.group.resumes.push({ segment, resume });
     this.group.touched.add(segment);
     this.schedule();
   }
 
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void {
-    if (entry) this.group.entries.push({ segment, entry });
+    if (entry) {
+      this.group.entries.push({ segment, entry });
+      this.uncommittedNano += entry.amountNano ?? 0;
+    }
     this.group.givenUp.push(segment);
     this.group.touched.add(segment);
     this.schedule();
@@ -194,6 +201,7 @@ export class Collector implements Results {
           segment.outstanding -= count;
         });
         for (const segment of group.givenUp) segment.outstanding -= 1;
+        this.uncommittedNano -= amountOf(group.entries, group.lines);
         this.batch.apply(outcome.control, this.deps.settings.drainSeconds * 1000);
         for (const { resume } of group.resumes) resume();
         return;
@@ -221,6 +229,7 @@ export class Collector implements Results {
       status: entry.status === 'succeeded' ? ('superseded' as const) : entry.status,
     }));
     if (waste.length > 0) await this.deps.store.ledger.append(waste);
+    this.uncommittedNano -= waste.reduce((sum, { amountNano }) => sum + (amountNano ?? 0), 0);
     this.uncommitted -= group.lines.filter((line) => isGone(line.segment)).length;
     group.lines = group.lines.filter((line) => !isGone(line.segment));
     group.entries = group.entries.filter(({ segment }) => !isGone(segment));
@@ -231,6 +240,12 @@ export class Collector implements Results {
       group.touched.delete(segment);
     }
   }
+}
+
+/** Nano-USD of entries that have an amount. */
+function amountOf(entries: Group['entries'], lines: readonly FinishedLine[]): number {
+  const ofTries = entries.reduce((sum, { entry }) => sum + (entry.amountNano ?? 0), 0);
+  return lines.reduce((sum, { entry }) => sum + (entry?.amountNano ?? 0), ofTries);
 }
 
 function countBySegment(lines: readonly FinishedLine[]): Map<SegmentInHand, number> {

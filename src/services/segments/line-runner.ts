@@ -1,4 +1,5 @@
 import type { Failed, Provider, Success } from '../../../providers/contract.ts';
+import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { judgeAnswer, type Verdict } from '../../core/healing.ts';
@@ -67,7 +68,10 @@ export class LineRunner {
 
   /** Lines that will not be sent from here any more: their segment counts them no longer as under way. */
   forget(jobs: readonly Job[]): void {
-    for (const job of jobs) job.segment.outstanding -= 1;
+    for (const job of jobs) {
+      job.segment.outstanding -= 1;
+      settleBound(job);
+    }
   }
 
   private settle(
@@ -108,7 +112,7 @@ export class LineRunner {
       job.unfit.push({ code: verdict.code, target: targetName(candidate) });
       job.warnings.push(verdict.warning);
       if (segment.closed || !segment.batch.running) {
-        segment.batch.results.giveUp(segment, entry);
+        this.giveUp(job, entry);
         return;
       }
       job.progress = { ...job.progress, candidate: verdict.candidate, tries: 0 };
@@ -157,7 +161,7 @@ export class LineRunner {
       return;
     }
     if (stopped || step.do === 'fail') {
-      segment.batch.results.giveUp(segment, entry);
+      this.giveUp(job, entry);
       return;
     }
     job.progress = step.progress;
@@ -173,7 +177,7 @@ export class LineRunner {
     const { segment } = job;
     const notBefore = steadyMs(this.deps.clock) + delayMs;
     segment.batch.results.record(segment, entry, () => {
-      if (segment.closed || !segment.batch.running) segment.batch.results.giveUp(segment, null);
+      if (segment.closed || !segment.batch.running) this.giveUp(job, null);
       else this.enqueue(job, notBefore - steadyMs(this.deps.clock));
     });
   }
@@ -213,6 +217,7 @@ export class LineRunner {
       attempt: job.attempts,
       mode: 'immediate',
       tags: row.metadata,
+      route: routeNameOf(row.configName, job.segment.lane),
       provider,
       candidate,
       result: outcome.result,
@@ -239,8 +244,20 @@ export class LineRunner {
   private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {
     const used = result.succeeded ? (result.usage?.total_tokens ?? null) : 0;
     job.segment.batch.budget?.correct(job.tokens, used, steadyMs(this.deps.clock));
+    settleBound(job);
     job.segment.batch.results.finish({ ...result, segment: job.segment, entry });
   }
+
+  private giveUp(job: Job, entry: LedgerEntryRow | null): void {
+    settleBound(job);
+    job.segment.batch.results.giveUp(job.segment, entry);
+  }
+}
+
+/** The line has come to what it came to. */
+function settleBound(job: Job): void {
+  job.segment.batch.outstandingNano -= job.boundNano ?? 0;
+  job.boundNano = 0;
 }
 
 function finishedAttempt(job: Job, candidate: Candidate, entry: LedgerEntryRow | null): FinishedAttempt {

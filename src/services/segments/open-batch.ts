@@ -1,10 +1,13 @@
+import { maySpend } from '../../core/budget-allowance.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
+import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
+import { upperBound } from '../budgets/upper-bound.ts';
 import { Collector } from './collector.ts';
 import type { OpenSegment } from './open-segment.ts';
-import type { BatchInHand } from './work.ts';
+import type { BatchInHand, Job } from './work.ts';
 
 /** A batch of which this process holds segments. */
 export class OpenBatch implements BatchInHand {
@@ -13,8 +16,10 @@ export class OpenBatch implements BatchInHand {
   readonly results: Collector;
   readonly budget: KeyBudget | null;
   sentLines = 0;
+  outstandingNano = 0;
   readonly segments = new Set<OpenSegment>();
   readonly abort = new AbortController();
+  private readonly deps: Deps;
   private control: BatchControl;
   private graceTimer: ReturnType<typeof setTimeout> | null = null;
 
@@ -24,10 +29,11 @@ export class OpenBatch implements BatchInHand {
     partName: () => string,
     onCommitted: () => void,
   ) {
+    this.deps = deps;
     this.row = row;
     this.input = input;
     this.budget = budget;
-    this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
+    this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null, leftNano: null };
     this.results = new Collector(deps, this, partName, onCommitted);
   }
 
@@ -41,9 +47,18 @@ export class OpenBatch implements BatchInHand {
     return count;
   }
 
+  maySpend(job: Job): boolean {
+    const left = this.control.leftNano ?? null;
+    if (left === null) return true;
+    job.boundNano ??= upperBound(this.deps, job.candidates, job, unixSeconds(this.deps.clock));
+    const underWay = { uncommitted: this.results.uncommittedNano, outstanding: this.outstandingNano };
+    return maySpend({ left, ...underWay }, job.boundNano);
+  }
+
   /** Takes in what the store says of the batch; a stop starts the grace period of what is in flight. */
   apply(control: BatchControl, drainMs: number): void {
-    this.control = control;
+    // What its budgets leave it only commits tell.
+    this.control = { leftNano: this.control.leftNano ?? null, ...control };
     // Lines that were withdrawn or given up meanwhile run under the next lease, even if the batch goes on at once.
     if (!this.running) for (const segment of this.segments) segment.closed = true;
     const stopped = control.stop !== null || control.status !== 'in_progress';

@@ -242,6 +242,7 @@ export class OpenSegment implements SegmentInHand {
       position: line.position,
       request,
       tokens: estimateTokens(request.body, line.length),
+      boundNano: null,
       candidates: this.lane.candidates,
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
       unfit: [...unfit],

@@ -40,8 +40,10 @@ export class BatchFlow {
     if (!this.batch.running) return null;
     this.offered = this.find();
     if (this.offered === null) return null;
-    const { tokens } = this.offered.job;
-    return this.mayUse(tokens) ? tokens : null;
+    const { job } = this.offered;
+    // What ends, and what is committed, is reason to look again.
+    if (!this.batch.maySpend(job)) return null;
+    return this.mayUse(job.tokens) ? job.tokens : null;
   }
 
   /** The line that was offered last. */
@@ -57,6 +59,7 @@ export class BatchFlow {
     segment.take(job);
     this.prefetch(segment);
     this.batch.sentLines += 1;
+    this.batch.outstandingNano += job.boundNano ?? 0;
     this.batch.budget?.spend(job.tokens, steadyMs(this.deps.clock));
     return job;
   }

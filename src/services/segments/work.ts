@@ -21,6 +21,8 @@ export interface Job {
   request: RequestLine;
   /** What it may use at most, as estimated before it is sent. */
   tokens: number;
+  /** What it may come to at its dearest target, in nano-USD; null until a budget asks. */
+  boundNano: number | null;
   /** Where it may go, in order; `progress.candidate` is an index into these. */
   candidates: readonly Candidate[];
   progress: LineProgress;
@@ -75,6 +77,10 @@ export interface BatchInHand {
   sentLines: number;
   /** Lines of its open segments without a committed result. */
   readonly remaining: number;
+  /** Nano-USD that lines sent by this process may come to which have no result yet. */
+  outstandingNano: number;
+  /** Whether its budgets leave enough for a line to be sent. */
+  maySpend(job: Job): boolean;
   /** Takes in what the store says of the batch. */
   apply(control: BatchControl, drainMs: number): void;
 }

@@ -1,4 +1,5 @@
 import type { Result } from '../../../providers/contract.ts';
+import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
 import { judgeAnswer, type Unfit, type Verdict } from '../../core/healing.ts';
 import { applyParams } from '../../core/params.ts';
@@ -64,6 +65,7 @@ export async function settleLines(
   const part = lines.length > 0 ? await writePart(deps, shard.batchId, options.name, lines) : null;
   const outcome = await deps.store.shards.commit({
     batchId: shard.batchId,
+    now: unixSeconds(deps.clock),
     shardId: shard.id,
     leaseToken: shard.leaseToken,
     part,
@@ -85,6 +87,7 @@ export async function recordDoubt(
   const attempts = await attemptsOf(work, outcomes);
   const outcome = await work.deps.store.shards.commit({
     batchId: work.shard.batchId,
+    now: unixSeconds(work.deps.clock),
     shardId: work.shard.id,
     leaseToken: work.shard.leaseToken,
     part: null,
@@ -154,6 +157,7 @@ export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number,
     attempt,
     mode: 'batch',
     tags: batch.metadata,
+    route: routeNameOf(batch.configName, work.lane),
     provider,
     candidate,
     result: outcome.result,

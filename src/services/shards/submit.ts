@@ -6,6 +6,7 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { requeueSeconds } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
+import { holdShard } from '../budgets/hold-shard.ts';
 import { endShard, failLines } from './end.ts';
 import { again, halves } from './follow-up.ts';
 import { giveUpAnswers } from './lost.ts';
@@ -26,6 +27,9 @@ export async function submitShard(work: ShardWork): Promise<void> {
   // It waited for room or for an operator until its window nears the end: faster lanes can still do it.
   if (overdueSince(work, unixSeconds(work.deps.clock)) !== null) return giveUp(work, lateFailure(), lines);
   if (await isFull(work)) return wait(work, null);
+  const room = await budgetRoom(work, lines.length);
+  if (room === 'halve') return settle(work, { state: 'done', followUp: halves(work, lines) });
+  if (room !== 'go') return wait(work, null);
   const input = await writeNativeInput(work, lines).catch((error: unknown) => {
     if (error instanceof TooLarge && lines.length > 1) return null;
     throw error;
@@ -235,6 +239,17 @@ async function isFull({ deps, shard, api }: ShardWork): Promise<boolean> {
   if (enqueuedTokens === null) return false;
   const { tokens, jobs: running } = await deps.store.shards.load(shard.provider, shard.model);
   return running > 0 && tokens + shard.tokens > enqueuedTokens;
+}
+
+/** What its batch's budgets say to it; where they leave nothing for it, the batch is stopped. */
+async function budgetRoom({ deps, shard, batch, api }: ShardWork, lines: number) {
+  const room = await holdShard(deps, batch, { id: shard.id, lines, linesMin: api.limits.linesMin ?? 0 });
+  if (room === 'stop') {
+    await deps.store.budgets.stopBatch(batch.id, unixSeconds(deps.clock));
+    await deps.store.shards.hasten(batch.id, unixSeconds(deps.clock));
+    deps.nudge();
+  }
+  return room;
 }
 
 /** Unique for shard and try, and recognisable as this installation's. */

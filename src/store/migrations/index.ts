@@ -12,6 +12,7 @@ import { batchPriority } from './0010-batch-priority.ts';
 import { cachedAnswers } from './0011-cached-answers.ts';
 import { webhooks } from './0012-webhooks.ts';
 import { evals } from './0013-evals.ts';
+import { budgets } from './0014-budgets.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -28,4 +29,5 @@ export const MIGRATIONS: readonly Migration[] = [
   cachedAnswers,
   webhooks,
   evals,
+  budgets,
 ];

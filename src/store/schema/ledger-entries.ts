@@ -49,6 +49,8 @@ export const ledgerEntries = sqliteTable(
     corrects: integer('corrects'),
     /** Why there is a reversal or a correction. */
     note: text('note'),
+    /** Name of the route that the request went by; null where it named its target, or wrote its route out. */
+    route: text('route'),
   },
   (table) => [
     uniqueIndex('ledger_entries_attempt').on(table.batchId, table.line, table.attempt),

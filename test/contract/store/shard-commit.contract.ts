@@ -18,6 +18,7 @@ function commitOf(key: string | null, entries: LedgerEntryRow[], change: Partial
   const succeeded = decided.filter((entry) => entry.status === 'succeeded');
   return {
     batchId: 'batch_1',
+    now: NOW,
     shardId: 'batch_1-s0',
     leaseToken: 'worker',
     part: key === null ? null : partRow(key),

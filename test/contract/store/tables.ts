@@ -1,4 +1,6 @@
 import { batches } from '../../../src/store/schema/batches.ts';
+import { budgetAlerts, budgetHolds, budgetPeriods, budgetShards } from '../../../src/store/schema/budget-usage.ts';
+import { budgets } from '../../../src/store/schema/budgets.ts';
 import { cachedAnswers } from '../../../src/store/schema/cached-answers.ts';
 import { evalItems } from '../../../src/store/schema/eval-items.ts';
 import { evalOutputs } from '../../../src/store/schema/eval-outputs.ts';
@@ -33,6 +35,11 @@ import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
 /** Every table of the schema. */
 export const TABLES = [
   batches,
+  budgetAlerts,
+  budgetHolds,
+  budgetPeriods,
+  budgetShards,
+  budgets,
   cachedAnswers,
   evalItems,
   evalOutputs,

@@ -1,0 +1,18 @@
+import type { Deps } from '../../ports/deps.ts';
+import { tellAlert } from './alert.ts';
+import { addPeriods } from './periods.ts';
+
+const STOPPED_AT_ONCE = 100;
+
+/**
+ * What is due about budgets: periods that begin, holds that their holders left behind, thresholds that were passed, and
+ * batches that learn of a spent budget by nothing of their own. Answers the batches that it stopped.
+ */
+export async function budgetRound(deps: Pick<Deps, 'store' | 'log'>, now: number): Promise<string[]> {
+  const { budgets } = deps.store;
+  if (!(await budgets.any())) return [];
+  await addPeriods(deps, now);
+  await budgets.reclaim(now);
+  for (const alert of await budgets.takeAlerts(now)) tellAlert(deps, alert);
+  return budgets.stopExhausted(now, STOPPED_AT_ONCE);
+}

@@ -1,0 +1,48 @@
+import { estimateOutput } from '../../core/estimate.ts';
+import { type Candidate, targetName } from '../../core/lane.ts';
+import { isPaidByTime } from '../../core/own-price.ts';
+import { priceUsage } from '../../core/pricing.ts';
+import { statedOutputLimit } from '../../core/tokens.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { RequestLine } from '../../protocol/request-line.ts';
+import { providerRates } from '../ledger/provider-rates.ts';
+
+type PriceDeps = Pick<Deps, 'providers' | 'prices' | 'ownPrices'>;
+
+/** Why a target has no price for single requests or for batches at `at` (Unix seconds); null when it has one. */
+export function unpricedReason(deps: PriceDeps, candidate: Candidate, at: number): string | null {
+  const provider = deps.providers.get(candidate.provider);
+  if (provider === undefined) return null;
+  const modes = [
+    ...(provider.immediate !== undefined && candidate.mode !== 'batch' ? [false] : []),
+    ...(provider.batch !== undefined && candidate.mode !== 'immediate' ? [true] : []),
+  ];
+  // Where either will do, one that is priced is enough: the other is counted as soon as it has a price.
+  const found = modes.map((isBatch) => providerRates(deps, provider, { model: candidate.model, isBatch, at }));
+  const [first] = found;
+  if (first === undefined || !('unpriced' in first) || found.some((each) => !('unpriced' in each))) return null;
+  return `${targetName(candidate)}: ${first.unpriced}`;
+}
+
+/**
+ * What one request may come to at the dearest of its targets, in nano-USD; `tokens` as core/tokens.ts estimates them.
+ * What has no price, or is paid by its time, adds nothing.
+ */
+export function upperBound(
+  deps: PriceDeps,
+  candidates: readonly Candidate[],
+  { request, tokens }: { request: RequestLine; tokens: number },
+  at: number,
+): number {
+  const input = tokens - statedOutputLimit(request.body);
+  const output = estimateOutput(request.endpoint, request.body).high;
+  const usage = { input_tokens: input, output_tokens: output };
+  return candidates.reduce((most, { provider: name, model }) => {
+    const provider = deps.providers.get(name);
+    if (provider === undefined || isPaidByTime(deps.ownPrices.get(name), model)) return most;
+    const found = providerRates(deps, provider, { model, isBatch: false, at, inputTokens: input });
+    if ('unpriced' in found) return most;
+    const priced = priceUsage({ usage, rates: found.rates, list_rates: found.list_rates });
+    return Math.max(most, priced.amount_nano ?? 0);
+  }, 0);
+}

@@ -1,0 +1,195 @@
+import { eq } from '#drizzle';
+import { LIVE_STATUSES } from '../core/batch-state.ts';
+import type { PeriodBounds } from '../core/budget-period.ts';
+import type { Spender } from '../core/budget-scope.ts';
+import type {
+  BudgetAlert,
+  BudgetChange,
+  BudgetRow,
+  BudgetState,
+  CallHoldAsk,
+  StoreBudgets,
+} from '../ports/store-budgets.ts';
+import type { ListQuery } from '../ports/store-query.ts';
+import { stopBatches } from './batch-stop.ts';
+import { holdCalls, holdShard } from './budget-holds.ts';
+import { coversAsk, leftFor } from './budget-left.ts';
+import { insertPeriod } from './budget-periods.ts';
+import { BUDGET_COLUMNS, selectStates, toBudgetRow, toBudgetState, toStoredBudget } from './budget-rows.ts';
+import { type Database, type Statement, statementOf } from './client.ts';
+import { budgets } from './schema/budgets.ts';
+import { literalList } from './text.ts';
+
+/** Entries of the last moments of a period may come when it is over: its thresholds are looked at so much longer. */
+const LATE_SECONDS = 3_600;
+
+export class LibsqlBudgets implements StoreBudgets {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async insert(row: BudgetRow, period: PeriodBounds): Promise<void> {
+    const add = this.#db.orm.insert(budgets).values(toStoredBudget(row)).onConflictDoNothing({ target: budgets.id });
+    await insertPeriod(this.#db, row, period, { before: [statementOf(add)], after: [coverLiveBatches(row)] });
+  }
+
+  async get(id: string, now: number): Promise<BudgetState | null> {
+    const [row] = await this.#db.read(selectStates(now, 'b.id = ?2', [id]));
+    return row === undefined ? null : toBudgetState(row);
+  }
+
+  async list({ after, order, limit }: ListQuery, now: number): Promise<BudgetState[] | null> {
+    const [cursor] = await this.#db.read({ sql: 'select seq from budgets where id = ?', args: [after ?? ''] });
+    if (after !== undefined && cursor === undefined) return null;
+    const [sign, direction] = order === 'asc' ? ['>', 'asc'] : ['<', 'desc'];
+    const where = `(?2 is null or b.seq ${sign} ?2) order by b.seq ${direction} limit ?3`;
+    const rows = await this.#db.read(
+      selectStates(now, where, [cursor === undefined ? null : Number(cursor.seq), limit]),
+    );
+    return rows.map(toBudgetState);
+  }
+
+  async any(): Promise<boolean> {
+    const [row] = await this.#db.read({
+      sql: 'select exists (select 1 from budgets) or exists (select 1 from budget_holds) as any_at_all',
+      args: [],
+    });
+    return Number(row?.any_at_all) === 1;
+  }
+
+  async all(): Promise<BudgetRow[]> {
+    const rows = await this.#db.read({ sql: `select ${BUDGET_COLUMNS} from budgets b order by b.seq`, args: [] });
+    return rows.map(toBudgetRow);
+  }
+
+  async covering({ tenantId, keyId, routes, tags }: Spender, now: number): Promise<BudgetState[]> {
+    const args = [tenantId, keyId, JSON.stringify(routes), JSON.stringify(tags ?? {})];
+    const rows = await this.#db.read(selectStates(now, `${coversAsk(2)} order by b.seq`, args));
+    return rows.map(toBudgetState);
+  }
+
+  async update(id: string, change: BudgetChange, now: number): Promise<boolean> {
+    const changed = await this.#db.orm
+      .update(budgets)
+      .set({ ...change, updatedAt: now })
+      .where(eq(budgets.id, id))
+      .returning({ id: budgets.id });
+    return changed.length > 0;
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const [deleted] = await this.#db.write(
+      ['budgets where id', ...['periods', 'holds', 'alerts'].map((what) => `budget_${what} where budget_id`)].map(
+        (of) => ({ sql: `delete from ${of} = ?`, args: [id] }),
+      ),
+    );
+    return (deleted?.rowsAffected ?? 0) > 0;
+  }
+
+  async endingBefore(until: number): Promise<(BudgetRow & { knownUntil: number })[]> {
+    const rows = await this.#db.read({
+      sql: `select ${BUDGET_COLUMNS}, max(p.ends_at) as known_until
+            from budgets b left join budget_periods p on p.budget_id = b.id
+            group by b.seq having coalesce(max(p.ends_at), 0) < ?`,
+      args: [until],
+    });
+    return rows.map((row) => ({ ...toBudgetRow(row), knownUntil: Number(row.known_until ?? 0) }));
+  }
+
+  addPeriod(row: BudgetRow, period: PeriodBounds): Promise<void> {
+    return insertPeriod(this.#db, row, period);
+  }
+
+  holdCalls(asks: readonly CallHoldAsk[], now: number): Promise<boolean[]> {
+    return holdCalls(this.#db, asks, now);
+  }
+
+  async left(batchId: string, now: number): Promise<number | null> {
+    const [row] = await this.#db.read({ sql: `select ${leftFor('?1', '?2')} as nano`, args: [batchId, now] });
+    return row === undefined || row.nano === null ? null : Number(row.nano);
+  }
+
+  holdShard(...[shard, now]: Parameters<StoreBudgets['holdShard']>): ReturnType<StoreBudgets['holdShard']> {
+    return holdShard(this.#db, shard, now);
+  }
+
+  async stopExhausted(now: number, limit: number): Promise<string[]> {
+    const [stopped] = await this.#db.write([
+      stopBatches(
+        now,
+        `id in (select holder from budget_holds where kind = 'batch') and ${leftFor('batches.id', '?1')} <= 0 limit ?2`,
+        [limit],
+      ),
+    ]);
+    return (stopped?.rows ?? []).map((row) => String(row.id));
+  }
+
+  async stopBatch(batchId: string, now: number): Promise<void> {
+    await this.#db.write([stopBatches(now, 'id = ?2', [batchId])]);
+  }
+
+  async reclaim(now: number, { calls }: { calls: boolean } = { calls: false }): Promise<number> {
+    const [ended] = await this.#db.write([
+      {
+        sql: `delete from budget_holds where case kind
+                when 'call' then ?1 or expires_at <= ?2
+                else holder not in (select id from batches where status in (${literalList(LIVE_STATUSES)})) end`,
+        args: [calls, now],
+      },
+    ]);
+    return ended?.rowsAffected ?? 0;
+  }
+
+  async takeAlerts(now: number): Promise<BudgetAlert[]> {
+    const [taken] = await this.#db.write([
+      {
+        sql: `insert into budget_alerts (budget_id, starts_at, threshold, id, spent_nano, limit_nano, created_at)
+              select b.id, p.starts_at, t.value, 'evt_' || lower(hex(randomblob(18))), p.spent_nano, b.limit_nano, ?1
+              from budgets b cross join budget_periods p cross join json_each(b.thresholds) t
+              where p.budget_id = b.id and p.starts_at <= ?1 and p.ends_at > ?1 - ${LATE_SECONDS}
+                and p.spent_nano > 0 and p.spent_nano * 100 >= t.value * b.limit_nano
+              on conflict (budget_id, starts_at, threshold) do nothing
+              returning id`,
+        args: [now],
+      },
+    ]);
+    const ids = (taken?.rows ?? []).map((row) => row.id);
+    if (ids.length === 0) return [];
+    const rows = await this.#db.read({
+      sql: `select ${BUDGET_COLUMNS}, a.id as alert_id, a.threshold, a.starts_at, p.ends_at, a.created_at as at,
+              cast(a.spent_nano as text) as spent, a.limit_nano as limit_then
+            from budget_alerts a join budgets b on b.id = a.budget_id
+            join budget_periods p on p.budget_id = a.budget_id and p.starts_at = a.starts_at
+            where a.id in (select value from json_each(?)) order by b.seq, a.starts_at, a.threshold`,
+      args: [JSON.stringify(ids)],
+    });
+    return rows.map((row) => ({
+      id: String(row.alert_id),
+      budget: toBudgetRow(row),
+      period: { startsAt: Number(row.starts_at), endsAt: Number(row.ends_at) },
+      threshold: Number(row.threshold),
+      spentNano: BigInt(String(row.spent)),
+      limitNano: Number(row.limit_then),
+      at: Number(row.at),
+    }));
+  }
+}
+
+/** Holds nothing for the running batches that a new budget covers: they are stopped when it has nothing left. */
+function coverLiveBatches({ id, createdAt }: BudgetRow): Statement {
+  return {
+    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, used_nano, created_at, expires_at)
+          select w.id, b.id, 'batch', 0, 0, ?2, null from budgets b cross join batches w
+          where b.id = ?1 and w.status in (${literalList(LIVE_STATUSES)})
+            and b.key_id in ('', coalesce(w.key_id, '')) and b.tenant_id in ('', w.tenant_id)
+            and (b.route is null or b.route = w.config_name
+              or exists (select 1 from json_each(w.lanes) lane where lane.value ->> 'route' = b.route))
+            and (b.tag_key is null or exists (
+              select 1 from json_each(coalesce(w.metadata, '{}')) pair
+              where pair.key = b.tag_key and pair.value = b.tag_value))
+          on conflict (holder, budget_id) do nothing`,
+    args: [id, createdAt],
+  };
+}
