@@ -2,10 +2,13 @@ import type { PeriodBounds } from '../core/budget-period.ts';
 import type { BudgetScope, Spender } from '../core/budget-scope.ts';
 import type { BudgetPeriod, OnInsufficient, UnpricedRule } from '../protocol/budget.ts';
 import type { ListQuery } from './store-query.ts';
+import type { WebhookEvent } from './store-webhooks.ts';
 
 export interface BudgetRow extends BudgetScope {
   id: string;
   name: string;
+  /** Tenant of the administrator who made it: where it is told of, whatever it counts. */
+  ownerTenantId: string;
   limitNano: number;
   period: BudgetPeriod;
   /** IANA name; where days, weeks and months begin. */
@@ -106,6 +109,8 @@ export interface StoreBudgets {
   stopBatch(batchId: string, now: number): Promise<void>;
   /** Ends the holds of batches that have ended and of calls whose time is over; with `calls`, those of every call. */
   reclaim(now: number, query?: { calls: boolean }): Promise<number>;
-  /** Notes thresholds that were passed, each once in a period; answers those that were not noted before. */
-  takeAlerts(now: number): Promise<BudgetAlert[]>;
+  /** Notes thresholds that were passed, each once in a period; answers up to `limit` that nobody was told of. */
+  takeAlerts(now: number, limit: number): Promise<BudgetAlert[]>;
+  /** Puts the events of an alert into the outbox, and notes that they are there. */
+  tellAlert(id: string, events: readonly WebhookEvent[], now: number): Promise<void>;
 }

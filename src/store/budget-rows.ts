@@ -33,6 +33,7 @@ export function toBudgetRow(row: Row): BudgetRow {
   return {
     id: String(row.id),
     name: String(row.name),
+    ownerTenantId: String(row.owner_tenant_id),
     tenantId: text('tenant_id') || null,
     keyId: text('key_id') || null,
     tag: tagKey === null ? null : { key: tagKey, value: String(row.tag_value) },

@@ -11,7 +11,9 @@ import type {
   StoreBudgets,
 } from '../ports/store-budgets.ts';
 import type { ListQuery } from '../ports/store-query.ts';
+import type { WebhookEvent } from '../ports/store-webhooks.ts';
 import { stopBatches } from './batch-stop.ts';
+import { takeAlerts } from './budget-alerts.ts';
 import { holdCalls, holdShard } from './budget-holds.ts';
 import { coversAsk, leftFor } from './budget-left.ts';
 import { insertPeriod } from './budget-periods.ts';
@@ -19,9 +21,7 @@ import { BUDGET_COLUMNS, selectStates, toBudgetRow, toBudgetState, toStoredBudge
 import { type Database, type Statement, statementOf } from './client.ts';
 import { budgets } from './schema/budgets.ts';
 import { literalList } from './text.ts';
-
-/** Entries of the last moments of a period may come when it is over: its thresholds are looked at so much longer. */
-const LATE_SECONDS = 3_600;
+import { outboxStatement } from './webhook-outbox.ts';
 
 export class LibsqlBudgets implements StoreBudgets {
   readonly #db: Database;
@@ -142,38 +142,15 @@ export class LibsqlBudgets implements StoreBudgets {
     return ended?.rowsAffected ?? 0;
   }
 
-  async takeAlerts(now: number): Promise<BudgetAlert[]> {
-    const [taken] = await this.#db.write([
-      {
-        sql: `insert into budget_alerts (budget_id, starts_at, threshold, id, spent_nano, limit_nano, created_at)
-              select b.id, p.starts_at, t.value, 'evt_' || lower(hex(randomblob(18))), p.spent_nano, b.limit_nano, ?1
-              from budgets b cross join budget_periods p cross join json_each(b.thresholds) t
-              where p.budget_id = b.id and p.starts_at <= ?1 and p.ends_at > ?1 - ${LATE_SECONDS}
-                and p.spent_nano > 0 and p.spent_nano * 100 >= t.value * b.limit_nano
-              on conflict (budget_id, starts_at, threshold) do nothing
-              returning id`,
-        args: [now],
-      },
+  takeAlerts(now: number, limit: number): Promise<BudgetAlert[]> {
+    return takeAlerts(this.#db, now, limit);
+  }
+
+  async tellAlert(id: string, events: readonly WebhookEvent[], now: number): Promise<void> {
+    await this.#db.write([
+      ...events.map(outboxStatement),
+      { sql: 'update budget_alerts set told_at = ? where id = ?', args: [now, id] },
     ]);
-    const ids = (taken?.rows ?? []).map((row) => row.id);
-    if (ids.length === 0) return [];
-    const rows = await this.#db.read({
-      sql: `select ${BUDGET_COLUMNS}, a.id as alert_id, a.threshold, a.starts_at, p.ends_at, a.created_at as at,
-              cast(a.spent_nano as text) as spent, a.limit_nano as limit_then
-            from budget_alerts a join budgets b on b.id = a.budget_id
-            join budget_periods p on p.budget_id = a.budget_id and p.starts_at = a.starts_at
-            where a.id in (select value from json_each(?)) order by b.seq, a.starts_at, a.threshold`,
-      args: [JSON.stringify(ids)],
-    });
-    return rows.map((row) => ({
-      id: String(row.alert_id),
-      budget: toBudgetRow(row),
-      period: { startsAt: Number(row.starts_at), endsAt: Number(row.ends_at) },
-      threshold: Number(row.threshold),
-      spentNano: BigInt(String(row.spent)),
-      limitNano: Number(row.limit_then),
-      at: Number(row.at),
-    }));
   }
 }
 

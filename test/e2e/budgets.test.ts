@@ -1,5 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BudgetObject } from '../../src/protocol/budget.ts';
@@ -7,12 +6,10 @@ import { assertInvariants } from './invariants.ts';
 import {
   chatLines,
   type Pools,
-  spawnWeir,
   splitConfig,
   startPools,
   startWeir,
   submit,
-  temporaryFolder,
   type Weir,
   type WeirProcess,
   waitForBatch,

@@ -22,6 +22,7 @@ export async function createBudget(deps: Deps, context: Context, input: BudgetCr
   const row: BudgetRow = {
     id: context.newId('budget_'),
     name: input.name ?? defaultName(input),
+    ownerTenantId: context.actor.tenantId,
     tenantId: input.tenant_id ?? null,
     keyId: input.key_id ?? null,
     tag: tag ?? null,

@@ -1,5 +1,5 @@
 import type { Deps } from '../../ports/deps.ts';
-import { tellAlert } from './alert.ts';
+import { tellAlerts } from './alert.ts';
 import { addPeriods } from './periods.ts';
 
 const STOPPED_AT_ONCE = 100;
@@ -13,6 +13,6 @@ export async function budgetRound(deps: Pick<Deps, 'store' | 'log'>, now: number
   if (!(await budgets.any())) return [];
   await addPeriods(deps, now);
   await budgets.reclaim(now);
-  for (const alert of await budgets.takeAlerts(now)) tellAlert(deps, alert);
+  await tellAlerts(deps, now);
   return budgets.stopExhausted(now, STOPPED_AT_ONCE);
 }

@@ -8,6 +8,7 @@ export const budgets: Migration = {
       seq integer primary key autoincrement,
       id text not null,
       name text not null,
+      owner_tenant_id text not null,
       tenant_id text not null,
       key_id text not null,
       tag_key text,
@@ -57,8 +58,10 @@ export const budgets: Migration = {
       spent_nano integer not null,
       limit_nano integer not null,
       created_at integer not null,
+      told_at integer,
       primary key (budget_id, starts_at, threshold)
     )`,
+    'create index budget_alerts_untold on budget_alerts (created_at) where told_at is null',
     'alter table ledger_entries add column route text',
   ],
 };

@@ -1,4 +1,4 @@
-import { index, integer, primaryKey, sqliteTable, text } from '#drizzle';
+import { index, integer, primaryKey, sql, sqliteTable, text } from '#drizzle';
 
 /** What was spent in each period: the sum of the ledger's entries in it, kept in the writes that add them. */
 export const budgetPeriods = sqliteTable(
@@ -52,6 +52,11 @@ export const budgetAlerts = sqliteTable(
     spentNano: integer('spent_nano').notNull(),
     limitNano: integer('limit_nano').notNull(),
     createdAt: integer('created_at').notNull(),
+    /** When it stood in the outbox. */
+    toldAt: integer('told_at'),
   },
-  (table) => [primaryKey({ columns: [table.budgetId, table.startsAt, table.threshold] })],
+  (table) => [
+    primaryKey({ columns: [table.budgetId, table.startsAt, table.threshold] }),
+    index('budget_alerts_untold').on(table.createdAt).where(sql`told_at is null`),
+  ],
 );

@@ -8,6 +8,7 @@ export const budgets = sqliteTable(
     seq: integer('seq').primaryKey({ autoIncrement: true }),
     id: text('id').notNull(),
     name: text('name').notNull(),
+    ownerTenantId: text('owner_tenant_id').notNull(),
     tenantId: text('tenant_id').notNull(),
     keyId: text('key_id').notNull(),
     tagKey: text('tag_key'),

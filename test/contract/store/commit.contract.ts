@@ -68,7 +68,7 @@ export function commitContract(subject: Subject): void {
         { id: 'batch_1-0', token: 'worker', granted: 10, finished: true },
         { id: 'batch_1-1', token: 'worker', granted: 5, finished: false },
       ];
-      const control = { status: 'in_progress', stop: null, paused: false };
+      const control = { status: 'in_progress', stop: null, paused: false, leftNano: null };
       expect(await store.segments.commit(emptyCommit(leases, { ...results, segments }))).toEqual({ ok: true, control });
       expect(await store.batches.get('all', 'batch_1')).toMatchObject({
         completed: 4,
@@ -119,7 +119,10 @@ export function commitContract(subject: Subject): void {
       const leases = await claim(store);
       await store.batches.cancel('all', 'batch_1', NOW);
       const taken = await store.segments.commit(emptyCommit(leases, results));
-      expect(taken).toEqual({ ok: true, control: { status: 'cancelling', stop: 'cancelled', paused: false } });
+      expect(taken).toEqual({
+        ok: true,
+        control: { status: 'cancelling', stop: 'cancelled', paused: false, leftNano: null },
+      });
 
       await startBatch(store, 'batch_2', []);
       const empty = emptyCommit([], { batchId: 'batch_2' });

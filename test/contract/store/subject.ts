@@ -179,6 +179,7 @@ export function entryRow(change: Partial<LedgerEntryRow> = {}): LedgerEntryRow {
     unpricedReason: null,
     tags: { team: 'search' },
     latencyMs: 12,
+    route: 'mini',
     shardId: null,
     ...change,
   };
