@@ -65,7 +65,7 @@ it('a batch that runs during the upgrade to shards goes on, with its segments an
   await writeBeforeShards();
   const store = await openStoreOn(database);
   const earlier = {
-    ...entryRow({ rates: null, tags: null, rawUsage: { odd: 1.5 } }),
+    ...entryRow({ rates: null, tags: null, route: null, rawUsage: { odd: 1.5 } }),
     id: 'entry_batch_1_1_1',
   };
   expect(await store.ledger.entries({ tenantId: null }, { limit: 9 })).toEqual([earlier]);

@@ -73,7 +73,18 @@ describe('help', () => {
     'ledger',
     'models',
   ];
-  const paths = ['', ...names, 'keys', 'keys create', 'keys limit', 'keys list', 'keys revoke', 'doctor'];
+  const paths = [
+    '',
+    ...names,
+    'keys',
+    'keys create',
+    'keys limit',
+    'keys list',
+    'keys revoke',
+    'budgets create',
+    'budgets update',
+    'doctor',
+  ];
 
   it.each(paths)('of weir %s fits 80 columns', async (path) => {
     const ran = await runCli([...path.split(' '), '--help'].filter((word) => word !== ''));

@@ -29,6 +29,10 @@ export class Api {
     return this.#json<T>('POST', path, body, idempotencyKey);
   }
 
+  delete<T>(path: string): Promise<T> {
+    return this.#json<T>('DELETE', path);
+  }
+
   /** A successful answer whose body is still to be read. Throws CliError for the others. */
   async stream(path: string, signal?: AbortSignal): Promise<Response> {
     return this.#call(path, { method: 'GET', signal: signal ?? null });

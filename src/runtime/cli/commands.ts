@@ -1,6 +1,8 @@
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
 import {
   adjustArguments,
+  budgetCreateArguments,
+  budgetUpdateArguments,
   convertArguments,
   flag,
   id,
@@ -159,6 +161,29 @@ const subCommands = {
       ),
       revoke: command('revoke', 'Revoke a key', { id: id('Key id'), json }, async (terminal, args) =>
         (await import('./commands/keys.ts')).revokeKey(terminal, args),
+      ),
+    },
+  }) as CommandDef,
+  budgets: defineCommand({
+    meta: { name: 'budgets', description: 'Bound what is spent (needs an admin key)' },
+    subCommands: {
+      create: command(
+        'create',
+        'Bound what a key, tenant, tag or route may spend',
+        budgetCreateArguments,
+        async (terminal, args) => (await import('./commands/budgets.ts')).createBudget(terminal, args),
+      ),
+      list: command('list', 'List budgets', { json }, async (terminal, args) =>
+        (await import('./commands/budgets.ts')).listBudgets(terminal, args),
+      ),
+      show: command('show', 'Show a budget exactly', { id: id('Budget id'), json }, async (terminal, args) =>
+        (await import('./commands/budgets.ts')).showBudget(terminal, args),
+      ),
+      update: command('update', 'Change limit or rules', budgetUpdateArguments, async (terminal, args) =>
+        (await import('./commands/budgets.ts')).updateBudget(terminal, args),
+      ),
+      delete: command('delete', 'Delete a budget', { id: id('Budget id'), json }, async (terminal, args) =>
+        (await import('./commands/budgets.ts')).deleteBudget(terminal, args),
       ),
     },
   }) as CommandDef,

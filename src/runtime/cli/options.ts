@@ -58,6 +58,27 @@ export const keyCreateArguments = {
 
 export const keyLimitArguments = { id: id('Key id'), max, json } as const satisfies ArgsDef;
 
+const budgetSettings = {
+  limit: text('usd', 'What may be spent in a period'),
+  name: text('text', 'What it is for'),
+  'on-insufficient': text('rule', 'reject (default) a batch too large, or stop it'),
+  unpriced: text('rule', 'refuse (default) targets without a price, or allow'),
+  alerts: text('percents', 'When to tell (default 50,80,100)'),
+} as const satisfies ArgsDef;
+
+export const budgetCreateArguments = {
+  ...budgetSettings,
+  key: text('id', 'Counts this key'),
+  tenant: text('id', 'Counts this tenant'),
+  tag: text('k=v', 'Counts batches and calls with this metadata'),
+  route: text('name', 'Counts this route'),
+  period: text('word', 'day, week, month (default) or total'),
+  timezone: text('name', 'Where days begin, as Europe/Berlin (default UTC)'),
+  json,
+} as const satisfies ArgsDef;
+
+export const budgetUpdateArguments = { id: id('Budget id'), ...budgetSettings, json } as const satisfies ArgsDef;
+
 export const priceListArguments = {
   provider: text('name', 'As price files name it: openai, bedrock, …'),
   model: text('name', 'A model or an alias of one'),
