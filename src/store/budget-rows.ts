@@ -14,7 +14,7 @@ export const BUDGET_COLUMNS = Object.values(columns)
 const STATE_COLUMNS = `${BUDGET_COLUMNS}, p.starts_at, p.ends_at, cast(p.spent_nano as text) as spent,
   (select cast(coalesce(sum(max(0, h.amount_nano - h.used_nano)), 0) as text)
     from budget_holds h where h.budget_id = b.id) as held,
-  (select json_group_array(json_array(a.threshold, a.created_at) order by a.threshold) from budget_alerts a
+  (select json_group_array(json_array(a.threshold, a.created_at)) from budget_alerts a
     where a.budget_id = b.id and a.starts_at = p.starts_at) as alerts`;
 
 /** Budgets `b` with their present period at `now`, of those that `where` admits, which may say `?2` and later. */
@@ -59,7 +59,7 @@ export function toBudgetState(row: Row): BudgetState {
       endsAt: Number(row.ends_at),
       spentNano: BigInt(String(row.spent)),
       heldNano: BigInt(String(row.held)),
-      alerts: alerts.map(([threshold, at]) => ({ threshold, at })),
+      alerts: alerts.sort(([left], [right]) => left - right).map(([threshold, at]) => ({ threshold, at })),
     },
   };
 }

@@ -200,6 +200,15 @@ export function batchWorkContract(subject: Subject): void {
       expect(await store.batches.finish('batch_2', 'mine', { ...completed, status: 'cancelled' })).toBe(false);
       expect(await store.batches.finish('batch_2', 'mine', { ...completed, status: 'expired' })).toBe(true);
       expect(await store.batches.get('all', 'batch_2')).toMatchObject({ status: 'expired', expiredAt: NOW + 9 });
+
+      await startBatch(store, 'batch_3', [segmentRow('batch_3', 0)]);
+      await store.budgets.stopBatch('batch_3', NOW);
+      await claimDue(store, 'mine');
+      await store.batches.beginFinalizing('batch_3', 'mine', NOW);
+      const errors = [{ code: 'budget_exceeded', message: 'spent', param: null, line: null }];
+      const stopped = { ...completed, status: 'cancelled' as const, errors };
+      expect(await store.batches.finish('batch_3', 'mine', stopped)).toBe(true);
+      expect(await store.batches.get('all', 'batch_3')).toMatchObject({ status: 'cancelled', stop: 'budget', errors });
     });
   });
 }
