@@ -63,8 +63,10 @@ export class Calls {
     return this.run(actor, call, lane, signal);
   }
 
-  /** The answer to a call that no target could take; null when it may be sent. Throws ApiError for an unknown route, and for
-   * a budget without room for it. */
+  /**
+   * The answer to a call that no target could take; null when it may be sent. Throws ApiError for an unknown route, and for
+   * a budget without room for it.
+   */
   async refuse(actor: Actor, call: Call): Promise<WholeAnswer | null> {
     const lane = await this.planner.plan(actor, call, 'check');
     if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});

@@ -106,12 +106,6 @@ export class EntryWriter {
     await this.deps.store.ledger.forgetJournal(journal.id);
   }
 
-  private startWriting(): void {
-    this.writing ??= this.writeAll().finally(() => {
-      this.writing = null;
-    });
-  }
-
   /** Keeps entries in the journal; null when there is none, or it cannot be written: then the database must have them. */
   private keep(entries: readonly LedgerEntryRow[]): number | null {
     if (this.deps.journals === undefined) return null;
