@@ -1,6 +1,6 @@
 /** What the ledger's writes mean for budgets. */
 import type { Statement } from './client.ts';
-import type { TaggedEntry } from './ledger-rollup.ts';
+import type { TaggedEntry } from './tagged-entry.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 
 /** Whether budget `b` covers an entry: its tenant, key, route and set of tags as SQL expressions. */

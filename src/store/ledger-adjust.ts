@@ -5,9 +5,10 @@ import { type Database, isConstraintFailure, type Statement } from './client.ts'
 import { identify } from './content-id.ts';
 import { addToBatches } from './ledger-batch-sums.ts';
 import { entriesWhere, toSql } from './ledger-filter.ts';
-import { sumEntries, type TaggedEntry, writeRollups } from './ledger-rollup.ts';
+import { sumEntries, writeRollups } from './ledger-rollup.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { rateSets } from './schema/rate-sets.ts';
+import type { TaggedEntry } from './tagged-entry.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 
 const {

@@ -2,18 +2,11 @@ import { emptySums, type LedgerSums, negative, totalOf } from '../core/ledger-su
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import { spend } from './budget-spend.ts';
 import type { Statement } from './client.ts';
+import type { TaggedEntry } from './tagged-entry.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 
 export const HOUR_SECONDS = 3_600;
 export const DAY_SECONDS = 86_400;
-
-/** An entry with the id of its set of tags. */
-export interface TaggedEntry {
-  entry: LedgerEntryRow;
-  tagsId: string | null;
-  /** -1 for an entry that takes another back: it counts against it in every sum. */
-  sign?: 1 | -1;
-}
 
 /** The sums that the rollups keep, by column. */
 export const SUM_COLUMNS: readonly (readonly [name: string, sum: keyof LedgerSums])[] = [

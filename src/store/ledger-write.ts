@@ -2,7 +2,8 @@ import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import { type Argument, type Database, isConstraintFailure, type Statement } from './client.ts';
 import { identify } from './content-id.ts';
 import { storedIdSql } from './entry-id.ts';
-import { type TaggedEntry, writeRollups } from './ledger-rollup.ts';
+import { writeRollups } from './ledger-rollup.ts';
+import type { TaggedEntry } from './tagged-entry.ts';
 import { BULK_ROWS, bulkRows, type Cell } from './text.ts';
 
 interface Identified extends TaggedEntry {
