@@ -21,6 +21,7 @@ import { registerBatching } from './routes/batching.ts';
 import { registerBudgets } from './routes/budgets.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
+import { registerEvalComparison } from './routes/eval-comparison.ts';
 import { registerEvals } from './routes/evals.ts';
 import { registerEvents } from './routes/events.ts';
 import { registerFiles } from './routes/files.ts';
@@ -91,6 +92,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerCalls(app, calls);
   registerMessages(app, deps, calls);
   registerRoutes(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
+  registerEvalComparison(app, deps, (tenantId) => calls.forgetRoutes(tenantId));
   registerProviders(app, deps);
   registerPrices(app, deps);
   registerBudgets(app, deps, () => calls.forgetBudgets());

@@ -138,6 +138,26 @@ export interface EvalOutputQuery {
   limit: number;
 }
 
+/** Outputs of one target in order, from behind a place. */
+export interface EvalFigureQuery {
+  target: number;
+  /** The place of the last item seen; -1 before the first. */
+  after: number;
+  limit: number;
+  /** Whether to read the subjects, which are long. */
+  withSubject: boolean;
+}
+
+/** What a comparison needs of an output. */
+export type EvalFigureRow = Pick<
+  EvalOutputRow,
+  'item' | 'status' | 'score' | 'latencyMs' | 'costNano' | 'inputTokens' | 'outputTokens' | 'truncated' | 'refused'
+> & {
+  /** False where no answer came. */
+  answered: boolean;
+  subject: Record<string, unknown> | null;
+};
+
 /** One step of a target, written whole or not at all. */
 export interface EvalStep {
   runId: string;
@@ -183,6 +203,9 @@ export interface StoreEvals {
   items(runId: string, from: number, limit: number): Promise<EvalItemRow[]>;
   /** Outputs with their items, in order of targets and items. */
   outputs(runId: string, query: EvalOutputQuery): Promise<(EvalOutputRow & { row: EvalRow })[]>;
+  figures(runId: string, query: EvalFigureQuery): Promise<EvalFigureRow[]>;
+  /** Places of items that some targets passed and others did not, in order, from behind a place. */
+  differing(runId: string, query: { after: number; limit: number }): Promise<number[]>;
 }
 
 /** The background work on runs. */

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { pageSchema } from './page.ts';
 
 const gradeSchema = z
   .object({ name: z.string(), passed: z.boolean(), score: z.number().nullable(), error: z.string().nullable() })
@@ -8,8 +9,6 @@ const gradeSchema = z
 const outputSchema = z
   .object({
     target: z.string(),
-    /** The id of its output item; null while there is none. */
-    output_item_id: z.string().nullable(),
     status: z.enum(['pending', 'pass', 'fail', 'error']),
     score: z.number().nullable(),
     /** The answer's text; null without one. */
@@ -36,6 +35,8 @@ export const evalComparedItemSchema = z
     outputs: z.array(outputSchema),
   })
   .openapi('EvalComparedItem');
+
+export const evalComparedItemPageSchema = pageSchema(evalComparedItemSchema).openapi('EvalComparedItemList');
 
 export type EvalComparedItem = z.infer<typeof evalComparedItemSchema>;
 export type EvalComparedOutput = z.infer<typeof outputSchema>;

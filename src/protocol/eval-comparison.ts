@@ -80,6 +80,10 @@ export const evalComparisonSchema = z
     /** Figures of a run that is not completed are of the items graded so far. */
     status: z.string(),
     items: count,
+    /** Items beyond those that one comparison takes. */
+    items_left_out: count,
+    /** Targets that ended without answers, and so are in none of the figures. */
+    failed_targets: z.array(z.object({ target: z.string(), code: z.string(), message: z.string() })),
     /** How the intervals were made: 95 of 100 such intervals hold the true figure. */
     intervals: z.object({
       confidence: z.number(),

@@ -3,6 +3,7 @@ import type { EvalStoredRow, StoreEvals } from '../ports/store-evals.ts';
 import type { Scope } from '../ports/store-query.ts';
 import { type Database, statementOf } from './client.ts';
 import { inScope } from './cursor.ts';
+import { readDiffering, readFigures } from './eval-figures.ts';
 import { readItems, readOutputs } from './eval-outputs.ts';
 import { cancelRun, deleteRuns, getRun, insertRun, listRuns } from './eval-runs.ts';
 import { evals } from './schema/evals.ts';
@@ -106,6 +107,14 @@ export class LibsqlEvals implements StoreEvals {
 
   outputs(...args: Parameters<StoreEvals['outputs']>) {
     return readOutputs(this.#db, ...args);
+  }
+
+  figures(...args: Parameters<StoreEvals['figures']>) {
+    return readFigures(this.#db, ...args);
+  }
+
+  differing(...args: Parameters<StoreEvals['differing']>) {
+    return readDiffering(this.#db, ...args);
   }
 
   #own(scope: Scope, id: string) {

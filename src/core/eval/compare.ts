@@ -9,7 +9,10 @@ import { figuresOf, scoreRangeOf } from './target-figures.ts';
 const DIFFERING_SHOWN = 100;
 
 /** The figures of a comparison; whose run they are of is for its caller to say. */
-export type ComparedFigures = Omit<EvalComparison, 'object' | 'eval_id' | 'run_id' | 'status'>;
+export type ComparedFigures = Omit<
+  EvalComparison,
+  'object' | 'eval_id' | 'run_id' | 'status' | 'items_left_out' | 'failed_targets'
+>;
 
 /**
  * Compares targets on the same items. A generator that yields now and then, so that a caller may let others run; the

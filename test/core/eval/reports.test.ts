@@ -18,7 +18,15 @@ function comparisonOf(names: readonly [string, string], verdicts: readonly [stri
 }
 
 function whole(figures: ComparedFigures): EvalComparison {
-  return { object: 'eval.comparison', eval_id: 'eval_1', run_id: 'evalrun_1', status: 'completed', ...figures };
+  return {
+    object: 'eval.comparison',
+    eval_id: 'eval_1',
+    run_id: 'evalrun_1',
+    status: 'completed',
+    items_left_out: 0,
+    failed_targets: [],
+    ...figures,
+  };
 }
 
 /** Items as `verdicts` tell, one text for each target; with the target's text and everything else as hostile as it may be. */
@@ -33,7 +41,6 @@ function itemsOf(names: readonly string[], verdicts: readonly string[], text: st
       const verdict = verdicts[index]?.[place] ?? '!';
       return {
         target,
-        output_item_id: null,
         status: verdict === '1' ? ('pass' as const) : verdict === '0' ? ('fail' as const) : ('error' as const),
         score: Number(verdict === '1'),
         text: verdict === '!' ? null : text,
