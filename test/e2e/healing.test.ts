@@ -1,7 +1,9 @@
+import type OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
+import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants, type Books } from './invariants.ts';
-import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+import { ADMIN_KEY, chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
 /** `count` times the same. */
 const repeated = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);
@@ -132,5 +134,78 @@ describe('answers that do not serve', () => {
     expect(books.entries.filter(({ mode }) => mode === 'immediate')).toHaveLength(received()[0]!);
     expect(books.lines[0]!.weir.warnings.join()).toContain('an answer of openai/gpt-4o-mini was not taken');
     expect(paid(books)).toBe(true);
+  });
+
+  describe('of synchronous calls', () => {
+    const ask = (config: object, more: object = {}) =>
+      weir.client.chat.completions
+        .create(
+          { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Tell a story.' }], config, ...more } as never,
+          { maxRetries: 1 },
+        )
+        .withResponse();
+    const entries = async () => {
+      const { data } = await weir.call<{ data: LedgerEntryObject[] }>('/v1/ledger/entries?limit=100&order=asc');
+      return data.map(({ status, error_code: code, attempt, provider }) => [status, code, attempt, provider]);
+    };
+
+    it('are tried again with a larger limit or at the next target, each try in the ledger; streams are not', async () => {
+      await start([{ rate_content_filter: 0 }, {}]);
+      const policy = { action: 'retry', max_tokens_factor: 16, attempts: 2 };
+      const healed = await ask({ ...targets[0], on_truncation: policy }, { max_tokens: SHORT });
+      expect((healed.data as OpenAI.ChatCompletion).choices[0]?.finish_reason).toBe('stop');
+      expect(healed.response.headers.get('x-weir-warnings')).toContain('on_truncation: an answer of pool-a');
+      const tries = await entries();
+      expect(tries[0]).toEqual(['superseded', 'answer_truncated', 1, 'pool-a']);
+      expect(tries.at(-1)).toEqual(['succeeded', null, tries.length, 'pool-a']);
+      expect(healed.response.headers.get('x-weir-attempts')).toBe(String(tries.length));
+
+      pools.servers[0]?.configure({ rate_content_filter: 1 });
+      const route = { strategy: { mode: 'fallback' }, targets, on_refusal: 'retry' };
+      const moved = await ask(route);
+      expect(moved.response.headers.get('x-weir-provider')).toBe('pool-b');
+      expect((await entries()).slice(tries.length)).toEqual([
+        ['superseded', 'answer_refused', 1, 'pool-a'],
+        ['succeeded', null, 2, 'pool-b'],
+      ]);
+      expect(received()).toEqual([tries.length + 1, 1]);
+
+      const streamed = await ask(route, { stream: true });
+      let end: string | null | undefined;
+      for await (const chunk of streamed.data as unknown as AsyncIterable<OpenAI.ChatCompletionChunk>)
+        end = chunk.choices[0]?.finish_reason ?? end;
+      expect(end).toBe('content_filter');
+      expect(received()).toEqual([tries.length + 2, 1]);
+    });
+
+    it('fail with the answer beside the error, once, or are taken with a warning, as the route says', async () => {
+      await start([{}]);
+      const failure = await ask({ ...targets[0], on_truncation: 'retry' }, { max_tokens: 1 }).catch(
+        (error: unknown) => error as InstanceType<typeof OpenAI.APIError>,
+      );
+      expect(failure).toMatchObject({ status: 502, code: 'answer_truncated', type: 'invalid_answer' });
+      expect(received()).toEqual([2]);
+      const raw = await fetch(`${weir.url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify({
+          ...{ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Tell a story.' }], max_tokens: 1 },
+          config: { ...targets[0], on_truncation: 'fail' },
+        }),
+      });
+      expect(raw.headers.get('x-should-retry')).toBe('false');
+      expect(await raw.json()).toMatchObject({
+        error: { code: 'answer_truncated' },
+        answer: { choices: [{ finish_reason: 'length' }] },
+      });
+      const rule = { action: 'retry', otherwise: 'accept' };
+      const taken = await ask({ ...targets[0], on_truncation: rule }, { max_tokens: 1 });
+      expect(taken.response.headers.get('x-weir-warnings')).toContain('taken as it is');
+      expect((await entries()).map(([status]) => status)).toEqual([
+        ...['superseded', 'failed'],
+        'failed',
+        ...['superseded', 'succeeded'],
+      ]);
+    });
   });
 });

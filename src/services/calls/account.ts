@@ -1,11 +1,12 @@
 import type { Provider, Result, Success } from '../../../providers/contract.ts';
+import type { Verdict } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { Usage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { cachedEntry } from '../cache/cached-entry.ts';
-import { priceAttempt } from '../ledger/price-attempt.ts';
+import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import type { EntryWriter } from './entry-writer.ts';
 import type { Call } from './read-call.ts';
 
@@ -61,9 +62,9 @@ export class CallAccount {
     return this.unpriced ? null : this.knownNano;
   }
 
-  /** Enters an attempt that reached its provider. Resolves when it is durable. */
-  enter(attempt: EndedAttempt): Promise<void> {
-    return this.write(this.price(attempt));
+  /** Enters an attempt that reached its provider, as its answer was judged. Resolves when it is durable. */
+  enter(attempt: EndedAttempt, verdict: Verdict = { do: 'take', warning: null }): Promise<void> {
+    return this.write(withVerdict(this.price(attempt), verdict));
   }
 
   /**

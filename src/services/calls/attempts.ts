@@ -1,6 +1,7 @@
 import type { Failed, NativeRequest, Provider, Call as ProviderCall } from '../../../providers/contract.ts';
 import { nextCallStep } from '../../core/call-retry.ts';
 import { type Failure, refusal } from '../../core/failure.ts';
+import { raiseLimits, type Unfit } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
@@ -27,6 +28,9 @@ export interface CallInHand {
   candidates: readonly Candidate[];
   account: CallAccount;
   signal: AbortSignal;
+  /** Its answers that were not taken, and what is to be said of them. */
+  unfit: Unfit[];
+  notes: string[];
 }
 
 /** A call that a provider has begun to answer. The permit is still held. */
@@ -35,6 +39,7 @@ export interface Begun<Answer> {
   candidate: Candidate;
   provider: Provider;
   trip: Trip;
+  progress: LineProgress;
   warnings: readonly string[];
 }
 
@@ -45,9 +50,12 @@ export class CallFailed extends Error {
   /** The last provider's own error in OpenAI's envelope. */
   readonly body: string | null;
   readonly candidate: Candidate;
+  /** For the client, beside those that say who answered. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  constructor(failure: Failure, body: string | null, candidate: Candidate) {
+  constructor(failure: Failure, body: string | null, candidate: Candidate, headers: Record<string, string> = {}) {
     super(failure.message);
+    this.headers = headers;
     this.failure = failure;
     this.body = body;
     this.candidate = candidate;
@@ -93,19 +101,23 @@ export class Trip {
   }
 }
 
-/** Tries the candidates, each with its retries, until one begins to answer. Throws CallFailed when none does. */
+/**
+ * Tries the candidates, each with its retries, until one begins to answer. `from`: where a call goes on whose last answer
+ * was not taken. Throws CallFailed when none answers.
+ */
 export async function tryCandidates<Answer extends { ok: true }>(
   deps: Deps,
   hand: CallInHand,
   send: Send<Answer>,
+  from: LineProgress = { candidate: 0, tries: 0, pressure: 0 },
 ): Promise<Begun<Answer>> {
-  let progress: LineProgress = { candidate: 0, tries: 0, pressure: 0 };
+  let progress = from;
   let waitedMs = 0;
   for (;;) {
     const candidate = hand.candidates[progress.candidate];
     if (candidate === undefined) throw new Error('a call has no candidate');
     const attempt = await tryOnce(deps, hand, candidate, progress.candidate === hand.candidates.length - 1, send);
-    if (attempt.ok) return attempt.begun;
+    if (attempt.ok) return { ...attempt.begun, progress };
     const { failure, failed, ended } = attempt;
     const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs);
     const final = step.do === 'fail' || hand.signal.aborted;
@@ -121,7 +133,7 @@ export async function tryCandidates<Answer extends { ok: true }>(
 }
 
 type Attempt<Answer> =
-  | { ok: true; begun: Begun<Answer> }
+  | { ok: true; begun: Omit<Begun<Answer>, 'progress'> }
   | {
       ok: false;
       failure: Failure;
@@ -133,7 +145,7 @@ type Attempt<Answer> =
 
 async function tryOnce<Answer extends { ok: true }>(
   deps: Deps,
-  { tenantId, call, signal }: CallInHand,
+  { tenantId, call, signal, unfit }: CallInHand,
   candidate: Candidate,
   last: boolean,
   send: Send<Answer>,
@@ -142,7 +154,7 @@ async function tryOnce<Answer extends { ok: true }>(
   const gate = deps.gates.get(candidate.provider);
   if (gate === undefined) return refused(noSingleRequests(candidate));
   const { provider } = gate;
-  const body = applyParams(call.request.body, candidate.params);
+  const body = raiseLimits(applyParams(call.request.body, candidate.params), candidate, unfit);
   const converted = provider.convert({ ...call.request, body }, candidate.model);
   if (!converted.ok) return refused(converted.failure);
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;

@@ -3,9 +3,10 @@
  *
  *   read ─▶ plan (candidates in order) ─▶ attempts, each through its provider's gate ─▶ entry durable ─▶ answer
  */
-import type { Result, Success } from '../../../providers/contract.ts';
+import type { NativeRequest, Provider, Call as ProviderCall, Result, Success } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
+import type { LineProgress } from '../../core/retry.ts';
 import { SSE_DONE } from '../../core/sse.ts';
 import { synthesizeStream } from '../../core/synthesize-stream.ts';
 import { estimateTokens } from '../../core/tokens.ts';
@@ -16,11 +17,13 @@ import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { CallBudgets, type CallToHold } from '../budgets/call-budgets.ts';
 import { cacheAsk } from '../cache/cache-key.ts';
+import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
 import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
 import { deliverStream, openStream, sureToSettle } from './deliver-stream.ts';
 import { EntryWriter } from './entry-writer.ts';
+import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
 import { CallPlanner } from './planner.ts';
 import { type Call, type CallHeaders, readCall } from './read-call.ts';
 
@@ -138,7 +141,15 @@ export class Calls {
     signal: AbortSignal,
     close: () => void,
   ): Promise<CallAnswer> {
-    const hand: CallInHand = { tenantId: actor.tenantId, call, candidates: this.inOrder(lane), account, signal };
+    const hand: CallInHand = {
+      tenantId: actor.tenantId,
+      call,
+      candidates: this.inOrder(lane),
+      account,
+      signal,
+      unfit: [],
+      notes: [],
+    };
     let streaming = false;
     try {
       const known = await this.fromCache(hand);
@@ -152,7 +163,8 @@ export class Calls {
     } catch (error) {
       streaming = false;
       if (!(error instanceof CallFailed)) throw error;
-      return failureAnswer(error.failure, error.body, targetHeaders(error.candidate, account.attempts, []));
+      const headers = targetHeaders(error.candidate, account.attempts, hand.notes);
+      return failureAnswer(error.failure, error.body, { ...headers, ...error.headers });
     } finally {
       if (!streaming) close();
     }
@@ -167,6 +179,7 @@ export class Calls {
     const candidate = found && hand.candidates.find((each) => asksOf(hand, [each])[0]?.key === found.key);
     const provider = candidate && this.deps.providers.get(candidate.provider);
     if (!found || !candidate || !provider) return null;
+    if (judgeCall(this.deps, hand, hand.candidates.indexOf(candidate), found.answer).do !== 'take') return null;
     await account.enterCached(candidate, provider, found.answer);
     const headers = {
       ...targetHeaders(candidate, 0, []),
@@ -205,19 +218,30 @@ export class Calls {
   }
 
   private async execute(hand: CallInHand): Promise<{ answer: Success; headers: Record<string, string> }> {
-    const begun: Begun<Success> = await tryCandidates(this.deps, hand, (provider, request, call): Promise<Result> => {
-      if (provider.immediate === undefined) throw new Error('a gate without an immediate API');
-      return provider.immediate.execute(request, call);
-    });
-    const { answer, candidate, provider, trip, warnings } = begun;
-    const { account } = hand;
-    const ended = trip.end(null, answer.usage);
-    await account.enter({ candidate, provider, result: answer, ...ended, final: true });
-    const [ask] = asksOf(hand, [candidate]);
-    if (ask !== undefined) void this.deps.answers.keep(ask, answer);
-    const headers = targetHeaders(candidate, account.attempts, [...warnings, ...answer.warnings]);
-    const cost = account.costNano;
-    return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
+    const { account, notes } = hand;
+    let from: LineProgress | undefined;
+    for (;;) {
+      const begun: Begun<Success> = await tryCandidates(this.deps, hand, sendWhole, from);
+      const { answer, candidate, provider, trip, warnings, progress } = begun;
+      const ended = trip.end(null, answer.usage);
+      const verdict = judgeCall(this.deps, hand, progress.candidate, answer);
+      const entered = account.enter({ candidate, provider, result: answer, ...ended, final: true }, verdict);
+      if (verdict.do === 'retry' && !hand.signal.aborted) {
+        hand.unfit.push(unfitAnswer(candidate, verdict.code));
+        notes.push(verdict.warning);
+        from = { ...progress, candidate: verdict.candidate, tries: 0 };
+        continue;
+      }
+      await entered;
+      if (verdict.do === 'retry') throw new CallFailed(clientGone(), null, candidate);
+      if (verdict.do === 'fail') throw unfitCall(verdict.failure, answer, candidate);
+      if (verdict.warning !== null) notes.push(verdict.warning);
+      const [ask] = notes.length === 0 ? asksOf(hand, [candidate]) : [];
+      if (ask !== undefined) void this.deps.answers.keep(ask, answer);
+      const headers = targetHeaders(candidate, account.attempts, [...notes, ...warnings, ...answer.warnings]);
+      const cost = account.costNano;
+      return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
+    }
   }
 }
 
@@ -232,6 +256,11 @@ function toHold(actor: Actor, { request, bytes, metadata, config }: Call, lane: 
     routes: route === null ? [] : [route],
   };
   return { spender, request, bytes, candidates: lane.candidates };
+}
+
+function sendWhole(provider: Provider, request: NativeRequest, call: ProviderCall): Promise<Result> {
+  if (provider.immediate === undefined) throw new Error('a gate without an immediate API');
+  return provider.immediate.execute(request, call);
 }
 
 /** What the call asks of the cache, for each of these targets whose answers may be given again. */
