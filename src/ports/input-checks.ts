@@ -40,4 +40,6 @@ export type CheckSettings = Pick<Settings, 'maxLines' | 'maxLineBytes' | 'maxLin
 export interface InputChecks {
   /** `idKey`: 8 random bytes. */
   open(options: { settings: CheckSettings; idKey: Uint8Array }): InputCheck;
+  /** Gives up every check that is open, and what they hold. */
+  close(): Promise<void>;
 }

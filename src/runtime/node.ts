@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { getCompileCacheDir } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
 import { pino } from 'pino';
@@ -25,6 +26,7 @@ import { hashSecret } from '../services/keys/secret.ts';
 import { refreshPrices } from '../services/prices/refresh.ts';
 import { openStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
+import { ThreadChecks } from './checks/thread-checks.ts';
 import { systemClock } from './clock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
@@ -82,6 +84,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const close = async (): Promise<void> => {
     for (const gate of deps.gates.values()) gate.close();
     for (const provider of deps.providers.values()) await provider.close?.();
+    await deps.inputChecks?.close();
     await deps.http.close();
     await deps.webhookSender.close();
     await deps.store.close();
@@ -126,6 +129,8 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
   const isEmbedded = options.databaseUrl.startsWith('file:');
   const clock = new SharedClock(systemClock, isEmbedded ? async () => systemClock.now() : () => store.now());
   const { settings, providers } = config;
+  // Its last part names the version of Node.js, and is put there anew.
+  const compileCache = getCompileCacheDir();
   const redact = ['*.authorization', '*.api_key', '*.secret'];
   const log = pino({ level: quiet ? 'silent' : options.logLevel, redact });
   await clock.sync().catch((error: unknown) => log.warn({ err: error }, 'the database does not tell the time'));
@@ -152,6 +157,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     metrics: createMetrics({ process: true }),
     assets: nodeAssets(),
     tokenizers: nodeTokenizers(),
+    inputChecks: new ThreadChecks(compileCache === undefined ? undefined : dirname(compileCache)),
   };
 }
 

@@ -51,4 +51,5 @@ export const inlineChecks: InputChecks = {
       close: () => undefined,
     };
   },
+  close: async () => undefined,
 };
