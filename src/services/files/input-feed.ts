@@ -29,7 +29,7 @@ export class InputFeed {
   #filled = 0;
   /** Settles when the records of all blocks so far are written. */
   #recorded: Promise<void> = Promise.resolve();
-  /** Settles when the oldest block that is being looked at is free again. */
+  /** For each block that is being looked at, the oldest first: settles when it is free again. */
   readonly #looked: Promise<void>[] = [];
   #refusal: ApiError | null = null;
 
@@ -91,7 +91,7 @@ export class InputFeed {
   }
 
   async #nextBlock(check: InputCheck): Promise<Uint8Array> {
-    if (this.#free.length === 0 && this.#blocks === blocksMax) await this.#looked.shift();
+    if (this.#free.length === 0 && this.#blocks === blocksMax) await this.#looked[0];
     const free = this.#free.pop();
     if (free !== undefined) return free;
     this.#blocks += 1;
@@ -112,6 +112,7 @@ export class InputFeed {
       await before;
       await this.#record(records);
       this.#free.push(block);
+      this.#looked.shift();
     })();
     this.#recorded = looked;
     this.#looked.push(looked);
