@@ -112,7 +112,7 @@ export class InputFeed {
       await before;
       await this.#record(records);
       this.#free.push(block);
-      this.#looked.shift();
+      void this.#looked.shift();
     })();
     this.#recorded = looked;
     this.#looked.push(looked);
