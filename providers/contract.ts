@@ -5,6 +5,7 @@
 import type { ServerLoad } from '../src/core/adaptive/load.ts';
 import type { Schedule } from '../src/core/batch-hours.ts';
 import type { Failure } from '../src/core/failure.ts';
+import type { BilledRow } from '../src/core/reconcile/reconcile.ts';
 import type { Usage } from '../src/core/usage.ts';
 import type { HttpClient } from '../src/ports/http-client.ts';
 import type { Endpoint } from '../src/protocol/endpoint.ts';
@@ -32,10 +33,20 @@ export interface Provider {
   readonly priceRegion?: string;
   readonly immediate?: ImmediateApi;
   readonly batch?: BatchApi;
+  /** What the provider itself says was used and what it charges; absent where it has no such API, or no key for it. */
+  readonly usage?: UsageApi;
   /** Asks the provider which models it serves. Rejects with ProviderError. */
   listModels?(call: Call): Promise<string[]>;
   /** Frees what the provider itself started (the sandbox's servers). */
   close?(): Promise<void>;
+}
+
+export interface UsageApi {
+  /**
+   * Usage and costs of the account by UTC day and model, between two days (Unix seconds, the second one excluded), in any
+   * order; usage and costs may come apart. Rejects with ProviderError.
+   */
+  billed(days: { from: number; to: number }, call: Call): AsyncIterable<BilledRow>;
 }
 
 /** What `listModels` and the members of BatchApi reject with. */

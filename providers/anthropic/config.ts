@@ -12,6 +12,10 @@ export const anthropicSettings = z
     ...commonSettings,
     base_url: baseUrl.default('https://api.anthropic.com'),
     api_key: secret,
+    /** Reads the organization's usage and costs, for reconciliation; nothing else is asked with it. */
+    admin_key: secret.optional(),
+    /** Where usage and costs are asked for; `base_url` by default. */
+    usage_url: baseUrl.optional(),
     /** For credentials that may act on several workspaces. */
     workspace_id: secret.optional(),
     /** `anthropic-beta` of every call. */
@@ -23,6 +27,9 @@ export const anthropicSettings = z
     default_max_tokens: z.int().positive().optional(),
     allow_http: z.boolean().optional(),
   })
-  .superRefine((entry, context) => refuseOpenHttp(entry.base_url, entry.allow_http, 'base_url', context));
+  .superRefine((entry, context) => {
+    refuseOpenHttp(entry.base_url, entry.allow_http, 'base_url', context);
+    if (entry.usage_url !== undefined) refuseOpenHttp(entry.usage_url, entry.allow_http, 'usage_url', context);
+  });
 
 export type AnthropicSettings = z.infer<typeof anthropicSettings>;

@@ -5,12 +5,14 @@ import { createBatchApi } from './batch.ts';
 import { accessOf, createAnthropicClient } from './client.ts';
 import { type AnthropicSettings, anthropicSettings } from './config.ts';
 import { convert } from './convert.ts';
+import { createUsageApi } from './usage-api.ts';
 
 /** Anthropic's own API: Messages and Message Batches. */
 export const anthropic: ProviderKind<AnthropicSettings> = {
   kind: 'anthropic',
   settings: anthropicSettings,
   create(name, settings) {
+    const usage = createUsageApi(name, settings);
     const access = accessOf(name, settings);
     const { families = {}, default_max_tokens: defaultMaxTokens } = settings;
     return {
@@ -23,6 +25,7 @@ export const anthropic: ProviderKind<AnthropicSettings> = {
       convert: (line, model) => convert(line, model, { provider: name, families, defaultMaxTokens }),
       ...createAnthropicClient(access),
       batch: createBatchApi(access),
+      ...(usage && { usage }),
     };
   },
 };

@@ -8,7 +8,7 @@ export interface ErrorWords {
   param: string | null;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 const nothing: ErrorWords = { message: null, type: null, code: null, param: null };
 

@@ -32,6 +32,7 @@ import { registerMessages } from './routes/messages.ts';
 import { registerModels } from './routes/models.ts';
 import { registerPrices } from './routes/prices.ts';
 import { registerProviders } from './routes/providers.ts';
+import { registerReconcile } from './routes/reconcile.ts';
 import { registerRoutes } from './routes/routes.ts';
 import { registerSession } from './routes/session.ts';
 import { registerUploads } from './routes/uploads.ts';
@@ -88,6 +89,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
     });
   }
   registerLedger(app, deps);
+  registerReconcile(app, deps);
   registerModels(app, deps);
   registerCalls(app, calls);
   registerMessages(app, deps, calls);

@@ -13,6 +13,7 @@ import {
   type Parsed,
   priceListArguments,
   priceSourceArguments,
+  reconcileArguments,
   submitArguments,
   text,
   watch,
@@ -113,6 +114,12 @@ const subCommands = {
   ),
   adjust: command('adjust', 'Price past entries anew (needs an admin key)', adjustArguments, async (terminal, args) =>
     (await import('./commands/adjust.ts')).adjust(terminal, args),
+  ),
+  reconcile: command(
+    'reconcile',
+    'Compare the accounts with what providers bill (needs an admin key)',
+    reconcileArguments,
+    async (terminal, args, raw) => (await import('./commands/reconcile.ts')).reconcile(terminal, args, raw),
   ),
   prices: defineCommand({
     meta: { name: 'prices', description: 'Show prices, compare them with other lists, state new ones' },

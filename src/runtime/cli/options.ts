@@ -13,7 +13,7 @@ export const text = (valueHint: string, description: string) => ({ type: 'string
 export const flag = (description: string) => ({ type: 'boolean', description }) as const;
 
 /** Options that may be given more than once. */
-export const REPEATABLE: readonly string[] = ['metadata', 'max'];
+export const REPEATABLE: readonly string[] = ['metadata', 'max', 'map'];
 
 /** Arguments after parsing; citty's own type would let any other name pass. */
 export type Parsed<T extends ArgsDef> = {
@@ -102,6 +102,15 @@ export const adjustArguments = {
   'prices-at': text('time', 'By the prices of this time, not of their own'),
   all: flag('Also entries that have an amount'),
   apply: flag('Do it; without this it is only shown'),
+  json,
+} as const satisfies ArgsDef;
+
+export const reconcileArguments = {
+  file: { type: 'positional', description: 'A billing export (CSV); without it: usage APIs', required: false },
+  provider: text('names', 'Providers the bill is about, by commas'),
+  from: text('day', 'First day, UTC (default: 30 days ago)'),
+  to: text('day', 'The day after the last (default: today)'),
+  map: text('b=l', "A model's name in the bill = in the ledger"),
   json,
 } as const satisfies ArgsDef;
 
