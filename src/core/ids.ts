@@ -27,15 +27,39 @@ export function formatId(prefix: IdPrefix, bytes: Uint8Array): string {
   return prefix + base62(bytes);
 }
 
+/** Four digits are taken at a time, of limbs of three bytes: all of it stays in numbers that a double holds exactly. */
+const DIGITS = 4;
+const DIVISOR = 62 ** DIGITS;
+const LIMB_BYTES = 3;
+const LIMB = 2 ** (8 * LIMB_BYTES);
+
 /** Bytes in base 62, at the one width that holds every value of that many bytes. */
 export function base62(bytes: Uint8Array): string {
-  let value = 0n;
-  for (const byte of bytes) value = value * 256n + BigInt(byte);
-  let text = '';
-  while (value > 0n) {
-    text = ALPHABET[Number(value % 62n)] + text;
-    value /= 62n;
-  }
+  const limbs = limbsOf(bytes);
   const width = Math.ceil((bytes.length * 8) / Math.log2(62));
-  return text.padStart(width, '0');
+  let text = '';
+  while (text.length < width) {
+    let rest = 0;
+    for (let index = 0; index < limbs.length; index++) {
+      const value = rest * LIMB + (limbs[index] ?? 0);
+      limbs[index] = Math.floor(value / DIVISOR);
+      rest = value % DIVISOR;
+    }
+    for (let digit = 0; digit < DIGITS && text.length < width; digit++) {
+      text = (ALPHABET[rest % 62] ?? '') + text;
+      rest = Math.floor(rest / 62);
+    }
+  }
+  return text;
+}
+
+/** The bytes as limbs, highest first. */
+function limbsOf(bytes: Uint8Array): number[] {
+  const limbs: number[] = [];
+  for (let end = bytes.length; end > 0; end -= LIMB_BYTES) {
+    let limb = 0;
+    for (let at = Math.max(0, end - LIMB_BYTES); at < end; at++) limb = limb * 256 + (bytes[at] ?? 0);
+    limbs.push(limb);
+  }
+  return limbs.reverse();
 }
