@@ -2,8 +2,10 @@
  * The cheapest client and server that one process can be, so that a gateway between them is what is measured: they frame
  * messages by Content-Length or chunks, and look at nothing else.
  *
- * As a program, `node raw-http.ts`, it is the server: it prints its address and answers every POST with one completion.
+ * As a program, `node raw-http.ts [model]`, it is the server: it prints its address and answers every request with one
+ * completion.
  */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
@@ -20,7 +22,8 @@ function frame(socket: Socket, onMessage: (head: string) => void): void {
       if (end < 0) return;
       const head = rest.slice(0, end);
       const length = /content-length: *(\d+)/i.exec(head)?.[1];
-      const last = length === undefined ? rest.indexOf('\r\n0\r\n\r\n', end) + 7 : end + 4 + Number(length);
+      const isChunked = length === undefined && /transfer-encoding: *chunked/i.test(head);
+      const last = isChunked ? rest.indexOf('\r\n0\r\n\r\n', end) + 7 : end + 4 + Number(length ?? 0);
       if (last < end + 4 || rest.length < last) return;
       rest = rest.slice(last);
       onMessage(head);
@@ -73,11 +76,24 @@ export async function load(
   return latencies;
 }
 
-const COMPLETION = JSON.stringify({
+/** The server in a process of its own, so that it does not share the measured one's core by force. */
+export async function startRawServer(model: string): Promise<{ baseUrl: string; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [import.meta.filename, model], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return {
+    baseUrl: `${line.toString('utf8').trim()}/v1`,
+    async stop() {
+      const exited = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+const COMPLETION = {
   id: 'chatcmpl-1',
   object: 'chat.completion',
   created: 1_790_000_000,
-  model: 'm',
   choices: [
     {
       index: 0,
@@ -87,11 +103,12 @@ const COMPLETION = JSON.stringify({
     },
   ],
   usage: { prompt_tokens: 120, completion_tokens: 64, total_tokens: 184 },
-});
+};
 
 if (import.meta.main) {
+  const body = JSON.stringify({ ...COMPLETION, model: process.argv[2] ?? 'm' });
   const answer = Buffer.from(
-    `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${COMPLETION.length}${HEAD_END}${COMPLETION}`,
+    `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}${HEAD_END}${body}`,
   );
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());

@@ -111,3 +111,14 @@ export async function megabytesOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promis
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Math.round(Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024);
 }
+
+/** Processor time of a process so far, all its threads, in microseconds; NaN where the system does not tell. */
+export async function cpuMicrosOf(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  // In ticks of a hundredth of a second.
+  return (Number(user) + Number(system)) * 10_000;
+}

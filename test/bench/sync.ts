@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { ADMIN_KEY, spawnWeir } from '../e2e/weir.ts';
 import { figure, type GoalRow, report } from './goals.ts';
-import { load } from './raw-http.ts';
+import { load, startRawServer } from './raw-http.ts';
 import { median } from './table.ts';
 
 const PEER = '@portkey-ai/gateway@1.15.2';
@@ -42,22 +42,6 @@ async function measure({ url, headers, body }: Way, concurrency: number, count: 
   const started = performance.now();
   const latencies = await load(url, { headers, body }, concurrency, count);
   return { perSecond: (count / (performance.now() - started)) * 1000, p50Ms: median(latencies) };
-}
-
-/** The provider: a server that costs next to nothing, in a process of its own. */
-async function startUpstream(): Promise<{ baseUrl: string; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'raw-http.ts')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  return {
-    baseUrl: `${line.toString('utf8').trim()}/v1`,
-    async stop() {
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
 }
 
 async function startWeirWay(baseUrl: string): Promise<Way> {
@@ -137,7 +121,7 @@ async function startPeer(baseUrl: string): Promise<Way | string> {
 }
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' } } });
-const simulator = await startUpstream();
+const simulator = await startRawServer('m');
 const direct: Way = {
   url: `${simulator.baseUrl}/chat/completions`,
   headers: { 'content-type': 'application/json' },

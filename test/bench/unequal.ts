@@ -11,7 +11,7 @@ import { secondsOf, warmUp } from './timed-batch.ts';
 
 const SLOTS = 64;
 const LATENCIES_MS = [20, 200];
-const LINES = 15_000;
+const LINES = 40_000;
 
 const servers = await Promise.all(
   LATENCIES_MS.map((latency) => startSimulator({ models: ['gpt-4o-mini'], latency_ms: latency })),

@@ -220,7 +220,7 @@ const TERMINAL = ['completed', 'failed', 'expired', 'cancelled'];
 export async function waitForBatch(
   weir: Pick<Weir, 'client'>,
   id: string,
-  options: { seconds?: number; until?: (batch: OpenAI.Batch) => boolean } = {},
+  options: { seconds?: number; everyMs?: number; until?: (batch: OpenAI.Batch) => boolean } = {},
 ): Promise<OpenAI.Batch> {
   const until = options.until ?? ((batch) => TERMINAL.includes(batch.status));
   const deadline = Date.now() + (options.seconds ?? 30) * 1000;
@@ -228,6 +228,6 @@ export async function waitForBatch(
     const batch = await weir.client.batches.retrieve(id);
     if (until(batch)) return batch;
     if (Date.now() > deadline) throw new Error(`batch stays ${batch.status}: ${JSON.stringify(batch.request_counts)}`);
-    await new Promise((wake) => setTimeout(wake, 20));
+    await new Promise((wake) => setTimeout(wake, options.everyMs ?? 20));
   }
 }
