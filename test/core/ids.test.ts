@@ -6,7 +6,7 @@ const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 /** The number that base 62 text stands for. */
 function numberOf(text: string): bigint {
-  return [...text].reduce((value, digit) => value * 62n + BigInt(ALPHABET.indexOf(digit)), 0n);
+  return text.split('').reduce((value, digit) => value * 62n + BigInt(ALPHABET.indexOf(digit)), 0n);
 }
 
 describe('base62', () => {
