@@ -22,6 +22,7 @@ import { registerBudgets } from './routes/budgets.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerEstimate } from './routes/estimate.ts';
 import { registerEvalComparison } from './routes/eval-comparison.ts';
+import { registerEvalRuns } from './routes/eval-runs.ts';
 import { registerEvals } from './routes/evals.ts';
 import { registerEvents } from './routes/events.ts';
 import { registerFiles } from './routes/files.ts';
@@ -80,6 +81,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerBatchInsight(app, deps);
   registerEstimate(app, deps);
   registerEvals(app, deps);
+  registerEvalRuns(app, deps);
   registerEvents(app, deps);
   // The books that somebody reads have every call that was answered.
   for (const books of ['/v1/ledger/*', '/v1/budgets/*']) {

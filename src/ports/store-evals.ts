@@ -62,7 +62,17 @@ export interface EvalRunRow {
  * A target without a model begins at `collect`: its items bring their answers. In `sampling` and `judging` its batches
  * are waited for; `collect`, `absorb` and `grade` go page by page, and `cursor` says where the next one begins.
  */
-export const EVAL_STAGES = ['ask', 'sampling', 'collect', 'judge', 'judging', 'absorb', 'grade', 'done'] as const;
+export const EVAL_STAGES = [
+  'ask',
+  'sampling',
+  'collect',
+  'judge',
+  'judging',
+  'absorb',
+  'absorb_embeddings',
+  'grade',
+  'done',
+] as const;
 export type EvalStage = (typeof EVAL_STAGES)[number];
 
 /** A target as its run resolved it. */

@@ -1,6 +1,7 @@
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
+import { EvalRunner } from '../services/evals/work/runner.ts';
 import { Engine } from '../services/segments/engine.ts';
 import { sweepProviders } from '../services/shards/orphans.ts';
 import { ShardRunner } from '../services/shards/run.ts';
@@ -29,6 +30,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   const engine = new Engine(deps);
   const shards = new ShardRunner(deps);
   const batches = new BatchRunner(deps);
+  const evals = new EvalRunner(deps);
   const webhooks = new WebhookRunner(deps);
   const stopping = new AbortController();
   /** What is in flight at a stop is under lease until it is committed. */
@@ -45,6 +47,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     await deps.store.segments.recover({ others: engine.token });
     await deps.store.shards.recover({ others: shards.token });
     await deps.store.batches.recover({ others: batches.token });
+    await deps.store.evalWork.recover({ others: evals.token });
     await deps.store.idempotency.releaseAll();
     await deps.store.webhooks.recover({ others: webhooks.token });
     await deps.store.budgets.reclaim(unixSeconds(deps.clock), { calls: true });
@@ -63,6 +66,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
       if (told || changed) await engine.renew().catch(report('lease renewal'));
       await engine.wake().catch(report('claim'));
       await shards.wake().catch(report('claim of shards'));
+      await evals.wake().catch(report('claim of eval runs'));
       await webhooks.wake().catch(report('claim of webhook deliveries'));
       if (begun === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
     }
@@ -73,7 +77,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     for (;;) {
       await deps.clock.sleep((deps.settings.leaseSeconds * 1000) / 3, stopped.signal);
       if (stopped.signal.aborted) return;
-      const renewals = [engine.renew(), shards.renew(), batches.renew()].map((each) =>
+      const renewals = [engine.renew(), shards.renew(), batches.renew(), evals.renew()].map((each) =>
         each.catch(report('lease renewal')),
       );
       await Promise.all([...renewals, deps.clock.sync?.().catch(report('look at the clock'))]);
@@ -117,9 +121,8 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     async stop() {
       stopping.abort();
       wake.abort();
-      await Promise.all([running, engine.stop(), shards.stop(), batches.stop(), webhooks.stop()]).finally(() =>
-        stopped.abort(),
-      );
+      const ends = [engine, shards, batches, evals, webhooks].map((each) => each.stop());
+      await Promise.all([running, ...ends]).finally(() => stopped.abort());
       await keeping;
     },
   };

@@ -5,6 +5,7 @@
 import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { BatchRunner } from '../../services/batches/run.ts';
+import { EvalRunner } from '../../services/evals/work/runner.ts';
 import { Engine } from '../../services/segments/engine.ts';
 import { ShardRunner } from '../../services/shards/run.ts';
 import { tick } from '../../services/tick.ts';
@@ -97,9 +98,10 @@ async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
   const engine = new Engine(deps);
   const shards = new ShardRunner(deps);
   const batches = new BatchRunner(deps);
+  const evals = new EvalRunner(deps);
   const renewMs = (deps.settings.leaseSeconds * 1000) / 3;
   const renew = (): Promise<unknown> =>
-    Promise.all([engine.renew(), shards.renew(), batches.renew()]).catch((error: unknown) =>
+    Promise.all([engine.renew(), shards.renew(), batches.renew(), evals.renew()]).catch((error: unknown) =>
       deps.log.error({ err: error }, 'lease renewal failed'),
     );
   try {
@@ -107,6 +109,7 @@ async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
       nudged = false;
       while ((await tick(deps, batches)).batches > 0 && mayGoOn()) await batches.idle();
       await batches.idle();
+      while ((await evals.wake()) > 0 && mayGoOn()) await evals.idle();
       await renew();
       await engine.wake();
       await shards.wake();
@@ -116,6 +119,7 @@ async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
     await cameInTime(deps.clock, shards.idle(), deps.settings.drainSeconds * 1000);
   } finally {
     await shards.stop();
+    await evals.stop();
     // What is in flight may outlast its leases.
     const stopped = new AbortController();
     const stopping = engine.stop().finally(() => stopped.abort());

@@ -46,7 +46,8 @@ export async function openRig(folder: string, config: object): Promise<Rig> {
   };
 }
 
-function contextOf(deps: Deps): Context {
+/** An administrator's call. */
+export function contextOf(deps: Deps): Context {
   return {
     actor: { tenantId: 'default', keyId: null, role: 'admin' },
     newId: (prefix) => formatId(prefix, deps.random.bytes(ID_BYTES)),

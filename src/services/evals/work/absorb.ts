@@ -1,0 +1,65 @@
+import type { JudgeAnswer } from '../../../core/eval/grader.ts';
+import { withUsage } from '../../../core/eval/tally.ts';
+import { type Fields, fieldsOf, listOf } from '../../../core/fields.ts';
+import { emptyUsage, toBatchUsage, usageFromOpenAI } from '../../../core/usage.ts';
+import type { EvalStage } from '../../../ports/store-evals.ts';
+import type { OutputLine } from '../../../protocol/result-line.ts';
+import { callOf } from './judge.ts';
+import { outputPages, whyUnreadable } from './output-lines.ts';
+import { next, type TargetWork, take } from './turn.ts';
+
+const LINES_AT_ONCE = 200;
+
+/** Keeps what a batch of judges answered with the outputs that it is about, page by page; then goes to `stage`. */
+export async function absorb(work: TargetWork, batchId: string | null, stage: EvalStage): Promise<void> {
+  const batch = batchId === null ? null : await work.deps.store.batches.get('all', batchId);
+  // Without their answers the grades say that the judges failed.
+  if (batch !== null && (await whyUnreadable(work, batch)) === null) {
+    for await (const lines of outputPages(work, batch, { from: work.target.cursor, most: LINES_AT_ONCE })) {
+      await keep(work, lines);
+      if (!work.mayGoOn()) return;
+    }
+  }
+  await take(work, { to: next(stage) });
+}
+
+async function keep(work: TargetWork, lines: readonly OutputLine[]): Promise<void> {
+  const { target } = work.target;
+  const first = callOf(lines[0]?.custom_id ?? '').item;
+  const last = callOf(lines.at(-1)?.custom_id ?? '').item;
+  const query = { target, after: { target, item: first - 1 }, limit: last - first + 1 };
+  const known = await work.deps.store.evals.outputs(work.run.id, query);
+  const answers = new Map(known.map((output) => [output.item, { ...output.answers }]));
+  let { usage } = work.target;
+  for (const line of lines) {
+    const { item, place } = callOf(line.custom_id);
+    const kept = answers.get(item);
+    if (kept !== undefined) kept[place] = answerOf(line);
+    if (line.error !== null) continue;
+    const body = fieldsOf(line.response?.body);
+    const tokens = toBatchUsage(usageFromOpenAI(body).usage ?? emptyUsage);
+    usage = withUsage(usage, String(body.model ?? line.weir.model ?? ''), {
+      prompt_tokens: tokens.input_tokens,
+      completion_tokens: tokens.output_tokens,
+      cached_tokens: tokens.input_tokens_details.cached_tokens,
+      total_tokens: tokens.total_tokens,
+    });
+  }
+  const changed = new Set(lines.map((line) => callOf(line.custom_id).item));
+  await take(work, {
+    to: { cursor: lines.at(-1)?.weir.line ?? work.target.cursor, usage },
+    answers: [...answers].filter(([item]) => changed.has(item)).map(([item, kept]) => ({ item, answers: kept })),
+  });
+}
+
+/** As much of an answer as graders read. */
+function answerOf({ response, error }: OutputLine): JudgeAnswer {
+  if (error !== null || response === null) {
+    return { error: { code: error?.code ?? 'error', message: error?.message ?? 'The request failed.' } };
+  }
+  const { model, choices, data, usage } = fieldsOf(response.body);
+  const kept: Fields = { model, usage: usage ?? null };
+  if (Array.isArray(choices)) kept.choices = choices.slice(0, 1);
+  if (Array.isArray(data)) kept.data = listOf(data).map(({ embedding }) => ({ embedding }));
+  return { body: kept };
+}

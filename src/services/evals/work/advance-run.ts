@@ -1,0 +1,78 @@
+import { isTerminal } from '../../../core/batch-state.ts';
+import { unixSeconds } from '../../../ports/clock.ts';
+import type { Deps } from '../../../ports/deps.ts';
+import type { EvalLease, EvalTargetRow } from '../../../ports/store-evals.ts';
+import { planRun } from '../run-plan.ts';
+import { absorb } from './absorb.ts';
+import { ask } from './ask.ts';
+import { collect } from './collect.ts';
+import { grade } from './grade.ts';
+import { askJudges } from './judge.ts';
+import { takeItems } from './take-items.ts';
+import { next, type TargetWork, type Turn, TurnOver, take } from './turn.ts';
+
+/** Brings a run on as far as it goes now: to its end, to a batch that runs, or to the end of the turn. */
+export async function advanceRun(deps: Deps, { run, targets }: EvalLease, turn: Turn): Promise<void> {
+  const found = await deps.store.evals.get('all', run.evalId);
+  if (found === null) return;
+  const plan = planRun(found, run, targets);
+  try {
+    const begun = run.status === 'queued' ? await takeItems(deps, run, plan, turn) : run;
+    if (begun === null) return;
+    const ended: EvalTargetRow[] = [];
+    for (const target of targets) {
+      const work: TargetWork = { ...turn, deps, run: begun, plan, target };
+      if (await advanceTarget(work)) ended.push(work.target);
+    }
+    if (ended.length < targets.length) return;
+    const failed = ended.every(({ error }) => error !== null) ? (ended[0]?.error ?? null) : null;
+    const status = failed === null ? 'completed' : 'failed';
+    await deps.store.evalWork.end(run.id, turn.token, { status, error: failed, now: unixSeconds(deps.clock) });
+  } catch (error) {
+    if (!(error instanceof TurnOver)) throw error;
+  }
+}
+
+/** True when the target is done. */
+async function advanceTarget(work: TargetWork): Promise<boolean> {
+  while (work.mayGoOn()) {
+    switch (work.target.stage) {
+      case 'ask':
+        await ask(work);
+        break;
+      case 'sampling':
+        if (await runs(work, work.target.batchId)) return false;
+        await take(work, { to: next('collect') });
+        break;
+      case 'collect':
+        await collect(work);
+        break;
+      case 'judge':
+        await askJudges(work);
+        break;
+      case 'judging':
+        if (await runs(work, work.target.judgeBatchId)) return false;
+        if (await runs(work, work.target.embeddingBatchId)) return false;
+        await take(work, { to: next('absorb') });
+        break;
+      case 'absorb':
+        await absorb(work, work.target.judgeBatchId, 'absorb_embeddings');
+        break;
+      case 'absorb_embeddings':
+        await absorb(work, work.target.embeddingBatchId, 'grade');
+        break;
+      case 'grade':
+        await grade(work);
+        break;
+      case 'done':
+        return true;
+    }
+  }
+  return work.target.stage === 'done';
+}
+
+/** Whether a batch has not ended. */
+async function runs({ deps }: TargetWork, id: string | null): Promise<boolean> {
+  const batch = id === null ? null : await deps.store.batches.get('all', id);
+  return batch !== null && !isTerminal(batch.status);
+}

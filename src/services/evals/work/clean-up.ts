@@ -1,0 +1,49 @@
+import { ApiError } from '../../../core/api-error.ts';
+import { isTerminal } from '../../../core/batch-state.ts';
+import type { Context, Deps } from '../../../ports/deps.ts';
+import type { BatchRow } from '../../../ports/store-batches.ts';
+import type { EvalLease } from '../../../ports/store-evals.ts';
+import { cancelBatch } from '../../batches/cancel.ts';
+import { deleteFile } from '../../files/delete.ts';
+import { PARTS, partContext, partId } from './turn.ts';
+
+const ROWS_AT_ONCE = 500;
+const PURGES_AT_ONCE = 100;
+
+/**
+ * Ends what a cancelled or deleted run has begun: its batches are cancelled, by the ids that they have whether or not the
+ * run got to know them. What a deleted run held goes, files too. False when there is more to do later.
+ */
+export async function cleanUp(deps: Deps, { run, targets }: EvalLease, token: string): Promise<boolean> {
+  const isDeleted = run.deletedAt !== null;
+  let isDone = true;
+  for (const { target } of targets) {
+    for (const part of PARTS) {
+      const context = partContext(run, target, part, new AbortController().signal);
+      const batch = await deps.store.batches.get('all', partId(run.id, target, part, 'batch_'));
+      if (batch !== null && !isTerminal(batch.status)) {
+        await cancelBatch(deps, context, batch.id).catch(ignoreRefusal);
+        // Its files can go when it has written them.
+        if (isDeleted) isDone = false;
+      } else if (isDeleted) await deleteFiles(deps, context, batch);
+    }
+  }
+  if (isDeleted && isDone) {
+    for (let round = 0; await deps.store.evalWork.purge(run.id, ROWS_AT_ONCE); round += 1) {
+      if (round === PURGES_AT_ONCE) return false;
+    }
+  }
+  if (isDone) await deps.store.evalWork.close(run.id, token);
+  return isDone;
+}
+
+async function deleteFiles(deps: Deps, context: Context, batch: BatchRow | null): Promise<void> {
+  for (const id of [context.newId('file-'), batch?.outputFileId, batch?.errorFileId]) {
+    if (id != null) await deleteFile(deps, context, id).catch(ignoreRefusal);
+  }
+}
+
+/** It has ended, or is gone, already. */
+function ignoreRefusal(error: unknown): void {
+  if (!(error instanceof ApiError && (error.status === 404 || error.status === 409))) throw error;
+}

@@ -1,0 +1,86 @@
+import { formatId, ID_BYTES } from '../../../core/ids.ts';
+import { unixSeconds } from '../../../ports/clock.ts';
+import type { Deps } from '../../../ports/deps.ts';
+import type { EvalLease } from '../../../ports/store-evals.ts';
+import { advanceRun } from './advance-run.ts';
+import { cleanUp } from './clean-up.ts';
+
+const RUNS_AT_ONCE = 2;
+const RETRY_SECONDS = 5;
+/** Pages of one run before another that waits has its turn. */
+const PAGES_AT_ONCE = 200;
+
+/** Brings the runs of evals from one stage to the next. Rows are the truth: what a crash interrupts is found again. */
+export class EvalRunner {
+  readonly token: string;
+  private readonly deps: Deps;
+  private readonly running = new Map<string, Promise<void>>();
+  private readonly stopping = new AbortController();
+
+  constructor(deps: Deps) {
+    this.deps = deps;
+    this.token = formatId('req_', deps.random.bytes(ID_BYTES));
+  }
+
+  /** Starts on the runs that can go on. Answers how many. */
+  async wake(): Promise<number> {
+    const room = RUNS_AT_ONCE - this.running.size;
+    if (this.stopping.signal.aborted || room <= 0) return 0;
+    const now = unixSeconds(this.deps.clock);
+    const until = now + this.deps.settings.leaseSeconds;
+    const due = await this.deps.store.evalWork.claimDue({ now, until, token: this.token, limit: room });
+    for (const lease of due) {
+      const { id } = lease.run;
+      // Its lease had lapsed: the work goes on under the new one.
+      if (this.running.has(id)) continue;
+      const work = this.work(lease).finally(() => {
+        this.running.delete(id);
+        this.deps.nudge();
+      });
+      this.running.set(id, work);
+    }
+    return due.length;
+  }
+
+  /** Resolves when no run is worked on here. */
+  async idle(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running.values());
+  }
+
+  /** Takes nothing more, and ends after the pages under way. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    await this.idle();
+  }
+
+  /** Call it every third of a lease. */
+  async renew(): Promise<void> {
+    if (this.running.size === 0) return;
+    const until = unixSeconds(this.deps.clock) + this.deps.settings.leaseSeconds;
+    await this.deps.store.evalWork.renew([...this.running.keys()], this.token, until);
+  }
+
+  /** A run that cannot be worked on now (its disk, its database) is tried again a little later. */
+  private async work(lease: EvalLease): Promise<void> {
+    const { deps, token } = this;
+    const { id, status, deletedAt } = lease.run;
+    let nextAt = 0;
+    try {
+      if (status === 'queued' || (status === 'in_progress' && deletedAt === null)) {
+        let pages = PAGES_AT_ONCE;
+        const mayGoOn = (): boolean => !this.stopping.signal.aborted && pages-- > 0;
+        await advanceRun(deps, lease, { token, mayGoOn, signal: this.stopping.signal });
+      } else if (!(await cleanUp(deps, lease, token))) nextAt = unixSeconds(deps.clock) + 1;
+    } catch (error) {
+      deps.log.error({ evalRun: id, status, error: describe(error) }, 'work on an eval run failed');
+      nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
+    }
+    await deps.store.evalWork
+      .release(id, token, nextAt)
+      .catch((error: unknown) => deps.log.warn({ evalRun: id, error: describe(error) }, 'eval lease not given back'));
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
