@@ -62,7 +62,7 @@ describe('an eval run whose process dies', () => {
   function mortal(deps: Deps, mortality: Mortality): Deps {
     return {
       ...deps,
-      files: mortality.wrap(deps.files, ['create']),
+      files: mortality.wrap(deps.files, []),
       store: {
         ...deps.store,
         evals: mortality.wrap(deps.store.evals, []),
