@@ -2,8 +2,8 @@ import { ApiError, notFound } from '../../core/api-error.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { type Context, type Deps, scopeOf } from '../../ports/deps.ts';
 import type { EvalRunObject } from '../../protocol/eval-run.ts';
+import type { RunPath } from './fetch-run.ts';
 import { presentRun } from './present-run.ts';
-import type { RunPath } from './retrieve-run.ts';
 
 /**
  * Stops a run. Its batches are cancelled in the background: what is in flight finishes and is paid for, and their

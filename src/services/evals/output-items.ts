@@ -4,7 +4,7 @@ import type { EvalLease, EvalOutputRow } from '../../ports/store-evals.ts';
 import type { EvalItemStatus, EvalOutputItem } from '../../protocol/eval-output-item.ts';
 import type { EvalRow } from '../../protocol/eval-run.ts';
 import { type Page, toPage } from '../../protocol/page.ts';
-import { fetchRun, type RunPath } from './retrieve-run.ts';
+import { fetchRun, type RunPath } from './fetch-run.ts';
 
 interface Place {
   target: number;

@@ -1,25 +1,8 @@
-import { notFound } from '../../core/api-error.ts';
-import { type Context, type Deps, scopeOf } from '../../ports/deps.ts';
+import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
-import type { EvalLease } from '../../ports/store-evals.ts';
 import type { EvalRunObject } from '../../protocol/eval-run.ts';
+import { fetchRun, type RunPath } from './fetch-run.ts';
 import { presentRun } from './present-run.ts';
-
-export interface RunPath {
-  evalId: string;
-  runId: string;
-}
-
-/** The run with its targets. Throws 404 when it does not exist, is of another eval or another tenant's. */
-export async function fetchRun(
-  deps: Pick<Deps, 'store'>,
-  { actor }: Pick<Context, 'actor'>,
-  { evalId, runId }: RunPath,
-): Promise<EvalLease> {
-  const found = await deps.store.evals.getRun(scopeOf(actor), evalId, runId);
-  if (found === null) throw notFound('eval run', runId);
-  return found;
-}
 
 /** The run, with what it has cost so far. */
 export async function retrieveRun(deps: Deps, context: Context, path: RunPath, origin: string): Promise<EvalRunObject> {
