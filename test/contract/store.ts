@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import type { Store } from '../../src/ports/store.ts';
 import { batchWorkContract } from './store/batch-work.contract.ts';
 import { batchesContract } from './store/batches.contract.ts';
+import { budgetHoldsContract } from './store/budget-holds.contract.ts';
 import { budgetsContract } from './store/budgets.contract.ts';
 import { claimContract } from './store/claim.contract.ts';
 import { commitContract } from './store/commit.contract.ts';
@@ -58,6 +59,7 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     batchesContract(subject);
     batchWorkContract(subject);
     budgetsContract(subject);
+    budgetHoldsContract(subject);
     segmentsContract(subject);
     claimContract(subject);
     commitContract(subject);

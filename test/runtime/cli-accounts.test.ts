@@ -109,6 +109,32 @@ describe('weir keys', () => {
   });
 });
 
+describe('weir budgets', () => {
+  it('makes, shows, lists, changes and deletes budgets', async () => {
+    const options = ['--limit', '2.5', '--tag', 'team=search', '--period', 'week', '--on-insufficient', 'stop'];
+    const made = await server.run(['budgets', 'create', '--name', 'search', '--alerts', '90,10', ...options]);
+    expect(made.exitCode).toBe(0);
+    expect(made.out).toMatch(/^budget_\w+ \(search\)\n {2}limit {2}\$2\.5 until \d{4}-/);
+    const id = /budget_\w+/.exec(made.out)?.[0] ?? '';
+    expect(await server.json(['budgets', 'show', id])).toMatchObject({
+      tag: { key: 'team', value: 'search' },
+      period: 'week',
+      on_insufficient: 'stop',
+      alert_thresholds: [10, 90],
+    });
+    const listed = (await server.run(['budgets', 'list'])).out;
+    expect(listed).toMatch(/\nbudget_\S+ +search +2\.50 +0\.00 +0\.00 +2\.50\n/);
+    for (const line of listed.split('\n')) expect(columnsOf(line)).toBeLessThanOrEqual(80);
+    expect((await server.run(['budgets', 'update', id, '--limit', '3'])).out).toContain('limit  $3 ');
+    const wrong = await server.run(['budgets', 'update', id, '--limit', 'much']);
+    expect(wrong.exitCode).toBe(2);
+    expect(wrong.notes).toContain("Invalid 'limit_usd'");
+    expect((await server.run(['budgets', 'create', '--limit', '1', '--alerts', 'soon'])).exitCode).toBe(2);
+    expect((await server.run(['budgets', 'delete', id])).out).toBe(`${id} is deleted.\n`);
+    expect((await server.run(['budgets', 'list'])).out).toBe('There are no budgets.\n');
+  });
+});
+
 describe('weir doctor', () => {
   const check = async (environment: Record<string, string>, exitCode: number) => {
     const ran = await server.run(['doctor', '--json'], { environment });

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest';
+import type { Store } from '../../../src/ports/store.ts';
+import type { BatchRow } from '../../../src/ports/store-batches.ts';
+import type { HoldAsk } from '../../../src/ports/store-budgets.ts';
+import { budgetRow, DAY, usage } from './budget-rows.ts';
+import {
+  batchRow,
+  claim,
+  emptyCommit,
+  entryRow,
+  NOW,
+  partRow,
+  type Subject,
+  segmentRow,
+  shardRow,
+  startBatch,
+} from './subject.ts';
+
+const spender = { tenantId: 'tenant-a', keyId: 'key_1', tags: { team: 'search' }, routes: ['mini'] };
+
+function hold(holder: string, amountNano: number): HoldAsk {
+  return { ...spender, holder, amountNano };
+}
+
+/** Adds a batch that holds so much; null when it is refused. */
+function create(store: Store, id: string, amountNano: number, change: Partial<BatchRow> = {}) {
+  const row = batchRow(id, { keyId: 'key_1', ...change });
+  return store.batches.insertWithin(row, { liveMax: null, hold: hold(id, amountNano) });
+}
+
+/** A running batch of one segment, and a commit of entries under its lease. */
+async function running(store: Store, id: string, amountNano: number) {
+  await startBatch(store, id, [segmentRow(id, 0)], { keyId: 'key_1' });
+  // As if it had been created under its budgets.
+  await store.budgets.holdCalls([{ ...hold(id, amountNano), expiresAt: NOW + 9_999 }], NOW);
+  const leases = await claim(store);
+  let line = 0;
+  return async (...amounts: (number | null)[]) => {
+    const entries = amounts.map((amountNano) => entryRow({ batchId: id, line: ++line, amountNano }));
+    const outcome = await store.segments.commit(
+      emptyCommit(leases, { part: partRow(`${id}-${line}`, { batchId: id }), entries }),
+    );
+    if (!outcome.ok) throw new Error('the lease is lost');
+    return outcome.control;
+  };
+}
+
+export function budgetHoldsContract(subject: Subject): void {
+  describe('holds of budgets', () => {
+    it('let batches hold what fits, and no more', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1'), DAY);
+      await store.budgets.insert(budgetRow('other', { tenantId: 'tenant-b', limitNano: 0 }), DAY);
+      expect(await create(store, 'batch_1', 6_000)).toMatchObject({ id: 'batch_1' });
+      expect(await create(store, 'batch_2', 4_001)).toBeNull();
+      expect(await store.batches.get('all', 'batch_2')).toBeNull();
+      // The same batch asked for again is the one that is there.
+      expect(await create(store, 'batch_1', 6_000)).toMatchObject({ id: 'batch_1' });
+      expect(await create(store, 'batch_3', 4_000)).toMatchObject({ id: 'batch_3' });
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 0n, held: 10_000n });
+      const covering = await store.budgets.covering(spender, NOW);
+      expect(covering.map(({ id }) => id)).toEqual(['budget_1']);
+    });
+
+    it('of the kind that stops admit a batch with what is left, and refuse it when nothing is', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1', { onInsufficient: 'stop' }), DAY);
+      expect(await create(store, 'batch_1', 9_000)).not.toBeNull();
+      expect(await create(store, 'batch_2', 9_000)).not.toBeNull();
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 0n, held: 10_000n });
+      expect(await create(store, 'batch_3', 1)).toBeNull();
+      expect(await store.budgets.left('batch_2', NOW)).toBe(1_000);
+    });
+
+    it('tell each commit what is left, and stop a batch with work ahead when nothing is', async () => {
+      const { store } = subject;
+      const commitOld = await running(store, 'batch_0', 0);
+      expect((await commitOld(1)).leftNano).toBeNull();
+      await store.budgets.insert(budgetRow('budget_1', { onInsufficient: 'stop' }), DAY);
+      const commit = await running(store, 'batch_1', 3_000);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 1n, held: 3_000n });
+      expect(await commit(1_000, null)).toMatchObject({ stop: null, leftNano: 8_999 });
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 1_001n, held: 2_000n });
+      // It may spend more than it held, as long as the others' holds stand.
+      await store.budgets.holdCalls([{ ...hold('call_1', 5_000), expiresAt: NOW + 60 }], NOW);
+      expect(await commit(3_500)).toMatchObject({ stop: null, leftNano: 499 });
+      expect(await commit(499)).toMatchObject({ status: 'in_progress', stop: 'budget', leftNano: 0 });
+      // The batch that ran before there was a budget is covered, too.
+      expect(await commitOld(5_000)).toMatchObject({ stop: 'budget', leftNano: -5_000 });
+      expect(await store.batches.get('all', 'batch_1')).toMatchObject({ stop: 'budget', cancellingAt: NOW });
+    });
+
+    it('do not stop a batch whose last work ends as they do', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1', { onInsufficient: 'stop' }), DAY);
+      await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)], { keyId: 'key_1' });
+      await store.budgets.holdCalls([{ ...hold('batch_1', 0), expiresAt: NOW + 9 }], NOW);
+      const leases = await claim(store);
+      const segments = leases.map(({ id, token }) => ({ id, token, granted: 10, finished: true }));
+      const entries = [entryRow({ amountNano: 10_000 })];
+      const outcome = await store.segments.commit(emptyCommit(leases, { segments, part: partRow('p'), entries }));
+      expect(outcome).toMatchObject({ ok: true, control: { stop: null, leftNano: 0 } });
+    });
+
+    it('stop batches that learn of them by nothing of their own, once', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1', { onInsufficient: 'stop' }), DAY);
+      await create(store, 'batch_1', 5_000);
+      await store.batches.claimDue({ now: NOW, until: NOW + 9, token: 't', limit: 9 });
+      const start = { now: NOW, total: 10, refused: 0, model: 'm', lanes: [], lanesKey: 'k', segments: 1 };
+      await store.batches.start('batch_1', 't', start);
+      expect(await store.budgets.stopExhausted(NOW, 9)).toEqual([]);
+      await store.ledger.append([entryRow({ batchId: null, line: null, amountNano: 10_000 })]);
+      expect(await store.budgets.stopExhausted(NOW, 9)).toEqual(['batch_1']);
+      expect(await store.budgets.stopExhausted(NOW, 9)).toEqual([]);
+      expect(await store.batches.control('batch_1')).toMatchObject({ status: 'in_progress', stop: 'budget' });
+    });
+
+    it('hold calls side by side as far as they fit, and give back what ends with their entries', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1'), DAY);
+      const ask = (holder: string, amountNano: number) => ({ ...hold(holder, amountNano), expiresAt: NOW + 60 });
+      const elsewhere = { ...ask('call_4', 99_999), tenantId: 'tenant-b', keyId: null };
+      await store.budgets.update('budget_1', { limitNano: 10_000 }, NOW);
+      await store.budgets.insert(budgetRow('budget_2', { tenantId: 'tenant-a', limitNano: 7_000 }), DAY);
+      const asks = [ask('call_1', 4_000), ask('call_2', 4_000), ask('call_3', 3_000)];
+      expect(await store.budgets.holdCalls(asks, NOW)).toEqual([true, false, true]);
+      expect(await store.budgets.holdCalls([elsewhere], NOW)).toEqual([false]);
+      await store.budgets.delete('budget_1');
+      expect(await store.budgets.holdCalls([elsewhere], NOW)).toEqual([true]);
+      expect(await usage(store, 'budget_2')).toEqual({ spent: 0n, held: 7_000n });
+      const call = entryRow({ batchId: null, line: null, mode: 'sync', amountNano: 1_500 });
+      await store.ledger.appendCalls([call], null, ['call_1']);
+      expect(await usage(store, 'budget_2')).toEqual({ spent: 1_500n, held: 3_000n });
+      await store.ledger.appendCalls([], null, ['call_3']);
+      expect(await usage(store, 'budget_2')).toEqual({ spent: 1_500n, held: 0n });
+    });
+
+    it('reclaim what batches that ended and killed processes held', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1'), DAY);
+      await create(store, 'batch_1', 1_000);
+      await create(store, 'batch_2', 2_000, { status: 'completed' });
+      await store.budgets.holdCalls([{ ...hold('call_1', 300), expiresAt: NOW + 10 }], NOW);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 0n, held: 3_300n });
+      expect(await store.budgets.reclaim(NOW + 9)).toBe(1);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 0n, held: 1_300n });
+      expect(await store.budgets.reclaim(NOW + 10)).toBe(1);
+      await store.budgets.holdCalls([{ ...hold('call_2', 300), expiresAt: NOW + 999 }], NOW);
+      expect(await store.budgets.reclaim(NOW, { calls: true })).toBe(1);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 0n, held: 1_000n });
+      await store.batches.claimDue({ now: NOW, until: NOW + 9, token: 't', limit: 9 });
+      await store.batches.fail('batch_1', 't', { now: NOW, errors: [] });
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 0n, held: 0n });
+    });
+
+    it('set provider batches aside one by one: what does not fit waits for what is under way, or never fits', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1', { onInsufficient: 'stop' }), DAY);
+      await create(store, 'batch_1', 50_000);
+      await store.shards.insertMany([0, 1, 2].map((index) => shardRow('batch_1', index)));
+      const ask = (index: number, boundNano: number) => ({ id: `batch_1-s${index}`, batchId: 'batch_1', boundNano });
+      expect(await store.budgets.holdShard(ask(0, 10_001), NOW)).toBe('never');
+      expect(await store.budgets.holdShard(ask(0, 6_000), NOW)).toBe('fits');
+      expect(await store.budgets.holdShard(ask(1, 4_001), NOW)).toBe('full');
+      expect(await store.budgets.holdShard(ask(0, 6_000), NOW)).toBe('fits');
+      await store.ledger.append([entryRow({ batchId: 'batch_1', line: 1, amountNano: 3_000 })]);
+      expect(await store.budgets.holdShard(ask(1, 1_001), NOW)).toBe('full');
+      expect(await store.budgets.holdShard(ask(2, 1_000), NOW)).toBe('fits');
+    });
+  });
+}
