@@ -4,8 +4,9 @@ import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants, readEntries } from '../e2e/invariants.ts';
 import { serviceNames } from '../e2e/native-services.ts';
-import { connect } from '../e2e/weir.ts';
+import { ADMIN_KEY, connect } from '../e2e/weir.ts';
 import type { Batches, Submitted } from './batches.ts';
+import { Client } from './client.ts';
 import type { Troubles } from './troubles.ts';
 import type { World } from './world.ts';
 
@@ -27,6 +28,7 @@ export async function audit(world: World, batches: Batches, troubles: Troubles):
   const deadline = Date.now() + BOUND_MS;
   await Promise.all(batches.submitted.map((batch) => check(batch.id, () => untilEnded(batches, batch, deadline))));
   await check('I5', () => untilTidy(world, deadline));
+  if (wrongs.length > 0) await keepState(world);
   const entries: LedgerEntryObject[] = [];
   for (const batch of batches.submitted) {
     await check(batch.id, async () => {
@@ -56,6 +58,15 @@ async function untilEnded(batches: Batches, { id, tenant }: Submitted, deadline:
     // Whatever paused it: the run is over.
     await client.ask(`/v1/batches/${id}/resume`, { method: 'POST' });
     await new Promise((wake) => setTimeout(wake, 250));
+  }
+}
+
+/** What the servers say of themselves, beside their logs: for whoever looks into what broke. */
+async function keepState({ servers }: World): Promise<void> {
+  for (const server of servers) {
+    const admin = new Client([server], ADMIN_KEY);
+    for (const path of ['/v1/providers', '/metrics'])
+      server.keep(`--- ${path}\n${await admin.ask(path).then(({ text }) => text, String)}\n`);
   }
 }
 

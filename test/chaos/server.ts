@@ -72,7 +72,8 @@ export class Server {
     this.tell({});
   }
 
-  private keep(text: string): void {
+  /** Adds to its log. */
+  keep(text: string): void {
     this.log = (this.log + text).slice(-LOG_BYTES_KEPT);
   }
 
