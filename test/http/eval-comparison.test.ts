@@ -169,14 +169,19 @@ describe('POST …/choice', () => {
 
   it('proposes weights with their reasons, and stores them as a route that runs when it is asked to', async () => {
     const path = await seed([
-      { name: 'good', verdicts: passed(50, 50), costNano: 3_000, spec: { model: 'good/good-model' } },
+      {
+        name: 'good',
+        verdicts: passed(50, 50),
+        costNano: 3_000,
+        spec: { model: 'good/good-model', sampling_params: { max_tokens: 9 } },
+      },
       {
         name: 'cheap',
         verdicts: passed(40, 50),
         costNano: 800,
-        spec: { model: 'cheap-model', sampling_params: { temperature: 0 } },
+        spec: { model: 'cheap-model', sampling_params: { temperature: 0, max_tokens: 9 } },
       },
-      { name: 'poor', verdicts: passed(10, 50), costNano: 1 },
+      { name: 'poor', verdicts: passed(10, 50), costNano: 1, spec: { sampling_params: { max_tokens: 9 } } },
     ]);
     const choice = (await (await choose(path, { quality_floor: 0.75 })).json()) as EvalChoice;
     expect(choice.targets.map(({ target, weight, eligible }) => [target, weight, eligible])).toEqual([

@@ -72,7 +72,7 @@ function pairsTable(pairs: readonly EvalPair[]): Markup {
 <tbody>${pairs.map(
     (pair) => html`<tr><th scope="row">${pair.a} <span class="soft">against</span> ${pair.b}</th>
 <td class="number">${points(pair.pass_rate_difference.value)}<div class="soft">${range(pair.pass_rate_difference, points)}</div></td>
-<td class="number">${pair.only_a_passed}</td><td class="number">${pair.only_b_passed}</td><td class="number">${decimal(pair.p_value)}</td>
+<td class="number">${pair.only_a_passed}</td><td class="number">${pair.only_b_passed}</td><td class="number">${probability(pair.p_value)}</td>
 <td class="number">${percent(pair.agreement)}</td><td class="number">${decimal(pair.kappa)}</td></tr>`,
   )}</tbody></table></div></section>`;
 }
@@ -129,6 +129,10 @@ function points(value: number | null): string {
 
 function decimal(value: number | null): string {
   return value === null ? '–' : value.toFixed(3);
+}
+
+function probability(value: number | null): string {
+  return value !== null && value < 0.001 ? '< 0.001' : decimal(value);
 }
 
 function milliseconds(value: number | null): string {

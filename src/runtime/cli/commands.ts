@@ -1,4 +1,5 @@
 import { type ArgsDef, type CommandDef, defineCommand } from 'citty';
+import { evalChooseArguments, evalRunArguments, evalShowArguments } from './eval/options.ts';
 import {
   adjustArguments,
   budgetCreateArguments,
@@ -142,6 +143,35 @@ const subCommands = {
           apply: flag('Do it; without this it is only shown'),
         },
         async (terminal, args) => (await import('./commands/prices.ts')).importPrices(terminal, args),
+      ),
+    },
+  }) as CommandDef,
+  eval: defineCommand({
+    meta: { name: 'eval', description: 'Compare models on your own items, and choose' },
+    subCommands: {
+      run: command(
+        'run',
+        'Ask targets the items of a file, and compare',
+        evalRunArguments,
+        async (terminal, args, raw) => (await import('./commands/eval-run.ts')).evalRun(terminal, args, raw),
+      ),
+      list: command(
+        'list',
+        'List evals',
+        { limit: text('n', 'Evals in the list (default 20)'), json },
+        async (terminal, args) => (await import('./commands/eval-show.ts')).listEvals(terminal, args),
+      ),
+      show: command(
+        'show',
+        'Show the runs of an eval, or compare one run',
+        evalShowArguments,
+        async (terminal, args, raw) => (await import('./commands/eval-show.ts')).evalShow(terminal, args, raw),
+      ),
+      choose: command(
+        'choose',
+        'Ask a sample of every target, and propose weights',
+        evalChooseArguments,
+        async (terminal, args, raw) => (await import('./commands/eval-choose.ts')).evalChoose(terminal, args, raw),
       ),
     },
   }) as CommandDef,

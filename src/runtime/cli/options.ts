@@ -13,7 +13,7 @@ export const text = (valueHint: string, description: string) => ({ type: 'string
 export const flag = (description: string) => ({ type: 'boolean', description }) as const;
 
 /** Options that may be given more than once. */
-export const REPEATABLE: readonly string[] = ['metadata', 'max', 'map'];
+export const REPEATABLE: readonly string[] = ['metadata', 'max', 'map', 'grader', 'param', 'fail-under'];
 
 /** Arguments after parsing; citty's own type would let any other name pass. */
 export type Parsed<T extends ArgsDef> = {

@@ -11,7 +11,13 @@ import { layBar, RateMeter } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Streams a file of `bytes` up, showing how far it is. Resolves with the file's id; throws CliError. */
-export async function uploadFile(terminal: Terminal, api: Api, path: string, bytes: number): Promise<string> {
+export async function uploadFile(
+  terminal: Terminal,
+  api: Api,
+  path: string,
+  bytes: number,
+  purpose: 'batch' | 'evals' = 'batch',
+): Promise<string> {
   const { toStreamingFile } = await import('openai');
   const client = await api.openai();
   const meter = new Meter(terminal);
@@ -20,7 +26,7 @@ export async function uploadFile(terminal: Terminal, api: Api, path: string, byt
   const chunks = counted(terminal, meter, createReadStream(path, { highWaterMark: 256 * 1024 }), bytes);
   try {
     const file = await client.files.create(
-      { file: toStreamingFile(chunks, basename(path), { type: 'application/jsonl' }), purpose: 'batch' },
+      { file: toStreamingFile(chunks, basename(path), { type: 'application/jsonl' }), purpose },
       // Large files take their time; a stream cannot be sent twice.
       { timeout: 24 * 3_600_000, maxRetries: 0, signal: leaving.signal },
     );

@@ -1,4 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
+import { canonicalJson } from '../../core/canonical-json.ts';
 import { chooseTargets } from '../../core/eval/choose.ts';
 import type { ModelNames } from '../../core/model-names.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
@@ -34,7 +35,8 @@ export async function chooseRunTargets(
     const row = targets.find((each) => each.name === target);
     return row === undefined || weight === 0 ? [] : [{ row, weight }];
   });
-  const { route, problem } = await routeOf(deps, context, shares);
+  const common = commonParams(targets.map(({ spec }) => spec));
+  const { route, problem } = await routeOf(deps, context, shares, common);
   if (name !== undefined) {
     if (route === null) {
       throw new ApiError(409, `Nothing is stored: ${problem ?? chosen.reasoning.at(-1)}`, { code: 'no_choice' });
@@ -63,6 +65,7 @@ async function routeOf(
   deps: Deps,
   context: Context,
   shares: readonly Share[],
+  common: ReadonlySet<string>,
 ): Promise<{ route: Route | null; problem: string | null }> {
   if (shares.length === 0) return { route: null, problem: null };
   const models = shares.flatMap(({ row }) => row.spec.model ?? []);
@@ -70,7 +73,7 @@ async function routeOf(
   const { names } = await resolveFor(deps, { tenantId, batchRoute: null, metadata: null, models });
   const nodes: Route[] = [];
   for (const { row, weight } of shares) {
-    const node = await nodeOf(deps, context, names, row.spec);
+    const node = await nodeOf(deps, context, names, withoutParams(row.spec, common));
     if (node === null)
       return { route: null, problem: `'${row.name}' is no model that can be reached now, so there is no route.` };
     nodes.push({ ...node, name: undefined, weight });
@@ -82,6 +85,20 @@ async function routeOf(
       : null;
   const route = { strategy: { mode: 'loadbalance' as const }, targets: nodes };
   return { route: validateRoute(deps, JSON.parse(JSON.stringify(route))), problem };
+}
+
+/** Parameters that all targets were asked with: those of the requests, which a route leaves to them. */
+function commonParams(specs: readonly EvalTargetSpec[]): ReadonlySet<string> {
+  const [first, ...others] = specs.map(({ sampling_params }) => sampling_params ?? {});
+  const names = Object.entries(first ?? {}).flatMap(([name, value]) =>
+    others.every((params) => canonicalJson(params[name]) === canonicalJson(value)) ? [name] : [],
+  );
+  return new Set(names);
+}
+
+function withoutParams(spec: EvalTargetSpec, names: ReadonlySet<string>): EvalTargetSpec {
+  const params = Object.entries(spec.sampling_params ?? {}).filter(([name]) => !names.has(name));
+  return { ...spec, sampling_params: Object.fromEntries(params) };
 }
 
 /** A target as a node of a route: its own route without what belongs at the top, or one provider's model. */

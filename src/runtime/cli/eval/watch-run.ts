@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BatchObject } from '../../../protocol/batch.ts';
+import type { EvalRunObject } from '../../../protocol/eval-run.ts';
+import type { Api } from '../api.ts';
+import { CliError, EXIT } from '../exit.ts';
+import { formatCount, formatSeconds, formatShare, roughUsd } from '../figures.ts';
+import { Meter } from '../meter.ts';
+import { cut, printable } from '../printable.ts';
+import { layBar } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+
+const POLL_MS = 300;
+const POLL_MOST_MS = 2_000;
+/** A server that restarts is waited for. */
+const PATIENCE_MS = 120_000;
+const BAR = 20;
+const NAME = 24;
+
+/** The address of a run. */
+export function pathOfRun({ eval_id, id }: Pick<EvalRunObject, 'eval_id' | 'id'>): string {
+  return `/v1/evals/${encodeURIComponent(eval_id)}/runs/${encodeURIComponent(id)}`;
+}
+
+export function runHasEnded({ status }: Pick<EvalRunObject, 'status'>): boolean {
+  return status === 'completed' || status === 'failed' || status === 'canceled';
+}
+
+/** Shows how far each target of a run is until the run ends, or until Ctrl-C, which leaves it alone. Throws CliError. */
+export async function watchRun(terminal: Terminal, api: Api, run: EvalRunObject): Promise<EvalRunObject> {
+  const meter = new Meter(terminal);
+  const leaving = new AbortController();
+  const restore = terminal.onInterrupt(() => leaving.abort());
+  const startedAt = terminal.now();
+  let answeredAt = startedAt;
+  try {
+    for (;;) {
+      try {
+        const now = await api.get<EvalRunObject>(pathOfRun(run));
+        answeredAt = terminal.now();
+        if (runHasEnded(now)) return now;
+        const targets = await standingsOf(api, now);
+        await meter.show(
+          () => targets.map((target) => layStanding(target, meter)),
+          () => sayStandings(targets),
+        );
+      } catch (error) {
+        const isSilent = error instanceof CliError && error.exitCode === EXIT.trouble;
+        if (!isSilent || terminal.now() - answeredAt > PATIENCE_MS) throw error;
+        const text = `No answer for ${formatSeconds((terminal.now() - answeredAt) / 1000)}; trying again`;
+        await meter.show(
+          () => [text],
+          () => text,
+        );
+      }
+      const pause = Math.min(POLL_MOST_MS, POLL_MS + (terminal.now() - startedAt) / 50);
+      await sleep(pause, undefined, { signal: leaving.signal }).catch(() => undefined);
+      if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped watching. ${howToShow(run)}`);
+    }
+  } finally {
+    restore();
+    await meter.clear();
+  }
+}
+
+/** What to type to see the run later. */
+export function howToShow(run: Pick<EvalRunObject, 'eval_id' | 'id'>): string {
+  return `The run goes on without you. To see it: weir eval show ${printable(run.eval_id)} ${printable(run.id)}`;
+}
+
+interface Standing {
+  name: string;
+  state: string;
+  done: number;
+  total: number;
+  costNano: number;
+}
+
+/** Answers are counted in the target's batch while it runs, grades in the run. */
+async function standingsOf(api: Api, run: EvalRunObject): Promise<Standing[]> {
+  return Promise.all(
+    run.targets.map(async (target) => {
+      const { passed, failed, errored, total } = target.result_counts;
+      const graded = { name: target.name, state: target.status, done: passed + failed + errored, total, costNano: 0 };
+      const costNano = target.cost?.amount_nano_usd ?? 0;
+      if (target.status !== 'sampling' || target.batch_id === null) return { ...graded, costNano };
+      const batch = await api.get<BatchObject>(`/v1/batches/${encodeURIComponent(target.batch_id)}`);
+      const { completed, failed: refused, total: lines } = batch.request_counts;
+      return { ...graded, done: completed + refused, total: lines, costNano: batch.cost.amount_nano_usd };
+    }),
+  );
+}
+
+function layStanding({ name, state, done, total, costNano }: Standing, meter: Meter): string {
+  const { paint } = meter.screen;
+  const label = cut(printable(name), NAME).padEnd(NAME);
+  const counts = `${formatCount(done)}/${formatCount(total)}`;
+  return cutLine(
+    `${label}  ${layBar(total === 0 ? 0 : done / total, BAR, paint)}  ${counts}  ${state}  ${roughUsd(costNano)}`,
+    meter,
+  );
+}
+
+/** Bars hold colours, which take no columns: a line is only cut where even its plain text would wrap. */
+function cutLine(line: string, meter: Meter): string {
+  return meter.width < NAME + BAR + 20 ? line.slice(0, meter.width) : line;
+}
+
+function sayStandings(targets: readonly Standing[]): string {
+  const words = targets.map(
+    ({ name, state, done, total }) => `${printable(name)} ${state} ${formatShare(done, total)}`,
+  );
+  return words.join(', ');
+}
