@@ -9,6 +9,8 @@ export interface AppEnv {
     /** Set when a signed-in browser asks in place of a key's holder. */
     session?: SessionRow;
     requestId: string;
+    /** Is shown the bytes of an upload as they are read. */
+    observeBody?: (chunk: Uint8Array) => void;
     /** What an Idempotency-Key remembers in place of the answer's body: answers that carry a secret set it. */
     rememberedBody?: string;
   };

@@ -8,6 +8,7 @@ import type { IdempotencyRow } from '../ports/store-idempotency.ts';
 import { isUpload } from './body.ts';
 import type { AppEnv } from './env.ts';
 import { createMultipartDigest, type MultipartDigest } from './multipart-digest.ts';
+import { uploadBody } from './upload-body.ts';
 
 const keyPattern = /^[\x20-\x7e]{1,255}$/;
 const seedBytes = 32;
@@ -118,15 +119,7 @@ function deriveIds(c: HonoContext<AppEnv>, seed: string): void {
 /** Hashes the form while the handler reads it. */
 function digestPassing(c: HonoContext<AppEnv>): MultipartDigest | undefined {
   const digest = createMultipartDigest(c.req.header('content-type'));
-  const source = c.req.raw.body;
-  if (digest === undefined || source === null) return undefined;
-  const observer = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      digest.update(chunk);
-      controller.enqueue(chunk);
-    },
-  });
-  c.req.raw = new Request(c.req.raw, { body: source.pipeThrough(observer), duplex: 'half' } as RequestInit);
+  if (digest !== undefined) c.set('observeBody', (chunk) => digest.update(chunk));
   return digest;
 }
 
@@ -167,9 +160,11 @@ async function replay(deps: Pick<Deps, 'settings'>, c: HonoContext<AppEnv>, row:
 /** Reads a form to its end, keeping only its hash; one longer than any that was taken is given up. */
 async function digestWhole(c: HonoContext<AppEnv>, maxFileBytes: number): Promise<string | undefined> {
   const digest = createMultipartDigest(c.req.header('content-type'));
-  if (digest === undefined || c.req.raw.body === null) return undefined;
+  const body = uploadBody(c);
+  if (digest === undefined || body === null) return undefined;
   let bytes = 0;
-  for await (const chunk of c.req.raw.body) {
+  for (let next = await body.read(); !next.done; next = await body.read()) {
+    const chunk = next.value ?? new Uint8Array(0);
     bytes += chunk.length;
     if (bytes > maxFileBytes + formOverheadBytes) return undefined;
     digest.update(chunk);

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import { ApiError } from '../core/api-error.ts';
+import type { BodyReader, FormSource } from './upload-body.ts';
 
 const limits = { files: 1, fields: 32, parts: 40, fieldSize: 8_192, headerPairs: 32, headerSize: 16_384 };
 
@@ -33,8 +34,8 @@ const lingerMs = 10_000;
  * Reads a multipart form as it streams in, up to its file: the parts may have any order. Throws ApiError 400 when it
  * is no such form or has no file, 413 when it is declared too large. Nothing of the file is kept in memory.
  */
-export async function openForm(request: Request, options: FormOptions): Promise<Form> {
-  const reader = new FormReader(request, options);
+export async function openForm(source: FormSource, options: FormOptions): Promise<Form> {
+  const reader = new FormReader(source, options);
   try {
     const file = await reader.start();
     return { file, early: new Map(reader.fields), fields: () => reader.finished(), close: () => reader.close() };
@@ -46,11 +47,10 @@ export async function openForm(request: Request, options: FormOptions): Promise<
 
 class FormReader {
   readonly fields = new Map<string, string>();
-  readonly #request: Request;
+  readonly #source: FormSource;
   readonly #options: FormOptions;
   readonly #opened = Promise.withResolvers<Form['file']>();
   readonly #ended = Promise.withResolvers<void>();
-  #body: ReadableStreamDefaultReader<Uint8Array> | null = null;
   #failure: Error | null = null;
   #file: Readable | null = null;
   /** Settles the write that the parser holds back until its file is read. */
@@ -58,9 +58,13 @@ class FormReader {
   #pumping: Promise<void> = Promise.resolve();
   #state: 'open' | 'ended' | 'closed' = 'open';
   #closedAt = 0;
+  /** Rejects the read that is going on. */
+  #late: () => void = () => undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerMs = 0;
 
-  constructor(request: Request, options: FormOptions) {
-    this.#request = request;
+  constructor(source: FormSource, options: FormOptions) {
+    this.#source = source;
     this.#options = options;
     // Whoever waits sees the failure; nobody has to.
     this.#opened.promise.catch(() => undefined);
@@ -68,15 +72,13 @@ class FormReader {
   }
 
   start(): Promise<Form['file']> {
-    this.#body = this.#request.body?.getReader() ?? null;
-    const contentType = this.#request.headers.get('content-type') ?? '';
-    if (!/^multipart\/form-data\s*;.*boundary=/i.test(contentType) || this.#body === null) {
+    const { body, contentType, contentLength } = this.#source;
+    if (!/^multipart\/form-data\s*;.*boundary=/i.test(contentType) || body === null) {
       const message = "The body must be a multipart form. Set Content-Type to 'multipart/form-data' with a boundary.";
       throw new ApiError(400, message, { code: 'invalid_form' });
     }
-    const declared = Number(this.#request.headers.get('content-length') ?? 0);
-    if (declared > this.#options.maxBytes) throw this.#options.tooLarge();
-    this.#pumping = this.#pump(this.#body, this.#parser(contentType));
+    if (contentLength > this.#options.maxBytes) throw this.#options.tooLarge();
+    this.#pumping = this.#pump(body, this.#parser(contentType));
     return this.#opened.promise;
   }
 
@@ -90,7 +92,9 @@ class FormReader {
     this.#state = this.#state === 'ended' ? 'ended' : 'closed';
     this.#closedAt = Date.now();
     await this.#pumping;
-    if (this.#body !== null && this.#state === 'closed') await this.#linger(this.#body);
+    const { body } = this.#source;
+    if (body !== null && this.#state === 'closed') await this.#linger(body);
+    clearTimeout(this.#timer);
     this.#state = 'ended';
   }
 
@@ -157,12 +161,12 @@ class FormReader {
     if (this.#failure !== null) throw this.#failure;
   }
 
-  async #pump(body: ReadableStreamDefaultReader<Uint8Array>, parser: BusboyInstance): Promise<void> {
+  async #pump(body: BodyReader, parser: BusboyInstance): Promise<void> {
     try {
       while (this.#failure === null && this.#state === 'open') {
         const { done, value } = await this.#read(body, this.#options.idleMs ?? defaultIdleMs);
         if (done) break;
-        await this.#write(parser, value);
+        if (value !== undefined) await this.#write(parser, value);
       }
     } catch (error) {
       if (this.#failure === null) this.#fail(error as Error);
@@ -171,17 +175,20 @@ class FormReader {
     if (this.#failure === null) parser.end();
   }
 
-  async #read(body: ReadableStreamDefaultReader<Uint8Array>, withinMs: number) {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      const message = `Nothing was received for ${withinMs / 1000} seconds. Send the form again.`;
-      timer = setTimeout(() => reject(new ApiError(408, message, { code: 'upload_timeout' })), withinMs);
+  /** Rejects when nothing comes in time. The reads of a form share a timer. */
+  #read(body: BodyReader, withinMs: number): ReturnType<BodyReader['read']> {
+    return new Promise((resolve, reject) => {
+      this.#late = () => {
+        const message = `Nothing was received for ${withinMs / 1000} seconds. Send the form again.`;
+        reject(new ApiError(408, message, { code: 'upload_timeout' }));
+      };
+      if (this.#timer === undefined || withinMs !== this.#timerMs) {
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#late(), withinMs);
+        this.#timerMs = withinMs;
+      } else this.#timer.refresh();
+      body.read().then(resolve, reject);
     });
-    try {
-      return await Promise.race([body.read(), late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** Resolves when the parser can take more, which is when the file before has been read. */
@@ -193,7 +200,7 @@ class FormReader {
     this.#release = null;
   }
 
-  async #linger(body: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  async #linger(body: BodyReader): Promise<void> {
     const until = this.#closedAt + lingerMs;
     try {
       for (let left = lingerMs; left > 0; left = until - Date.now()) {

@@ -16,6 +16,7 @@ import { openJournals } from '../files/journal.ts';
 import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';
 import { createMetrics } from '../http/metrics.ts';
+import { keepUploadBody } from '../http/upload-body.ts';
 import type { Deps } from '../ports/deps.ts';
 import { createAnswerCache } from '../services/cache/answer-cache.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
@@ -78,6 +79,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   app.route('/dashboard', createDashboard());
   const serve = getRequestListener(app.fetch);
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    keepUploadBody(request);
     if (!takesCall(request, response)) void serve(request, response);
   });
   const { host, port } = loaded.options;

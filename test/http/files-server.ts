@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import OpenAI from 'openai';
+import { keepUploadBody } from '../../src/http/upload-body.ts';
 import { ADMIN_SECRET, type Harness } from './harness.ts';
 
 export interface Listening {
@@ -13,7 +14,11 @@ export interface Listening {
 
 /** Serves the app on a real socket, for the official SDK and for raw bytes. */
 export async function listen(harness: Harness): Promise<Listening> {
-  const server = createAdaptorServer({ fetch: harness.app.fetch }) as Server;
+  const serve = getRequestListener(harness.app.fetch);
+  const server = createServer((request, response) => {
+    keepUploadBody(request);
+    void serve(request, response);
+  });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

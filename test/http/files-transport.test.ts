@@ -1,10 +1,13 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiError } from '../../src/core/api-error.ts';
 import { openFsFiles } from '../../src/files/fs.ts';
+import { toByteStream } from '../../src/http/byte-stream.ts';
 import { openForm } from '../../src/http/multipart.ts';
+import type { FormSource } from '../../src/http/upload-body.ts';
 import { line, objects } from '../services/file-inputs.ts';
 import { BOUNDARY, form, type Listening, listen, type Part, sendRaw, until } from './files-server.ts';
 import { ADMIN_SECRET, type Harness, openHarness } from './harness.ts';
@@ -86,13 +89,86 @@ describe('openForm', () => {
     tooLarge: () => new ApiError(413, 'too large'),
     idleMs: 50,
   };
-  const request = (body: ReadableStream<Uint8Array>) =>
-    new Request('http://x/', {
-      method: 'POST',
-      headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
-      body,
-      duplex: 'half',
-    } as RequestInit);
+  const request = (body: ReadableStream<Uint8Array>): FormSource => ({
+    contentType: `multipart/form-data; boundary=${BOUNDARY}`,
+    contentLength: 0,
+    body: body.getReader(),
+  });
+
+  /** A form that comes in pieces, cut at these places. */
+  const inPieces = (bytes: Buffer, places: readonly number[]): FormSource => {
+    const ends = [...places.map((place) => place % (bytes.length + 1)), bytes.length].sort((x, y) => x - y);
+    const pieces = ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
+    return request(toByteStream(eachOf(pieces)));
+  };
+
+  async function* eachOf(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+    yield* pieces;
+  }
+
+  async function readForm(source: FormSource) {
+    const opened = await openForm(source, options);
+    try {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of opened.file.content) chunks.push(Buffer.from(chunk));
+      const fields = await opened.fields();
+      return { filename: opened.file.filename, content: Buffer.concat(chunks).toString('latin1'), fields: [...fields] };
+    } finally {
+      await opened.close();
+    }
+  }
+
+  it('gives the file byte for byte, wherever the body is cut and whatever the file holds', async () => {
+    const bit = fc.constantFrom(
+      '\r',
+      '\n',
+      '\r\n',
+      '-',
+      '--',
+      '\r\n--',
+      `--${BOUNDARY}`,
+      `\r\n--${BOUNDARY.slice(0, -1)}`,
+      'x',
+      '\r\n\r\n',
+      '\u00ff',
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(bit, { maxLength: 12 }),
+        fc.array(bit, { maxLength: 4 }),
+        fc.array(fc.nat(), { maxLength: 12 }),
+        async (bits, note, places) => {
+          // Nothing in it may be the delimiter itself, of which an empty line may be the beginning.
+          const content = ['>', ...bits].join('').replaceAll(`\r\n--${BOUNDARY}`, '');
+          const text = ['>', ...note].join('').replaceAll(`\r\n--${BOUNDARY}`, '').replaceAll('\u00ff', '');
+          fc.pre(!content.includes(`\r\n--${BOUNDARY}`) && !text.includes(`\r\n--${BOUNDARY}`));
+          const parts: Part[] = [
+            purpose,
+            { name: 'note', body: text },
+            { ...file, body: Buffer.from(content, 'latin1') },
+            { name: 'last', body: text },
+          ];
+          expect(await readForm(inPieces(form(parts), places))).toEqual({
+            filename: 'in.jsonl',
+            content,
+            fields: [
+              ['purpose', 'batch'],
+              ['note', text],
+              ['last', text],
+            ],
+          });
+        },
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is cut short wherever the body ends too early, and at every place says so', async () => {
+    const whole = form([purpose, { ...file, body: 'a\r\nb' }, { name: 'last', body: 'x' }]);
+    for (let end = 0; end < whole.length - 4; end++) {
+      await expect(readForm(inPieces(whole.subarray(0, end), [])), `at ${end}`).rejects.toMatchObject({ status: 400 });
+    }
+  });
 
   it('gives up a client that sends nothing for too long, before and within the file', async () => {
     const silent = new ReadableStream<Uint8Array>({ start: () => undefined });

@@ -23,6 +23,7 @@ import { attachment, matchesEtag, parseRange } from '../content-headers.ts';
 import type { AppEnv } from '../env.ts';
 import { openForm } from '../multipart.ts';
 import { pageQuery } from '../page-query.ts';
+import { uploadForm } from '../upload-body.ts';
 
 /** What a form has beside its file. */
 const formOverheadBytes = 1024 * 1024;
@@ -113,7 +114,7 @@ const fieldsSchema = z.object({
 export function registerFiles(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(create, async (c) => {
     const { maxFileBytes } = deps.settings;
-    const form = await openForm(c.req.raw, {
+    const form = await openForm(uploadForm(c), {
       fileField: 'file',
       maxBytes: maxFileBytes + formOverheadBytes,
       tooLarge: () => fileTooLarge(maxFileBytes),

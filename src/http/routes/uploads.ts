@@ -13,6 +13,7 @@ import { completeUpload } from '../../services/uploads/complete.ts';
 import { createUpload } from '../../services/uploads/create.ts';
 import type { AppEnv } from '../env.ts';
 import { openForm } from '../multipart.ts';
+import { uploadForm } from '../upload-body.ts';
 
 /** What a form has beside its file. */
 const formOverheadBytes = 1024 * 1024;
@@ -76,7 +77,7 @@ const cancel = createRoute({
 export function registerUploads(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(create, async (c) => c.json(await createUpload(deps, c.get('context'), c.req.valid('json')), 200));
   app.openapi(addPart, async (c) => {
-    const form = await openForm(c.req.raw, {
+    const form = await openForm(uploadForm(c), {
       fileField: 'data',
       maxBytes: UPLOAD_PART_BYTES_MAX + formOverheadBytes,
       tooLarge: partTooLarge,
