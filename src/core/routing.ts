@@ -5,6 +5,7 @@ import type { Subject } from './conditions.ts';
 import { type Failure, refusal } from './failure.ts';
 import type { Candidate, EnterOn, Lane } from './lane.ts';
 import type { ModelNames } from './model-names.ts';
+import { REFUSED_MODEL, refusedFailure } from './refused-request.ts';
 import { type Balance, compileRoute, compileTarget, routeNeedsBody, type Step } from './route-steps.ts';
 import { pickByCount, pickBySize, type WeightedPicker } from './weights.ts';
 
@@ -69,6 +70,7 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
   }
 
   function stepFor(model: string, endpoint: Endpoint): Pick<Compiled, 'step' | 'route'> {
+    if (model === REFUSED_MODEL) return { step: { kind: 'refuse', failure: refusedFailure() }, route: null };
     const work = { names, model, endpoint };
     if (batchRoute !== null) return { step: compileRoute(batchRoute, '', work), route: null };
     const resolution = names.resolve(model);

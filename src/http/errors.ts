@@ -4,6 +4,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { z } from 'zod';
 import { ApiError } from '../core/api-error.ts';
 import { invalidRequest } from '../core/invalid-request.ts';
+import { messagesError } from '../core/messages-answer.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { AppEnv } from './env.ts';
 import type { RouteTable } from './route-table.ts';
@@ -18,7 +19,7 @@ export const refuseInvalid: Hook<unknown, AppEnv, string, unknown> = (result) =>
   throw invalidRequest(result.error as z.ZodError, data);
 };
 
-/** Every error leaves in OpenAI's envelope; one we did not foresee says no more than its request id. */
+/** Every error leaves in the envelope of its path's API; one we did not foresee says no more than its request id. */
 export function handleError(deps: Pick<Deps, 'log'>): ErrorHandler<AppEnv> {
   return (error, c) => {
     if (error instanceof HTTPException) return answer(c, fromHttpException(error));
@@ -70,7 +71,16 @@ export function handleNotFound(table: RouteTable): NotFoundHandler<AppEnv> {
   };
 }
 
+/** Under these paths errors are in Anthropic's envelope, whose SDKs read them. */
+export function isMessagesPath(path: string): boolean {
+  return path === '/v1/messages' || path.startsWith('/v1/messages/');
+}
+
 function answer(c: Context<AppEnv>, error: ApiError): Response {
+  if (isMessagesPath(c.req.path)) {
+    const body = messagesError(error.status, error.message, c.get('requestId'));
+    return c.json(body, error.status, errorHeaders(error));
+  }
   return c.json(error.toEnvelope(), error.status, errorHeaders(error));
 }
 

@@ -4,6 +4,7 @@ import { formatId, ID_BYTES } from '../core/ids.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { Metric, Metrics } from '../ports/metrics.ts';
 import type { AppEnv } from './env.ts';
+import { isMessagesPath } from './errors.ts';
 
 const requestIdPattern = /^[A-Za-z0-9_.-]{1,128}$/;
 
@@ -43,6 +44,8 @@ export function frame(deps: Pick<Deps, 'clock' | 'random' | 'log'>, metrics: Met
     await next();
     const { headers } = c.res;
     headers.set('x-request-id', requestId);
+    // Anthropic's clients look for it there.
+    if (isMessagesPath(c.req.path)) headers.set('request-id', requestId);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value);
     for (const [name, value] of Object.entries(DATA_HEADERS)) if (!headers.has(name)) headers.set(name, value);
     const seconds = (deps.clock.micros() - start) / 1e6;

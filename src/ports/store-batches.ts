@@ -27,6 +27,15 @@ export interface BatchEstimate {
   amountNano: { low: number | null; expected: number | null; high: number | null };
 }
 
+/** The API by which a batch came, where that is not OpenAI's: `messages` is Anthropic's Message Batches. */
+export type BatchFront = 'messages';
+
+/** Requests of an ended batch that did not run. */
+export interface NeverRun {
+  cancelled: number;
+  expired: number;
+}
+
 export interface BatchRow {
   id: string;
   tenantId: string;
@@ -48,6 +57,12 @@ export interface BatchRow {
   options: BatchOptions | null;
   /** null until it is made, and when it could not be. */
   estimate?: BatchEstimate | null;
+  /** null for OpenAI's. */
+  front: BatchFront | null;
+  /** When it was deleted there; its account remains. */
+  frontDeletedAt: number | null;
+  /** Counted at the end of batches with a front of their own; null for others. */
+  neverRun: NeverRun | null;
 
   status: BatchStatus;
   stop: StopReason | null;
@@ -93,6 +108,8 @@ export interface BatchListQuery extends ListQuery {
   /** Unix seconds, exclusive. */
   createdBefore?: number | undefined;
   sort?: BatchSort | undefined;
+  /** Those that came by it, and were not deleted there. */
+  front?: BatchFront | undefined;
 }
 
 /** What whoever works on a batch needs to know to stop in time. */
@@ -169,6 +186,7 @@ export interface StoreBatches {
       errorFile: FileRow | null;
       /** Why not every line was run; kept with the batch. */
       errors?: BatchError[] | null;
+      neverRun?: NeverRun | null;
     },
   ): Promise<boolean>;
 
@@ -177,6 +195,8 @@ export interface StoreBatches {
    * a row in any other status comes back unchanged.
    */
   cancel(scope: Scope, id: string, now: number): Promise<BatchRow | null>;
+  /** An ended batch is not listed by its front any more. Repeating it changes nothing. */
+  deleteFromFront(id: string, now: number): Promise<void>;
   /** Holds or goes on; only while validating or in_progress. Answers the row after it. */
   setPaused(scope: Scope, id: string, pausedAt: number | null): Promise<BatchRow | null>;
   /** Sets stop = expired on in_progress batches whose end has come, paused ones included; answers their ids. */

@@ -1,4 +1,4 @@
-import { and, eq, gte, inArray, lt, type SQL, sql } from '#drizzle';
+import { and, eq, gte, inArray, isNull, lt, type SQL, sql } from '#drizzle';
 import { LIVE_STATUSES } from '../core/batch-state.ts';
 import type { BatchListQuery, BatchRow } from '../ports/store-batches.ts';
 import type { Scope } from '../ports/store-query.ts';
@@ -46,12 +46,13 @@ export async function listBatchRows(
 }
 
 function filters(query: BatchListQuery): (SQL | undefined)[] {
-  const { statuses, search, createdFrom, createdBefore } = query;
+  const { statuses, search, createdFrom, createdBefore, front } = query;
   return [
     statuses === undefined ? undefined : inArray(batches.status, [...statuses]),
     createdFrom === undefined ? undefined : gte(batches.createdAt, createdFrom),
     createdBefore === undefined ? undefined : lt(batches.createdAt, createdBefore),
     search === undefined ? undefined : matches(search),
+    front === undefined ? undefined : and(eq(batches.front, front), isNull(batches.frontDeletedAt)),
   ];
 }
 

@@ -141,6 +141,7 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
       output_file_id: change.outputFile?.id ?? null,
       error_file_id: change.errorFile?.id ?? null,
       ...(change.errors != null && { errors: JSON.stringify(change.errors) }),
+      ...(change.neverRun != null && { never_run: JSON.stringify(change.neverRun) }),
       ...noLease,
     },
     also: [

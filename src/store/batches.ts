@@ -120,6 +120,13 @@ export class LibsqlBatches implements StoreBatches {
     return cancelled === undefined ? this.get(scope, id) : toBatchRow(cancelled);
   }
 
+  async deleteFromFront(id: string, now: number): Promise<void> {
+    await this.#db.orm
+      .update(batches)
+      .set({ frontDeletedAt: sql`coalesce(${batches.frontDeletedAt}, ${now})` })
+      .where(and(eq(batches.id, id), sql`${batches.status} not in (${sql.raw(literalList(LIVE_STATUSES))})`));
+  }
+
   async setPaused(scope: Scope, id: string, pausedAt: number | null): Promise<BatchRow | null> {
     const held = pausedAt === null ? null : sql`coalesce(${batches.pausedAt}, ${pausedAt})`;
     const [changed] = await this.#db.orm

@@ -1,22 +1,23 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context as HonoContext } from 'hono';
+import { invalidRequest } from '../../core/invalid-request.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
 import type { Calls } from '../../services/calls/calls.ts';
 import {
   cancelMessageBatch,
-  createMessageBatch,
   deleteMessageBatch,
   listMessageBatches,
-  messageResults,
-  presentMessageBatch,
   retrieveMessageBatch,
 } from '../../services/messages/batches.ts';
-import { messagesFailure, parseBody, sendMessage } from '../../services/messages/send.ts';
+import { createMessageBatch } from '../../services/messages/create-batch.ts';
+import { presentMessageBatch } from '../../services/messages/present-batch.ts';
+import { messageResults } from '../../services/messages/results.ts';
+import { parseBody, sendMessage } from '../../services/messages/send.ts';
 import { toByteStream } from '../byte-stream.ts';
 import { callHeaders } from '../call-headers.ts';
 import { toResponse } from '../call-response.ts';
 import type { AppEnv } from '../env.ts';
-import { toApiError } from '../errors.ts';
 
 const tags = ['Messages'];
 const BASE = '/v1/messages/batches';
@@ -25,8 +26,9 @@ const open = z.looseObject({});
 const json = (description: string) => ({ 200: { description, content: { 'application/json': { schema: open } } } });
 const body = { body: { required: true, content: { 'application/json': { schema: open } } } };
 const query = z.object({
-  limit: z.coerce.number().int().min(1).max(1_000).optional(),
-  after_id: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(20),
+  after_id: z.string().max(128).optional(),
+  before_id: z.string().max(128).optional(),
 });
 
 const create = createRoute({
@@ -89,78 +91,46 @@ const remove = createRoute({
   responses: json('What was deleted'),
 });
 
-type Handler = (c: HonoContext<AppEnv>) => Promise<Response>;
-
 /** `/v1/messages` and `/v1/messages/batches`: a second front door, for Anthropic's clients. */
 export function registerMessages(app: OpenAPIHono<AppEnv>, deps: Deps, calls: Calls): void {
   for (const route of [create, createBatch, list, retrieve, results, cancel, remove]) {
     app.openAPIRegistry.registerPath(route);
   }
-  /** Errors in the words of Anthropic, whose SDKs read them. */
-  const guarded =
-    (handler: Handler): Handler =>
-    async (c) => {
-      try {
-        return await handler(c);
-      } catch (error) {
-        const requestId = c.get('requestId');
-        const request = { requestId, method: c.req.method, path: c.req.path };
-        return toResponse(c, messagesFailure(toApiError(deps, error, request, c.req.raw.signal.aborted), requestId));
-      }
-    };
   const idOf = (c: HonoContext<AppEnv>): string => c.req.param('id') ?? '';
-  const originOf = (c: HonoContext<AppEnv>): string => new URL(c.req.url).origin;
+  const present = (c: HonoContext<AppEnv>, batch: BatchRow) =>
+    presentMessageBatch(deps, batch, new URL(c.req.url).origin);
 
-  app.post(
-    '/v1/messages',
-    guarded(async (c) => {
-      const { actor, signal } = c.get('context');
-      const raw = new Uint8Array(await c.req.arrayBuffer());
-      const headers = callHeaders((name) => c.req.header(name));
-      return toResponse(c, await sendMessage(calls, { actor, raw, headers, requestId: c.get('requestId'), signal }));
-    }),
+  app.post('/v1/messages', async (c) => {
+    const { actor, signal } = c.get('context');
+    const raw = new Uint8Array(await c.req.arrayBuffer());
+    const headers = callHeaders((name) => c.req.header(name));
+    return toResponse(c, await sendMessage(calls, { actor, raw, headers, requestId: c.get('requestId'), signal }));
+  });
+  app.post(BASE, async (c) => {
+    const input = {
+      body: parseBody(new Uint8Array(await c.req.arrayBuffer())),
+      config: c.req.header('x-weir-config') ?? c.req.header('x-portkey-config'),
+      window: c.req.header('x-weir-window') ?? '24h',
+    };
+    return c.json(await present(c, await createMessageBatch(deps, c.get('context'), input)));
+  });
+  app.get(BASE, async (c) => {
+    const asked = query.safeParse(c.req.query());
+    if (!asked.success) throw invalidRequest(asked.error, c.req.query());
+    const { limit, after_id: afterId, before_id: beforeId } = asked.data;
+    const page = await listMessageBatches(deps, c.get('context'), { limit, afterId, beforeId });
+    const data = await Promise.all(page.batches.map((batch) => present(c, batch)));
+    return c.json({ data, has_more: page.hasMore, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
+  });
+  app.get(`${BASE}/:id`, async (c) =>
+    c.json(await present(c, await retrieveMessageBatch(deps, c.get('context'), idOf(c)))),
   );
-  app.post(
-    BASE,
-    guarded(async (c) => {
-      const input = {
-        body: parseBody(new Uint8Array(await c.req.arrayBuffer())),
-        config: c.req.header('x-weir-config') ?? c.req.header('x-portkey-config'),
-        window: c.req.header('x-weir-window') ?? '24h',
-      };
-      return c.json(presentMessageBatch(await createMessageBatch(deps, c.get('context'), input), originOf(c)));
-    }),
+  app.get(`${BASE}/:id/results`, async (c) => {
+    const lines = await messageResults(deps, c.get('context'), idOf(c));
+    return c.body(toByteStream(lines), 200, { 'content-type': 'application/x-jsonl' });
+  });
+  app.post(`${BASE}/:id/cancel`, async (c) =>
+    c.json(await present(c, await cancelMessageBatch(deps, c.get('context'), idOf(c)))),
   );
-  app.get(
-    BASE,
-    guarded(async (c) => {
-      const limit = Math.min(1_000, Math.max(1, Number(c.req.query('limit') ?? 20) || 20));
-      const page = await listMessageBatches(deps, c.get('context'), { limit, afterId: c.req.query('after_id') });
-      const data = page.batches.map((batch) => presentMessageBatch(batch, originOf(c)));
-      return c.json({ data, has_more: page.has_more, first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null });
-    }),
-  );
-  app.get(
-    `${BASE}/:id`,
-    guarded(async (c) =>
-      c.json(presentMessageBatch(await retrieveMessageBatch(deps, c.get('context'), idOf(c)), originOf(c))),
-    ),
-  );
-  app.get(
-    `${BASE}/:id/results`,
-    guarded(async (c) => {
-      const lines = await messageResults(deps, c.get('context'), idOf(c));
-      return c.body(toByteStream(lines), 200, { 'content-type': 'application/x-jsonl' });
-    }),
-  );
-  app.post(
-    `${BASE}/:id/cancel`,
-    guarded(async (c) =>
-      c.json(presentMessageBatch(await cancelMessageBatch(deps, c.get('context'), idOf(c)), originOf(c))),
-    ),
-  );
-  app.delete(
-    `${BASE}/:id`,
-    guarded(async (c) => c.json(await deleteMessageBatch(deps, c.get('context'), idOf(c)))),
-  );
+  app.delete(`${BASE}/:id`, async (c) => c.json(await deleteMessageBatch(deps, c.get('context'), idOf(c))));
 }

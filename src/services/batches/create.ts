@@ -1,6 +1,6 @@
 import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
-import type { BatchRow } from '../../ports/store-batches.ts';
+import type { BatchFront, BatchRow } from '../../ports/store-batches.ts';
 import type { BatchCreate, BatchObject } from '../../protocol/batch.ts';
 import { refusedHold, reserveBatch } from '../budgets/reserve-batch.ts';
 import { tooManyBatches } from '../keys/limiter.ts';
@@ -15,7 +15,10 @@ import { presentBatch } from './present.ts';
 export async function createBatch(
   deps: Deps,
   context: Context,
-  input: BatchCreate & { retryOf?: Pick<BatchRow, 'id' | 'configName' | 'options' | 'priority'> },
+  input: BatchCreate & {
+    retryOf?: Pick<BatchRow, 'id' | 'configName' | 'options' | 'priority'>;
+    front?: BatchFront;
+  },
 ): Promise<BatchObject> {
   const { endpoint, seconds, file, route, now } = await checkCreate(deps, context, input);
   const liveMax = await deps.limiter.admitBatch(context.actor.keyId);
@@ -34,6 +37,7 @@ export async function createBatch(
     route: route?.route ?? null,
     outputExpiresAfterSeconds: input.output_expires_after?.seconds ?? null,
     retryOf: input.retryOf?.id ?? null,
+    front: input.front ?? null,
     priority: input.retryOf?.priority ?? input.priority ?? 0,
     options: input.retryOf ? input.retryOf.options : readBatchOptions(deps, input),
     createdAt: now,
@@ -60,6 +64,7 @@ function newBatchRow(): Omit<
   | 'route'
   | 'outputExpiresAfterSeconds'
   | 'retryOf'
+  | 'front'
   | 'priority'
   | 'options'
   | 'createdAt'
@@ -91,5 +96,7 @@ function newBatchRow(): Omit<
     lanes: [],
     lanesKey: null,
     openSegments: 0,
+    frontDeletedAt: null,
+    neverRun: null,
   };
 }

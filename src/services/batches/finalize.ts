@@ -5,9 +5,10 @@ import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { FileWriter } from '../../ports/files.ts';
-import type { BatchRow } from '../../ports/store-batches.ts';
+import type { BatchRow, NeverRun } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchError } from '../../protocol/batch.ts';
+import type { ResultLine } from '../../protocol/result-line.ts';
 import { enterDoubts } from '../segments/enter-doubts.ts';
 import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
 import { batchLineGroups } from './lines.ts';
@@ -29,6 +30,7 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
   const errors = new ResultFile(deps, batch, 'error');
   /** Lines that a budget kept from being run. */
   let stopped = 0;
+  const neverRun = batch.front === null ? null : { cancelled: 0, expired: 0 };
   try {
     const reader = new PartReader(deps.files);
     for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest })) {
@@ -36,6 +38,7 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
         if (line.state === 'pending') continue;
         if (line.state === 'missing' && line.failure.code === BUDGET_EXCEEDED) stopped += 1;
         const file = line.state === 'finished' && line.succeeded ? output : errors;
+        if (neverRun !== null && file === errors) await countNeverRun(neverRun, reader, line);
         const part = line.state === 'finished' ? reader.held(line.record) : null;
         // To wait for each line would cost more than to copy it: most find their part in memory.
         if (part === null || !file.copy(part, line)) await file.write(await strictHead(reader, line));
@@ -46,6 +49,7 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
     await deps.store.batches.finish(batch.id, token, {
       now: unixSeconds(deps.clock),
       ...endOf(batch, stopped),
+      neverRun,
       completed: output.lines,
       failed: errors.lines,
       outputFile,
@@ -55,6 +59,18 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
     await Promise.all([output.abort(), errors.abort()]);
     throw error;
   }
+}
+
+/** Counts a line whose error says that it did not run, by whatever stopped it. */
+async function countNeverRun(
+  counts: NeverRun,
+  reader: PartReader,
+  line: Exclude<BatchLine, { state: 'pending' }>,
+): Promise<void> {
+  const head = Buffer.concat([await strictHead(reader, line), STRICT_END]);
+  const { error } = JSON.parse(head.toString('utf8')) as ResultLine;
+  if (error?.code === 'batch_cancelled') counts.cancelled += 1;
+  if (error?.code === 'batch_expired') counts.expired += 1;
 }
 
 /** A batch that its budget stopped has ended as if it had not, when what was in flight by then was all that was left of it. */

@@ -4,6 +4,7 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
 import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, type PlanRecord, readPlanRecord } from '../../core/plan.ts';
+import { ownFailure } from '../../core/refused-request.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
@@ -62,8 +63,9 @@ export async function* batchLineGroups(
       const lane = window.lanes && batch.lanes[window.lanes.getUint16((line - first) * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
       if (!failure) return { state: 'pending', line };
-      const { customId } = parseRequestLine(await text.read(plan));
-      return missingLine(batch, line, { customId, failure, total: totals.get(line + 1) });
+      const { customId, body } = parseRequestLine(await text.read(plan));
+      const said = ownFailure(failure, body);
+      return missingLine(batch, line, { customId, failure: said, total: totals.get(line + 1) });
     };
     let group: BatchLine[] = [];
     for (let line = first; line <= last; line++) {

@@ -1,3 +1,4 @@
+import { REFUSED_MODEL, refusedFailure } from '../../core/refused-request.ts';
 import { createLaneAssigner } from '../../core/routing.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -29,7 +30,8 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
     await deps.store.batches.fail(batch.id, token, { now, errors });
     return;
   }
-  const models = input.plan.models;
+  // What was refused before it came here asks no provider for anything.
+  const models = input.plan.models.filter(({ name }) => name !== REFUSED_MODEL);
   const options = await resolveFor(deps, {
     tenantId: batch.tenantId,
     batchRoute: batch.route,
@@ -38,7 +40,8 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
   });
   const assigner = createLaneAssigner(options);
   const { refused, segments, lanes } = await divide(deps, batch, input, input.plan, assigner);
-  if (refused > 0 && now - batch.createdAt < PATIENCE_SECONDS && (await someProviderIsSilent(deps))) {
+  const unknown = lanes.some((lane) => lane.kind === 'refuse' && lane.failure.code !== refusedFailure().code);
+  if (unknown && now - batch.createdAt < PATIENCE_SECONDS && (await someProviderIsSilent(deps))) {
     throw new Error('lines name models that no provider lists, and a provider does not answer: waiting for it');
   }
   const started = await deps.store.batches.start(batch.id, token, {

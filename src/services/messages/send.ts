@@ -2,7 +2,7 @@ import { ApiError } from '../../core/api-error.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
 import { MessageEvents, messageOfChat, messagesError } from '../../core/messages-answer.ts';
 import { chatOfMessages, MessagesProblem } from '../../core/messages-request.ts';
-import type { CallAnswer, WholeAnswer } from '../calls/answer.ts';
+import type { CallAnswer } from '../calls/answer.ts';
 import type { CallRequest, Calls } from '../calls/calls.ts';
 
 /**
@@ -20,13 +20,12 @@ export async function sendMessage(calls: Calls, request: Omit<CallRequest, 'endp
   return { ...answer, body: JSON.stringify(messageOfChat(json)) };
 }
 
-/** A Messages request as a chat completion. Throws ApiError 400. */
-export function readMessages(request: Fields, place = ''): Fields {
+function readMessages(request: Fields): Fields {
   try {
     return chatOfMessages(request);
   } catch (error) {
     if (!(error instanceof MessagesProblem)) throw error;
-    throw new ApiError(400, place + error.message, { code: 'invalid_request' });
+    throw new ApiError(400, error.message, { code: 'invalid_request' });
   }
 }
 
@@ -40,20 +39,6 @@ export function parseBody(raw: Uint8Array): Fields {
   }
   if (isFields(value)) return value;
   throw new ApiError(400, 'The body must be a JSON object. Check it with a JSON parser.', { code: 'invalid_body' });
-}
-
-/** An error of ours as Anthropic's clients read it. */
-export function messagesFailure(error: ApiError, requestId: string): WholeAnswer {
-  const wait = error.retryAfterSeconds;
-  return {
-    status: error.status,
-    headers: {
-      'content-type': 'application/json',
-      ...error.headers,
-      ...(wait !== null && { 'retry-after': String(wait) }),
-    },
-    body: JSON.stringify(messagesError(error.status, error.message, requestId)),
-  };
 }
 
 function errorOf(status: number, { error }: Fields, requestId: string): Fields {

@@ -13,6 +13,7 @@ import { cachedAnswers } from './0011-cached-answers.ts';
 import { webhooks } from './0012-webhooks.ts';
 import { evals } from './0013-evals.ts';
 import { budgets } from './0014-budgets.ts';
+import { batchFronts } from './0015-batch-fronts.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
   webhooks,
   evals,
   budgets,
+  batchFronts,
 ];

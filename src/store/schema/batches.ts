@@ -1,6 +1,6 @@
 import { customType, index, integer, sql, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { Lane } from '../../core/lane.ts';
-import type { BatchEstimate, BatchOptions, StopReason } from '../../ports/store-batches.ts';
+import type { BatchEstimate, BatchFront, BatchOptions, NeverRun, StopReason } from '../../ports/store-batches.ts';
 import type { BatchError, BatchStatus } from '../../protocol/batch.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import type { Metadata } from '../../protocol/metadata.ts';
@@ -70,6 +70,10 @@ export const batches = sqliteTable(
     priority: integer('priority').notNull().default(0),
     /** Its turn, brought forward by its priority: the order among its tenant's batches. */
     dueTurn: integer('due_turn').notNull().default(0),
+
+    front: text('front').$type<BatchFront>(),
+    frontDeletedAt: integer('front_deleted_at'),
+    neverRun: text('never_run', { mode: 'json' }).$type<NeverRun>(),
   },
   (table) => [
     uniqueIndex('batches_id').on(table.id),
@@ -84,6 +88,9 @@ export const batches = sqliteTable(
     index('batches_turn')
       .on(table.tenantId, table.turn)
       .where(sql`status = 'in_progress' and stop is null and paused_at is null`),
+    index('batches_front')
+      .on(table.tenantId, table.front, table.seq)
+      .where(sql`front is not null and front_deleted_at is null`),
     index('batches_due_turn')
       .on(table.tenantId, table.dueTurn, table.seq)
       .where(sql`status = 'in_progress' and stop is null and paused_at is null`),
