@@ -1,4 +1,4 @@
-import { unixSeconds } from '../ports/clock.ts';
+import { steadyMs, unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
 import { EvalRunner } from '../services/evals/work/runner.ts';
@@ -53,8 +53,20 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     await deps.store.budgets.reclaim(unixSeconds(deps.clock), { calls: true });
   }
 
+  const leaseMs = deps.settings.leaseSeconds * 1000;
+  let renewedAt = steadyMs(deps.clock);
+  const renew = async (): Promise<void> => {
+    const begunAt = steadyMs(deps.clock);
+    const renewals = [engine, shards, batches, evals].map((each) => each.renew());
+    const failed = (await Promise.allSettled(renewals)).filter(({ status }) => status === 'rejected');
+    if (failed.length === 0) renewedAt = begunAt;
+    for (const { reason } of failed as PromiseRejectedResult[]) report('lease renewal')(reason);
+  };
+
   const work = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
+      // After a time without the database, or without the machine, what lapsed is its own: nobody else need have it.
+      if (steadyMs(deps.clock) - renewedAt > leaseMs / 2) await renew();
       const told = nudged;
       nudged = false;
       wake = new AbortController();
@@ -75,12 +87,9 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   /** By itself, and by waiting: whatever else takes long here, and wherever the wall clock goes, leases are kept. */
   const keepLeases = async (): Promise<void> => {
     for (;;) {
-      await deps.clock.sleep((deps.settings.leaseSeconds * 1000) / 3, stopped.signal);
+      await deps.clock.sleep(leaseMs / 3, stopped.signal);
       if (stopped.signal.aborted) return;
-      const renewals = [engine.renew(), shards.renew(), batches.renew(), evals.renew()].map((each) =>
-        each.catch(report('lease renewal')),
-      );
-      await Promise.all([...renewals, deps.clock.sync?.().catch(report('look at the clock'))]);
+      await Promise.all([renew(), deps.clock.sync?.().catch(report('look at the clock'))]);
     }
   };
 

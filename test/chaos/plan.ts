@@ -4,6 +4,7 @@ import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
 
 export type Action =
   | { do: 'submit'; tenant: number; lines: number; route: RouteName; window: string }
+  | { do: 'call'; tenant: number; server: number; route: RouteName; stream: boolean }
   | { do: 'command'; command: Command; pick: number }
   | { do: 'kill' | 'terminate'; server: number; downMs: number }
   | { do: 'freeze'; server: number; forMs: number }
@@ -22,6 +23,7 @@ export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
 
 const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
 const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed'] as const;
+const CALL_ROUTES = ['pools', 'capacity', 'chain'] as const;
 const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
 const SERVICE_TROUBLES = ['refuse', 'lose answers', 'nonsense', 'crash', 'slow jobs', 'bad downloads'] as const;
 
@@ -92,13 +94,18 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
     }
   };
   const command = (): Action => ({ do: 'command', command: pick(COMMANDS), pick: below(1_000) });
+  const call = (): Action => {
+    const route = pick(CALL_ROUTES);
+    return { do: 'call', tenant: below(TENANTS), server: below(servers), route, stream: random() < 0.4 };
+  };
   const steps: Step[] = [{ at: 0, action: submit() }];
   const add = (count: number, make: () => Action) => {
     for (let made = 0; made < count; made++) steps.push({ at: below(span), action: make() });
   };
   add(2 + seconds / 3, submit);
-  add(seconds, trouble);
-  add(seconds * 0.8, command);
+  add(seconds * 1.6, trouble);
+  add(seconds * 1.2, command);
+  add(seconds * 5, call);
   return {
     seed,
     seconds,

@@ -21,7 +21,7 @@ const { values } = parseArgs({
   options: { seed: { type: 'string' }, seconds: { type: 'string' }, runs: { type: 'string' } },
 });
 const first = whole('seed', values.seed, Math.floor(Math.random() * SEEDS));
-const seconds = whole('seconds', values.seconds, 10);
+const seconds = whole('seconds', values.seconds, 5);
 const runs = whole('runs', values.runs, 1);
 
 if (!ownMounts()) process.exitCode = await runAll();

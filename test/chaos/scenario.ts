@@ -2,6 +2,7 @@
 import { ADMIN_KEY } from '../e2e/weir.ts';
 import { audit } from './audit.ts';
 import { Batches } from './batches.ts';
+import { Calls } from './calls.ts';
 import type { Plan } from './plan.ts';
 import { Troubles } from './troubles.ts';
 import { openWorld } from './world.ts';
@@ -21,7 +22,8 @@ const LOOK_MS = 150;
 export async function runScenario(plan: Plan): Promise<Outcome> {
   const world = await openWorld(plan);
   const batches = new Batches();
-  const troubles = new Troubles(world, batches);
+  const calls = new Calls(world.servers, batches);
+  const troubles = new Troubles(world, batches, calls);
   try {
     await batches.open(world.servers, ADMIN_KEY);
     const started = Date.now();
@@ -41,7 +43,7 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
     clearInterval(look);
     await troubles.calm();
     await Promise.all(acting);
-    const wrongs = await audit(world, batches, troubles);
+    const wrongs = await audit(world, { batches, calls }, troubles);
     return {
       wrongs,
       batches: batches.submitted.length,

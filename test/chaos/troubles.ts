@@ -6,6 +6,7 @@ import type { SimulatedServer } from '../../providers/sandbox/servers/openai-com
 import type { SettingsChanges } from '../../providers/sandbox/servers/settings.ts';
 import { startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
 import type { Batches } from './batches.ts';
+import type { Calls } from './calls.ts';
 import type { Action, PoolTrouble } from './plan.ts';
 import { troubleService } from './service-troubles.ts';
 import type { World } from './world.ts';
@@ -47,19 +48,23 @@ export class Troubles {
   interruptions = 0;
   private readonly world: World;
   private readonly batches: Batches;
+  private readonly calls: Calls;
   /** What is wrong now and how it is made right; one trouble of a kind and place at a time. */
   private readonly active = new Map<string, () => Promise<unknown>>();
   private readonly ending = new Set<Promise<unknown>>();
 
-  constructor(world: World, batches: Batches) {
+  constructor(world: World, batches: Batches, calls: Calls) {
     this.world = world;
     this.batches = batches;
+    this.calls = calls;
   }
 
   async begin(action: Action): Promise<void> {
     switch (action.do) {
       case 'submit':
         return this.batches.submit(action);
+      case 'call':
+        return this.calls.send(action);
       case 'command':
         return this.batches.command(action.command, action.pick);
       case 'kill':

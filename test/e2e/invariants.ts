@@ -110,13 +110,25 @@ export async function readOutput(weir: Pick<Weir, 'client'>, id: string): Promis
 }
 
 /** All ledger entries of a batch, oldest first. */
-export async function readEntries(weir: Pick<Weir, 'call'>, id: string): Promise<LedgerEntryObject[]> {
+export function readEntries(weir: Pick<Weir, 'call'>, id: string): Promise<LedgerEntryObject[]> {
+  return followEntries((path) => weir.call<EntryPage>(path), `batch=${id}&`);
+}
+
+export interface EntryPage {
+  data: LedgerEntryObject[];
+  has_more: boolean;
+  last_id: string;
+}
+
+/** All ledger entries that `get` is shown, page by page, oldest first. `query`: filters, each with a `&` behind it. */
+export async function followEntries(
+  get: (path: string) => Promise<EntryPage>,
+  query = '',
+): Promise<LedgerEntryObject[]> {
   const entries: LedgerEntryObject[] = [];
   let after = '';
   for (;;) {
-    const page = await weir.call<{ data: LedgerEntryObject[]; has_more: boolean; last_id: string }>(
-      `/v1/ledger/entries?batch=${id}&order=asc&limit=1000${after && `&after=${after}`}`,
-    );
+    const page = await get(`/v1/ledger/entries?${query}order=asc&limit=1000${after && `&after=${after}`}`);
     entries.push(...page.data);
     if (!page.has_more) return entries;
     after = page.last_id;
