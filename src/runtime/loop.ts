@@ -1,4 +1,4 @@
-import { steadyMs, unixSeconds } from '../ports/clock.ts';
+import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
 import { EvalRunner } from '../services/evals/work/runner.ts';
@@ -54,9 +54,9 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   }
 
   const leaseMs = deps.settings.leaseSeconds * 1000;
-  let renewedAt = steadyMs(deps.clock);
+  let renewedAt = deps.clock.now();
   const renew = async (): Promise<void> => {
-    const begunAt = steadyMs(deps.clock);
+    const begunAt = deps.clock.now();
     const renewals = [engine, shards, batches, evals].map((each) => each.renew());
     const failed = (await Promise.allSettled(renewals)).filter(({ status }) => status === 'rejected');
     if (failed.length === 0) renewedAt = begunAt;
@@ -65,8 +65,8 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
 
   const work = async (): Promise<void> => {
     while (!stopping.signal.aborted) {
-      // After a time without the database, or without the machine, what lapsed is its own: nobody else need have it.
-      if (steadyMs(deps.clock) - renewedAt > leaseMs / 2) await renew();
+      // After a time without database or machine, or a clock that was set, what lapsed may be this process's own.
+      if (deps.clock.now() - renewedAt > leaseMs / 2) await renew();
       const told = nudged;
       nudged = false;
       wake = new AbortController();
