@@ -104,8 +104,9 @@ const ERRORS_SHOWN = 20;
 function layErrors(batch: BatchObject, options: TableOptions): string[] {
   const errors = batch.errors?.data ?? [];
   if (errors.length === 0) return [];
+  const whole = batch.status === 'failed' ? 'file' : 'batch';
   const lines = errors.slice(0, ERRORS_SHOWN).flatMap((error) => {
-    const head = `${error.line === null ? 'file' : `line ${error.line}`}: ${error.code}`;
+    const head = `${error.line === null ? whole : `line ${error.line}`}: ${error.code}`;
     const text = printable(error.param === null ? error.message : `${error.param}: ${error.message}`);
     return [options.paint.bad(printable(head)), ...indented(text, options.width)];
   });

@@ -25,7 +25,7 @@ export async function reserveBatch(
   batch: BatchRow,
   file: FileRow,
 ): Promise<{ hold: HoldAsk; estimate: BatchEstimate | null }> {
-  const routes = await routeNames(deps, batch, file);
+  const routes = (await deps.store.budgets.any()) ? await routeNames(deps, batch, file) : [];
   const { id: holder, tenantId, keyId, metadata: tags, createdAt } = batch;
   const spender = { tenantId, keyId, tags, routes };
   const budgets = await deps.store.budgets.covering(spender, createdAt);

@@ -108,14 +108,15 @@ function Summary({ batch }: { batch: BatchObject }): VNode {
 }
 
 function FileErrors({ batch }: { batch: BatchObject }): VNode {
+  const isOfFile = batch.status === 'failed';
   return html`<section class="section" aria-labelledby="file-errors">
-    <h2 id="file-errors">Why it failed</h2>
-    <p class="soft">Nothing was sent. Mend these lines and submit the file again.</p>
+    <h2 id="file-errors">${isOfFile ? 'Why it failed' : 'Why it stopped'}</h2>
+    ${isOfFile ? html`<p class="soft">Nothing was sent. Mend these lines and submit the file again.</p>` : null}
     <ul class="findings">${batch.errors?.data.map(
       (
         error,
         index,
-      ) => html`<li key=${index}><span class="faint nowrap">${error.line === null ? 'file' : `line ${error.line}`}</span>
+      ) => html`<li key=${index}><span class="faint nowrap">${error.line === null ? (isOfFile ? 'file' : 'batch') : `line ${error.line}`}</span>
         <span><strong>${error.code}</strong>${error.param ? html` <code>${error.param}</code>` : null}<br />${error.message}</span></li>`,
     )}</ul>
   </section>`;
