@@ -12,7 +12,9 @@ export async function takeAlerts(database: Database, now: number, limit: number)
       sql: `insert into budget_alerts (budget_id, starts_at, threshold, id, spent_nano, limit_nano, created_at)
             select b.id, p.starts_at, t.value, 'evt_' || lower(hex(randomblob(18))), p.spent_nano, b.limit_nano, ?1
             from budgets b cross join budget_periods p cross join json_each(b.thresholds) t
-            where p.budget_id = b.id and p.starts_at <= ?1 and p.ends_at > ?1 - ${LATE_SECONDS}
+            where p.budget_id = b.id and p.starts_at <= ?1 and p.starts_at >= coalesce((
+                select max(q.starts_at) from budget_periods q
+                where q.budget_id = b.id and q.starts_at <= ?1 - ${LATE_SECONDS}), 0)
               and p.spent_nano > 0 and p.spent_nano * 100 >= t.value * b.limit_nano
             on conflict (budget_id, starts_at, threshold) do nothing`,
       args: [now],

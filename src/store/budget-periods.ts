@@ -4,6 +4,9 @@ import { ledgeredSum } from './budget-spend.ts';
 import type { Database, Statement } from './client.ts';
 import { HOUR_SECONDS } from './ledger-rollup.ts';
 
+/** Periods that ended longer before a new one are of no use to anybody: the ledger has what was spent in them. */
+const KEPT_SECONDS = 40 * 86_400;
+
 /**
  * Adds a period with what the ledger has of it. The sum of all but the latest entries is made outside of the write, which
  * adds those that came meanwhile: nobody waits for it, and no entry is counted twice or not at all. `before` runs first in
@@ -26,6 +29,10 @@ export async function insertPeriod(
             from budgets b where b.id = ?5
             on conflict (budget_id, starts_at) do nothing`,
       args: [startsAt, endsAt, sum, seq, row.id],
+    },
+    {
+      sql: 'delete from budget_periods where budget_id = ? and ends_at <= ?',
+      args: [row.id, startsAt - KEPT_SECONDS],
     },
     ...after,
   ]);

@@ -12,7 +12,7 @@ import type {
 } from '../ports/store-budgets.ts';
 import type { ListQuery } from '../ports/store-query.ts';
 import type { WebhookEvent } from '../ports/store-webhooks.ts';
-import { stopBatches } from './batch-stop.ts';
+import { stopBatches, stopExhausted } from './batch-stop.ts';
 import { takeAlerts } from './budget-alerts.ts';
 import { holdCalls, holdShard } from './budget-holds.ts';
 import { coversAsk, leftFor } from './budget-left.ts';
@@ -90,12 +90,14 @@ export class LibsqlBudgets implements StoreBudgets {
 
   async endingBefore(until: number): Promise<(BudgetRow & { knownUntil: number })[]> {
     const rows = await this.#db.read({
-      sql: `select ${BUDGET_COLUMNS}, max(p.ends_at) as known_until
-            from budgets b left join budget_periods p on p.budget_id = b.id
-            group by b.seq having coalesce(max(p.ends_at), 0) < ?`,
+      sql: `select * from (
+              select ${BUDGET_COLUMNS}, coalesce((
+                select p.ends_at from budget_periods p where p.budget_id = b.id order by p.starts_at desc limit 1), 0) as known_until
+              from budgets b)
+            where known_until < ?`,
       args: [until],
     });
-    return rows.map((row) => ({ ...toBudgetRow(row), knownUntil: Number(row.known_until ?? 0) }));
+    return rows.map((row) => ({ ...toBudgetRow(row), knownUntil: Number(row.known_until) }));
   }
 
   addPeriod(row: BudgetRow, period: PeriodBounds): Promise<void> {
@@ -115,15 +117,8 @@ export class LibsqlBudgets implements StoreBudgets {
     return holdShard(this.#db, shard, now);
   }
 
-  async stopExhausted(now: number, limit: number): Promise<string[]> {
-    const [stopped] = await this.#db.write([
-      stopBatches(
-        now,
-        `id in (select holder from budget_holds where kind = 'batch') and ${leftFor('batches.id', '?1')} <= 0 limit ?2`,
-        [limit],
-      ),
-    ]);
-    return (stopped?.rows ?? []).map((row) => String(row.id));
+  stopExhausted(now: number, limit: number): Promise<string[]> {
+    return stopExhausted(this.#db, now, limit);
   }
 
   async stopBatch(batchId: string, now: number): Promise<void> {
