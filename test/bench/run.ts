@@ -17,6 +17,7 @@ const BENCHMARKS = [
   'sync',
   'ingest',
   'memory',
+  'scale',
   'restart',
   'conversion',
   'ledger-queries',
