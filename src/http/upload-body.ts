@@ -22,6 +22,11 @@ interface NodeBindings {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/**
+ * The parser holds back at most one chunk (64 KB) beyond those that its file stream queues (64 KB), and whoever reads the
+ * file one more: of a ring this large, no byte is written over that somebody has yet to see.
+ */
+const KEPT_BYTES = 1024 * 1024;
 
 /**
  * Keeps an upload's body out of the web stream that Node's adapter would make of it, which copies every chunk: to the
@@ -60,5 +65,32 @@ function bodyOf(c: HonoContext<AppEnv>): BodyReader | null {
   if (incoming?.rawBody !== NO_BYTES) return c.req.raw.body?.getReader() ?? null;
   // The answer may yet be sent on the connection of a body that was not read to its end.
   const chunks = incoming.iterator({ destroyOnReturn: false });
-  return { read: async () => (await chunks.next()) as { done: boolean; value?: Uint8Array } };
+  const kept = new KeptBytes();
+  return {
+    async read() {
+      const { done, value } = (await chunks.next()) as { done: boolean; value?: Buffer };
+      return { done, value: value === undefined ? undefined : kept.take(value) };
+    },
+  };
+}
+
+/**
+ * The last bytes of a body. Each chunk from the connection has memory of its own outside the heap, which would wait for a
+ * collection of all garbage: it is copied here and given back at once.
+ */
+class KeptBytes {
+  readonly #ring = Buffer.allocUnsafeSlow(KEPT_BYTES);
+  #at = 0;
+
+  /** The bytes of `chunk`, which stay until as many others have come as the form's parser never holds back. */
+  take(chunk: Buffer): Uint8Array {
+    if (chunk.length > KEPT_BYTES / 8) return chunk;
+    if (this.#at + chunk.length > KEPT_BYTES) this.#at = 0;
+    const bytes = this.#ring.subarray(this.#at, this.#at + chunk.length);
+    bytes.set(chunk);
+    this.#at += chunk.length;
+    // Memory that it shares with others is not its own to give back.
+    if (chunk.buffer.byteLength === chunk.length) (chunk.buffer as ArrayBuffer).transfer(0);
+    return bytes;
+  }
 }

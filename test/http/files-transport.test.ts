@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,6 +43,24 @@ describe('uploads over a raw socket', () => {
     const answer = await sendRaw(server.port, [head('Transfer-Encoding: chunked\r\n'), ...pieces]);
     expect(answer).toContain('HTTP/1.1 200');
     expect(answer).toContain('"status":"processed"');
+  });
+
+  it('are stored byte for byte, of any size and purpose, however their chunks come', async () => {
+    for (const [size, purpose] of [
+      [900_000, 'batch'],
+      [1_100_000, 'batch'],
+      [5_000_000, 'batch'],
+      [5_000_000, 'user_data'],
+    ] as const) {
+      let text = '';
+      for (let index = 0; text.length < size; index++) text += `${line(`${size}-${index}`)}\n`;
+      const { id, bytes } = await server.client.files.create({ file: new File([text], 'in.jsonl'), purpose });
+      expect(bytes).toBe(text.length);
+      expect((await (await server.client.files.content(id)).text()) === text).toBe(true);
+      const row = await harness.deps.store.files.getAny(id);
+      expect(row?.sha256).toBe(createHash('sha256').update(text).digest('hex'));
+      expect(row?.plan?.requests).toBe(purpose === 'batch' ? text.split('\n').length - 1 : undefined);
+    }
   });
 
   it('leave nothing behind when the client leaves in the middle of the file', async () => {

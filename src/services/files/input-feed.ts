@@ -50,7 +50,8 @@ export class InputFeed {
   async push(chunk: Uint8Array): Promise<void> {
     if (this.#check !== null) return this.#gather(this.#check, chunk);
     if (this.#earlyBytes + chunk.length > smallBytes) return this.#gather(await this.#begin(true), chunk);
-    this.#early.push(chunk.slice());
+    // Not slice(): a Buffer's is a view of the caller's memory.
+    this.#early.push(new Uint8Array(chunk));
     this.#earlyBytes += chunk.length;
   }
 
