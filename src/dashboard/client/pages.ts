@@ -1,6 +1,8 @@
 import type { ComponentType } from 'preact';
 import { Batch } from './pages/batch.ts';
 import { Batches } from './pages/batches.ts';
+import { Eval } from './pages/eval.ts';
+import { Evals } from './pages/evals.ts';
 import { Keys } from './pages/keys.ts';
 import { Ledger } from './pages/ledger.ts';
 import { Overview } from './pages/overview.ts';
@@ -19,6 +21,8 @@ export const PAGES: Page[] = [
   { path: /^\/$/, title: 'Overview', view: Overview },
   { path: /^\/batches$/, title: 'Batches', view: Batches },
   { path: /^\/batches\/([^/]+)$/, title: 'Batch', view: Batch },
+  { path: /^\/evals$/, title: 'Evals', view: Evals },
+  { path: /^\/evals\/([^/]+)$/, title: 'Eval', view: Eval },
   { path: /^\/ledger$/, title: 'Ledger', view: Ledger },
   { path: /^\/routes$/, title: 'Routes', view: Routes },
   { path: /^\/providers$/, title: 'Providers', view: Providers, isAdmin: true },

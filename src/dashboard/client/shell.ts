@@ -17,6 +17,7 @@ interface Item {
 const ITEMS: Item[] = [
   { to: '/', name: 'Overview' },
   { to: '/batches', name: 'Batches' },
+  { to: '/evals', name: 'Evals' },
   { to: '/ledger', name: 'Ledger' },
 ];
 const SETTINGS: Item[] = [
