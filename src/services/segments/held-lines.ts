@@ -46,14 +46,14 @@ export class HeldLines {
   book(job: Job): void {
     const target = targetOf(job);
     if (target === undefined || !isLimited(target)) return;
-    const booking = this.gate.target(job.segment.batch.row.tenantId, target)?.spend(job.tokens);
-    if (booking !== undefined) job.booking = booking;
+    job.booking = this.gate.target(job.segment.batch.row.tenantId, target)?.spend(job.tokens) ?? null;
   }
 
   /** Books its end: `usedTokens` is null when nobody knows what it used. */
   settle(job: Job, usedTokens: number | null): void {
-    if (usedTokens !== null) job.booking?.correct(usedTokens);
-    delete job.booking;
+    if (job.booking === null) return;
+    if (usedTokens !== null) job.booking.correct(usedTokens);
+    job.booking = null;
   }
 
   private heldBy(target: TargetGate): Held | null {

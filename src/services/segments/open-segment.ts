@@ -247,6 +247,7 @@ export class OpenSegment implements SegmentInHand {
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
       unfit: [...unfit],
       attempts: this.attempts.get(line.line + 1) ?? 0,
+      booking: null,
       warnings: unfit.map(({ code, target }) => `${code}: an answer of ${target} was not taken`),
       costNano: 0,
     };

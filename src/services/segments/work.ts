@@ -31,8 +31,8 @@ export interface Job {
   /** Its answers that were not taken. */
   unfit: Unfit[];
   warnings: string[];
-  /** What its call was booked with at a target that has rates of its own. */
-  booking?: ReturnType<TargetGate['spend']>;
+  /** What its call is booked with at a target that has rates of its own. */
+  booking: ReturnType<TargetGate['spend']> | null;
   /** Sum of its attempts' known amounts, in nano-USD. */
   costNano: number;
 }

@@ -28,6 +28,7 @@ function job(candidates: number): Job {
     progress: { candidate: 0, tries: 0, pressure: 0 },
     request: { body: {} },
     tokens: 25,
+    booking: null,
   } as unknown as Job;
 }
 
