@@ -8,8 +8,9 @@ import { startUsageReports, type UsageReports } from '../../providers/sandbox/se
 import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
 import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
 import { type Reconciliations, reconciliationsSchema } from '../../src/protocol/reconciliation.ts';
+import { batchRepricingSchema } from '../../src/protocol/repricing.ts';
 import { readBill } from '../../src/runtime/cli/read-bill.ts';
-import { entryRow } from '../contract/store/subject.ts';
+import { batchRow, entryRow } from '../contract/store/subject.ts';
 import { makeProvider } from '../services/model-server.ts';
 import { errorOf, type Harness, openHarness } from './harness.ts';
 
@@ -206,5 +207,64 @@ describe('/v1/ledger/reconciliations', () => {
     }
     const { secret: key } = await harness.makeKey();
     expect((await harness.send('POST', '/v1/ledger/reconciliations', { json: MARCH, key })).status).toBe(403);
+  });
+});
+
+describe('/v1/batches/{id}/repricing', () => {
+  const price = (from: string, input: string, output: string) => ({
+    provider: 'openai',
+    model: 'gpt-old',
+    from,
+    standard: { input, output },
+    batch: { input: String(Number(input) / 2), output: String(Number(output) / 2) },
+  });
+
+  async function stated(...prices: object[]): Promise<void> {
+    for (const json of prices) {
+      const answer = await harness.send('POST', '/v1/prices', { json });
+      if (answer.status !== 200) throw new Error(await answer.text());
+    }
+  }
+
+  it('prices the tokens that were used on another model, mode, provider or day, and writes nothing', async () => {
+    harness.time.nowMs = (FIRST - 100 * DAY) * 1000;
+    await stated(price('2026-02-01', '1', '2'), price('2026-06-01', '4', '8'));
+    await harness.deps.store.batches.insert(batchRow('batch_1', { tenantId: 'default' }));
+    const row = {
+      batchId: 'batch_1',
+      tenantId: 'default',
+      model: 'gpt-old',
+      target: 'openai/gpt-old',
+      amountNano: 1_200,
+    };
+    const usage = { input_tokens: 1_000, output_tokens: 100 };
+    await harness.deps.store.ledger.append([
+      entry(0, { ...row, line: 1, usage }),
+      entry(0, { ...row, line: 2, usage }),
+      entry(0, { ...row, line: 3, status: 'unknown', usage: null, amountNano: null, unpricedReason: 'no_answer' }),
+    ]);
+    const ask = async (query: string) =>
+      batchRepricingSchema.parse(await (await harness.send('GET', `/v1/batches/batch_1/repricing?${query}`)).json());
+    // 1,000 tokens at 1 USD and 100 at 2 USD for a million: 1.2 million nano-USD a line.
+    expect(await ask('')).toMatchObject({
+      entries: 3,
+      actual_nano_usd: 2_400,
+      repriced_nano_usd: 2_400_000,
+      repriced_unpriced_entries: 1,
+      unpriced: [{ reason: 'no_answer', entries: 1 }],
+    });
+    expect(await ask('prices_at=2026-06-01')).toMatchObject({
+      repriced_nano_usd: 9_600_000,
+      difference_usd: '0.0095976',
+    });
+    expect(await ask('mode=batch')).toMatchObject({ repriced_nano_usd: 1_200_000, mode: 'batch' });
+    expect(await ask('model=gpt-unknown')).toMatchObject({ repriced_nano_usd: 0, repriced_unpriced_entries: 3 });
+    expect(await ask('provider=pool&model=llama')).toMatchObject({ repriced_unpriced_entries: 3, provider: 'pool' });
+    expect(await harness.deps.store.ledger.entries({ tenantId: null }, { limit: 9 })).toHaveLength(3);
+    const wrong = await harness.send('GET', '/v1/batches/batch_1/repricing?provider=nobody');
+    expect(await errorOf(wrong)).toMatchObject({ param: 'provider' });
+    expect((await harness.send('GET', '/v1/batches/batch_1/repricing?day=1')).status).toBe(400);
+    const { secret: key } = await harness.makeKey({ tenant_id: 'acme' });
+    expect((await harness.send('GET', '/v1/batches/batch_1/repricing', { key })).status).toBe(404);
   });
 });

@@ -67,3 +67,21 @@ describe('weir reconcile', () => {
     expect((await server.run(['reconcile', '/nowhere.csv', '--provider', 'fast'])).exitCode).toBe(2);
   });
 });
+
+describe('weir reprice', () => {
+  it('shows what a batch would have cost on another provider', async () => {
+    const { data } = await server.json<{ data: { id: string }[] }>(['status']);
+    const id = data[0]?.id ?? '';
+    const ran = await server.run(['reprice', id, '--provider', 'cheap', '--model', 'cheap-model']);
+    expect(ran.exitCode).toBe(0);
+    expect(ran.out).toMatch(/^TARGET +ENTRIES +COST USD +OTHERWISE USD\n[\s\S]*\ntotal /);
+    const found = await server.json<{ repriced_nano_usd: number; actual_nano_usd: number }>([
+      'reprice',
+      id,
+      '--provider',
+      'cheap',
+    ]);
+    expect(found.repriced_nano_usd).toBeLessThan(found.actual_nano_usd);
+    expect((await server.run(['reprice', 'batch_none'])).exitCode).toBe(2);
+  });
+});

@@ -1,12 +1,16 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
 import { reconcileSchema, reconciliationsSchema } from '../../protocol/reconciliation.ts';
+import { batchRepricingSchema } from '../../protocol/repricing.ts';
 import { requireAdmin } from '../../services/keys/require-admin.ts';
+import { readSeconds } from '../../services/ledger/filter.ts';
 import { reconcileLedger } from '../../services/reconcile/reconcile.ts';
+import { repriceBatch } from '../../services/reconcile/reprice.ts';
 import type { AppEnv } from '../env.ts';
 import { chooseFormat, jsonAnswer, TABLE_FORMATS, tableAnswer } from '../tabular.ts';
 
 const tags = ['Ledger'];
+const tables = { 'text/csv': { schema: z.string() }, 'application/jsonl': { schema: z.string() } };
 
 const reconcile = createRoute({
   method: 'post',
@@ -22,16 +26,38 @@ const reconcile = createRoute({
   responses: {
     200: {
       description: 'One comparison for the bill, or for each provider; as CSV or JSONL its rows alone',
-      content: {
-        'application/json': { schema: reconciliationsSchema },
-        'text/csv': { schema: z.string() },
-        'application/jsonl': { schema: z.string() },
-      },
+      content: { 'application/json': { schema: reconciliationsSchema }, ...tables },
     },
   },
 });
 
-/** `/v1/ledger/reconciliations`, for administrators. */
+const name = z.string().min(1).max(512).optional();
+
+const reprice = createRoute({
+  method: 'get',
+  path: '/v1/batches/{id}/repricing',
+  tags: ['Batches'],
+  summary: 'What a batch would have cost elsewhere, or by the prices of another day; reads only',
+  description: 'The tokens that were used, at the rates of what is named; what is not named is as it was.',
+  request: {
+    params: z.object({ id: z.string() }),
+    query: z.strictObject({
+      provider: name.openapi({ description: 'A provider of the config.' }),
+      model: name.openapi({ description: 'The name that the provider knows the model by.' }),
+      mode: z.enum(['batch', 'standard']).optional(),
+      prices_at: name.openapi({ description: 'Unix seconds or an ISO date (UTC).' }),
+      format: z.enum(TABLE_FORMATS).optional(),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'Both sums, in all and by target',
+      content: { 'application/json': { schema: batchRepricingSchema }, ...tables },
+    },
+  },
+});
+
+/** `/v1/ledger/reconciliations`, for administrators, and `/v1/batches/{id}/repricing`. */
 export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(reconcile, async (c) => {
     const { actor, signal } = c.get('context');
@@ -41,6 +67,18 @@ export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     if (format === 'json') return jsonAnswer(found);
     const rows = found.data.flatMap(({ providers, data }) => data.map((row) => flatRow(providers, row)));
     return tableAnswer(format, 'reconciliation', Object.keys(rows[0] ?? {}), [rows]);
+  });
+  app.openapi(reprice, async (c) => {
+    const { provider, model, mode, prices_at: at, format: asked } = c.req.valid('query');
+    const found = await repriceBatch(deps, c.get('context'), c.req.valid('param').id, {
+      provider,
+      model,
+      ...(mode !== undefined && { isBatch: mode === 'batch' }),
+      at: readSeconds('prices_at', at),
+    });
+    const format = chooseFormat(asked, c.req.header('accept'));
+    if (format === 'json') return jsonAnswer(found);
+    return tableAnswer(format, 'repricing', Object.keys(found.data[0] ?? {}), [found.data]);
   });
 }
 

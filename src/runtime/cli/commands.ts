@@ -15,6 +15,7 @@ import {
   priceListArguments,
   priceSourceArguments,
   reconcileArguments,
+  repriceArguments,
   submitArguments,
   text,
   watch,
@@ -121,6 +122,12 @@ const subCommands = {
     'Compare the accounts with what providers bill (needs an admin key)',
     reconcileArguments,
     async (terminal, args, raw) => (await import('./commands/reconcile.ts')).reconcile(terminal, args, raw),
+  ),
+  reprice: command(
+    'reprice',
+    'Show what a batch would have cost elsewhere or on another day',
+    repriceArguments,
+    async (terminal, args) => (await import('./commands/reprice.ts')).reprice(terminal, args),
   ),
   prices: defineCommand({
     meta: { name: 'prices', description: 'Show prices, compare them with other lists, state new ones' },

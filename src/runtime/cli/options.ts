@@ -114,6 +114,15 @@ export const reconcileArguments = {
   json,
 } as const satisfies ArgsDef;
 
+export const repriceArguments = {
+  id: id('Batch id'),
+  provider: text('name', 'On this provider of the config'),
+  model: text('name', 'On this model, as the provider names it'),
+  mode: text('name', 'batch or standard'),
+  'prices-at': text('time', 'By the prices of this date or unix time'),
+  json,
+} as const satisfies ArgsDef;
+
 export const ledgerArguments = {
   'group-by': text('names', 'provider, model, target, day, … (≤ 4)'),
   batch: text('id', 'Only this batch'),

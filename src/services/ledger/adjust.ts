@@ -1,13 +1,11 @@
 import { ApiError } from '../../core/api-error.ts';
 import { formatUsd } from '../../core/money.ts';
-import { priceUsage } from '../../core/pricing.ts';
-import { totalInput } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { AdjustableEntry, Correction, LedgerFilter } from '../../ports/store-ledger.ts';
 import type { LedgerAdjustment } from '../../protocol/ledger.ts';
 import { refreshPrices } from '../prices/refresh.ts';
-import { providerRates } from './provider-rates.ts';
+import { repriceEntry } from './reprice-entry.ts';
 
 export interface AdjustInput {
   filter: LedgerFilter;
@@ -51,7 +49,7 @@ export async function adjustLedger(
     for (const entry of entries) {
       after = entry.place;
       counts.examined += 1;
-      const corrected = reprice(deps, entry, input.pricesAt);
+      const corrected = correct(deps, entry, input.pricesAt);
       if (corrected === 'unpriced') counts.still_unpriced += 1;
       else if (corrected === 'same') counts.unchanged += 1;
       else corrections.push(corrected);
@@ -73,36 +71,11 @@ async function write(deps: AdjustDeps, corrections: readonly Correction[], note:
   );
 }
 
-function reprice(deps: AdjustDeps, entry: AdjustableEntry, at: number | undefined): Correction | 'unpriced' | 'same' {
-  const provider = deps.providers.get(entry.provider);
-  // Whether a call without an answer was billed is not a question of prices.
-  if (provider === undefined || entry.status === 'unknown') return entry.amountNano === null ? 'unpriced' : 'same';
-  const found = providerRates(deps, provider, {
-    model: entry.model,
-    isBatch: entry.mode === 'batch',
-    servedTier: tierOf(entry),
-    servedModel: entry.servedModel,
-    at: at ?? entry.createdAt,
-    ...(entry.usage && { inputTokens: totalInput(entry.usage) }),
-  });
+function correct(deps: AdjustDeps, entry: AdjustableEntry, at: number | undefined): Correction | 'unpriced' | 'same' {
+  const found = repriceEntry(deps, entry, { at });
   if ('unpriced' in found) return entry.amountNano === null ? 'unpriced' : 'same';
-  const priced = priceUsage({
-    usage: entry.usage,
-    rates: found.rates,
-    list_rates: found.list_rates,
-    succeeded: entry.status !== 'failed' || (entry.statusCode ?? 500) < 400,
-  });
-  const { amount_nano: amountNano, list_amount_nano: listAmountNano } = priced;
-  if (amountNano === null) return entry.amountNano === null ? 'unpriced' : 'same';
-  if (amountNano === entry.amountNano && listAmountNano === entry.listAmountNano) return 'same';
-  return { entry, rates: found.rates, priceVersion: found.price_version, amountNano, listAmountNano };
-}
-
-/** The service tier an entry was served in: its rates say it, or why it has none. */
-function tierOf({ rates, unpricedReason }: AdjustableEntry): string | null {
-  if (rates !== null) return rates.mode;
-  const match = /^no_price_for_tier: (.+)$|^no_(flex|priority|fast)_price: /.exec(unpricedReason ?? '');
-  return match?.[1] ?? match?.[2] ?? null;
+  const { amountNano, listAmountNano } = found;
+  return amountNano === entry.amountNano && listAmountNano === entry.listAmountNano ? 'same' : { entry, ...found };
 }
 
 function addRow(
