@@ -32,6 +32,8 @@ export interface RemoteBatch {
   createdAt: number | null;
   endedAt: number | null;
   counts: { total: number; succeeded: number; failed: number } | null;
+  /** Only OpenAI tells it. */
+  usage?: { inputTokens: number; outputTokens: number };
   errors: RemoteError[];
   token: string | null;
 }
@@ -73,6 +75,7 @@ export function readBatch(json: unknown): RemoteBatch | null {
       readTime(fields.failed_at) ??
       readTime(fields.finalizing_at),
     counts: readCounts(fields),
+    ...readUsage(fields),
     errors: readErrors(fields),
     token: isFields(fields.metadata) ? readToken(fields.metadata[tokenKey]) : null,
   };
@@ -131,6 +134,12 @@ function readCounts(fields: Fields): RemoteBatch['counts'] {
   const failed = readCount(counts.failed ?? counts.failed_requests) ?? 0;
   const succeeded = readCount(counts.succeeded_requests ?? counts.completed);
   return total === null || total === 0 || succeeded === null ? null : { total, succeeded, failed };
+}
+
+function readUsage({ usage }: Fields): Pick<RemoteBatch, 'usage'> {
+  if (!isFields(usage)) return {};
+  const [inputTokens, outputTokens] = [readCount(usage.input_tokens), readCount(usage.output_tokens)];
+  return inputTokens === null || outputTokens === null ? {} : { usage: { inputTokens, outputTokens } };
 }
 
 function readCount(value: unknown): number | null {

@@ -60,6 +60,7 @@ export function progressOf(batch: RemoteBatch, details: unknown, secrets: readon
       ...(batch.outputFileId !== null && { output_file_id: batch.outputFileId }),
       ...(batch.errorFileId !== null && { error_file_id: batch.errorFileId }),
     },
+    ...(batch.usage && { usage: batch.usage }),
     details,
   };
 }

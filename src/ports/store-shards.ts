@@ -92,6 +92,11 @@ export interface ShardAlertCount {
   shards: number;
 }
 
+/** A shard that became a provider batch, with what the ledger has of it; money in nano-USD. */
+export interface SubmittedShard extends ShardRow {
+  ledger: { entries: number; inputTokens: number; outputTokens: number; amountNano: bigint };
+}
+
 export interface StoreShards {
   /** A random word that tells this installation's objects at providers from those of others: 8 of [a-z0-9], for ever the same. */
   installation(): Promise<string>;
@@ -100,6 +105,8 @@ export interface StoreShards {
   get(id: string): Promise<ShardRow | null>;
   /** The shards of a batch by firstLine, each with what it cost so far. */
   list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]>;
+  /** Those submitted from `from` on and before `to`, oldest first, after the shard `after`. */
+  submitted(query: { from: number; to: number; after: string | null; limit: number }): Promise<SubmittedShard[]>;
   /**
    * Leases up to `limit` shards with nextAt ≤ now that nobody holds, oldest due first: those not done of started batches
    * (paused ones too, except pending), and done ones that are not cleaned up. Pending shards of paused or stopped

@@ -2,11 +2,11 @@ import { z } from '@hono/zod-openapi';
 
 const nano = z.number().int();
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER).nullable().optional();
-const day = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day such as 2026-01-31');
+export const daySchema = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day such as 2026-01-31');
 
 /** One line of a bill. What it says nothing about is left out. */
 const billedRowSchema = z.strictObject({
-  day,
+  day: daySchema,
   model: z.string().min(1).max(512),
   input_tokens: count,
   output_tokens: count,
@@ -17,8 +17,8 @@ const billedRowSchema = z.strictObject({
 export const reconcileSchema = z
   .strictObject({
     /** The first day, and the one after the last, in UTC. */
-    from: day,
-    to: day,
+    from: daySchema,
+    to: daySchema,
     /** Names of the config that one bill is about; without it, every provider that tells its usage, one by one. */
     providers: z.array(z.string().min(1).max(64)).min(1).max(100).optional(),
     /** A bill to compare with; without it the provider's usage API is asked. */
@@ -87,3 +87,51 @@ export const reconciliationsSchema = z
 
 export type ReconcileInput = z.infer<typeof reconcileSchema>;
 export type Reconciliations = z.infer<typeof reconciliationsSchema>;
+
+const providerBatchSchema = z.object({
+  batch_id: z.string(),
+  shard_id: z.string(),
+  provider: z.string(),
+  provider_batch_id: z.string().nullable(),
+  model: z.string(),
+  submitted_at: z.number().int().nullable(),
+  /**
+   * `equal`, `differs`; `running`; `not_told`: the provider says nothing of usage; `removed`: it was, after its results
+   * were read; `unknown_at_provider`; `unreachable`.
+   */
+  state: z.enum(['equal', 'differs', 'running', 'not_told', 'removed', 'unknown_at_provider', 'unreachable']),
+  provider_status: z.string().nullable(),
+  reason: z.string().nullable(),
+  ledger_entries: z.number().int(),
+  ledger_input_tokens: z.number().int(),
+  ledger_output_tokens: z.number().int(),
+  ledger_nano_usd: nano,
+  ledger_usd: z.string(),
+  billed_input_tokens: z.number().int().nullable(),
+  billed_output_tokens: z.number().int().nullable(),
+});
+
+export const providerBatchesSchema = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(providerBatchSchema),
+    /** What providers hold under this installation's mark and no row knows; the search for orphans removes it. */
+    orphans: z.array(
+      z.object({
+        provider: z.string(),
+        kind: z.string(),
+        id: z.string(),
+        token: z.string(),
+        created_at: z.number(),
+        live: z.boolean(),
+      }),
+    ),
+    /** Providers that could not be searched for orphans. */
+    unreachable: z.array(z.object({ provider: z.string(), reason: z.string() })),
+    has_more: z.boolean(),
+    last_id: z.string().nullable(),
+  })
+  .openapi('ProviderBatchAccounts');
+
+export type ProviderBatchAccount = z.infer<typeof providerBatchSchema>;
+export type ProviderBatchAccounts = z.infer<typeof providerBatchesSchema>;

@@ -8,10 +8,12 @@ import type {
   ShardLease,
   ShardRow,
   StoreShards,
+  SubmittedShard,
 } from '../ports/store-shards.ts';
 import type { Database } from './client.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { shards } from './schema/shards.ts';
+import { listSubmitted } from './shard-accounts.ts';
 import { alertCounts, pausedTargets } from './shard-alerts.ts';
 import { commitShard } from './shard-commit.ts';
 import { claimDueShards, saveShard, settleShard, shardColumns } from './shard-work.ts';
@@ -52,6 +54,10 @@ export class LibsqlShards implements StoreShards {
       .from(shards)
       .where(eq(shards.batchId, batchId))
       .orderBy(asc(shards.firstLine), asc(shards.lane), asc(shards.candidate), asc(shards.id));
+  }
+
+  submitted(query: Parameters<StoreShards['submitted']>[0]): Promise<SubmittedShard[]> {
+    return listSubmitted(this.#db, query);
   }
 
   claimDue(query: Parameters<StoreShards['claimDue']>[0]): Promise<ShardLease[]> {

@@ -13,7 +13,7 @@ export const BATCH_LINES = 20_000;
 const MONTH_DAYS = 30;
 /** Days on which every price changes. */
 const CHANGES = [1, 11, 21];
-const PROVIDERS = ['openai', 'azure', 'bedrock', 'vertex', 'anthropic'];
+export const MONTH_PROVIDERS = ['openai', 'azure', 'bedrock', 'vertex', 'anthropic'];
 /** Tokens of a line repeat after so many lines. */
 const PATTERN = 997;
 
@@ -25,7 +25,7 @@ interface Price {
 }
 
 /** Nano-USD per million tokens; odd ones, so that most lines need rounding. */
-const PRICES: readonly Price[] = PROVIDERS.flatMap((provider, index) =>
+const PRICES: readonly Price[] = MONTH_PROVIDERS.flatMap((provider, index) =>
   CHANGES.map((day, change) => ({
     provider,
     from: MONTH_START + (day - 1) * DAY,
@@ -37,7 +37,7 @@ const PRICES: readonly Price[] = PROVIDERS.flatMap((provider, index) =>
 const usd = (nano: number) => `${Math.floor(nano / 1e9)}.${String(nano % 1e9).padStart(9, '0')}`;
 
 const book = compilePrices(
-  PROVIDERS.map((provider) => ({
+  MONTH_PROVIDERS.map((provider) => ({
     provider,
     version: 'month',
     currency: 'USD',
@@ -62,6 +62,15 @@ export interface Month {
   batches: number;
   /** Nano-USD by provider, by the product's own arithmetic. */
   amounts: ReadonlyMap<string, bigint>;
+  /** What each provider bills by day: tokens times price, rounded nowhere. */
+  bills: ReadonlyMap<string, ReadonlyMap<string, BilledDay>>;
+}
+
+export interface BilledDay {
+  inputTokens: number;
+  outputTokens: number;
+  /** 10^-15 USD, of which nothing is lost: nano-USD times tokens of a million. */
+  femtoUsd: bigint;
 }
 
 const HALF_EVEN = (n: string) =>
@@ -126,8 +135,9 @@ export async function writeMonth(url: string, batches: number): Promise<Month> {
     });
   }
   const amounts = new Map<string, bigint>();
+  const bills = new Map<string, Map<string, BilledDay>>();
   for (let index = 0; index < batches; index++) {
-    const provider = PROVIDERS[index % PROVIDERS.length] ?? '';
+    const provider = MONTH_PROVIDERS[index % MONTH_PROVIDERS.length] ?? '';
     const at = MONTH_START + Math.floor((index * MONTH_DAYS * DAY) / batches);
     // No batch runs over the hour at which a price changes: its price is that of its start.
     const start = at - (at % 3_600);
@@ -146,11 +156,12 @@ export async function writeMonth(url: string, batches: number): Promise<Month> {
     await addRollups(client, id, index * BATCH_LINES);
     await client.execute({ sql: BATCH, args: [id, start, start, start + DAY, BATCH_LINES, BATCH_LINES] });
     amounts.set(provider, (amounts.get(provider) ?? 0n) + amountOfBatch(provider, start));
+    addToBill(bills, provider, start, price);
   }
   for (const { sql } of indices.rows) await client.execute(String(sql));
   await client.execute('pragma wal_checkpoint(truncate)');
   client.close();
-  return { entries: batches * BATCH_LINES, batches, amounts };
+  return { entries: batches * BATCH_LINES, batches, amounts, bills };
 }
 
 const BATCH = `insert into batches (id, tenant_id, endpoint, completion_window, input_file_id, status, created_at, in_progress_at,
@@ -166,6 +177,28 @@ async function addRollups(client: ReturnType<typeof createClient>, id: string, b
   await client.execute(hourly);
   await client.execute(daily);
   await client.execute({ sql: ofBatch, args: [id] });
+}
+
+const BATCH_TOKENS = Array.from({ length: BATCH_LINES }, (_, index) => index + 1).reduce(
+  (sum, line) => ({ input: sum.input + inputOf(line), output: sum.output + outputOf(line) }),
+  { input: 0, output: 0 },
+);
+
+function addToBill(
+  bills: Map<string, Map<string, BilledDay>>,
+  provider: string,
+  at: number,
+  price: Price | undefined,
+): void {
+  const days = bills.get(provider) ?? new Map<string, BilledDay>();
+  bills.set(provider, days);
+  const day = new Date(at * 1000).toISOString().slice(0, 10);
+  const billed = days.get(day) ?? { inputTokens: 0, outputTokens: 0, femtoUsd: 0n };
+  days.set(day, billed);
+  const { input, output } = BATCH_TOKENS;
+  billed.inputTokens += input;
+  billed.outputTokens += output;
+  billed.femtoUsd += BigInt(input) * BigInt(price?.input ?? 0) + BigInt(output) * BigInt(price?.output ?? 0);
 }
 
 /** The product's own price of a batch's lines that start at `at`, line by line; the pattern of tokens repeats. */

@@ -7,6 +7,7 @@ import type { LedgerFigures } from '../../src/protocol/ledger.ts';
 import { openStore } from '../../src/store/open-node.ts';
 import { openHarness } from '../http/harness.ts';
 import { figure, report } from './goals.ts';
+import { monthProviders, reconcileMonth } from './ledger-bills.ts';
 import { BATCH_LINES, DAY, MONTH_START, writeMonth } from './ledger-month.ts';
 import { median } from './table.ts';
 
@@ -20,7 +21,7 @@ try {
   const month = await writeMonth(url, batches);
   console.log(`${figure(month.entries)} entries written in ${figure((performance.now() - begun) / 1000)} s`);
   const store = await openStore({ url });
-  const harness = await openHarness({ store });
+  const harness = await openHarness({ store, providers: monthProviders() });
 
   const ask = async (path: string) => {
     const answer = await harness.send('GET', path);
@@ -60,6 +61,7 @@ try {
   for (const [what, limit, query] of cases) rows.push({ what, limit, ms: await time(`/v1/ledger/summary?${query}`) });
   rows.push({ what: 'a batch of 20,000 by target', limit: 15, ms: await time(`/v1/batches/${batch}/ledger`) });
   rows.push({ what: 'the last 50 entries', limit: 15, ms: await time('/v1/ledger/entries?limit=50') });
+  const books = await reconcileMonth(harness, month.bills);
   report([
     ...rows.map(({ what, limit, ms }) => ({
       goal: 10,
@@ -76,6 +78,14 @@ try {
       figure: exact && entries === month.entries ? 'equal' : 'DIFFERENT',
       wanted: 'equal',
       met: exact && entries === month.entries,
+    },
+    {
+      goal: 10,
+      what: 'the same month beside five bills, by day and model',
+      yardstick: `unexplained nano-USD; ${figure(books.ms, 0)} ms`,
+      figure: String(books.unexplained),
+      wanted: '0',
+      met: books.unexplained === 0n && books.isExact,
     },
   ]);
   await harness.close();

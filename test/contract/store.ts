@@ -17,6 +17,7 @@ import { parkedCallsContract } from './store/parked-calls.contract.ts';
 import { routesContract } from './store/routes.contract.ts';
 import { segmentsContract } from './store/segments.contract.ts';
 import { sessionsContract } from './store/sessions.contract.ts';
+import { shardAccountsContract } from './store/shard-accounts.contract.ts';
 import { shardCommitContract } from './store/shard-commit.contract.ts';
 import { shardSettleContract } from './store/shard-settle.contract.ts';
 import { shardsContract } from './store/shards.contract.ts';
@@ -64,6 +65,7 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     claimContract(subject);
     commitContract(subject);
     shardsContract(subject);
+    shardAccountsContract(subject);
     shardCommitContract(subject);
     shardSettleContract(subject);
     ledgerContract(subject);

@@ -55,6 +55,14 @@ describe('weir reconcile', () => {
     expect(ran.out).toContain('fast: it has no usage API');
   });
 
+  it('compares provider batches, of which there are none here, and lists orphans', async () => {
+    const ran = await server.run(['reconcile', '--batches']);
+    expect([ran.exitCode, ran.out]).toEqual([
+      0,
+      '0 provider batches: 0 equal, 0 of which nothing is told; 0 orphans.\n',
+    ]);
+  });
+
   it('refuses what cannot be read, and names how it should be', async () => {
     const path = join(server.folder, 'odd.csv');
     await writeFile(path, 'a,b\n1,2\n');

@@ -34,6 +34,8 @@ export interface StoredBatch {
   outputFileId: string | null;
   errorFileId: string | null;
   endedMs: number | null;
+  /** Of all answers; null until it has ended. */
+  usage: { input: number; output: number } | null;
   /** Polls since its end. */
   pollsAfterEnd: number;
   /** Azure: where its results go as blobs. */
@@ -127,6 +129,7 @@ export class BatchStore {
       outputFileId: null,
       errorFileId: null,
       endedMs: null,
+      usage: null,
       pollsAfterEnd: 0,
       foreign,
     };
@@ -199,6 +202,7 @@ export class BatchStore {
     });
     batch.done = output.length;
     batch.failed = errors.length;
+    batch.usage = usageOf(output);
     if (isOdd) addOddLines(output);
     // The order of the output is not that of the input.
     output.reverse();
@@ -225,6 +229,18 @@ export class BatchStore {
     const filename = `${batch.id}_${kind}.jsonl`;
     return this.addFile({ bytes, filename, purpose: 'batch_output', expiresAfter: null }).id;
   }
+}
+
+/** The sum of what the answers report. */
+function usageOf(output: readonly string[]): { input: number; output: number } {
+  const sum = { input: 0, output: 0 };
+  for (const line of output) {
+    const { response } = JSON.parse(line) as { response: { body: { usage?: Record<string, number> } } };
+    const usage = response.body.usage ?? {};
+    sum.input += usage.prompt_tokens ?? usage.input_tokens ?? 0;
+    sum.output += usage.completion_tokens ?? usage.output_tokens ?? 0;
+  }
+  return sum;
 }
 
 /** What no service should write, and some have. */

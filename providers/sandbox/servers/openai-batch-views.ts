@@ -74,6 +74,17 @@ function openaiView(batch: StoredBatch, settings: BatchSettings, word?: string):
       ? { total: batch.lines.length, completed: batch.done, failed: batch.failed }
       : { total: isAzure ? null : 0, completed: isAzure ? null : 0, failed: isAzure ? null : 0 },
     metadata: isBlob ? null : batch.metadata,
+    ...(!isAzure && batch.usage !== null && { usage: usageView(batch.usage) }),
+  };
+}
+
+function usageView({ input, output }: { input: number; output: number }): object {
+  return {
+    input_tokens: input,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: input + output,
   };
 }
 

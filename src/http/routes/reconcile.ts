@@ -1,10 +1,16 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
-import { reconcileSchema, reconciliationsSchema } from '../../protocol/reconciliation.ts';
+import {
+  daySchema,
+  providerBatchesSchema,
+  reconcileSchema,
+  reconciliationsSchema,
+} from '../../protocol/reconciliation.ts';
 import { batchRepricingSchema } from '../../protocol/repricing.ts';
 import { requireAdmin } from '../../services/keys/require-admin.ts';
 import { readSeconds } from '../../services/ledger/filter.ts';
-import { reconcileLedger } from '../../services/reconcile/reconcile.ts';
+import { reconcileBatches } from '../../services/reconcile/provider-batches.ts';
+import { providerNamed, readDays, reconcileLedger } from '../../services/reconcile/reconcile.ts';
 import { repriceBatch } from '../../services/reconcile/reprice.ts';
 import type { AppEnv } from '../env.ts';
 import { chooseFormat, jsonAnswer, TABLE_FORMATS, tableAnswer } from '../tabular.ts';
@@ -57,6 +63,29 @@ const reprice = createRoute({
   },
 });
 
+const batches = createRoute({
+  method: 'get',
+  path: '/v1/ledger/reconciliations/batches',
+  tags,
+  summary: 'Compare provider batches with the ledger, token by token, and list orphans; reads only',
+  description: 'For administrators. Every provider batch submitted on these days (UTC; `to` excluded) is asked for.',
+  request: {
+    query: z.strictObject({
+      from: daySchema,
+      to: daySchema,
+      provider: name,
+      after: name.openapi({ description: 'The `last_id` of the page before.' }),
+      format: z.enum(TABLE_FORMATS).optional(),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'Provider batches, and what is at providers that nobody knows',
+      content: { 'application/json': { schema: providerBatchesSchema }, ...tables },
+    },
+  },
+});
+
 /** `/v1/ledger/reconciliations`, for administrators, and `/v1/batches/{id}/repricing`. */
 export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(reconcile, async (c) => {
@@ -67,6 +96,17 @@ export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     if (format === 'json') return jsonAnswer(found);
     const rows = found.data.flatMap(({ providers, data }) => data.map((row) => flatRow(providers, row)));
     return tableAnswer(format, 'reconciliation', Object.keys(rows[0] ?? {}), [rows]);
+  });
+  app.openapi(batches, async (c) => {
+    const { actor, signal } = c.get('context');
+    requireAdmin(actor);
+    const { from, to, provider, after, format: asked } = c.req.valid('query');
+    const providers = provider === undefined ? [...deps.providers.values()] : [providerNamed(deps, provider)];
+    const days = readDays({ from, to });
+    const found = await reconcileBatches(deps, { ...days, after: after ?? null, providers }, signal);
+    const format = chooseFormat(asked, c.req.header('accept'));
+    if (format === 'json') return jsonAnswer(found);
+    return tableAnswer(format, 'provider-batches', Object.keys(found.data[0] ?? {}), [found.data]);
   });
   app.openapi(reprice, async (c) => {
     const { provider, model, mode, prices_at: at, format: asked } = c.req.valid('query');

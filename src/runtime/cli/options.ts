@@ -111,6 +111,7 @@ export const reconcileArguments = {
   from: text('day', 'First day, UTC (default: 30 days ago)'),
   to: text('day', 'The day after the last (default: today)'),
   map: text('b=l', "A model's name in the bill = in the ledger"),
+  batches: flag('Provider batches token by token, and orphans'),
   json,
 } as const satisfies ArgsDef;
 

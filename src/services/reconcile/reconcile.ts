@@ -49,7 +49,8 @@ interface Days {
   to: number;
 }
 
-function readDays({ from, to }: ReconcileInput): Days {
+/** The days between two, as Unix seconds. Throws ApiError 400. */
+export function readDays({ from, to }: Pick<ReconcileInput, 'from' | 'to'>): Days {
   const [first, end] = [readDay('from', from), readDay('to', to)];
   if (first >= end) throw invalid('from', "'from' must be before 'to', which is the day after the last.");
   if (end - first > DAYS_MAX * DAY) throw invalid('to', `At most ${DAYS_MAX} days can be compared at once.`);
@@ -64,7 +65,8 @@ function readDay(param: string, text: string): number {
   return at;
 }
 
-function providerNamed(deps: Pick<Deps, 'providers'>, name: string): Provider {
+/** A provider of the config. Throws ApiError 400. */
+export function providerNamed(deps: Pick<Deps, 'providers'>, name: string): Provider {
   const provider = deps.providers.get(name);
   if (provider !== undefined) return provider;
   const known = [...deps.providers.keys()].join(', ') || 'none';

@@ -1,4 +1,4 @@
-import type { RemoteObject } from '../../../providers/contract.ts';
+import type { Provider, RemoteObject } from '../../../providers/contract.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { plainCall } from './shard-work.ts';
@@ -11,21 +11,10 @@ const OBJECTS_AT_ONCE = 1_000;
  * Answers how many there were.
  */
 export async function sweepProviders(deps: Deps, signal: AbortSignal): Promise<number> {
-  const mark = `weir-${await deps.store.shards.installation()}-`;
   let orphans = 0;
   for (const [name, provider] of deps.providers) {
-    if (!provider.batch) continue;
     try {
-      const found: RemoteObject[] = [];
-      for await (const object of provider.batch.inventory(plainCall(deps, signal))) {
-        if (object.token.startsWith(mark)) found.push(object);
-        if (found.length >= OBJECTS_AT_ONCE) break;
-      }
-      const known = await deps.store.shards.knownTokens(found.map(({ token }) => token));
-      // A row is written before its provider batch: what is younger may belong to a step that is under way.
-      const before = unixSeconds(deps.clock) - deps.settings.orphanSeconds;
-      for (const object of found) {
-        if (known.has(object.token) || object.createdAt > before) continue;
+      for (const object of await findOrphans(deps, provider, signal)) {
         await remove(deps, name, object, signal);
         orphans += 1;
       }
@@ -34,6 +23,24 @@ export async function sweepProviders(deps: Deps, signal: AbortSignal): Promise<n
     }
   }
   return orphans;
+}
+
+/**
+ * What one provider holds under this installation's mark that no row knows; nothing where it has no batches. Rejects with
+ * ProviderError.
+ */
+export async function findOrphans(deps: Deps, provider: Provider, signal: AbortSignal): Promise<RemoteObject[]> {
+  if (!provider.batch) return [];
+  const mark = `weir-${await deps.store.shards.installation()}-`;
+  const found: RemoteObject[] = [];
+  for await (const object of provider.batch.inventory(plainCall(deps, signal))) {
+    if (object.token.startsWith(mark)) found.push(object);
+    if (found.length >= OBJECTS_AT_ONCE) break;
+  }
+  const known = await deps.store.shards.knownTokens(found.map(({ token }) => token));
+  // A row is written before its provider batch: what is younger may belong to a step that is under way.
+  const before = unixSeconds(deps.clock) - deps.settings.orphanSeconds;
+  return found.filter((object) => !known.has(object.token) && object.createdAt <= before);
 }
 
 async function remove(deps: Deps, name: string, object: RemoteObject, signal: AbortSignal): Promise<void> {

@@ -8,6 +8,7 @@ import { printable, printableJson } from '../printable.ts';
 import { readBill } from '../read-bill.ts';
 import { type Column, layTable } from '../table.ts';
 import { note, print, type Terminal } from '../terminal.ts';
+import { reconcileBatches } from './reconcile-batches.ts';
 
 type Reconciliation = Reconciliations['data'][number];
 
@@ -25,6 +26,10 @@ export async function reconcile(
   const providers = args.provider?.split(',').map((name) => name.trim());
   if (args.file !== undefined && providers === undefined) {
     throw wrongUse('--provider is missing: which providers of the config is this bill about?', 'provider');
+  }
+  if (args.batches) {
+    if (args.file !== undefined) throw wrongUse('--batches takes no bill.', 'batches');
+    return reconcileBatches(terminal, { ...period(args, undefined), provider: args.provider }, args.json === true);
   }
   const bill = args.file === undefined ? null : await readBill(args.file);
   const body: ReconcileInput = {
