@@ -23,15 +23,20 @@ const checks = new Map<string, Check | null>();
  * `additionalProperties` beside it), as a user's could hold the process up; so is `format`, which only annotates.
  */
 export function schemaProblem(schema: Fields, value: unknown): string | null {
+  return schemaVerdict(schema, value)?.problem ?? null;
+}
+
+/** As `schemaProblem`, with null where it cannot be said. */
+export function schemaVerdict(schema: Fields, value: unknown): { problem: string | null } | null {
   try {
     const check = checkOf(schema);
     if (check === null) return null;
     check.budget.steps = STEPS_MAX;
     const result = check.validator.validate(value);
-    if (result.valid) return null;
+    if (result.valid) return { problem: null };
     const first = result.errors.at(-1);
     const place = first?.instanceLocation.replace(/^#\/?/, '') || 'the whole';
-    return `${place}: ${first?.error ?? 'invalid'}`;
+    return { problem: `${place}: ${first?.error ?? 'invalid'}` };
   } catch {
     // An unresolved reference, a schema deeper than the stack, or the budget.
     return null;

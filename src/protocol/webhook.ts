@@ -7,6 +7,9 @@ export const WEBHOOK_EVENT_TYPES = [
   'batch.failed',
   'batch.expired',
   'batch.cancelled',
+  'eval.run.succeeded',
+  'eval.run.failed',
+  'eval.run.canceled',
   'budget.alert',
 ] as const;
 

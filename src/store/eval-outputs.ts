@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, gte, sql } from '#drizzle';
+import { and, asc, desc, eq, getTableColumns, gt, gte, lt, type SQL, sql } from '#drizzle';
 import type { EvalItemRow, EvalOutputQuery, EvalOutputRow } from '../ports/store-evals.ts';
 import type { EvalRow } from '../protocol/eval-run.ts';
 import type { Database, Statement } from './client.ts';
@@ -31,10 +31,6 @@ export async function readOutputs(
 ): Promise<(EvalOutputRow & { row: EvalRow })[]> {
   const isDescending = order === 'desc';
   const direct = isDescending ? desc : asc;
-  const beyond =
-    after === undefined
-      ? undefined
-      : sql`(${evalOutputs.target}, ${evalOutputs.item}) ${sql.raw(isDescending ? '<' : '>')} (${after.target}, ${after.item})`;
   const rows = await database.orm
     .select({ ...outputColumns, row: evalItems.content })
     .from(evalOutputs)
@@ -44,12 +40,23 @@ export async function readOutputs(
         eq(evalOutputs.runId, runId),
         target === undefined ? undefined : eq(evalOutputs.target, target),
         status === undefined ? undefined : eq(evalOutputs.status, status),
-        beyond,
+        after === undefined ? undefined : beyond(after, target, order),
       ),
     )
     .orderBy(direct(evalOutputs.target), direct(evalOutputs.item))
     .limit(limit);
   return rows;
+}
+
+/** Of one target the items alone are compared: the index is no help for both together when it has the target already. */
+function beyond(
+  after: { target: number; item: number },
+  target: number | undefined,
+  order: 'asc' | 'desc' | undefined,
+): SQL {
+  if (target === after.target) return (order === 'desc' ? lt : gt)(evalOutputs.item, after.item);
+  const sign = sql.raw(order === 'desc' ? '<' : '>');
+  return sql`(${evalOutputs.target}, ${evalOutputs.item}) ${sign} (${after.target}, ${after.item})`;
 }
 
 /** Objects go as their JSON's text: as parts of the statement's own JSON they could be nested deeper than it may be. */

@@ -5,6 +5,7 @@ import { type Database, type Statement, statementOf } from './client.ts';
 import { inScope } from './cursor.ts';
 import { evalRuns } from './schema/eval-runs.ts';
 import { evalTargets } from './schema/eval-targets.ts';
+import { evalRunEventStatement } from './webhook-outbox.ts';
 
 const {
   seq: _seq,
@@ -117,7 +118,7 @@ export async function cancelRun(
   id: string,
   now: number,
 ): Promise<EvalLease | null> {
-  await database.orm
+  const stop = database.orm
     .update(evalRuns)
     .set({ status: 'canceled', endedAt: now, open: 1, nextAt: 0 })
     .where(
@@ -129,6 +130,7 @@ export async function cancelRun(
         inArray(evalRuns.status, ['queued', 'in_progress']),
       ),
     );
+  await database.write([statementOf(stop), evalRunEventStatement(id)]);
   return getRun(database, scope, evalId, id);
 }
 

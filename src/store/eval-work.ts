@@ -7,6 +7,7 @@ import { runsAt } from './eval-runs.ts';
 import { evalRuns } from './schema/eval-runs.ts';
 import { evalTargets } from './schema/eval-targets.ts';
 import { literalList } from './text.ts';
+import { evalRunEventStatement } from './webhook-outbox.ts';
 
 const isLive = (column: string): string =>
   `exists (select 1 from batches b where b.id = ${column} and b.status in (${literalList(LIVE_STATUSES)}))`;
@@ -109,7 +110,9 @@ export class LibsqlEvalWork implements StoreEvalWork {
   async end(id: string, token: string, { status, error, now }: Parameters<StoreEvalWork['end']>[2]): Promise<boolean> {
     const text = error === null ? null : JSON.stringify(error);
     const set = 'status = ?, error = ?, ended_at = ?, open = 0, lease_token = null, lease_until = null';
-    return this.#change(id, token, set, [status, text, now], `status in ('queued', 'in_progress')`);
+    return this.#change(id, token, set, [status, text, now], `status in ('queued', 'in_progress')`, [
+      evalRunEventStatement(id),
+    ]);
   }
 
   async purge(id: string, limit: number): Promise<boolean> {
@@ -154,13 +157,21 @@ export class LibsqlEvalWork implements StoreEvalWork {
     return new Map(rows.map((row) => [Number(row.line), Number(row.latency_ms)]));
   }
 
-  async #change(id: string, token: string, set: string, args: Argument[], condition: string): Promise<boolean> {
+  async #change(
+    id: string,
+    token: string,
+    set: string,
+    args: Argument[],
+    condition: string,
+    also: readonly Statement[] = [],
+  ): Promise<boolean> {
     const [result] = await this.#db.write([
       {
         sql: `update eval_runs set ${set}
               where id = ? and lease_token = ? and deleted_at is null and ${condition}`,
         args: [...args, id, token],
       },
+      ...also,
     ]);
     return (result?.rowsAffected ?? 0) > 0;
   }

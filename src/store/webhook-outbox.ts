@@ -43,3 +43,18 @@ export function batchEventStatements(batchId: string, status: BatchStatus): Stat
     },
   ];
 }
+
+/** Tells how a run of an eval has ended, in OpenAI's words; nothing while it runs. It belongs after the run's update. */
+export function evalRunEventStatement(runId: string): Statement {
+  return {
+    sql: `with ended as (
+            select id, tenant_id, ended_at, 'eval.run.' || iif(status = 'completed', 'succeeded', status) as type
+            from eval_runs where id = ? and status in ('completed', 'failed', 'canceled'))
+          insert into webhook_deliveries (${COLUMNS})
+          select w.id, 'evt_' || substr(r.id, 9), r.tenant_id, r.type, json_object('id', r.id), r.ended_at,
+            'pending', 0, r.ended_at, r.ended_at, r.ended_at
+          from ended r join webhooks w on w.tenant_id = r.tenant_id
+          where ${WANTED.replace('?', 'r.type')} ${ONCE}`,
+    args: [runId],
+  };
+}

@@ -3,20 +3,23 @@ import { type Fields, isFields } from '../fields.ts';
 import { findBadValue } from '../json-limits.ts';
 import { schemaProblem } from '../schema-check.ts';
 import { GradeError } from './grader.ts';
+import type { Asker } from './request.ts';
 import { compileReference } from './template.ts';
 
 /** What every row of a data source must have, so that nothing is paid for that cannot be graded. */
 export interface RowRules {
   /** JSON schema of the item. */
   schema: Fields;
-  /** What is read of it: `item.question`; and of its sample, where rows bring their answers. */
+  /** What graders read: `item.answer`; what they read of the sample is not looked at. */
   reads: readonly string[];
+  /** Fill in what is asked. They throw GradeError for an item that does not hold it. */
+  askers: readonly Pick<Asker, 'messages'>[];
   /** Rows bring their answers. */
   needsSample: boolean;
 }
 
 /** Makes the check of a row: it answers why the row cannot be taken, as the end of a sentence; null when it can. */
-export function rowChecker({ schema, reads, needsSample }: RowRules): (row: unknown) => string | null {
+export function rowChecker({ schema, reads, askers, needsSample }: RowRules): (row: unknown) => string | null {
   const references = [...new Set(reads)].filter((text) => text.startsWith('item')).map(compileReference);
   return (row) => {
     if (!isFields(row) || !isFields(row.item))
@@ -29,13 +32,13 @@ export function rowChecker({ schema, reads, needsSample }: RowRules): (row: unkn
     if (bad !== null) return bad.message;
     const problem = schemaProblem(schema, row.item);
     if (problem !== null) return `its item does not fit the eval's schema at ${problem}`;
-    for (const { read } of references) {
-      try {
-        read({ item: row.item, sample: {} });
-      } catch (error) {
-        if (!(error instanceof GradeError)) throw error;
-        return `${error.message}, which the run reads`;
-      }
+    const subject = { item: row.item, sample: {} };
+    try {
+      for (const { read } of references) read(subject);
+      for (const { messages } of askers) messages(row.item);
+    } catch (error) {
+      if (error instanceof GradeError) return `${error.message}, which the run reads`;
+      throw error;
     }
     return null;
   };

@@ -18,7 +18,7 @@ function combined(
   const grade = (subject: Subject, answers: readonly JudgeAnswer[]): Grade => {
     let at = 0;
     const results = graders.map((grader) => {
-      const count = grader.models.length === 0 ? 0 : grader.calls(subject).length;
+      const count = grader.asks.length === 0 ? 0 : grader.calls(subject).length;
       at += count;
       return grader.grade(subject, answers.slice(at - count, at));
     });
@@ -28,7 +28,7 @@ function combined(
     name,
     type,
     templates: graders.flatMap(({ templates }) => templates),
-    models: graders.flatMap(({ models }) => models),
+    asks: graders.flatMap(({ asks }) => asks),
     calls: (subject) => callsOf(subject).flat(),
     grade,
   };

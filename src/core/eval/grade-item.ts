@@ -48,7 +48,7 @@ export function gradeItem(
 }
 
 function callsOf(grader: Grader, subject: Subject): JudgeCall[] | GradeError {
-  if (grader.models.length === 0) return [];
+  if (grader.asks.length === 0) return [];
   try {
     return grader.calls(subject);
   } catch (error) {

@@ -15,6 +15,12 @@ export interface JudgeCall {
   body: Fields & { model: string };
 }
 
+/** A model that a grader asks. */
+export interface Ask {
+  endpoint: JudgeCall['endpoint'];
+  model: string;
+}
+
 /** What came of it: the answer's body, or why there is none. */
 export type JudgeAnswer = { body: Fields } | { error: { code: string; message: string } };
 
@@ -30,8 +36,8 @@ export interface Grader {
   type: string;
   /** Templates it reads, for a check of the items before anything is paid for. */
   templates: readonly string[];
-  /** Models it asks; empty for graders that only compute. */
-  models: readonly string[];
+  /** Models it asks, and where; empty for graders that only compute. */
+  asks: readonly Ask[];
   /** The requests that the grade of this subject needs; empty for graders that only compute. */
   calls(subject: Subject): JudgeCall[];
   /** `answers`: one for each of `calls`, in its order. */

@@ -76,7 +76,7 @@ function judge(
     name: spec.name,
     type: spec.type,
     templates: messages.reads,
-    models: [spec.model],
+    asks: [{ endpoint: '/v1/chat/completions', model: spec.model }],
     calls: (subject) => [
       {
         endpoint: '/v1/chat/completions',
@@ -155,7 +155,7 @@ export function compileCosine(spec: Spec<'text_similarity'>): Grader {
     name: spec.name,
     type: spec.type,
     templates: [...input.reads, ...reference.reads],
-    models: [model],
+    asks: [{ endpoint: '/v1/embeddings', model }],
     calls,
     grade: (_subject, [answer]) =>
       toGrade(spec, () => {

@@ -10,8 +10,6 @@ export type SampledEndpoint = Extract<Endpoint, '/v1/chat/completions' | '/v1/re
 /** What a target asks for each item. */
 export interface Asker {
   endpoint: SampledEndpoint;
-  /** What it reads of the item. */
-  reads: readonly string[];
   /** The messages for an item. Throws GradeError where the item does not hold what they need. */
   messages(item: Fields): Fields[];
   /** The whole body of the request. */
@@ -39,7 +37,7 @@ export function compileAsker(spec: {
   const messages = (item: Fields) => fill({ item, sample: {} });
   const params = isChat ? spec.params : responseParams(spec.params);
   const name = isChat ? 'messages' : 'input';
-  return { endpoint, reads, messages, body: (item) => ({ model, [name]: messages(item), ...params }) };
+  return { endpoint, messages, body: (item) => ({ model, [name]: messages(item), ...params }) };
 }
 
 function fromTemplate(template: Extract<EvalInputMessages, { type: 'template' }>['template'], isChat: boolean) {

@@ -1,6 +1,7 @@
 import type { EvalSample } from '../../protocol/eval-output-item.ts';
 import type { OutputLine } from '../../protocol/result-line.ts';
 import { type Fields, fieldsOf, listOf } from '../fields.ts';
+import { findBadValue } from '../json-limits.ts';
 import { emptyUsage, toBatchUsage, usageFromOpenAI } from '../usage.ts';
 import type { Subject } from './grader.ts';
 
@@ -77,10 +78,16 @@ export function answerOfRow(sample: Fields): Answer {
 export function completeSample(sample: Fields): Subject['sample'] {
   if (typeof sample.output_text !== 'string' || 'output_json' in sample) return sample;
   try {
-    return { ...sample, output_json: JSON.parse(sample.output_text) as unknown };
+    const value = JSON.parse(sample.output_text) as unknown;
+    return isSound(value) ? { ...sample, output_json: value } : sample;
   } catch {
     return sample;
   }
+}
+
+/** False for what a model may write and no code can write again: nested without end, numbers beyond a double. */
+export function isSound(value: unknown): boolean {
+  return findBadValue({ value }) === null;
 }
 
 function requestOf({ messages, body }: { messages: readonly Fields[]; body: Fields }) {
@@ -107,7 +114,7 @@ function readSaid(body: Fields): Said {
   const message = fieldsOf(choice?.message);
   return {
     text: typeof message.content === 'string' ? message.content : '',
-    tools: Array.isArray(message.tool_calls) ? message.tool_calls : [],
+    tools: Array.isArray(message.tool_calls) ? message.tool_calls.filter(isSound) : [],
     refusal: typeof message.refusal === 'string' && message.refusal !== '' ? message.refusal : null,
     finish: typeof choice?.finish_reason === 'string' ? choice.finish_reason : null,
   };
@@ -120,7 +127,7 @@ function readResponse(body: Fields): Said {
   const reason = fieldsOf(body.incomplete_details).reason;
   return {
     text: content.map(({ type, text }) => (type === 'output_text' && typeof text === 'string' ? text : '')).join(''),
-    tools: output.filter(({ type }) => type === 'function_call'),
+    tools: output.filter((item) => item.type === 'function_call' && isSound(item)),
     refusal: refusal === undefined ? null : String(refusal.refusal ?? ''),
     finish: typeof reason === 'string' ? reason : 'stop',
   };

@@ -1,7 +1,8 @@
 import type { LeafGrader } from '../../protocol/eval-grader.ts';
+import type { Fields } from '../fields.ts';
 import { compilePattern } from '../pattern.ts';
 import { PatternError } from '../pattern-parse.ts';
-import { schemaProblem } from '../schema-check.ts';
+import { schemaVerdict } from '../schema-check.ts';
 import { toGrade, verdict } from './grade.ts';
 import { GradeError, type Grader, type Subject } from './grader.ts';
 import { numberIn } from './numbers.ts';
@@ -15,7 +16,7 @@ type Outcome = ReturnType<typeof verdict>;
 /** Half of what there is to reach. */
 const THRESHOLD = 0.5;
 /** Matching takes time in proportion to the text and the pattern. */
-const PATTERN_SUBJECT_MAX = 200_000;
+const PATTERN_SUBJECT_MAX = 32_768;
 
 /** A grader that only computes, from the texts of its templates. */
 function computed<Name extends string>(
@@ -27,7 +28,7 @@ function computed<Name extends string>(
   return {
     name,
     type,
-    models: [],
+    asks: [],
     templates: entries.flatMap(([, template]) => template.reads),
     calls: () => [],
     grade: (subject) =>
@@ -60,6 +61,9 @@ function holds(operation: Spec<'string_check'>['operation'], input: string, refe
 export function compileTextSimilarity(spec: Spec<'text_similarity'>, metric: TextMetric): Grader {
   const texts = { input: compileTemplate(spec.input), reference: compileTemplate(spec.reference) };
   const threshold = spec.pass_threshold ?? THRESHOLD;
+  if (spec.model !== undefined) {
+    throw new GradeError('invalid_grader', `'${spec.name}': 'model' is for the metric 'cosine'; '${metric}' asks none`);
+  }
   return computed(spec, texts, ({ input, reference }) => {
     const score = similarity(metric, input, reference);
     return { score, passed: score >= threshold, sample: null };
@@ -112,7 +116,7 @@ export function compileContains(spec: Spec<'contains'>): Grader {
   return {
     name: spec.name,
     type: spec.type,
-    models: [],
+    asks: [],
     templates: [input, ...wanted].flatMap(({ reads }) => reads),
     calls: () => [],
     grade: (subject) => toGrade(spec, () => read(subject)),
@@ -120,14 +124,8 @@ export function compileContains(spec: Spec<'contains'>): Grader {
 }
 
 /** Whether a text is JSON, of a schema if there is one. */
-export function compileJsonSchema(spec: Spec<'json_schema'>): Grader {
-  const word = spec.schema === undefined ? null : uncheckable(spec.schema);
-  if (word !== null) {
-    throw new GradeError(
-      'invalid_schema',
-      `the schema's '${word}' is not checked here, and a grade must not leave it out without a word; remove it, or use a regex grader`,
-    );
-  }
+export function compileJsonSchema({ schema, ...spec }: Spec<'json_schema'>): Grader {
+  if (schema !== undefined) requireCheckable(schema);
   return computed(spec, { input: compileTemplate(spec.input) }, ({ input }) => {
     let value: unknown;
     try {
@@ -135,7 +133,25 @@ export function compileJsonSchema(spec: Spec<'json_schema'>): Grader {
     } catch {
       return verdict(false, { problem: 'it is not JSON' });
     }
-    const problem = spec.schema === undefined ? null : schemaProblem(spec.schema, value);
-    return verdict(problem === null, { problem });
+    const found = schema === undefined ? { problem: null } : schemaVerdict(schema, value);
+    if (found === null) throw new GradeError('schema_unchecked', 'the schema takes too long to check with this text');
+    return verdict(found.problem === null, { ...found });
   });
+}
+
+/** A grade must leave nothing out without a word. */
+function requireCheckable(schema: Fields): void {
+  const word = uncheckable(schema);
+  if (word !== null) {
+    throw new GradeError(
+      'invalid_schema',
+      `the schema's '${word}' is not checked here; remove it, or use a regex grader`,
+    );
+  }
+  if (schemaVerdict(schema, null) === null) {
+    throw new GradeError(
+      'invalid_schema',
+      'the schema cannot be applied: one of its references leads nowhere, or it is too large',
+    );
+  }
 }

@@ -40,15 +40,16 @@ export async function checkModels(deps: Deps, actor: Actor, { graders, askers, t
     const line = { url: asker.endpoint, body: { ...spec.sampling_params, model: spec.model, ...asks } };
     await tryLine(deps, actor, { line, config: spec.config }, `${where}.model`);
   }
-  for (const [index, grader] of graders.entries()) {
-    for (const model of new Set(grader.models)) {
-      const isVectors = grader.type === 'text_similarity';
-      const line = isVectors
-        ? { url: '/v1/embeddings', body: { model, input: 'x' } }
-        : { url: '/v1/chat/completions', body: { model, messages: [{ role: 'user', content: 'x' }] } };
-      // A composite may hold both kinds: then the lines themselves tell.
-      if (grader.type === 'multi' || ['all', 'any', 'not', 'weighted'].includes(grader.type)) continue;
-      await tryLine(deps, actor, { line }, `testing_criteria[${index}].model`);
+  for (const [index, { asks }] of graders.entries()) {
+    for (const { endpoint, model } of asks) {
+      const isChat = endpoint === '/v1/chat/completions';
+      const content = isChat ? { messages: [{ role: 'user', content: 'x' }] } : { input: 'x' };
+      await tryLine(
+        deps,
+        actor,
+        { line: { url: endpoint, body: { model, ...content } } },
+        `testing_criteria[${index}].model`,
+      );
     }
   }
 }

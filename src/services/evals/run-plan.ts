@@ -22,8 +22,13 @@ export function planRun(
 ): RunPlan {
   const graders = found.testingCriteria.map((spec) => compileGrader(spec));
   const askers = targets.map(({ spec }) => askerOf(run.dataSource, spec));
-  const reads = [...graders.flatMap(({ templates }) => templates), ...askers.flatMap((asker) => asker?.reads ?? [])];
+  const reads = graders.flatMap(({ templates }) => templates);
   const properties = fieldsOf(fieldsOf(found.dataSourceConfig.schema).properties);
-  const checkRow = rowChecker({ schema: fieldsOf(properties.item), reads, needsSample: askers.includes(null) });
+  const checkRow = rowChecker({
+    schema: fieldsOf(properties.item),
+    reads,
+    askers: askers.filter((asker) => asker !== null),
+    needsSample: askers.includes(null),
+  });
   return { graders, askers, checkRow };
 }

@@ -255,6 +255,38 @@ export function evalsContract(subject: Subject): void {
       expect((await ids('c', NOW + 60)).toSorted()).toEqual(['evalrun_1', 'evalrun_2']);
     });
 
+    it('tell how they ended, once, in the write that ends them', async () => {
+      const { evals, evalWork, webhooks } = subject.store;
+      const eventTypes = ['eval.run.succeeded', 'eval.run.canceled'] as const;
+      const hook = {
+        id: 'whe_1',
+        tenantId: 'tenant-a',
+        keyId: null,
+        name: '',
+        url: 'https://hooks.example/',
+        secret: 's',
+      };
+      const never = { previousSecret: null, previousUntil: null, disabledAt: null, disabledReason: null };
+      await webhooks.insert({ ...hook, ...never, eventTypes: [...eventTypes], createdAt: NOW, updatedAt: NOW }, 5);
+      for (const id of ['evalrun_1', 'evalrun_2', 'evalrun_3']) {
+        await evals.insertRun(runRow(id, { status: 'in_progress' }), [targetRow(id, 0, { stage: 'done' })]);
+      }
+      await evalWork.claimDue(claimBy('a'));
+      const end = { error: null, now: NOW + 2 };
+      expect(await evalWork.end('evalrun_1', 'b', { ...end, status: 'completed' })).toBe(false);
+      expect(await webhooks.deliveries('whe_1', { limit: 10 })).toEqual([]);
+      expect(await evalWork.end('evalrun_1', 'a', { ...end, status: 'completed' })).toBe(true);
+      expect(await evalWork.end('evalrun_1', 'a', { ...end, status: 'completed' })).toBe(false);
+      expect(await evalWork.end('evalrun_2', 'a', { ...end, status: 'failed' })).toBe(true);
+      await evals.cancelRun('all', 'eval_1', 'evalrun_3', NOW + 3);
+      await evals.cancelRun('all', 'eval_1', 'evalrun_3', NOW + 4);
+      const told = await webhooks.deliveries('whe_1', { limit: 10, order: 'asc' });
+      expect(told?.map(({ type, data, eventAt }) => [type, data, eventAt])).toEqual([
+        ['eval.run.succeeded', { id: 'evalrun_1' }, NOW + 2],
+        ['eval.run.canceled', { id: 'evalrun_3' }, NOW + 3],
+      ]);
+    });
+
     it('leave nothing behind but ids when they are deleted', async () => {
       const { evals, evalWork } = subject.store;
       await evals.insert(evalRow('eval_1'));

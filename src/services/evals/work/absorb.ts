@@ -1,4 +1,5 @@
 import type { JudgeAnswer } from '../../../core/eval/grader.ts';
+import { isSound } from '../../../core/eval/sample.ts';
 import { withUsage } from '../../../core/eval/tally.ts';
 import { type Fields, fieldsOf, listOf } from '../../../core/fields.ts';
 import { emptyUsage, toBatchUsage, usageFromOpenAI } from '../../../core/usage.ts';
@@ -38,7 +39,7 @@ async function keep(work: TargetWork, lines: readonly OutputLine[]): Promise<voi
     if (line.error !== null) continue;
     const body = fieldsOf(line.response?.body);
     const tokens = toBatchUsage(usageFromOpenAI(body).usage ?? emptyUsage);
-    usage = withUsage(usage, String(body.model ?? line.weir.model ?? ''), {
+    usage = withUsage(usage, typeof body.model === 'string' ? body.model : (line.weir.model ?? ''), {
       prompt_tokens: tokens.input_tokens,
       completion_tokens: tokens.output_tokens,
       cached_tokens: tokens.input_tokens_details.cached_tokens,
@@ -58,8 +59,17 @@ function answerOf({ response, error }: OutputLine): JudgeAnswer {
     return { error: { code: error?.code ?? 'error', message: error?.message ?? 'The request failed.' } };
   }
   const { model, choices, data, usage } = fieldsOf(response.body);
-  const kept: Fields = { model, usage: usage ?? null };
-  if (Array.isArray(choices)) kept.choices = choices.slice(0, 1);
-  if (Array.isArray(data)) kept.data = listOf(data).map(({ embedding }) => ({ embedding }));
+  const kept: Fields = {
+    model: typeof model === 'string' ? model : null,
+    usage: isSound(usage) ? (usage ?? null) : null,
+  };
+  if (Array.isArray(choices)) {
+    const { message, finish_reason: end } = listOf(choices)[0] ?? {};
+    const { content } = fieldsOf(message);
+    const text = typeof content === 'string' ? content : null;
+    kept.choices = [{ message: { content: text }, finish_reason: typeof end === 'string' ? end : null }];
+  }
+  if (Array.isArray(data))
+    kept.data = listOf(data).map(({ embedding }) => ({ embedding: isSound(embedding) ? embedding : null }));
   return { body: kept };
 }

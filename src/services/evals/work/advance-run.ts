@@ -1,4 +1,5 @@
 import { isTerminal } from '../../../core/batch-state.ts';
+import { GradeError } from '../../../core/eval/grader.ts';
 import { unixSeconds } from '../../../ports/clock.ts';
 import type { Deps } from '../../../ports/deps.ts';
 import type { EvalLease, EvalTargetRow } from '../../../ports/store-evals.ts';
@@ -15,8 +16,8 @@ import { next, type TargetWork, type Turn, TurnOver, take } from './turn.ts';
 export async function advanceRun(deps: Deps, { run, targets }: EvalLease, turn: Turn): Promise<void> {
   const found = await deps.store.evals.get('all', run.evalId);
   if (found === null) return;
-  const plan = planRun(found, run, targets);
   try {
+    const plan = planRun(found, run, targets);
     const begun = run.status === 'queued' ? await takeItems(deps, run, plan, turn) : run;
     if (begun === null) return;
     const ended: EvalTargetRow[] = [];
@@ -29,7 +30,15 @@ export async function advanceRun(deps: Deps, { run, targets }: EvalLease, turn: 
     const status = failed === null ? 'completed' : 'failed';
     await deps.store.evalWork.end(run.id, turn.token, { status, error: failed, now: unixSeconds(deps.clock) });
   } catch (error) {
-    if (!(error instanceof TurnOver)) throw error;
+    if (error instanceof TurnOver) return;
+    if (!(error instanceof GradeError)) throw error;
+    // Checked when it was made: by another version of Weir, then.
+    const { code, message } = error;
+    await deps.store.evalWork.end(run.id, turn.token, {
+      status: 'failed',
+      error: { code, message },
+      now: unixSeconds(deps.clock),
+    });
   }
 }
 

@@ -8,7 +8,7 @@ const OUTPUTS_AT_ONCE = 200;
 
 /** Asks the judges about a target's answers, as batches: one of chat completions, one of embeddings, where there are any. */
 export async function askJudges(work: TargetWork): Promise<void> {
-  if (work.plan.graders.every(({ models }) => models.length === 0)) return take(work, { to: next('grade') });
+  if (work.plan.graders.every(({ asks }) => asks.length === 0)) return take(work, { to: next('grade') });
   await orFail(work, async () => {
     const judgeBatchId = await batchOf(work, 'judges', '/v1/chat/completions');
     const embeddingBatchId = await batchOf(work, 'embeddings', '/v1/embeddings');

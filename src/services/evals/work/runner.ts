@@ -1,3 +1,4 @@
+import { ApiError } from '../../../core/api-error.ts';
 import { formatId, ID_BYTES } from '../../../core/ids.ts';
 import { unixSeconds } from '../../../ports/clock.ts';
 import type { Deps } from '../../../ports/deps.ts';
@@ -72,7 +73,10 @@ export class EvalRunner {
         await advanceRun(deps, lease, { token, mayGoOn, signal: this.stopping.signal });
       } else if (!(await cleanUp(deps, lease, token))) nextAt = unixSeconds(deps.clock) + 1;
     } catch (error) {
-      deps.log.error({ evalRun: id, status, error: describe(error) }, 'work on an eval run failed');
+      const isLater = error instanceof ApiError && error.status === 429;
+      const fields = { evalRun: id, status, error: describe(error) };
+      if (isLater) deps.log.info(fields, 'an eval run waits for what its key may use');
+      else deps.log.error(fields, 'work on an eval run failed');
       nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
     }
     await deps.store.evalWork
