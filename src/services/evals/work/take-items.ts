@@ -5,6 +5,7 @@ import { unixSeconds } from '../../../ports/clock.ts';
 import type { Deps } from '../../../ports/deps.ts';
 import { FileMissing } from '../../../ports/files.ts';
 import type { EvalFailure, EvalItemRow, EvalRunRow } from '../../../ports/store-evals.ts';
+import type { FileRow } from '../../../ports/store-files.ts';
 import type { RunPlan } from '../run-plan.ts';
 import { type Turn, TurnOver } from './turn.ts';
 
@@ -65,14 +66,15 @@ async function* pagesOf(deps: Deps, run: EvalRunRow, plan: RunPlan): AsyncGenera
   const file = await deps.store.files.get({ tenantId: run.tenantId }, String(source.id));
   if (file === null) throw gone(String(source.id));
   try {
-    yield* filePages(deps, run, plan, file.contentKey);
+    yield* filePages(deps, run, plan, file);
   } catch (error) {
     if (error instanceof FileMissing) throw gone(String(source.id));
     throw error;
   }
 }
 
-async function* filePages(deps: Deps, run: EvalRunRow, plan: RunPlan, key: string): AsyncGenerator<RowsPage> {
+async function* filePages(deps: Deps, run: EvalRunRow, plan: RunPlan, file: FileRow): AsyncGenerator<RowsPage> {
+  if (run.byteOffset >= file.bytes) return;
   let item = run.itemsRead;
   let page: RowsPage = { items: [], byteOffset: run.byteOffset };
   let bytes = 0;
@@ -86,7 +88,7 @@ async function* filePages(deps: Deps, run: EvalRunRow, plan: RunPlan, key: strin
     page.items.push({ item, row: readRow(line, item, plan) });
     item += 1;
   });
-  const chunks = await deps.files.read(key, { offset: base, length: Number.MAX_SAFE_INTEGER - base });
+  const chunks = await deps.files.read(file.contentKey, { offset: base, length: file.bytes - base });
   for await (const chunk of chunks) {
     // In pieces, as a chunk of many short rows would make a large page.
     for (let at = 0; at < chunk.length; at += 64 * 1024) {
