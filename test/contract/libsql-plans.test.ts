@@ -138,6 +138,15 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.webhooks.deleteEndedBefore(NOW, 9);
   await watchedStore.webhooks.countPending();
 
+  await watchedStore.evalWork.claimDue({ now: NOW, until: NOW, token: 't', limit: 9 });
+  await watchedStore.evalWork.latencies('batch_1', 1, 9);
+  await watchedStore.evalWork.purge('evalrun_1', 9);
+  await watchedStore.evals.items('evalrun_1', 5, 9);
+  const page = { target: 1, after: { target: 1, item: 5 }, limit: 9 };
+  await watchedStore.evals.outputs('evalrun_1', page);
+  await watchedStore.evals.list('tenant-a', { limit: 9, orderBy: 'updated_at' });
+  await watchedStore.evals.listRuns('eval_1', { limit: 9, order: 'desc' });
+
   expect(plans.size).toBeGreaterThan(40);
   const tables = TABLES.map((table) => getTableConfig(table).name).join('|');
   const scans = [...plans].filter(([, plan]) =>
@@ -146,4 +155,6 @@ it('finds its way by an index in everything that runs often', async () => {
   expect(scans).toEqual([]);
   const ofBatch = [...plans].find(([sql]) => sql.includes('"batch_id"') && sql.includes('+tenant_id = ?'));
   expect(ofBatch?.[1].join()).toContain('ledger_entries_batch');
+  const outputs = [...plans].find(([sql]) => sql.startsWith('select') && sql.includes('"eval_outputs"."item" >'));
+  expect(outputs?.[1].join()).toContain('run_id=? AND target=? AND item>?');
 });
