@@ -92,7 +92,14 @@ export async function spawnWeir(
     },
     stdio: ['ignore', 'pipe', 'pipe', ...(preload === undefined ? [] : ['ipc' as const])],
   });
-  const url = await readUrl(child);
+  const url = await readUrl(child).catch(async (error: unknown) => {
+    // A start that takes too long must not come after all, beside the one that is tried next.
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+    throw error;
+  });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
@@ -105,7 +112,7 @@ export async function spawnWeir(
 function readUrl(child: ChildProcess): Promise<string> {
   return new Promise((resolveUrl, reject) => {
     let text = '';
-    const timer = setTimeout(() => reject(new Error(`no address within 20 s: ${text}`)), 20_000);
+    const timer = setTimeout(() => reject(new Error(`no address within 30 s: ${text}`)), 30_000);
     const take = (chunk: Buffer): void => {
       text += chunk.toString('utf8');
       const url = /http:\/\/127\.0\.0\.1:\d+/.exec(text)?.[0];
