@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
 import type { BudgetObject } from '../../src/protocol/budget.ts';
 import { type DatabaseServer, hasDatabaseServer, startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
+import { type Receiver, startReceiver } from '../services/webhook-receiver.ts';
 import { assertInvariants, type Books } from './invariants.ts';
 import {
   chatLines,
@@ -32,14 +33,16 @@ describe('budgets', () => {
   let folder: string | undefined;
   let remote: SimulatedBatchServer | undefined;
   let database: DatabaseServer | undefined;
+  let receiver: Receiver | undefined;
 
   afterEach(async () => {
     await Promise.all(running.map((weir) => ('stop' in weir ? weir.stop() : weir.kill())));
     running = [];
-    await Promise.all([pools?.stop(), remote?.stop(), database?.stop()]);
+    await Promise.all([pools?.stop(), remote?.stop(), database?.stop(), receiver?.close()]);
     pools = undefined;
     remote = undefined;
     database = undefined;
+    receiver = undefined;
     if (folder !== undefined) await rm(folder, { recursive: true, force: true });
     folder = undefined;
   });
@@ -194,8 +197,12 @@ describe('budgets', () => {
   }, 120_000);
 
   it('hold what calls may come to, in every front door, and refuse what does not fit before it is sent', async () => {
-    const config = await open([{ ...MODEL, latency_ms: 40 }], { settings: { autobatch_wait_ms: 50 } });
-    const weir = await start({ ...config, settings: { autobatch_wait_ms: 50, autobatch_window_seconds: 1 } });
+    const config = await open([{ ...MODEL, latency_ms: 40 }]);
+    receiver = await startReceiver();
+    const settings = { autobatch_wait_ms: 150, autobatch_window_seconds: 1 };
+    const weir = await start({ ...config, settings, webhooks: { allow_hosts: ['127.0.0.1'] } });
+    const hook = { url: receiver.url, event_types: ['budget.alert'], name: 'ops' };
+    await post(weir, '/v1/webhooks', hook);
     const key = await post<{ id: string; secret: string }>(weir, '/v1/keys', { name: 'k', tenant_id: 'acme' });
     const user = connect(weir.url, key.secret);
     const autobatch = new OpenAI({ apiKey: key.secret, baseURL: `${weir.url}/batching/v1`, maxRetries: 0 });
@@ -230,6 +237,13 @@ describe('budgets', () => {
       body: JSON.stringify({ ...body, max_tokens: 8 }),
     });
     expect(message.status).toBe(429);
+    // Each call would fit, but not the batch that is made of them.
+    const spent = (await budgetOf(weir, budget)).usage.spent_nano_usd;
+    await post(weir, `/v1/budgets/${budget.id}`, { limit_nano_usd: spent + 7_000_000 });
+    const together = await Promise.allSettled([1, 2, 3].map(() => autobatch.chat.completions.create(body)));
+    for (const each of together) expect(each).toMatchObject({ reason: { status: 429, code: 'insufficient_quota' } });
+    expect(pools?.servers[0]?.counters.received).toBe(answered + 1);
+
     await post(weir, `/v1/budgets/${budget.id}`, { limit_usd: '1' });
     const text = (await autobatch.chat.completions.create(body)).choices[0]?.message.content;
     expect(text).not.toBe('');
@@ -240,6 +254,13 @@ describe('budgets', () => {
       `/v1/ledger/summary?tenant_id=acme&key=${key.id}`,
     );
     expect((await budgetOf(weir, budget)).usage.spent_nano_usd).toBe(sums.total.amount_nano_usd);
+
+    // Whoever made the budget is told of it.
+    await post(weir, `/v1/budgets/${budget.id}`, { limit_nano_usd: sums.total.amount_nano_usd });
+    await receiver.until(3);
+    const told = receiver.received.map(({ body: event }) => JSON.parse(String(event)));
+    expect(new Set(told.map(({ data }) => data.threshold))).toEqual(new Set([50, 80, 100]));
+    expect(told[0]).toMatchObject({ type: 'budget.alert', data: { id: budget.id, period: 'day' } });
   }, 60_000);
 
   it('count by route and tag, and refuse targets whose price nobody knows unless they are told otherwise', async () => {

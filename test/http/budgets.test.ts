@@ -112,28 +112,30 @@ describe('/v1/budgets', () => {
     expect((await page('')).data).toHaveLength(2);
   });
 
-  it.each([
-    [{ period: 'day' }, 'limit_usd'],
-    [{ limit_usd: '1', limit_nano_usd: 1, period: 'day' }, 'limit_usd'],
-    [{ limit_usd: '1e3', period: 'day' }, 'limit_usd'],
-    [{ limit_usd: '0.0000000001', period: 'day' }, 'limit_usd'],
-    [{ limit_usd: '-1', period: 'day' }, 'limit_usd'],
-    [{ limit_usd: '99999999', period: 'day' }, 'limit_usd'],
-    [{ limit_nano_usd: 0.5, period: 'day' }, 'limit_nano_usd'],
-    [{ limit_usd: '1', period: 'year' }, 'period'],
-    [{ limit_usd: '1', period: 'day', timezone: 'Mars/Olympus' }, 'timezone'],
-    [{ limit_usd: '1', period: 'day', starts_at: 1 }, 'starts_at'],
-    [{ limit_usd: '1', period: 'total', starts_at: 9_999_999_999 }, 'starts_at'],
-    [{ limit_usd: '1', period: 'day', key_id: 'key_none' }, 'key_id'],
-    [{ limit_usd: '1', period: 'day', route: 'inline' }, 'route'],
-    [{ limit_usd: '1', period: 'day', tag: { key: 'a' } }, 'tag.value'],
-    [{ limit_usd: '1', period: 'day', alert_thresholds: [0] }, 'alert_thresholds'],
-    [{ limit_usd: '1', period: 'day', tenant: 'acme' }, 'tenant'],
-  ])('refuses %j by name', async (json, param) => {
-    const answer = await harness.send('POST', '/v1/budgets', { json });
-    expect(answer.status).toBe(400);
-    const { message } = await errorOf(answer);
-    expect(message).toContain(param);
+  it('refuses what cannot be, by name', async () => {
+    const cases: [json: object, param: string][] = [
+      [{ period: 'day' }, 'limit_usd'],
+      [{ limit_usd: '1', limit_nano_usd: 1, period: 'day' }, 'limit_usd'],
+      [{ limit_usd: '1e3', period: 'day' }, 'limit_usd'],
+      [{ limit_usd: '0.0000000001', period: 'day' }, 'limit_usd'],
+      [{ limit_usd: '-1', period: 'day' }, 'limit_usd'],
+      [{ limit_usd: '99999999', period: 'day' }, 'limit_usd'],
+      [{ limit_nano_usd: 0.5, period: 'day' }, 'limit_nano_usd'],
+      [{ limit_usd: '1', period: 'year' }, 'period'],
+      [{ limit_usd: '1', period: 'day', timezone: 'Mars/Olympus' }, 'timezone'],
+      [{ limit_usd: '1', period: 'day', starts_at: 1 }, 'starts_at'],
+      [{ limit_usd: '1', period: 'total', starts_at: 9_999_999_999 }, 'starts_at'],
+      [{ limit_usd: '1', period: 'day', key_id: 'key_none' }, 'key_id'],
+      [{ limit_usd: '1', period: 'day', route: 'inline' }, 'route'],
+      [{ limit_usd: '1', period: 'day', tag: { key: 'a' } }, 'tag.value'],
+      [{ limit_usd: '1', period: 'day', alert_thresholds: [0] }, 'alert_thresholds'],
+      [{ limit_usd: '1', period: 'day', tenant: 'acme' }, 'tenant'],
+    ];
+    for (const [json, param] of cases) {
+      const answer = await harness.send('POST', '/v1/budgets', { json });
+      expect(answer.status, JSON.stringify(json)).toBe(400);
+      expect((await errorOf(answer)).message).toContain(param);
+    }
     expect(await harness.deps.store.budgets.all()).toEqual([]);
   });
 
