@@ -20,6 +20,7 @@ const PLACES = [
   '/routes',
   '/providers',
   '/keys',
+  '/budgets',
 ];
 
 const entries = Number(process.argv[2] ?? 1_000_000);

@@ -43,6 +43,9 @@ describeInBrowser('every page', () => {
     const input = chatLines(60, (index) => (index % 10 === 0 ? { max_tokens: -1 } : {}));
     const batch = await submit(weir, input, { config: 'split', metadata: { name: 'Nightly triage', project: 'mail' } });
     await waitForBatch(weir, batch.id);
+    const create = (path: string, body: object) => weir.call(path, { method: 'POST', body: JSON.stringify(body) });
+    await create('/v1/keys', { name: 'nightly', limits: { requests_per_minute: 600 } });
+    await create('/v1/budgets', { limit_usd: '25', period: 'month', timezone: 'Europe/Berlin', route: 'split' });
     places = [
       ['overview', ''],
       ['batches', '/batches'],
@@ -53,6 +56,7 @@ describeInBrowser('every page', () => {
       ['providers', '/providers'],
       ['prices', '/prices?provider=openai&model=gpt-4o-mini'],
       ['keys', '/keys'],
+      ['budgets', '/budgets'],
     ];
     browser = await launch();
   });

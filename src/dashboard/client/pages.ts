@@ -1,6 +1,7 @@
 import type { ComponentType } from 'preact';
 import { Batch } from './pages/batch.ts';
 import { Batches } from './pages/batches.ts';
+import { Budgets } from './pages/budgets.ts';
 import { Eval } from './pages/eval.ts';
 import { Evals } from './pages/evals.ts';
 import { Keys } from './pages/keys.ts';
@@ -28,4 +29,5 @@ export const PAGES: Page[] = [
   { path: /^\/providers$/, title: 'Providers', view: Providers, isAdmin: true },
   { path: /^\/prices$/, title: 'Prices', view: Prices },
   { path: /^\/keys$/, title: 'Keys', view: Keys, isAdmin: true },
+  { path: /^\/budgets$/, title: 'Budgets', view: Budgets, isAdmin: true },
 ];

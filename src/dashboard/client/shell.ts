@@ -25,6 +25,7 @@ const SETTINGS: Item[] = [
   { to: '/providers', name: 'Providers', isAdmin: true },
   { to: '/prices', name: 'Prices' },
   { to: '/keys', name: 'Keys', isAdmin: true },
+  { to: '/budgets', name: 'Budgets', isAdmin: true },
 ];
 
 /** Navigation around a page. */

@@ -3,28 +3,25 @@ import { useState } from 'preact/hooks';
 import type { KeyObject } from '../../../protocol/key.ts';
 import type { Page } from '../../../protocol/page.ts';
 import { send, session, withQuery } from '../api.ts';
-import { formatCount } from '../format.ts';
 import { html } from '../html.ts';
 import { Button, useAction } from '../parts/action.ts';
 import { Badge } from '../parts/badge.ts';
-import { Copy, Select } from '../parts/controls.ts';
-import { Confirm, Dialog } from '../parts/dialog.ts';
+import { Copy } from '../parts/controls.ts';
+import { Confirm } from '../parts/dialog.ts';
 import { When } from '../parts/figures.ts';
 import { Pager } from '../parts/pager.ts';
 import { Answer, Empty, Failure } from '../parts/states.ts';
 import { type Column, Table } from '../parts/table.ts';
 import { useQuery } from '../query.ts';
+import { KeyLimitsDialog, limitsOf } from './keys/limits.ts';
+import { NewKey } from './keys/new-key.ts';
 
 const PAGE_ROWS = 50;
-const ROLES = [
-  { value: 'user', label: 'user: its tenant only' },
-  { value: 'admin', label: 'admin: everything' },
-];
 
 /** API keys: who may call, with which limits. */
 export function Keys(): VNode {
   const [cursors, setCursors] = useState<string[]>([]);
-  const [asks, setAsks] = useState<KeyObject | 'new' | null>(null);
+  const [asks, setAsks] = useState<{ what: 'new' } | { what: 'edit' | 'revoke'; key: KeyObject } | null>(null);
   const list = useQuery<Page<KeyObject>>(withQuery('/v1/keys', { limit: PAGE_ROWS, after: cursors.at(-1) }));
   const action = useAction();
   const revoke = (key: KeyObject) =>
@@ -55,77 +52,27 @@ export function Keys(): VNode {
       name: 'Action',
       kind: 'bare',
       cell: (key) =>
-        key.revoked_at === null && key.id !== session.value?.key_id
-          ? html`<${Button} kind="small danger" onClick=${() => setAsks(key)}>Revoke<span class="hidden"> ${key.name}</span></${Button}>`
-          : null,
+        key.revoked_at !== null
+          ? null
+          : html`<div class="row-actions"><${Button} kind="small" onClick=${() => setAsks({ what: 'edit', key })}>Edit<span class="hidden"> ${key.name}</span></${Button}>
+            ${key.id === session.value?.key_id ? null : html`<${Button} kind="small danger" onClick=${() => setAsks({ what: 'revoke', key })}>Revoke<span class="hidden"> ${key.name}</span></${Button}>`}</div>`,
     },
   ];
   return html`<div class="page">
-    <div class="page-head"><h1 tabindex="-1">Keys</h1><${Button} kind="primary" onClick=${() => setAsks('new')}>New key</${Button}></div>
+    <div class="page-head"><h1 tabindex="-1">Keys</h1><${Button} kind="primary" onClick=${() => setAsks({ what: 'new' })}>New key</${Button}></div>
     ${action.failure ? html`<${Failure} failure=${action.failure} />` : null}
     <${Answer} query=${list} what="keys" lines=${5}>${(page: Page<KeyObject>) =>
       page.data.length === 0
         ? html`<${Empty} title="No stored keys"><p>The server is called with the operator’s own key so far. Make one for each application, so that its spend can be told apart.</p></${Empty}>`
         : html`<${Table} caption="Keys" columns=${columns} rows=${page.data} rowKey=${(key: KeyObject) => key.id} />
           <${Pager} hasMore=${page.has_more} page=${cursors.length} onNext=${() => setCursors([...cursors, page.last_id ?? ''])} onPrevious=${() => setCursors(cursors.slice(0, -1))} />`}</${Answer}>
-    ${asks === 'new' ? html`<${NewKey} onClose=${() => setAsks(null)} onMade=${list.reload} />` : null}
+    ${asks?.what === 'new' ? html`<${NewKey} onClose=${() => setAsks(null)} onMade=${list.reload} />` : null}
+    ${asks?.what === 'edit' ? html`<${KeyLimitsDialog} apiKey=${asks.key} onClose=${() => setAsks(null)} onSaved=${list.reload} />` : null}
     ${
-      asks !== null && asks !== 'new'
-        ? html`<${Confirm} title=${`Revoke ${asks.name}?`} verb="Revoke for good" danger onConfirm=${() => revoke(asks)} onClose=${() => setAsks(null)}>
+      asks?.what === 'revoke'
+        ? html`<${Confirm} title=${`Revoke ${asks.key.name}?`} verb="Revoke for good" danger onConfirm=${() => revoke(asks.key)} onClose=${() => setAsks(null)}>
       <p>Whoever uses it is refused from now on, and signed out here. This cannot be undone. Its batches go on.</p></${Confirm}>`
         : null
     }
   </div>`;
-}
-
-const LIMITS = {
-  requests_per_minute: 'requests/min',
-  tokens_per_minute: 'tokens/min',
-  concurrent_batches: 'batches at once',
-  batches_per_minute: 'batches/min',
-  storage_bytes: 'bytes stored',
-} as const;
-
-function limitsOf({ limits }: KeyObject): string {
-  const set = Object.entries(LIMITS).flatMap(([name, unit]) => {
-    const limit = limits[name as keyof typeof LIMITS];
-    return limit === null ? [] : [`${formatCount(limit)} ${unit}`];
-  });
-  return set.length === 0 ? 'server’s default' : set.join(', ');
-}
-
-/** Makes a key and shows its secret, once. */
-function NewKey({ onClose, onMade }: { onClose: () => void; onMade: () => void }): VNode {
-  const [name, setName] = useState('');
-  const [role, setRole] = useState('user');
-  const [tenant, setTenant] = useState('');
-  const [secret, setSecret] = useState<string | null>(null);
-  const action = useAction();
-  const make = (event: Event) => {
-    event.preventDefault();
-    void action.run(async () => {
-      const made = await send<{ secret: string }>('POST', '/v1/keys', {
-        name,
-        role,
-        ...(tenant !== '' && { tenant_id: tenant }),
-      });
-      setSecret(made.secret);
-      onMade();
-    });
-  };
-  const typed = (set: (value: string) => void) => (event: Event) =>
-    set((event.currentTarget as HTMLInputElement).value);
-  if (secret !== null) {
-    return html`<${Dialog} title="The new key" narrow onClose=${onClose}>
-      <p>This is shown once and stored nowhere. Keep it now.</p>
-      <p class="code mono" data-secret>${secret}<${Copy} text=${secret} what="the key" /></p></${Dialog}>`;
-  }
-  return html`<${Dialog} title="New key" narrow onClose=${onClose}>
-    <form class="editor" onSubmit=${make}>
-      <label class="field"><span>Name</span><input class="input" required maxlength="128" value=${name} onInput=${typed(setName)} /></label>
-      <label class="field"><span>Tenant</span><input class="input" pattern="[a-zA-Z0-9_-]{1,64}" placeholder="default" value=${tenant} onInput=${typed(setTenant)} /></label>
-      <${Select} label="Role" value=${role} choices=${ROLES} onChange=${setRole} />
-      ${action.failure ? html`<${Failure} failure=${action.failure} />` : null}
-      <div class="dialog-actions"><button class="button primary" disabled=${action.isBusy}>Make the key</button></div>
-    </form></${Dialog}>`;
 }
