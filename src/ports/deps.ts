@@ -9,6 +9,7 @@ import type { Clock } from './clock.ts';
 import type { FileStore } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { HttpClient } from './http-client.ts';
+import type { InFlight } from './in-flight.ts';
 import type { InputChecks } from './input-checks.ts';
 import type { Journals } from './journal.ts';
 import type { KeyLimiter } from './key-limiter.ts';
@@ -40,6 +41,8 @@ export interface Deps {
   gates: Gates;
   /** Routes of the config file: name → routing config, already validated. */
   configRoutes: ReadonlyMap<string, unknown>;
+  /** What of batches is at providers now; absent where nobody looks at it. */
+  inFlight?: InFlight;
   /** What API keys may use. */
   limiter: KeyLimiter;
   /** Answers that routes allow to be given again. */

@@ -13,6 +13,8 @@ export const batchTargetSchema = ledgerFiguresSchema
     /** Requests that ended here with a result, and with an error. */
     completed: z.number().int(),
     failed: z.number().int(),
+    /** Single requests that the answering server has there now. */
+    in_flight: z.number().int(),
   })
   .openapi('BatchTarget');
 

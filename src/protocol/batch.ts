@@ -57,7 +57,9 @@ export const batchCostSchema = z
         low_nano_usd: z.number().int().nullable(),
         expected_nano_usd: z.number().int().nullable(),
         high_nano_usd: z.number().int().nullable(),
+        low_usd: z.string().nullable(),
         expected_usd: z.string().nullable(),
+        high_usd: z.string().nullable(),
       })
       .nullish(),
   })

@@ -25,6 +25,7 @@ import { bootstrap } from '../services/keys/bootstrap.ts';
 import { createKeyLimiter } from '../services/keys/limiter.ts';
 import { hashSecret } from '../services/keys/secret.ts';
 import { refreshPrices } from '../services/prices/refresh.ts';
+import { createInFlight } from '../services/segments/in-flight.ts';
 import { openStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
 import { ThreadChecks } from './checks/thread-checks.ts';
@@ -150,6 +151,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     gates: openGates({ clock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock }, config.keyLimits),
+    inFlight: createInFlight(),
     answers: createAnswerCache({ store, clock, log }),
     prices: compilePrices(priceFiles),
     priceFiles,

@@ -117,7 +117,9 @@ describe('POST /v1/batches/estimate', () => {
       low_nano_usd: found.total.cost.low_nano_usd,
       expected_nano_usd: found.total.cost.expected_nano_usd,
       high_nano_usd: found.total.cost.high_nano_usd,
+      low_usd: found.total.cost.low_usd,
       expected_usd: found.total.cost.expected_usd,
+      high_usd: found.total.cost.high_usd,
     });
   }, 40_000);
 

@@ -53,6 +53,8 @@ function presentEstimate(estimate: BatchRow['estimate']): BatchObject['cost']['e
     low_nano_usd: amountNano.low,
     expected_nano_usd: amountNano.expected,
     high_nano_usd: amountNano.high,
+    low_usd: formatUsd(amountNano.low),
     expected_usd: formatUsd(amountNano.expected),
+    high_usd: formatUsd(amountNano.high),
   };
 }

@@ -28,11 +28,19 @@ export async function batchTargets(deps: Deps, context: Context, id: string): Pr
   const filter = { tenantId: batch.tenantId, batchId: batch.id };
   const rows = await deps.store.ledger.summary(filter, ['target', 'status'], null);
   const byTarget = Map.groupBy(rows, (row) => String(row.group.target));
-  const names = new Set([...planned.keys(), ...byTarget.keys()]);
-  return [...names].map((target) => present(target, planned.get(target), byTarget.get(target) ?? []));
+  const inFlight = deps.inFlight?.of(batch.id);
+  const names = new Set([...planned.keys(), ...byTarget.keys(), ...(inFlight?.keys() ?? [])]);
+  return [...names].map((target) =>
+    present(target, planned.get(target), byTarget.get(target) ?? [], inFlight?.get(target) ?? 0),
+  );
 }
 
-function present(target: string, planned: Planned | undefined, rows: readonly LedgerSummaryRow[]): ExactTarget {
+function present(
+  target: string,
+  planned: Planned | undefined,
+  rows: readonly LedgerSummaryRow[],
+  inFlight: number,
+): ExactTarget {
   const requests = (succeeded: boolean) =>
     rows.reduce((sum, row) => sum + ((row.group.status === 'succeeded') === succeeded ? row.requests : 0), 0);
   return {
@@ -41,6 +49,7 @@ function present(target: string, planned: Planned | undefined, rows: readonly Le
     planned: planned?.requests ?? null,
     completed: requests(true),
     failed: requests(false),
+    in_flight: inFlight,
     ...toFigures(totalOf(rows)),
   };
 }

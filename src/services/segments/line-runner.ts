@@ -41,9 +41,13 @@ export class LineRunner {
     const { gate } = feed;
     const candidate = job.candidates[job.progress.candidate];
     if (!candidate) throw new Error('a line was started without a candidate');
+    const batchId = job.segment.batch.row.id;
+    const target = targetName(candidate);
+    this.deps.inFlight?.begin(batchId, target);
     const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
     runAttempt(this.deps, job, candidate, gate.provider, slot.member, (outcome) => {
+      this.deps.inFlight?.end(batchId, target);
       const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
       this.settle(job, feed, slot, candidate, outcome, gpuMicroseconds);
     });

@@ -13,6 +13,7 @@ import { Failure, Loading } from '../parts/states.ts';
 import { useQuery } from '../query.ts';
 import { hrefOf } from '../router.ts';
 import { BatchActions } from './batch/actions.ts';
+import { EstimateAgainstActual } from './batch/estimate.ts';
 import { Failures } from './batch/failures.ts';
 import { Requests } from './batch/requests.ts';
 import { Shards } from './batch/shards.ts';
@@ -43,6 +44,7 @@ export function Batch({ id }: { id: string }): VNode {
     <${Head} batch=${batch} onChange=${query.reload} />
     ${query.failure ? html`<${Failure} failure=${query.failure} retry=${query.reload} />` : null}
     <${Summary} batch=${batch} />
+    <${EstimateAgainstActual} batch=${batch} />
     ${batch.errors ? html`<${FileErrors} batch=${batch} />` : null}
     ${
       batch.status === 'failed'

@@ -11,6 +11,12 @@ interface Row extends BatchTarget {
   fill: string;
 }
 
+const IN_FLIGHT: Column<Row> = {
+  name: 'In flight',
+  kind: 'number',
+  cell: (row) => html`<span class=${row.in_flight > 0 ? '' : 'faint'}>${formatCount(row.in_flight)}</span>`,
+};
+
 /** How the batch is divided over targets: wanted and got. */
 export function Split({ id, everyMs, version }: { id: string; everyMs: number | null; version: string }): VNode {
   const query = useQuery<{ data: BatchTarget[] }>(`/v1/batches/${encodeURIComponent(id)}/targets`, {
@@ -22,11 +28,11 @@ export function Split({ id, everyMs, version }: { id: string; everyMs: number | 
     <${Answer} query=${query} what="the split" lines=${3}>${({ data }: { data: BatchTarget[] }) =>
       data.length === 0
         ? html`<p class="faint">No line has gone to a target.</p>`
-        : html`<${Targets} targets=${data} />`}</${Answer}>
+        : html`<${Targets} targets=${data} isRunning=${everyMs !== null} />`}</${Answer}>
   </section>`;
 }
 
-function Targets({ targets }: { targets: readonly BatchTarget[] }): VNode {
+function Targets({ targets, isRunning }: { targets: readonly BatchTarget[]; isRunning: boolean }): VNode {
   const rows: Row[] = targets.map((target, index) => ({ ...target, fill: index < 6 ? String(index + 1) : 'rest' }));
   const wanted = rows.reduce((sum, row) => sum + (row.planned ?? 0), 0);
   const got = rows.reduce((sum, row) => sum + row.requests, 0);
@@ -51,6 +57,7 @@ function Targets({ targets }: { targets: readonly BatchTarget[] }): VNode {
       cell: (row) =>
         html`${formatCount(row.requests)} <span class="faint">${got === 0 ? '' : percent(row.requests / got)}</span>`,
     },
+    ...(isRunning ? [IN_FLIGHT] : []),
     {
       name: 'Failed',
       kind: 'number',
