@@ -24,6 +24,11 @@ export class InputCounter {
     this.tokenizer = tokenizer;
   }
 
+  /** One that counts as this one does, and has counted nothing. */
+  fresh(): InputCounter {
+    return new InputCounter(this.tokenizer);
+  }
+
   /** How it counts: the encoding's name, or `bytes/4`. */
   get method(): string {
     return this.tokenizer?.name ?? 'bytes/4';

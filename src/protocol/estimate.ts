@@ -61,6 +61,56 @@ export const estimateShareSchema = z
   })
   .openapi('EstimateShare');
 
+const planTarget = {
+  provider: z.string(),
+  model: z.string(),
+  target: z.string(),
+  mode: z.enum(['batch', 'immediate']),
+};
+
+/** What all lines that may go to a target would come to there, and why they are or are not sent there by the plan. */
+export const estimateOptionSchema = z
+  .object({
+    ...planTarget,
+    requests: z.number().int(),
+    refused_count: z.number().int(),
+    expected_nano_usd: amount,
+    expected_usd: usd,
+    /** What its limits make it last; null when nothing limits it. Of a provider batch: the window. */
+    expected_seconds: z.number().int().nullable(),
+    verdict: z.enum(['chosen', 'dearer', 'unpriced', 'refuses', 'too_few', 'too_slow']),
+    reason: z.string(),
+  })
+  .openapi('EstimateOption');
+
+/** The cheapest way to do all lines within the window at the targets that their routes name. */
+export const estimatePlansSchema = z
+  .object({
+    /** Null when there is none; `reason` says why, or why it is this one. */
+    cheapest: z
+      .object({
+        shares: z.array(
+          z.object({
+            ...planTarget,
+            requests: z.number().int(),
+            expected_nano_usd: z.number().int(),
+            expected_usd: z.string(),
+          }),
+        ),
+        expected_nano_usd: z.number().int(),
+        expected_usd: z.string(),
+        /** Against the split as the route has it; null when that is not wholly priced. */
+        saves_nano_usd: amount,
+        saves_usd: usd,
+        /** Unix seconds; null when nothing is known of the pace of a provider. */
+        expected_finish_at: z.number().int().nullable(),
+      })
+      .nullable(),
+    options: z.array(estimateOptionSchema),
+    reason: z.string(),
+  })
+  .openapi('EstimatePlans');
+
 export const estimateSchema = z
   .object({
     object: z.literal('batch.estimate'),
@@ -77,10 +127,13 @@ export const estimateSchema = z
     total: z.object(figures),
     /** Unix seconds; null when nothing is known of the pace of a provider. */
     expected_finish_at: z.number().int().nullable(),
+    /** From a sample of the lines; null when there is nothing to compare. */
+    plans: estimatePlansSchema.nullable(),
   })
   .openapi('BatchEstimate');
 
 export type EstimateCost = z.infer<typeof estimateCostSchema>;
 export type EstimateRefusedLine = z.infer<typeof refusedLineSchema>;
 export type EstimateShare = z.infer<typeof estimateShareSchema>;
+export type EstimatePlans = z.infer<typeof estimatePlansSchema>;
 export type Estimate = z.infer<typeof estimateSchema>;

@@ -143,6 +143,51 @@ describe('POST /v1/batches/estimate', () => {
     expect(native.expected_finish_at).toBeGreaterThanOrEqual(before + 86_400);
   });
 
+  it('finds the cheapest targets and modes within the window, and says why', async () => {
+    const input = chatLines(200);
+    // A batch at half the list price is dearer than neither: 0.075 and 0.30 against 0.10 and 0.40 USD a million tokens.
+    const day = await estimate(input, { config: 'both' });
+    const byOption = ({ plans }: Estimate) =>
+      Object.fromEntries((plans?.options ?? []).map((each) => [`${each.target} ${each.mode}`, each]));
+    const options = byOption(day);
+    expect(Object.keys(options).sort()).toEqual([
+      `openai/${MODEL} batch`,
+      `openai/${MODEL} immediate`,
+      `pool/${MODEL} immediate`,
+    ]);
+    expect(day.plans?.cheapest?.shares).toMatchObject([{ target: `openai/${MODEL}`, mode: 'batch', requests: 200 }]);
+    const { expected_nano_usd: whole, saves_nano_usd: saves } = day.plans?.cheapest ?? {};
+    const tokens = { in: day.total.input_tokens, out: day.total.output_tokens.expected };
+    expect(whole).toBe(tokens.in * 75 + tokens.out * 300);
+    expect(saves).toBe((day.total.cost.expected_nano_usd ?? 0) - (whole ?? 0));
+    expect(options[`pool/${MODEL} immediate`]).toMatchObject({
+      verdict: 'dearer',
+      expected_nano_usd: tokens.in * 100 + tokens.out * 400,
+      reason: expect.stringContaining('1.33 times the cheapest'),
+    });
+    expect(options[`openai/${MODEL} immediate`]?.reason).toContain('2 times the cheapest');
+    // Sent so, it costs so: a route of the plan alone is estimated to the same.
+    const alone = await estimate(input, { config: { provider: 'openai', model: MODEL } });
+    expect(alone.total.cost.expected_nano_usd).toBe(whole);
+    expect(alone.plans?.cheapest).toMatchObject({ expected_nano_usd: whole, saves_nano_usd: 0 });
+
+    // No batch service answers within five minutes, and 60 requests a minute are 300: the rest goes where there is room.
+    const targets = ['slow', 'openai', 'free'].map((provider) => ({ provider, model: MODEL }));
+    const config = { strategy: { mode: 'fallback' }, targets };
+    const soon = await estimate(chatLines(400), { config, completion_window: '5m' });
+    expect(soon.plans?.cheapest?.shares.map((each) => [each.target, each.mode, each.requests])).toEqual([
+      [`slow/${MODEL}`, 'immediate', 300],
+      [`openai/${MODEL}`, 'immediate', 100],
+    ]);
+    expect(soon.plans?.reason).toContain('its limits do not let all lines through');
+    expect(byOption(soon)[`free/${MODEL} immediate`]).toMatchObject({ verdict: 'unpriced', expected_nano_usd: null });
+    const only = await estimate(chatLines(400), {
+      config: { provider: 'slow', model: MODEL },
+      completion_window: '5m',
+    });
+    expect(only.plans).toMatchObject({ cheapest: null, reason: expect.stringContaining('100 lines would be left') });
+  });
+
   it('names the lines that a target refuses and the parameters it would lose', async () => {
     const input = chatLines(10, (index) => (index === 3 ? { n: 2 } : index === 4 ? { seed: 7 } : {}));
     const [share] = (await estimate(input, { config: 'claude' })).split;

@@ -23,6 +23,7 @@ export function layEstimate(estimate: Estimate, options: TableOptions): string {
       ? [
           laySplit(estimate, options),
           layRange(estimate, options),
+          layPlans(estimate, options),
           ...estimate.split.map((share) => layShare(share, options)),
         ]
       : [layErrors(estimate.errors.data, options)];
@@ -63,6 +64,34 @@ function layRange(
   ];
   if (sampled !== null) pairs.push(['Sample', `${formatCount(sampled)} of ${plural(requests, 'line')}`]);
   return layPairs(pairs, options);
+}
+
+const OPTION_COLUMNS: readonly Column[] = [
+  { header: 'INSTEAD AT', least: 12 },
+  { header: 'MODE' },
+  { header: 'LINES', align: 'right' },
+  { header: 'ABOUT USD', align: 'right' },
+  { header: 'WHY', least: 16 },
+];
+
+/** The cheapest plan within the window, with what each target would be alone; nothing where there is no choice. */
+function layPlans({ plans }: Estimate, options: TableOptions): string[] {
+  if (plans === null || (plans.options.length < 2 && plans.cheapest !== null)) return [];
+  const amounts = alignUsd(plans.options.map(({ expected_nano_usd: nano }) => nano ?? 0));
+  const rows = plans.options.map((option, index) => [
+    option.target,
+    option.mode,
+    formatCount(option.requests),
+    option.expected_nano_usd === null ? 'unpriced' : (amounts[index] ?? ''),
+    option.verdict === 'chosen' ? `cheapest: ${option.reason}` : option.reason,
+  ]);
+  return [...layTable(OPTION_COLUMNS, rows, options), ...wrap(printable(planText(plans)), options.width)];
+}
+
+function planText({ cheapest, reason }: NonNullable<Estimate['plans']>): string {
+  if (cheapest === null) return reason;
+  const saves = cheapest.saves_nano_usd !== null && cheapest.saves_nano_usd > 0 ? `, $${cheapest.saves_usd} less` : '';
+  return `Cheapest within the window: about $${cheapest.expected_usd}${saves}. ${reason}`;
 }
 
 function outputMethod(split: readonly EstimateShare[]): string {

@@ -42,11 +42,17 @@ export class DryDivision {
     return this.lanes.flatMap((lane) => (lane.kind === 'run' ? lane.candidates : []));
   }
 
-  /** Where 0-based `line`, a request, goes. Lines must be asked for in the order of the file. */
-  place(line: number): LinePlace {
+  /** The lane of 0-based `line`, a request. */
+  laneOf(line: number): { number: number; lane: Lane } {
     const number = this.numbers.readUInt16LE(line * 2);
     const lane = this.lanes[number];
     if (lane === undefined) throw new Error(`there is no lane ${number}`);
+    return { number, lane };
+  }
+
+  /** Where 0-based `line`, a request, goes. Lines must be asked for in the order of the file. */
+  place(line: number): LinePlace {
+    const { number, lane } = this.laneOf(line);
     const pieces = this.pieces.get(number);
     while (pieces && (pieces.list[pieces.at]?.lastLine ?? line) < line) pieces.at += 1;
     const piece = pieces?.list[pieces.at];

@@ -43,7 +43,7 @@ type Target = RunTarget | { kind: 'refused'; failure: Failure };
 /** Counts the lines of a file by their first target, and looks at every `stride`th line of each. */
 export class LineEstimator {
   private readonly deps: Pick<Deps, 'providers' | 'prices' | 'ownPrices'>;
-  private readonly division: DryDivision;
+  private readonly division: Pick<DryDivision, 'place'>;
   private readonly now: number;
   private readonly stride: number;
   private readonly known: ReadonlyMap<string, KnownTarget>;
@@ -54,7 +54,7 @@ export class LineEstimator {
 
   constructor(
     deps: Pick<Deps, 'providers' | 'prices' | 'ownPrices'>,
-    division: DryDivision,
+    division: Pick<DryDivision, 'place'>,
     { now, stride, known }: { now: number; stride: number; known: ReadonlyMap<string, KnownTarget> },
   ) {
     this.known = known;

@@ -11,6 +11,7 @@ import type { Estimate, EstimateShare } from '../../protocol/estimate.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
+import { comparePlans } from './compare-plans.ts';
 import { type DryDivision, divideDry } from './dry-division.ts';
 import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
 import { findErrors } from './find-errors.ts';
@@ -39,13 +40,13 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
   const assigner = createLaneAssigner(await resolveFor(deps, query));
   const batch = { id: 'estimate', tenantId: file.tenantId, endpoint, completionWindow: body.completion_window };
   const division = await divideDry(deps, batch, file, plan, assigner);
-  const estimate = await estimateShares(deps, file, division, {
-    now,
-    sampleLines: SAMPLE_LINES,
-    signal: context.signal,
-  });
+  const known = await knowTargets(deps, file.tenantId, division.candidates(), now);
+  const { signal } = context;
+  const estimate = await estimateShares(deps, file, division, { now, sampleLines: SAMPLE_LINES, signal, known });
+  const window = { completionWindow: body.completion_window, seconds };
+  const plans = await comparePlans(deps, file, division, estimate, { ...window, now, known, signal });
   const finish = finishSeconds(deps, estimate.split, seconds);
-  return { ...estimate, expected_finish_at: finish === null ? null : now + finish };
+  return { ...estimate, expected_finish_at: finish === null ? null : now + finish, plans };
 }
 
 /** The estimate of a file's lines as they were divided; without the time it would take. */
@@ -53,12 +54,13 @@ export async function estimateShares(
   deps: Deps,
   file: FileRow,
   division: DryDivision,
-  { now, sampleLines, signal }: { now: number; sampleLines: number; signal?: AbortSignal },
+  options: { now: number; sampleLines: number; signal?: AbortSignal; known?: ReadonlyMap<string, KnownTarget> },
 ): Promise<Estimate> {
+  const { now, sampleLines, signal } = options;
   const { plan } = file;
   if (plan === null) throw new Error(`file ${file.id} has no plan`);
   const stride = Math.max(1, Math.ceil(plan.requests / sampleLines), Math.ceil(file.bytes / SAMPLE_BYTES));
-  const known = await knowTargets(deps, file.tenantId, division.candidates(), now);
+  const known = options.known ?? (await knowTargets(deps, file.tenantId, division.candidates(), now));
   const estimator = new LineEstimator(deps, division, { now, stride, known });
   const forward = new ForwardReader(deps.files, file.contentKey);
   for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
@@ -113,6 +115,7 @@ function present(file: FileRow, tallies: readonly ShareTally[]): Estimate {
     split,
     total: sumFigures(split),
     expected_finish_at: null,
+    plans: null,
   };
 }
 
