@@ -48,6 +48,8 @@ export const priceResolutionSchema = z
     provider: z.string(),
     model: z.string(),
     mode: z.string(),
+    /** What price lists call the provider, as `provider` of a stated price; null where only the config prices it. */
+    price_provider: z.string().nullable(),
     /** The model whose price applies, and why it does. */
     priced_model: z.string().nullable(),
     resolved_by: z.string().nullable(),

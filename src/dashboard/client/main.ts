@@ -9,15 +9,18 @@ import { Empty } from './parts/states.ts';
 import { forgetAnswers } from './query.ts';
 import { hrefOf, place, startRouter } from './router.ts';
 import { Shell } from './shell.ts';
+import { chosenTenant } from './tenant.ts';
 
 const RETRY_MS = 3_000;
 
 function App(): VNode {
   const who = session.value;
+  const tenant = chosenTenant.value;
   useEffect(() => {
     forgetAnswers();
+    if (!who) chosenTenant.value = '*';
     return who ? startLive() : undefined;
-  }, [who]);
+  }, [who, tenant]);
   if (who === undefined) return html`<p class="boot" role="status">Loading…</p>`;
   if (who === null) {
     document.title = 'Sign in – Weir';

@@ -6,6 +6,7 @@ import { liveState, runningBatches } from './live.ts';
 import { Select } from './parts/controls.ts';
 import { Icon, Mark } from './parts/icons.ts';
 import { hrefOf, place } from './router.ts';
+import { chosenTenant, loadTenants } from './tenant.ts';
 import { chooseTheme, theme } from './theme-choice.ts';
 
 interface Item {
@@ -66,12 +67,30 @@ function Link({ item, here }: { item: Item; here: string }): VNode {
     ${running > 0 ? html`<span class="count" title="running now">${running}<span class="hidden"> running</span></span>` : null}</a>`;
 }
 
+/** Whose batches and accounts an administrator sees; nothing where there is one tenant alone. */
+function TenantPicker(): VNode | null {
+  const [tenants, setTenants] = useState<string[]>([]);
+  // A picker is a convenience: without the list everything is shown, as before. Keys made meanwhile are found on the next page.
+  const here = place.value;
+  useEffect(() => {
+    void loadTenants().then(setTenants, () => undefined);
+  }, [here]);
+  // The operator's own key and its batches belong to the default tenant, which may have no stored key.
+  const names = [...new Set(['default', ...tenants])];
+  if (names.length < 2) return null;
+  return html`<${Select} label="Tenant" value=${chosenTenant.value} choices=${[{ value: '*', label: 'all' }, ...names.map((name) => ({ value: name, label: name }))]}
+    onChange=${(value: string) => {
+      chosenTenant.value = value;
+    }} />`;
+}
+
 const LIVE = { on: 'Live', off: 'Reconnecting…', idle: 'Connecting…' };
 
 function SideEnd(): VNode {
   const who = session.value;
   return html`<div class="side-end">
     <span class=${`live ${liveState.value}`} role="status">${LIVE[liveState.value]}</span>
+    ${who?.role === 'admin' ? html`<${TenantPicker} />` : null}
     <${Select} label="Theme" value=${theme.value} onChange=${chooseTheme}
       choices=${[
         { value: 'auto', label: 'System' },

@@ -34,7 +34,13 @@ export function resolvePrice(
     at: query.at ?? unixSeconds(deps.clock),
     ...(query.inputTokens !== undefined && { inputTokens: query.inputTokens }),
   });
-  const head = { object: 'price.resolution', provider: query.provider, model: query.model, mode: query.mode } as const;
+  const head = {
+    object: 'price.resolution',
+    provider: query.provider,
+    model: query.model,
+    mode: query.mode,
+    price_provider: provider.priceProvider,
+  } as const;
   if ('unpriced' in found) {
     const none = { priced_model: null, resolved_by: null, price_version: null, rates: null };
     return { ...head, ...none, unpriced_reason: found.unpriced };

@@ -66,7 +66,7 @@ function columnsOf(ask: (asked: Asked) => void): Column<BudgetObject>[] {
           <div class="cell-sub">${budget.on_insufficient === 'stop' ? 'stops batches at the limit' : 'refuses what may not fit'}${budget.unpriced === 'allow' ? ', lets unpriced through' : ''}</div>`,
     },
     { name: 'Period', cell: (budget) => html`<${Period} budget=${budget} />` },
-    { name: 'Used', kind: 'wide', cell: (budget) => html`<${UsageBar} budget=${budget} />` },
+    { name: 'Used', cell: (budget) => html`<${UsageBar} budget=${budget} />` },
     {
       name: 'Spent',
       kind: 'number',
@@ -112,13 +112,13 @@ function scopeOf({ tenant_id: tenant, key_id: key, tag, route }: BudgetObject): 
 
 function Period({ budget }: { budget: BudgetObject }): VNode {
   const { period, timezone, usage } = budget;
-  return html`<div>${period === 'total' ? 'in all' : `each ${period}`}</div>
+  return html`<div><div>${period === 'total' ? 'in all' : `each ${period}`}</div>
     <div class="cell-sub">${
       usage.period_ends_at === null
         ? html`since <${When} at=${usage.period_starts_at} />`
         : html`until <${When} at=${usage.period_ends_at} />`
     }</div>
-    ${timezone === 'UTC' || period === 'total' ? null : html`<div class="cell-sub">${timezone}</div>`}`;
+    ${timezone === 'UTC' || period === 'total' ? null : html`<div class="cell-sub">${timezone}</div>`}</div>`;
 }
 
 function State({ budget }: { budget: BudgetObject }): VNode {
@@ -126,12 +126,12 @@ function State({ budget }: { budget: BudgetObject }): VNode {
   const last = usage.alerts.toSorted((left, right) => left.threshold - right.threshold).at(-1);
   const told = thresholds.length === 0 ? 'no alerts' : `alerts at ${thresholds.join(', ')} %`;
   const isSpent = usage.spent_nano_usd >= budget.limit_nano_usd;
-  return html`${
+  return html`<div>${
     isSpent
       ? html`<${Badge} tone="bad" icon="alert">used up</${Badge}>`
       : last
         ? html`<${Badge} tone="warn" icon="alert">past ${last.threshold} %</${Badge}>`
         : html`<${Badge} tone="good" icon="check">within</${Badge}>`
   }
-    <div class="cell-sub">${last ? html`told <${When} at=${last.at} />` : told}</div>`;
+    <div class="cell-sub">${last ? html`told <${When} at=${last.at} />` : told}</div></div>`;
 }

@@ -2,9 +2,10 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Page } from '../../../protocol/page.ts';
 import type { PriceObject } from '../../../protocol/price.ts';
-import { withQuery } from '../api.ts';
+import { session, withQuery } from '../api.ts';
 import { nowSeconds } from '../format.ts';
 import { html } from '../html.ts';
+import { Button } from '../parts/action.ts';
 import { Badge } from '../parts/badge.ts';
 import { Segments, TextFilter } from '../parts/controls.ts';
 import { Dialog } from '../parts/dialog.ts';
@@ -13,6 +14,8 @@ import { Answer, Empty } from '../parts/states.ts';
 import { type Column, Table } from '../parts/table.ts';
 import { useQuery } from '../query.ts';
 import { query, setQuery } from '../router.ts';
+import { PriceCoverage } from './prices/coverage.ts';
+import { type PriceStart, StatePrice } from './prices/state-price.ts';
 
 const PAGE_ROWS = 50;
 const HOUR = 3_600;
@@ -38,11 +41,18 @@ export function Prices(): VNode {
   const view = `${provider}\n${model}\n${when}`;
   const [{ cursors, of }, setCursors] = useState<{ cursors: string[]; of: string }>({ cursors: [], of: view });
   const [shown, setShown] = useState<PriceObject | null>(null);
+  /** `new`: a price that starts from nothing. */
+  const [stating, setStating] = useState<PriceStart | 'new' | null>(null);
+  const isAdmin = session.value?.role === 'admin';
   const pages = of === view ? cursors : [];
   const at = when === '' ? Math.floor(nowSeconds() / HOUR) * HOUR : null;
   const list = useQuery<Page<PriceObject>>(
     withQuery('/v1/prices', { provider, model, at, limit: PAGE_ROWS, after: pages.at(-1) }),
   );
+  const succeed = (price: PriceObject) => {
+    setShown(null);
+    setStating({ provider: price.provider, model: price.model, price });
+  };
   const columns: Column<PriceObject>[] = [
     {
       name: 'Model',
@@ -69,22 +79,34 @@ export function Prices(): VNode {
   ];
   return html`<div class="page">
     <div class="page-head"><div><h1 tabindex="-1">Prices</h1><p class="lead">USD per million tokens. A price is never overwritten: a change is a new one, with its first day.</p></div>
-      <${Segments} label="Dates" value=${when} choices=${WHEN} onChange=${(value: string) => setQuery({ when: value })} /></div>
+      <div class="controls"><${Segments} label="Dates" value=${when} choices=${WHEN} onChange=${(value: string) => setQuery({ when: value })} />
+        ${isAdmin ? html`<${Button} kind="primary" onClick=${() => setStating('new')}>New price</${Button}>` : null}</div></div>
     <div class="filters" role="search" aria-label="Filters">
       <${TextFilter} label="Provider" value=${provider} placeholder="openai" onChange=${(value: string) => setQuery({ provider: value })} />
       <${TextFilter} label="Model" value=${model} placeholder="gpt-4o-mini" onChange=${(value: string) => setQuery({ model: value })} />
     </div>
     <${Answer} query=${list} what="prices" lines=${8}>${(page: Page<PriceObject>) =>
       page.data.length === 0
-        ? html`<${Empty} title="No price matches"><p>Requests to a model without a price are counted as unpriced, never as free. An administrator can state a price: <code>POST /v1/prices</code>.</p></${Empty}>`
+        ? html`<${Empty} title="No price matches"><p>Requests to a model without a price are counted as unpriced, never as free. An administrator can state a price.</p></${Empty}>`
         : html`<${Table} caption="Prices" columns=${columns} rows=${page.data} rowKey=${(price: PriceObject) => price.id} onRow=${setShown} />
           <${Pager} hasMore=${page.has_more} page=${pages.length} onNext=${() => setCursors({ cursors: [...pages, page.last_id ?? ''], of: view })}
             onPrevious=${() => setCursors({ cursors: pages.slice(0, -1), of: view })} />`}</${Answer}>
-    ${shown ? html`<${PriceDialog} price=${shown} onClose=${() => setShown(null)} />` : null}
+    ${isAdmin ? html`<${PriceCoverage} onState=${(provider: string, model: string) => setStating({ provider, model, price: null })} />` : null}
+    ${shown ? html`<${PriceDialog} price=${shown} onClose=${() => setShown(null)} onSucceed=${isAdmin && shown.origin !== 'config' ? succeed : null} />` : null}
+    ${stating ? html`<${StatePrice} start=${stating === 'new' ? null : stating} onClose=${() => setStating(null)} onStated=${list.reload} />` : null}
   </div>`;
 }
 
-function PriceDialog({ price, onClose }: { price: PriceObject; onClose: () => void }): VNode {
+function PriceDialog({
+  price,
+  onClose,
+  onSucceed,
+}: {
+  price: PriceObject;
+  onClose: () => void;
+  /** Null where no successor can be stated. */
+  onSucceed: ((price: PriceObject) => void) | null;
+}): VNode {
   return html`<${Dialog} title=${price.model} onClose=${onClose}>
     <dl class="pairs small">
       <dt>Provider</dt><dd>${price.provider}${price.region ? ` (${price.region})` : ''}</dd>
@@ -102,5 +124,6 @@ function PriceDialog({ price, onClose }: { price: PriceObject; onClose: () => vo
         : html`<h3 key=${mode}>${mode}</h3><dl class="pairs small">${Object.entries(card).map(([name, usd]) => html`<dt>${name.replaceAll('_', ' ')}</dt><dd>$${usd}</dd>`)}</dl>`;
     })}
     ${price.tiers.length > 0 ? html`<h3>Above a context of</h3><pre class="code" tabindex="0">${JSON.stringify(price.tiers, null, 2)}</pre>` : null}
+    ${onSucceed ? html`<div class="dialog-actions"><${Button} onClick=${() => onSucceed(price)}>State its successor</${Button}></div>` : null}
   </${Dialog}>`;
 }

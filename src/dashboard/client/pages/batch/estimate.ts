@@ -70,7 +70,8 @@ function columnsOf(ended: boolean): Column<Row>[] {
     {
       name: 'Off by',
       kind: 'number',
-      cell: ({ off }) => (off === null ? html`<span class="faint">–</span>` : `${off > 0 ? '+' : ''}${percent(off)}`),
+      cell: ({ off }) =>
+        off === null ? html`<span class="faint">–</span>` : `${off > 0 ? '+' : ''}${percent(off)}`.replace('-', '−'),
     },
   ];
 }
