@@ -43,7 +43,7 @@ describeInBrowser('money in the dashboard', () => {
     await pools?.stop();
   });
 
-  it('makes, shows, changes and deletes a budget, with the API’s figures', { timeout: 60_000 }, async () => {
+  it('makes, shows, changes and deletes a budget, with the API’s figures', { timeout: 90_000 }, async () => {
     const { page, context, complaints } = await openPage(browser);
     await signIn(page, weir.url, ADMIN_KEY);
     await page.getByRole('link', { name: 'Budgets' }).click();
@@ -83,7 +83,7 @@ describeInBrowser('money in the dashboard', () => {
     await assertInvariants(weir, id, input);
     const [spent] = await budgets();
     expect(spent?.usage.spent_nano_usd).toBeGreaterThan(0);
-    await row.locator(`[data-usd="${spent?.usage.spent_usd}"]`).waitFor();
+    await row.locator(`[data-usd="${spent?.usage.spent_usd}"]`).waitFor({ timeout: 40_000 });
     await row.locator(`[data-usd="${spent?.usage.left_usd}"]`).waitFor();
 
     await row.getByRole('button', { name: 'Edit' }).click();

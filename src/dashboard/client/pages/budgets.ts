@@ -4,6 +4,7 @@ import type { BudgetObject } from '../../../protocol/budget.ts';
 import type { Page } from '../../../protocol/page.ts';
 import { send, withQuery } from '../api.ts';
 import { html } from '../html.ts';
+import { turnover } from '../live.ts';
 import { Button, useAction } from '../parts/action.ts';
 import { Badge } from '../parts/badge.ts';
 import { Confirm } from '../parts/dialog.ts';
@@ -26,6 +27,7 @@ export function Budgets(): VNode {
   const [asks, setAsks] = useState<Asked | null>(null);
   const list = useQuery<Page<BudgetObject>>(withQuery('/v1/budgets', { limit: PAGE_ROWS, after: cursors.at(-1) }), {
     everyMs: REFRESH_MS,
+    version: turnover.value,
   });
   const action = useAction();
   const close = () => setAsks(null);
