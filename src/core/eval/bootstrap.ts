@@ -12,8 +12,11 @@ export interface Resampling {
 }
 
 /** Draws that one comparison may make: more items get fewer resamples, as their intervals need fewer. */
-const DRAWS_MAX = 20_000_000;
+const DRAWS_MAX = 10_000_000;
 const RESAMPLES_LEAST = 200;
+/** More rows than these save nothing. */
+const ROWS_MAX = 4_096;
+const ITEMS_AT_ONCE = 2_000;
 
 /** How many resamples are made of so many items, when `wanted` would be made of few. */
 export function resamplesFor(items: number, wanted: number): number {
@@ -25,30 +28,32 @@ export function resamplesFor(items: number, wanted: number): number {
  * over that same draw. The interval of a column is that of its means between the outer percentiles. A column of
  * differences, item by item, so gets the interval of a paired comparison.
  *
- * A generator that yields after each resample, so that a caller may let others run.
+ * A generator that yields again and again, so that a caller may let others run.
  */
 export function* bootstrap(columns: readonly Column[], options: Resampling): Generator<void, EvalInterval[]> {
-  const { places, rows } = distinctRows(columns);
-  const means = columns.map(() => new Float64Array(options.resamples));
+  const { places, rows } = yield* distinctRows(columns);
+  const sums = columns.map((column) => ({ ...compact(column, rows), means: new Float64Array(options.resamples) }));
   const random = new SeededRandom(options.seed);
-  const drawn = new Uint32Array(rows.length);
-  for (let resample = 0; resample < options.resamples && places.length > 0; resample += 1) {
+  const drawn = new Float64Array(rows.length);
+  const items = places.length;
+  for (let resample = 0; resample < options.resamples && items > 0; resample += 1) {
     drawn.fill(0);
-    for (let draw = 0; draw < places.length; draw += 1) {
-      const row = places[random.below(places.length)] ?? 0;
+    for (let draw = 0; draw < items; draw += 1) {
+      const row = places[random.below(items)] ?? 0;
       drawn[row] = (drawn[row] ?? 0) + 1;
     }
-    for (const [index, column] of columns.entries()) {
-      const kept = means[index];
-      if (kept) kept[resample] = weightedMean(column, rows, drawn);
+    for (const { values, present, means } of sums) {
+      means[resample] = product(values, drawn) / (present === null ? items : product(present, drawn));
     }
     yield;
   }
-  return columns.map((column, index) => intervalOf(column, means[index] ?? new Float64Array(), options.confidence));
+  return columns.map((column, index) =>
+    intervalOf(column, sums[index]?.means ?? new Float64Array(), options.confidence),
+  );
 }
 
 /** Items with the same values in all columns are one row: resampling then sums over few rows, however many items. */
-function distinctRows(columns: readonly Column[]): { places: Uint32Array; rows: Uint32Array } {
+function* distinctRows(columns: readonly Column[]): Generator<void, { places: Uint32Array; rows: Uint32Array }> {
   const length = columns[0]?.length ?? 0;
   const places = new Uint32Array(length);
   const rows: number[] = [];
@@ -58,26 +63,33 @@ function distinctRows(columns: readonly Column[]): { places: Uint32Array; rows: 
     let row = known.get(key);
     if (row === undefined) {
       row = rows.length;
+      if (row === ROWS_MAX) return eachItsOwn(length);
       known.set(key, row);
       rows.push(item);
     }
     places[item] = row;
+    if (item % ITEMS_AT_ONCE === 0) yield;
   }
   return { places, rows: Uint32Array.from(rows) };
 }
 
-/** NaN when none of the drawn items has a value. */
-function weightedMean(column: Column, rows: Uint32Array, drawn: Uint32Array): number {
+function eachItsOwn(length: number): { places: Uint32Array; rows: Uint32Array } {
+  const places = Uint32Array.from({ length }, (_none, item) => item);
+  return { places, rows: places };
+}
+
+/** The values of the rows, 0 where there is none; `present` says where, and is null where none is missing. */
+function compact(column: Column, rows: Uint32Array): { values: Float64Array; present: Float64Array | null } {
+  const values = Float64Array.from(rows, (item) => column[item] ?? Number.NaN);
+  const present = values.map((value) => Number(!Number.isNaN(value)));
+  const isWhole = !present.includes(0);
+  return { values: values.map((value) => (Number.isNaN(value) ? 0 : value)), present: isWhole ? null : present };
+}
+
+function product(values: Float64Array, times: Float64Array): number {
   let sum = 0;
-  let weight = 0;
-  for (let row = 0; row < rows.length; row += 1) {
-    const value = column[rows[row] ?? 0] ?? Number.NaN;
-    const times = drawn[row] ?? 0;
-    if (times === 0 || Number.isNaN(value)) continue;
-    sum += value * times;
-    weight += times;
-  }
-  return weight === 0 ? Number.NaN : sum / weight;
+  for (let row = 0; row < values.length; row += 1) sum += (values[row] ?? 0) * (times[row] ?? 0);
+  return sum;
 }
 
 function intervalOf(column: Column, means: Float64Array, confidence: number): EvalInterval {

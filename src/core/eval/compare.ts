@@ -27,7 +27,11 @@ export function* compareTargets(
   const scores = targets.map(({ records }) => columnOf(records, ({ score }) => score));
   const intervals = yield* bootstrap([...scores, ...pairs.flatMap((pair) => [pair.passes, pair.scores])], options);
   const interval = (index: number): EvalInterval => intervals[index] ?? { value: null, low: null, high: null };
-  const figures = targets.map((target, index) => figuresOf(target, interval(index), range));
+  const figures: ReturnType<typeof figuresOf>[] = [];
+  for (const [index, target] of targets.entries()) {
+    figures.push(figuresOf(target, interval(index), range));
+    yield;
+  }
   const frontier = frontierOf(figures);
   return {
     items: targets[0]?.records.length ?? 0,

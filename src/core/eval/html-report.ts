@@ -1,5 +1,6 @@
 import type { EvalComparedItem, EvalComparedOutput } from '../../protocol/eval-compared-item.ts';
 import type { EvalComparison, EvalInterval, EvalPair, EvalTargetFigures } from '../../protocol/eval-comparison.ts';
+import { pointsText, probabilityText } from './figure-text.ts';
 import { frontierPlot, histogram } from './html-plots.ts';
 import { REPORT_STYLE } from './html-style.ts';
 import { html, Markup } from './html-text.ts';
@@ -71,8 +72,8 @@ function pairsTable(pairs: readonly EvalPair[]): Markup {
 <thead><tr><th scope="col">Targets</th><th scope="col" class="number">Difference of pass rates</th><th scope="col" class="number">Only the first passed</th><th scope="col" class="number">Only the second passed</th><th scope="col" class="number">p (exact)</th><th scope="col" class="number">Agreement</th><th scope="col" class="number">Kappa</th></tr></thead>
 <tbody>${pairs.map(
     (pair) => html`<tr><th scope="row">${pair.a} <span class="soft">against</span> ${pair.b}</th>
-<td class="number">${points(pair.pass_rate_difference.value)}<div class="soft">${range(pair.pass_rate_difference, points)}</div></td>
-<td class="number">${pair.only_a_passed}</td><td class="number">${pair.only_b_passed}</td><td class="number">${probability(pair.p_value)}</td>
+<td class="number">${pointsText(pair.pass_rate_difference.value)}<div class="soft">${range(pair.pass_rate_difference, pointsText)}</div></td>
+<td class="number">${pair.only_a_passed}</td><td class="number">${pair.only_b_passed}</td><td class="number">${probabilityText(pair.p_value)}</td>
 <td class="number">${percent(pair.agreement)}</td><td class="number">${decimal(pair.kappa)}</td></tr>`,
   )}</tbody></table></div></section>`;
 }
@@ -120,19 +121,8 @@ export function percent(value: number | null): string {
   return value === null ? '–' : `${(value * 100).toFixed(1)} %`;
 }
 
-/** A difference of two shares in points of a hundred, with its sign. */
-function points(value: number | null): string {
-  if (value === null) return '–';
-  const text = (Math.abs(value) * 100).toFixed(1);
-  return `${Number(text) === 0 ? '' : value > 0 ? '+' : '−'}${text}`;
-}
-
 function decimal(value: number | null): string {
   return value === null ? '–' : value.toFixed(3);
-}
-
-function probability(value: number | null): string {
-  return value !== null && value < 0.001 ? '< 0.001' : decimal(value);
 }
 
 function milliseconds(value: number | null): string {

@@ -24,19 +24,10 @@ export class SeededRandom {
     this.#d = next() | 1;
   }
 
-  /** A whole number from 0 up to, and not including, `bound` (at most 2^32); each as likely as the others. */
+  /** A whole number from 0 up to, and not including, `bound`; each as likely as the others, to `bound` parts of 2^32. */
   below(bound: number): number {
-    // What is beyond the last whole multiple of the bound would favour the small numbers.
-    const limit = 0x1_0000_0000 - (0x1_0000_0000 % bound);
-    for (;;) {
-      const value = this.#next();
-      if (value < limit) return value % bound;
-    }
-  }
-
-  #next(): number {
     const rotated = Math.imul(this.#b, 5);
-    const result = Math.imul((rotated << 7) | (rotated >>> 25), 9) >>> 0;
+    const value = Math.imul((rotated << 7) | (rotated >>> 25), 9) >>> 0;
     const shifted = this.#b << 9;
     this.#c ^= this.#a;
     this.#d ^= this.#b;
@@ -44,6 +35,6 @@ export class SeededRandom {
     this.#a ^= this.#d;
     this.#c ^= shifted;
     this.#d = (this.#d << 11) | (this.#d >>> 21);
-    return result;
+    return Math.floor((value / 0x1_0000_0000) * bound);
   }
 }

@@ -218,6 +218,35 @@ export function evalsContract(subject: Subject): void {
       expect((await evals.getRun('all', 'eval_1', 'evalrun_1'))?.targets).toHaveLength(2);
     });
 
+    it('give the figures of a target in order, and the items that some passed and others did not', async () => {
+      const { evals, evalWork } = subject.store;
+      await evals.insertRun(runRow('evalrun_1'), [targetRow('evalrun_1', 0), targetRow('evalrun_1', 1)]);
+      await evalWork.claimDue(claimBy('a'));
+      const lost = { ...outputRow(0, 0).sample, error: { code: 'c', message: 'm' } };
+      const statuses = [
+        ['pass', 'fail', 'pass', 'pass', 'fail'],
+        ['fail', 'fail', 'error', 'error', 'pass'],
+      ] as const;
+      for (const [target, list] of statuses.entries()) {
+        // The fourth item of the second target got no answer; the third could not be graded.
+        const outputs = list.map((status, item) =>
+          outputRow(target, item, { status, ...(target === 1 && item === 3 && { sample: lost }) }),
+        );
+        const step = { runId: 'evalrun_1', token: 'a', target, from: { stage: 'ask', cursor: 0 } } as const;
+        expect(await evalWork.step({ ...step, to: {}, outputs })).toBe(true);
+      }
+      const query = { target: 1, after: 1, limit: 2, withSubject: true };
+      const figures = await evals.figures('evalrun_1', query);
+      expect(figures.map(({ item, status, answered, latencyMs }) => [item, status, answered, latencyMs])).toEqual([
+        [2, 'error', true, 12],
+        [3, 'error', false, 12],
+      ]);
+      expect(figures[0]?.subject).toEqual(outputRow(1, 2).subject);
+      expect((await evals.figures('evalrun_1', { ...query, withSubject: false }))[0]?.subject).toBeNull();
+      expect(await evals.differing('evalrun_1', { after: -1, limit: 2 })).toEqual([0, 3]);
+      expect(await evals.differing('evalrun_1', { after: 3, limit: 2 })).toEqual([4]);
+    });
+
     it('wait for their batches, and no longer', async () => {
       const { evals, evalWork, batches } = subject.store;
       await batches.insert(batchRow('batch_1'));

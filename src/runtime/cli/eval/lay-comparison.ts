@@ -1,3 +1,4 @@
+import { pointsText, probabilityText } from '../../../core/eval/figure-text.ts';
 import type { EvalComparison, EvalInterval, EvalPair, EvalTargetFigures } from '../../../protocol/eval-comparison.ts';
 import { formatCount, plural } from '../figures.ts';
 import { cut, printable, wrap } from '../printable.ts';
@@ -81,10 +82,10 @@ function layPairs({ pairs }: EvalComparison, width: number): string[] {
 }
 
 function sayPair({ a, b, pass_rate_difference: { value, low, high }, p_value, agreement }: EvalPair): string {
-  const range = low === null || high === null ? '' : ` (${points(low)} to ${points(high)})`;
+  const range = low === null || high === null ? '' : ` (${pointsText(low)} to ${pointsText(high)})`;
   const facts = [
-    `${points(value)} points${range}`,
-    ...(p_value === null ? [] : [`p ${p_value < 0.001 ? '< 0.001' : p_value.toFixed(3)}`]),
+    `${pointsText(value)} points${range}`,
+    ...(p_value === null ? [] : [`p ${probabilityText(p_value)}`]),
     ...(agreement === null ? [] : [`agree ${percent(agreement, 0)}`]),
   ];
   return `${cut(a, 14)} – ${cut(b, 14)}: ${facts.join(', ')}`;
@@ -96,10 +97,4 @@ export function percent(value: number | null, decimals = 1): string {
 
 function interval({ low, high }: EvalInterval): string {
   return low === null || high === null ? '' : `${(low * 100).toFixed(0)}–${(high * 100).toFixed(0)} %`;
-}
-
-function points(value: number | null): string {
-  if (value === null) return '–';
-  const text = (Math.abs(value) * 100).toFixed(1);
-  return `${Number(text) === 0 ? '' : value > 0 ? '+' : '−'}${text}`;
 }

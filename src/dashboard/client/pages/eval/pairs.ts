@@ -1,4 +1,5 @@
 import type { VNode } from 'preact';
+import { pointsText, probabilityText } from '../../../../core/eval/figure-text.ts';
 import type { EvalPair } from '../../../../protocol/eval-comparison.ts';
 import { formatCount, percent } from '../../format.ts';
 import { html } from '../../html.ts';
@@ -13,12 +14,12 @@ const COLUMNS: Column<EvalPair>[] = [
   {
     name: 'Difference',
     kind: 'number',
-    cell: ({ pass_rate_difference: { value, low, high } }) => html`${points(value)}
-      <div class="cell-sub">${low === null || high === null ? '' : `${points(low)} to ${points(high)}`}</div>`,
+    cell: ({ pass_rate_difference: { value, low, high } }) => html`${pointsText(value)}
+      <div class="cell-sub">${low === null || high === null ? '' : `${pointsText(low)} to ${pointsText(high)}`}</div>`,
   },
   { name: 'Only the first passed', kind: 'number', cell: ({ only_a_passed }) => formatCount(only_a_passed) },
   { name: 'Only the second passed', kind: 'number', cell: ({ only_b_passed }) => formatCount(only_b_passed) },
-  { name: 'p', kind: 'number', cell: ({ p_value }) => probability(p_value) },
+  { name: 'p', kind: 'number', cell: ({ p_value }) => probabilityText(p_value) },
   {
     name: 'Agreement',
     kind: 'number',
@@ -31,15 +32,4 @@ const COLUMNS: Column<EvalPair>[] = [
 export function Pairs({ pairs }: { pairs: readonly EvalPair[] }): VNode {
   return html`<h3>In pairs</h3>
     <${Table} caption="Pairs of targets" columns=${COLUMNS} rows=${pairs} rowKey=${({ a, b }: EvalPair) => `${a}\n${b}`} />`;
-}
-
-function points(value: number | null): string {
-  if (value === null) return '–';
-  const text = (Math.abs(value) * 100).toFixed(1);
-  return `${Number(text) === 0 ? '' : value > 0 ? '+' : '−'}${text}`;
-}
-
-function probability(value: number | null): string {
-  if (value === null) return '–';
-  return value < 0.001 ? '< 0.001' : value.toFixed(3);
 }
