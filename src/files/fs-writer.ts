@@ -2,6 +2,8 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import type { FileWriter } from '../ports/files.ts';
 
 const bufferBytes = 256 * 1024;
+/** Most objects are small, and come in numbers. */
+const firstBufferBytes = 16 * 1024;
 
 /**
  * Writes a file at `path` in large pieces, one behind: while a piece is being written the next is collected. `close`
@@ -20,8 +22,8 @@ class FsWriter implements FileWriter {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #finish: (path: string) => Promise<void>;
-  #collected = Buffer.allocUnsafeSlow(bufferBytes);
-  #spare = Buffer.allocUnsafeSlow(0);
+  #collected = Buffer.allocUnsafeSlow(firstBufferBytes);
+  #spare: Buffer<ArrayBuffer> | null = null;
   #length = 0;
   #writing: Promise<void> = Promise.resolve();
   #state: 'open' | 'closing' | 'ended' = 'open';
@@ -35,19 +37,19 @@ class FsWriter implements FileWriter {
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#state !== 'open') throw new Error('the object is closed already');
     for (let at = 0; at < chunk.length; ) {
-      const take = Math.min(chunk.length - at, bufferBytes - this.#length);
+      if (this.#length === this.#collected.length) await this.#makeRoom(chunk.length - at);
+      const take = Math.min(chunk.length - at, this.#collected.length - this.#length);
       this.#collected.set(chunk.subarray(at, at + take), this.#length);
       this.#length += take;
       at += take;
-      if (this.#length === bufferBytes) await this.#flush();
     }
   }
 
   async close(): Promise<void> {
     if (this.#state !== 'open') throw new Error('the object is closed already');
     this.#state = 'closing';
-    await this.#flush();
     await this.#writing;
+    await writeFully(this.#handle, this.#collected, this.#length);
     await this.#handle.datasync();
     await this.#handle.close();
     await this.#finish(this.#path);
@@ -62,17 +64,19 @@ class FsWriter implements FileWriter {
     await rm(this.#path, { force: true });
   }
 
-  /** Waits for the piece before, and starts writing what is collected. */
-  async #flush(): Promise<void> {
-    await this.#writing;
+  /** Room for more when what is collected fills its buffer: a larger buffer, or an empty one while the full one is written. */
+  async #makeRoom(bytes: number): Promise<void> {
     const full = this.#collected;
-    const length = this.#length;
-    if (length === 0) return;
-    if (this.#spare.length === 0) this.#spare = Buffer.allocUnsafeSlow(bufferBytes);
-    this.#collected = this.#spare;
+    if (full.length < bufferBytes) {
+      this.#collected = Buffer.allocUnsafeSlow(Math.min(bufferBytes, Math.max(full.length * 4, full.length + bytes)));
+      full.copy(this.#collected);
+      return;
+    }
+    await this.#writing;
+    this.#collected = this.#spare ?? Buffer.allocUnsafeSlow(bufferBytes);
     this.#spare = full;
     this.#length = 0;
-    this.#writing = writeFully(this.#handle, full, length);
+    this.#writing = writeFully(this.#handle, full, full.length);
     // Its failure is met by the next wait; until then it must not count as unhandled.
     this.#writing.catch(() => undefined);
   }

@@ -95,7 +95,8 @@ class ResultFile {
   private readonly id: string;
   private readonly hash = createHash('sha256');
   private writer: FileWriter | null = null;
-  private readonly waiting = Buffer.allocUnsafeSlow(WRITE_BYTES);
+  /** Made for the first line: most batches have no error file. */
+  private waiting: Buffer | null = null;
   private waitingBytes = 0;
   private bytes = 0;
 
@@ -157,6 +158,7 @@ class ResultFile {
   }
 
   private take(bytes: Uint8Array): void {
+    this.waiting ??= Buffer.allocUnsafeSlow(WRITE_BYTES);
     this.waiting.set(bytes, this.waitingBytes);
     this.waitingBytes += bytes.length;
   }
@@ -164,7 +166,7 @@ class ResultFile {
   private async flush(): Promise<void> {
     const length = this.waitingBytes;
     this.waitingBytes = 0;
-    await this.append(this.waiting.subarray(0, length));
+    if (this.waiting !== null && length > 0) await this.append(this.waiting.subarray(0, length));
   }
 
   private async append(bytes: Uint8Array): Promise<void> {

@@ -25,6 +25,8 @@ export class InputFeed {
   readonly #ids: IdLog;
   readonly #free: Uint8Array[] = [];
   #blocks = 0;
+  /** Of each block: a small file needs no large ones. */
+  #blockBytes = blockBytes;
   #block: Uint8Array | null = null;
   #filled = 0;
   /** Settles when the records of all blocks so far are written. */
@@ -76,6 +78,7 @@ export class InputFeed {
     this.#check = check;
     const early = this.#early;
     this.#early = [];
+    this.#blockBytes = large ? blockBytes : Math.min(blockBytes, Math.max(this.#earlyBytes, 1));
     for (const chunk of early) await this.#gather(check, chunk);
     return check;
   }
@@ -83,11 +86,11 @@ export class InputFeed {
   async #gather(check: InputCheck, chunk: Uint8Array): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
       this.#block ??= await this.#nextBlock(check);
-      const take = Math.min(chunk.length - at, blockBytes - this.#filled);
+      const take = Math.min(chunk.length - at, this.#blockBytes - this.#filled);
       this.#block.set(chunk.subarray(at, at + take), this.#filled);
       this.#filled += take;
       at += take;
-      if (this.#filled === blockBytes) await this.#send(check);
+      if (this.#filled === this.#blockBytes) await this.#send(check);
     }
   }
 
@@ -96,7 +99,7 @@ export class InputFeed {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     this.#blocks += 1;
-    return check.allocate(blockBytes);
+    return check.allocate(this.#blockBytes);
   }
 
   /** Has the block looked at and written. */
