@@ -69,6 +69,41 @@ export const batchRequestDetailSchema = batchRequestSchema
   .extend({ input: z.unknown(), response: z.unknown(), entries: z.array(ledgerEntrySchema) })
   .openapi('BatchRequestDetail');
 
+/** What one pool that is paid by the hour cost a batch. */
+export const batchGpuSchema = z
+  .object({
+    object: z.literal('batch.gpu'),
+    provider: z.string(),
+    /** Null where one price holds for all models of the provider. */
+    model: z.string().nullable(),
+    price_per_second_nano_usd: z.number().int(),
+    /** The pool's time in which the batch's requests were in flight, shared with others that were then. */
+    busy_seconds: z.number(),
+    /** The batch's part of the pool's working time while it ran, and the working part of all that time; 0 to 1. */
+    share: z.number(),
+    occupancy: z.number(),
+    /** Its part of the working time, as the entries have it. */
+    marginal_nano_usd: z.number().int(),
+    marginal_usd: z.string(),
+    /** Its part of the whole time, idle or not, as whoever rents or owns the pool pays it. */
+    amortised_nano_usd: z.number().int(),
+    amortised_usd: z.string(),
+    idle_usd: z.string(),
+  })
+  .openapi('BatchGpu');
+
+export const batchGpusSchema = z
+  .object({
+    object: z.literal('list'),
+    /** The time in which the batch ran, in Unix seconds. */
+    from: z.number().int(),
+    to: z.number().int(),
+    data: z.array(batchGpuSchema),
+  })
+  .openapi('BatchGpuList');
+
+export type BatchGpu = z.infer<typeof batchGpuSchema>;
+export type BatchGpus = z.infer<typeof batchGpusSchema>;
 export type BatchTarget = z.infer<typeof batchTargetSchema>;
 export type BatchThroughput = z.infer<typeof batchThroughputSchema>;
 export type BatchFailure = z.infer<typeof batchFailureSchema>;

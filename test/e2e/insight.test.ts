@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type {
   BatchFailures,
+  BatchGpus,
   BatchRequestDetail,
   BatchTarget,
   BatchThroughput,
@@ -83,6 +84,47 @@ describe('what explains a batch', () => {
       await expect(stranger.call(`/v1/batches/${id}/${path}`)).rejects.toThrow(/404/);
     }
     await expect(weir.call(`/v1/batches/${id}/requests/batch_req_x_1`)).rejects.toThrow(/404/);
+  });
+
+  it('tells what own GPUs cost a batch: its part of their working time, and of the whole time', async () => {
+    const [server] = pools.servers;
+    const urls = [server?.baseUrl ?? ''];
+    const own = await startWeir(splitConfig(urls, [1], { price: { gpu_hour: 3.6, gpus: 2 } }));
+    try {
+      const input = chatLines(40);
+      const ids: string[] = [];
+      for (let batch = 0; batch < 2; batch++) ids.push((await submit(own, input, { config: 'split' })).id);
+      for (const id of ids) {
+        await waitForBatch(own, id);
+        await assertInvariants(own, id, input);
+      }
+      for (const id of ids) {
+        const { cost } = await own.call<BatchObject>(`/v1/batches/${id}`);
+        const { from, to, data } = await own.call<BatchGpus>(`/v1/batches/${id}/gpus`);
+        expect(data).toHaveLength(1);
+        const [gpu] = data;
+        expect(gpu).toMatchObject({ provider: 'pool-a', price_per_second_nano_usd: 2_000_000 });
+        expect(gpu?.marginal_nano_usd).toBe(cost.amount_nano_usd);
+        // Each entry is rounded to a nano-dollar.
+        expect(Math.abs((gpu?.busy_seconds ?? 0) * 2_000_000 - cost.amount_nano_usd)).toBeLessThanOrEqual(40);
+        expect(gpu?.share).toBeGreaterThan(0);
+        expect(gpu?.share).toBeLessThanOrEqual(1);
+        const whole = (to - from) * 2_000_000;
+        expect(Math.abs((gpu?.amortised_nano_usd ?? 0) - whole * (gpu?.share ?? 0))).toBeLessThanOrEqual(1);
+        expect(gpu?.occupancy).toBeGreaterThan(0);
+      }
+      const made = await own.call<{ secret: string }>('/v1/keys', {
+        method: 'POST',
+        body: JSON.stringify({ name: 'user' }),
+      });
+      await expect(connect(own.url, made.secret).call(`/v1/batches/${ids[0]}/gpus`)).rejects.toThrow(/403/);
+      await expect(own.call('/v1/batches/batch_none/gpus')).rejects.toThrow(/404/);
+    } finally {
+      await own.stop();
+    }
+    const paid = await submit(weir, chatLines(3), { config: 'split' });
+    await waitForBatch(weir, paid.id);
+    expect((await weir.call<BatchGpus>(`/v1/batches/${paid.id}/gpus`)).data).toEqual([]);
   });
 
   it('groups lines that were never sent, and counts them exactly', async () => {

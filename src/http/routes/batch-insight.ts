@@ -2,11 +2,13 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
 import {
   batchFailuresSchema,
+  batchGpusSchema,
   batchRequestDetailSchema,
   batchTargetsSchema,
   batchThroughputSchema,
 } from '../../protocol/batch-insight.ts';
 import { batchFailures } from '../../services/insight/failures.ts';
+import { batchGpus } from '../../services/insight/gpus.ts';
 import { batchRequest } from '../../services/insight/request.ts';
 import { batchTargets } from '../../services/insight/targets.ts';
 import { batchThroughput } from '../../services/insight/throughput.ts';
@@ -55,13 +57,26 @@ const request = createRoute({
   responses: ok('The request', batchRequestDetailSchema),
 });
 
-/** What explains one batch: `/v1/batches/{id}/targets`, `/throughput`, `/failures`, `/requests/{request_id}`. */
+const gpus = createRoute({
+  method: 'get',
+  path: '/v1/batches/{id}/gpus',
+  tags,
+  summary: 'What pools that are paid by the hour cost a batch: its working time, and its part of the whole time',
+  request: { params },
+  responses: ok('By pool; empty where none was used', batchGpusSchema),
+});
+
+/** What explains one batch: `/v1/batches/{id}/targets`, `/throughput`, `/failures`, `/gpus`, `/requests/{request_id}`. */
 export function registerBatchInsight(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   // Registered by hand, as their sums of money may be beyond what the library's JSON can write.
   for (const route of [targets, request]) app.openAPIRegistry.registerPath(route);
   app.get(targets.getRoutingPath(), async (c) => {
     const data = await batchTargets(deps, c.get('context'), c.req.param('id'));
     return jsonAnswer({ object: 'list', data });
+  });
+  app.openapi(gpus, async (c) => {
+    const answer = await batchGpus(deps, c.get('context'), c.req.valid('param').id);
+    return c.json(answer, 200);
   });
   app.get(request.getRoutingPath(), async (c) =>
     jsonAnswer(await batchRequest(deps, c.get('context'), c.req.param('id'), c.req.param('request_id'))),

@@ -3,6 +3,7 @@ import { amountFor, formatUsd } from '../../core/money.ts';
 import type { CompiledOwnPrice } from '../../core/own-price.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { LedgerSummaryRow } from '../../ports/store-ledger.ts';
 import type { GpuAccount, GpuAccounts } from '../../protocol/ledger.ts';
 
 const DAY = 86_400;
@@ -23,39 +24,53 @@ export async function gpuAccounts(
     throw new ApiError(400, "'from' must be before 'to'.", { code: 'invalid_value', param: 'from' });
   }
   const rows = await deps.store.ledger.summary({ tenantId: null, from, to }, ['provider', 'model'], null);
-  const data: GpuAccount[] = [];
-  for (const [provider, book] of deps.ownPrices) {
-    const pools = [[null, book.any] as const, ...book.models];
-    for (const [model, price] of pools) {
+  const data = gpuWork(deps, rows).map((pool) => accountOf({ ...pool, seconds: to - from }));
+  return { object: 'list', from, to, data };
+}
+
+/** What a pool that is paid by the hour did, as entries have it. */
+export interface GpuWork {
+  provider: string;
+  /** Null where one price holds for all models of the provider. */
+  model: string | null;
+  /** Nano-USD a second. */
+  rate: number;
+  /** Microseconds. */
+  busy: number;
+  tokens: number;
+  marginal: bigint;
+}
+
+/** Sums by provider and model, put together by pool; pools without any work are there too. */
+export function gpuWork({ ownPrices }: Pick<Deps, 'ownPrices'>, rows: readonly LedgerSummaryRow[]): GpuWork[] {
+  const pools: GpuWork[] = [];
+  for (const [provider, book] of ownPrices) {
+    for (const [model, price] of [[null, book.any] as const, ...book.models]) {
       const rate = gpuRate(price);
       if (rate === null) continue;
       const own = rows.filter(({ group }) => {
         const name = String(group.model).toLowerCase();
         return group.provider === provider && (model === null ? !book.models.has(name) : name === model);
       });
-      const sum = (pick: (row: (typeof rows)[number]) => number) => own.reduce((total, row) => total + pick(row), 0);
-      const busy = sum((row) => row.gpuMicroseconds);
-      const tokens = sum((row) => row.inputTokens + row.outputTokens);
-      const marginal = own.reduce((total, row) => total + row.amountNano, 0n);
-      data.push(accountOf({ provider, model, rate, busy, tokens, marginal, seconds: to - from }));
+      const sum = (pick: (row: LedgerSummaryRow) => number) => own.reduce((total, row) => total + pick(row), 0);
+      pools.push({
+        provider,
+        model,
+        rate,
+        busy: sum((row) => row.gpuMicroseconds),
+        tokens: sum((row) => row.inputTokens + row.outputTokens),
+        marginal: own.reduce((total, row) => total + row.amountNano, 0n),
+      });
     }
   }
-  return { object: 'list', from, to, data };
+  return pools;
 }
 
 function gpuRate(price: CompiledOwnPrice | null): number | null {
   return price?.standard.gpu_second ?? null;
 }
 
-function accountOf(pool: {
-  provider: string;
-  model: string | null;
-  rate: number;
-  busy: number;
-  tokens: number;
-  marginal: bigint;
-  seconds: number;
-}): GpuAccount {
+function accountOf(pool: GpuWork & { seconds: number }): GpuAccount {
   const { provider, model, rate, busy, tokens, marginal, seconds } = pool;
   const amortised = amountFor(BigInt(seconds) * BigInt(MICROS), rate);
   const perMillion = (amount: bigint) => (tokens === 0 ? null : formatUsd((amount * 1_000_000n) / BigInt(tokens)));

@@ -15,6 +15,7 @@ import { hrefOf } from '../router.ts';
 import { BatchActions } from './batch/actions.ts';
 import { EstimateAgainstActual } from './batch/estimate.ts';
 import { Failures } from './batch/failures.ts';
+import { GpuTime } from './batch/gpus.ts';
 import { Requests } from './batch/requests.ts';
 import { Shards } from './batch/shards.ts';
 import { Split } from './batch/split.ts';
@@ -51,6 +52,7 @@ export function Batch({ id }: { id: string }): VNode {
         ? null
         : html`
       <${Split} id=${id} everyMs=${everyMs} version=${version} />
+      <${GpuTime} id=${id} everyMs=${everyMs} version=${version} />
       <${Shards} batch=${batch} />
       <${Throughput} id=${id} everyMs=${everyMs} version=${version} />
       <${Failures} batch=${batch} everyMs=${everyMs} version=${version} />
