@@ -136,6 +136,8 @@ describe('deliveries of webhooks', () => {
     expect(receiver.received).toHaveLength(1);
     const shown = await harness.send('GET', `/v1/webhooks/${id}`);
     expect(await shown.json()).toMatchObject({ enabled: false, disabled_reason: 'gone' });
+    const again = await harness.send('POST', `/v1/webhooks/${id}/deliveries/evt_1/retry`);
+    expect(again.status).toBe(409);
     receiver.answer = (response) => response.writeHead(200).end();
     await harness.send('POST', `/v1/webhooks/${id}`, { json: { enabled: true } });
     await tell('evt_3');

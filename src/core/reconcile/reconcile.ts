@@ -1,5 +1,5 @@
 /** The ledger beside a bill, by day and model: every difference has a cause, and what has none is said to have none. */
-import type { LedgerSums } from '../ledger-sums.ts';
+import { addTo, type LedgerSums } from '../ledger-sums.ts';
 import { attoToNano } from './exact-usd.ts';
 import { modelKey } from './model-key.ts';
 
@@ -15,6 +15,8 @@ export interface BilledRow {
   /** In 10^-18 USD. */
   amountAtto: bigint | null;
 }
+
+type BilledFigures = Omit<BilledRow, 'day' | 'model'>;
 
 export interface LedgerDay {
   day: number;
@@ -81,9 +83,14 @@ export function reconcile(
   const groups = new Map<string, Group>();
   for (const { day, model, sums } of ledger) {
     const group = groupOf(groups, day, model);
-    group.ledger = group.ledger === null ? { ...sums } : added(group.ledger, sums);
+    if (group.ledger === null) group.ledger = { ...sums };
+    else addTo(group.ledger, sums);
   }
-  for (const row of billed) addBilled(groupOf(groups, row.day, models.get(row.model) ?? row.model), row);
+  for (const row of billed) {
+    const group = groupOf(groups, row.day, models.get(row.model) ?? row.model);
+    group.billed ??= { inputTokens: null, outputTokens: null, amountAtto: null };
+    addBilled(group.billed, row);
+  }
   const rows = [...groups.values()].map(toRow).sort((a, b) => a.day - b.day || compare(a.model, b.model));
   const causes = Object.fromEntries(CAUSES.map((cause) => [cause, 0n])) as Record<Cause, bigint>;
   for (const row of rows) causes[row.cause] += row.difference;
@@ -102,7 +109,7 @@ interface Group {
   day: number;
   model: string;
   ledger: LedgerSums | null;
-  billed: Omit<BilledRow, 'day' | 'model'> | null;
+  billed: BilledFigures | null;
 }
 
 function groupOf(groups: Map<string, Group>, day: number, model: string): Group {
@@ -115,22 +122,8 @@ function groupOf(groups: Map<string, Group>, day: number, model: string): Group 
   return group;
 }
 
-function added(left: LedgerSums, right: LedgerSums): LedgerSums {
-  return {
-    ...left,
-    entries: left.entries + right.entries,
-    requests: left.requests + right.requests,
-    inputTokens: left.inputTokens + right.inputTokens,
-    cachedInputTokens: left.cachedInputTokens + right.cachedInputTokens,
-    outputTokens: left.outputTokens + right.outputTokens,
-    amountNano: left.amountNano + right.amountNano,
-    unpricedEntries: left.unpricedEntries + right.unpricedEntries,
-  };
-}
-
-function addBilled(group: Group, row: BilledRow): void {
-  group.billed ??= { inputTokens: null, outputTokens: null, amountAtto: null };
-  const { billed } = group;
+/** Adds a line of a bill to others of its day and model, in place. */
+export function addBilled(billed: BilledFigures, row: BilledFigures): void {
   if (row.inputTokens !== null) billed.inputTokens = (billed.inputTokens ?? 0) + row.inputTokens;
   if (row.outputTokens !== null) billed.outputTokens = (billed.outputTokens ?? 0) + row.outputTokens;
   if (row.amountAtto !== null) billed.amountAtto = (billed.amountAtto ?? 0n) + row.amountAtto;

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { csvRows } from '../../core/csv-rows.ts';
 import { formatUsd } from '../../core/money.ts';
 import { type BillReader, openBill } from '../../core/reconcile/billing-csv.ts';
-import type { BilledRow } from '../../core/reconcile/reconcile.ts';
+import { addBilled, type BilledRow } from '../../core/reconcile/reconcile.ts';
 import type { ReconcileInput } from '../../protocol/reconciliation.ts';
 import { wrongUse } from './exit.ts';
 import { sizeOfInput } from './input-file.ts';
@@ -53,13 +53,8 @@ export async function readBill(path: string): Promise<Bill> {
 function addTo(sums: Map<string, BilledRow>, row: BilledRow): void {
   const key = `${row.day} ${row.model}`;
   const known = sums.get(key);
-  if (known === undefined) {
-    sums.set(key, { ...row });
-    return;
-  }
-  if (row.inputTokens !== null) known.inputTokens = (known.inputTokens ?? 0) + row.inputTokens;
-  if (row.outputTokens !== null) known.outputTokens = (known.outputTokens ?? 0) + row.outputTokens;
-  if (row.amountAtto !== null) known.amountAtto = (known.amountAtto ?? 0n) + row.amountAtto;
+  if (known === undefined) sums.set(key, { ...row });
+  else addBilled(known, row);
 }
 
 function toBilled(row: BilledRow): Billed[number] {

@@ -1,4 +1,4 @@
-import { notFound } from '../../core/api-error.ts';
+import { ApiError, notFound } from '../../core/api-error.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { ListQuery } from '../../ports/store-query.ts';
@@ -20,14 +20,21 @@ export async function listDeliveries(
   return toPage(rows.map(presentDelivery), query.limit);
 }
 
-/** Delivers an event again, whatever became of it: now, and for another day. Throws ApiError 404. */
+/**
+ * Delivers an event again, whatever became of it: now, and for another day. Throws ApiError 404, and 409 for an endpoint
+ * that is disabled.
+ */
 export async function redeliver(
   deps: Pick<Deps, 'store' | 'clock' | 'nudge'>,
   context: Pick<Context, 'actor'>,
   id: string,
   eventId: string,
 ): Promise<WebhookDeliveryObject> {
-  await retrieveWebhook(deps, context, id);
+  const { disabledAt } = await retrieveWebhook(deps, context, id);
+  if (disabledAt !== null) {
+    const message = 'The webhook is disabled, and nothing is delivered to it. Enable it first.';
+    throw new ApiError(409, message, { code: 'webhook_disabled' });
+  }
   const row = await deps.store.webhooks.redeliver(id, eventId, unixSeconds(deps.clock));
   if (row === null) throw notFound('delivery', eventId);
   deps.nudge();
