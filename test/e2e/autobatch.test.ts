@@ -1,9 +1,21 @@
+import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
+import { startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
 import type { LedgerFigures } from '../../src/protocol/ledger.ts';
-import { ADMIN_KEY, type Pools, spawnWeir, startPools, startWeir, temporaryFolder, type Weir } from './weir.ts';
+import { assertInvariants } from './invariants.ts';
+import {
+  ADMIN_KEY,
+  type Pools,
+  spawnWeir,
+  startPools,
+  startWeir,
+  temporaryFolder,
+  type Weir,
+  type WeirProcess,
+} from './weir.ts';
 
 const PRICE = { input: 0.15, output: 0.6 };
 const ask = (text: string) => ({ model: 'm', messages: [{ role: 'user' as const, content: text }], max_tokens: 8 });
@@ -146,51 +158,112 @@ describe('auto-batching', () => {
     expect(received()).toBe(4);
   });
 
-  it('delivers each answer once and buys it once when the server is killed with 500 calls parked, and ends in between', async () => {
-    pools = await startPools([{ models: ['m'], latency_ms: 5 }]);
+  /** Clients of a server that dies under them: each asks its question until it is answered, and says what it got. */
+  async function openMortal(makeConfig: (waitMs: number) => object) {
     const folder = await temporaryFolder();
-    const config = join(folder, 'weir.yaml');
-    const configure = (waitMs: number) =>
-      writeFile(config, JSON.stringify(configOf(pools.servers[0]?.baseUrl ?? '', { autobatch_wait_ms: waitMs })));
-    await configure(60_000);
-    let server = await spawnWeir(config, folder);
-    const send = (index: number, headers: Record<string, string> = {}): Promise<Response | null> =>
-      fetch(`${server.url}/batching/v1/chat/completions`, {
+    const path = join(folder, 'weir.yaml');
+    let server: WeirProcess | null = null;
+    let up = new AbortController();
+    const send = async (text: string, headers: Record<string, string> = {}): Promise<Response | null> => {
+      while (server === null) await once(up.signal, 'abort');
+      return fetch(`${server.url}/batching/v1/chat/completions`, {
         method: 'POST',
         headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(ask(`Question ${index}`)),
+        body: JSON.stringify(ask(text)),
       }).catch(() => null);
-    const indexes = Array.from({ length: 500 }, (_, index) => index);
-    try {
-      const parked = await Promise.all(indexes.map((index) => send(index, { prefer: 'respond-async' })));
-      expect(parked.every((answer) => answer?.status === 202)).toBe(true);
-      let delivered = 0;
-      const run = async (index: number): Promise<void> => {
+    };
+    return {
+      send,
+      async start(waitMs: number): Promise<WeirProcess> {
+        await writeFile(path, JSON.stringify(makeConfig(waitMs)));
+        const started = await spawnWeir(path, folder);
+        server = started;
+        up.abort();
+        return started;
+      },
+      async end(how: 'kill' | 'terminate'): Promise<void> {
+        const ending = server;
+        server = null;
+        up = new AbortController();
+        await ending?.[how]();
+      },
+      /** The id of the answer that this client got. */
+      async insist(text: string): Promise<string> {
         for (;;) {
-          const answer = await send(index);
+          const answer = await send(text);
           const body = await answer?.text().catch(() => null);
-          if (answer?.status === 200 && body) break;
-          await new Promise((wake) => setTimeout(wake, 100));
+          if (answer?.status === 200 && body) return (JSON.parse(body) as { id: string }).id;
         }
-        delivered += 1;
-      };
-      const all = Promise.all(indexes.map(run));
-      await server.kill();
+      },
+      async close(): Promise<void> {
+        await server?.terminate();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  }
+
+  it('delivers each answer once and buys it once when the server is killed with 200 calls parked, and ends in between', async () => {
+    pools = await startPools([{ models: ['m'], latency_ms: 5 }]);
+    const mortal = await openMortal((waitMs) =>
+      configOf(pools.servers[0]?.baseUrl ?? '', { autobatch_wait_ms: waitMs }),
+    );
+    const texts = Array.from({ length: 200 }, (_, index) => `Question ${index}`);
+    try {
+      await mortal.start(60_000);
+      const parked = await Promise.all(texts.map((text) => mortal.send(text, { prefer: 'respond-async' })));
+      expect(parked.every((answer) => answer?.status === 202)).toBe(true);
+      const all = Promise.all(texts.map((text) => mortal.insist(text)));
+      await mortal.end('kill');
       expect(received()).toBe(0);
-      await configure(200);
-      server = await spawnWeir(config, folder);
-      await expect.poll(() => received(), { timeout: 60_000 }).toBeGreaterThan(50);
+      await mortal.start(200);
+      await expect.poll(() => received(), { timeout: 60_000 }).toBeGreaterThan(20);
       // An orderly end in the middle: what is in flight is finished, the rest is found again.
-      await server.terminate();
-      server = await spawnWeir(config, folder);
-      await all;
-      expect(delivered).toBe(500);
-      expect(received()).toBe(500);
+      await mortal.end('terminate');
+      const server = await mortal.start(200);
+      expect(new Set(await all).size).toBe(200);
+      expect(received()).toBe(200);
       const summary = await server.call<{ total: LedgerFigures }>('/v1/ledger/summary');
-      expect(summary.total).toMatchObject({ entries: 500, requests: 500, unpriced_entries: 0 });
+      expect(summary.total).toMatchObject({ entries: 200, requests: 200, unpriced_entries: 0 });
     } finally {
-      await server.terminate();
-      await rm(folder, { recursive: true, force: true });
+      await mortal.close();
+    }
+  }, 150_000);
+
+  it('does so for 1,000 calls that a provider runs as a batch, killed while they are parked and while their batch is at the provider', async () => {
+    const provider = await startOpenAIBatchServer({ job_ms: 0, stop_at: 0 });
+    const mortal = await openMortal((waitMs) => ({
+      providers: { p: { kind: 'openai', base_url: provider.baseUrl, api_key: 'sk-1', models: ['m'], price: PRICE } },
+      settings: {
+        autobatch_wait_ms: waitMs,
+        autobatch_calls: 5_000,
+        autobatch_window_seconds: 86_400,
+        poll_seconds_min: 1,
+      },
+    }));
+    const texts = Array.from({ length: 1_000 }, (_, index) => `Question ${index}`);
+    try {
+      await mortal.start(60_000);
+      const parked = await Promise.all(texts.map((text) => mortal.send(text, { prefer: 'respond-async' })));
+      expect(parked.every((answer) => answer?.status === 202)).toBe(true);
+      const all = Promise.all(texts.map((text) => mortal.insist(text)));
+      await mortal.end('kill');
+      expect(provider.counters.batches_created).toBe(0);
+      await mortal.start(200);
+      await expect.poll(() => provider.counters.batches_created, { timeout: 60_000 }).toBe(1);
+      await mortal.end('kill');
+      provider.configure({ stop_at: null });
+      const server = await mortal.start(200);
+      expect(new Set(await all).size).toBe(1_000);
+      expect(provider.counters).toMatchObject({ batches_created: 1, lines_run: 1_000 });
+      const [batch] = (await server.client.batches.list()).data;
+      const input = await (await server.client.files.content(batch?.input_file_id ?? '')).text();
+      const { entries } = await assertInvariants(server, batch?.id ?? '', input);
+      expect(entries).toHaveLength(1_000);
+      expect(entries.every(({ mode, amount_nano_usd: amount }) => mode === 'batch' && amount !== null)).toBe(true);
+      await expect.poll(() => provider.held(), { timeout: 30_000 }).toEqual({ live: 0, files: 0 });
+    } finally {
+      await mortal.close();
+      await provider.stop();
     }
   }, 150_000);
 });
