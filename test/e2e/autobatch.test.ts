@@ -15,6 +15,7 @@ import {
   temporaryFolder,
   type Weir,
   type WeirProcess,
+  waitForBatch,
 } from './weir.ts';
 
 const PRICE = { input: 0.15, output: 0.6 };
@@ -256,6 +257,8 @@ describe('auto-batching', () => {
       expect(new Set(await all).size).toBe(1_000);
       expect(provider.counters).toMatchObject({ batches_created: 1, lines_run: 1_000 });
       const [batch] = (await server.client.batches.list()).data;
+      // The last answers are delivered while their batch still writes its files.
+      await waitForBatch(server, batch?.id ?? '');
       const input = await (await server.client.files.content(batch?.input_file_id ?? '')).text();
       const { entries } = await assertInvariants(server, batch?.id ?? '', input);
       expect(entries).toHaveLength(1_000);
