@@ -14,6 +14,9 @@ export const keyLimitsSchema = z
     concurrent_batches: limit,
     batches_per_minute: limit,
     storage_bytes: limit,
+    cache_seconds: limit.openapi({
+      description: 'Answers may be given again to this key for so long, also where its routes do not say so.',
+    }),
   })
   .openapi('KeyLimits');
 
@@ -67,6 +70,7 @@ export const NO_KEY_LIMITS: KeyLimits = {
   concurrent_batches: null,
   batches_per_minute: null,
   storage_bytes: null,
+  cache_seconds: null,
 };
 
 export type KeyRole = (typeof KEY_ROLES)[number];

@@ -91,4 +91,97 @@ describe('the cache of a route', () => {
     expect(booked.filter(({ amount_nano_usd: amount }) => amount === 0)).toHaveLength(48);
     expect(booked.every(({ list_amount_nano_usd: list }) => list !== null && list > 0)).toBe(true);
   });
+
+  it('keeps finished streams, and gives them again as they were', async () => {
+    await open();
+    const stream = async (path: 'chat' | 'responses', text: string): Promise<[string, string | null]> => {
+      const heard =
+        path === 'chat'
+          ? await weir.client.chat.completions.create({ ...ask(text), stream: true }).withResponse()
+          : await weir.client.responses.create({ model: 'kept', input: text, stream: true }).withResponse();
+      let said = '';
+      let ended = false;
+      for await (const event of heard.data) {
+        if ('choices' in event) {
+          said += event.choices[0]?.delta.content ?? '';
+          ended ||= event.choices[0]?.finish_reason === 'stop';
+        } else if (event.type === 'response.output_text.delta') said += event.delta;
+        else ended ||= event.type === 'response.completed';
+      }
+      expect(ended).toBe(true);
+      return [said, heard.response.headers.get('x-weir-cache')];
+    };
+    for (const path of ['chat', 'responses'] as const) {
+      const before = received();
+      const [first] = await stream(path, 'Streamed');
+      expect(first).not.toBe('');
+      let again = await stream(path, 'Streamed');
+      // Kept within moments.
+      await expect
+        .poll(async () => {
+          again = await stream(path, 'Streamed');
+          return again[1];
+        })
+        .toBe('hit');
+      expect(again[0]).toBe(first);
+      const sent = received();
+      expect(sent - before).toBeLessThan(10);
+      if (path === 'chat') {
+        const whole = await weir.client.chat.completions.create(ask('Streamed'));
+        expect(whole.choices[0]?.message.content).toBe(first);
+        expect(whole.usage?.total_tokens).toBeGreaterThan(0);
+      }
+      expect(received()).toBe(sent);
+    }
+    // A stream that its client leaves is no answer.
+    const left = await weir.client.chat.completions.create({ ...ask('Left'), stream: true });
+    for await (const _chunk of left) break;
+    const { response } = await weir.client.chat.completions.create(ask('Left')).withResponse();
+    expect(response.headers.get('x-weir-cache')).toBeNull();
+  });
+
+  it('sends calls that are alike and come side by side once, and one that fails for each', async () => {
+    await open(150);
+    const sideBySide = Array.from({ length: 12 }, () =>
+      weir.client.chat.completions.create(ask('Alike')).withResponse(),
+    );
+    const answers = await Promise.all(sideBySide);
+    expect(received()).toBe(1);
+    expect(new Set(answers.map(({ data }) => data.id)).size).toBe(1);
+    const hits = answers.filter(({ response }) => response.headers.get('x-weir-cache') === 'hit');
+    expect(hits).toHaveLength(11);
+    const booked = await entries();
+    expect(booked).toHaveLength(12);
+    expect(booked.filter(({ amount_nano_usd: amount }) => amount === 0)).toHaveLength(11);
+    expect(new Set(booked.map(({ list_amount_nano_usd: list }) => list)).size).toBe(1);
+
+    pools.servers[0]?.configure({ poison: [{ contains: 'Failing', fail_with: 400 }] });
+    const failing = Array.from({ length: 3 }, () => weir.client.chat.completions.create(ask('Failing')));
+    const failed = await Promise.allSettled(failing);
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(received()).toBe(4);
+  });
+
+  it('holds for a key that asks for it, whatever its routes say, and for no other', async () => {
+    await open();
+    const makeKey = async (limits: object): Promise<ReturnType<typeof connect>> => {
+      const body = JSON.stringify({ name: 'evaluator', tenant_id: 'team', limits });
+      const { secret } = await weir.call<{ secret: string }>('/v1/keys', { method: 'POST', body });
+      return connect(weir.url, secret);
+    };
+    const keeps = await makeKey({ cache_seconds: 600 });
+    const pays = await makeKey({});
+    const input = chatLines(20, (index) => ({ model: 'p/m', messages: ask(`Question ${index % 5}`).messages }));
+    const batch = await submit(keeps, input);
+    await waitForBatch(keeps, batch.id);
+    expect(received()).toBe(5);
+    await assertInvariants(keeps, batch.id, input);
+    const { messages } = ask('Question 3');
+    const call = { model: 'p/m', messages, max_tokens: 64 };
+    const { response } = await keeps.client.chat.completions.create(call).withResponse();
+    expect(response.headers.get('x-weir-cache')).toBe('hit');
+    const other = await pays.client.chat.completions.create(call).withResponse();
+    expect(other.response.headers.get('x-weir-cache')).toBeNull();
+    expect(received()).toBe(6);
+  });
 });

@@ -38,7 +38,12 @@ describe('limits of keys', () => {
   it('are set at creation, shown, and changed or taken off later', async () => {
     harness = await openHarness();
     const made = await harness.makeKey({ limits: { requests_per_minute: 60, storage_bytes: null } });
-    const unlimited = { tokens_per_minute: null, concurrent_batches: null, batches_per_minute: null };
+    const unlimited = {
+      tokens_per_minute: null,
+      concurrent_batches: null,
+      batches_per_minute: null,
+      cache_seconds: null,
+    };
     const stated = { requests_per_minute: 60, storage_bytes: null, ...unlimited };
     expect(made).toMatchObject({ limits: stated });
     const path = `/v1/keys/${made.id}`;

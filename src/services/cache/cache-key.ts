@@ -3,6 +3,7 @@ import { canonicalJson } from '../../core/canonical-json.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { applyParams } from '../../core/params.ts';
 import type { CacheAsk } from '../../ports/answer-cache.ts';
+import type { KeyLimiter } from '../../ports/key-limiter.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 
 /** What does not change the answer. */
@@ -17,18 +18,25 @@ const ASIDE = new Set([
 ]);
 
 /**
- * The question that a request is to one of its targets; null when its route does not allow an answer to be given again.
+ * The question that a request is to one of its targets; null when neither its route nor its key (`keySeconds`) allows an answer to be given again.
  * Its key covers the tenant, the endpoint, the provider and its own model, and the body after the target's parameters.
  */
 export function cacheAsk(
   tenantId: string,
   { endpoint, body }: Pick<RequestLine, 'endpoint' | 'body'>,
   candidate: Candidate,
+  keySeconds: number | null,
 ): CacheAsk | null {
   const { cache, provider, model, params } = candidate;
-  if (cache === undefined) return null;
+  const maxAgeSeconds = cache?.maxAgeSeconds ?? keySeconds;
+  if (maxAgeSeconds === null) return null;
   const asked = Object.entries(applyParams(body, params)).filter(([name]) => name !== 'model' && !ASIDE.has(name));
   const text = canonicalJson([tenantId, endpoint, provider, model, Object.fromEntries(asked)]);
   const key = createHash('sha256').update(text).digest('hex');
-  return { tenantId, key, maxAgeSeconds: cache.maxAgeSeconds };
+  return { tenantId, key, maxAgeSeconds };
+}
+
+/** For how long answers may be given again to this key where its routes do not say; null when it has not asked for that. */
+export async function keyCacheSeconds(limiter: KeyLimiter, keyId: string | null): Promise<number | null> {
+  return (await limiter.budget(keyId))?.stated.cache_seconds ?? null;
 }

@@ -28,6 +28,8 @@ export interface CallInHand {
   candidates: readonly Candidate[];
   account: CallAccount;
   signal: AbortSignal;
+  /** See keyCacheSeconds. */
+  keyCacheSeconds: number | null;
   /** Its answers that were not taken, and what is to be said of them. */
   unfit: Unfit[];
   notes: string[];

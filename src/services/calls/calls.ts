@@ -7,22 +7,21 @@ import type { NativeRequest, Provider, Call as ProviderCall, Result, Success } f
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
-import { SSE_DONE } from '../../core/sse.ts';
-import { synthesizeStream } from '../../core/synthesize-stream.ts';
 import { estimateTokens } from '../../core/tokens.ts';
-import type { CacheAsk } from '../../ports/answer-cache.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { CallBudgets, type CallToHold } from '../budgets/call-budgets.ts';
-import { cacheAsk } from '../cache/cache-key.ts';
+import { keyCacheSeconds } from '../cache/cache-key.ts';
 import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
 import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
+import { type Keep, throughCache } from './cached-call.ts';
 import { deliverStream, openStream, sureToSettle } from './deliver-stream.ts';
 import { EntryWriter } from './entry-writer.ts';
+import { finishedEvents } from './finished-events.ts';
 import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
 import { CallPlanner } from './planner.ts';
 import { type Call, type CallHeaders, readCall } from './read-call.ts';
@@ -147,48 +146,29 @@ export class Calls {
       candidates: this.inOrder(lane),
       account,
       signal,
+      keyCacheSeconds: await keyCacheSeconds(this.deps.limiter, actor.keyId),
       unfit: [],
       notes: [],
     };
-    let streaming = false;
+    // A stream is open until it was delivered.
+    const delivery = { streams: false };
     try {
-      const known = await this.fromCache(hand);
-      if (known !== null) return known;
-      if (call.stream === null) return await this.whole(hand);
-      streaming = this.streams(hand);
-      if (!streaming) return await this.wholeAsStream(hand);
-      const begun = await tryCandidates(this.deps, hand, openStream(call.stream.options));
-      const headers = targetHeaders(begun.candidate, account.attempts + 1, begun.warnings);
-      return { status: 200, headers, events: sureToSettle(deliverStream(hand, begun, close)) };
+      const isWhole = call.stream === null || !this.streams(hand);
+      return await throughCache(this.deps, hand, isWhole, async (keep) => {
+        if (call.stream === null) return this.whole(hand, keep);
+        if (isWhole) return this.wholeAsStream(hand, keep);
+        const begun = await tryCandidates(this.deps, hand, openStream(call.stream.options));
+        delivery.streams = true;
+        const headers = targetHeaders(begun.candidate, account.attempts + 1, begun.warnings);
+        return { status: 200, headers, events: sureToSettle(deliverStream(hand, begun, { keep, closed: close })) };
+      });
     } catch (error) {
-      streaming = false;
       if (!(error instanceof CallFailed)) throw error;
       const headers = targetHeaders(error.candidate, account.attempts, hand.notes);
       return failureAnswer(error.failure, error.body, { ...headers, ...error.headers });
     } finally {
-      if (!streaming) close();
+      if (!delivery.streams) close();
     }
-  }
-
-  /** A kept answer of one of the call's targets; null when there is none, or none may be given. */
-  private async fromCache(hand: CallInHand): Promise<CallAnswer | null> {
-    const asks = asksOf(hand, hand.candidates);
-    const { call, account } = hand;
-    if (asks.length === 0 || call.cache === 'refresh') return null;
-    const found = await this.deps.answers.find(asks);
-    const candidate = found && hand.candidates.find((each) => asksOf(hand, [each])[0]?.key === found.key);
-    const provider = candidate && this.deps.providers.get(candidate.provider);
-    if (!found || !candidate || !provider) return null;
-    if (judgeCall(this.deps, hand, hand.candidates.indexOf(candidate), found.answer).do !== 'take') return null;
-    await account.enterCached(candidate, provider, found.answer);
-    const headers = {
-      ...targetHeaders(candidate, 0, []),
-      'x-weir-cost-nano-usd': '0',
-      'x-weir-cache': 'hit',
-    };
-    if (call.stream !== null) return { status: 200, headers, events: finishedEvents(call, found.answer.body) };
-    const { status, body } = found.answer;
-    return { status, headers: { 'content-type': 'application/json', ...headers }, body };
   }
 
   /** Members of a group that shares by capacity: the one with the most room for its weight goes first. */
@@ -207,17 +187,17 @@ export class Calls {
     return candidates.every(({ provider }) => this.deps.providers.get(provider)?.immediate?.stream !== undefined);
   }
 
-  private async whole(hand: CallInHand): Promise<WholeAnswer> {
-    const { answer, headers } = await this.execute(hand);
+  private async whole(hand: CallInHand, keep: Keep): Promise<WholeAnswer> {
+    const { answer, headers } = await this.execute(hand, keep);
     return { status: answer.status, headers: { 'content-type': 'application/json', ...headers }, body: answer.body };
   }
 
-  private async wholeAsStream(hand: CallInHand): Promise<CallAnswer> {
-    const { answer, headers } = await this.execute(hand);
+  private async wholeAsStream(hand: CallInHand, keep: Keep): Promise<CallAnswer> {
+    const { answer, headers } = await this.execute(hand, keep);
     return { status: 200, headers, events: finishedEvents(hand.call, answer.body) };
   }
 
-  private async execute(hand: CallInHand): Promise<{ answer: Success; headers: Record<string, string> }> {
+  private async execute(hand: CallInHand, keep: Keep): Promise<{ answer: Success; headers: Record<string, string> }> {
     const { account, notes } = hand;
     let from: LineProgress | undefined;
     for (;;) {
@@ -236,8 +216,7 @@ export class Calls {
       if (verdict.do === 'retry') throw new CallFailed(clientGone(), null, candidate);
       if (verdict.do === 'fail') throw unfitCall(verdict.failure, answer, candidate);
       if (verdict.warning !== null) notes.push(verdict.warning);
-      const [ask] = notes.length === 0 ? asksOf(hand, [candidate]) : [];
-      if (ask !== undefined) void this.deps.answers.keep(ask, answer);
+      if (notes.length === 0) keep(candidate, answer);
       const headers = targetHeaders(candidate, account.attempts, [...notes, ...warnings, ...answer.warnings]);
       const cost = account.costNano;
       return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
@@ -263,18 +242,6 @@ function sendWhole(provider: Provider, request: NativeRequest, call: ProviderCal
   return provider.immediate.execute(request, call);
 }
 
-/** What the call asks of the cache, for each of these targets whose answers may be given again. */
-function asksOf({ tenantId, call }: CallInHand, candidates: readonly Candidate[]): CacheAsk[] {
-  if (call.cache === 'off') return [];
-  return candidates.flatMap((candidate) => cacheAsk(tenantId, call.request, candidate) ?? []);
-}
-
 function withHeaders(answer: CallAnswer, headers: Readonly<Record<string, string>>): CallAnswer {
   return { ...answer, headers: { ...answer.headers, ...headers } };
-}
-
-/** A finished answer as the events of the stream that was asked for. */
-export async function* finishedEvents({ request, stream }: Call, body: string): AsyncGenerator<string> {
-  yield* synthesizeStream(request.endpoint, body, stream?.usage === true);
-  if (request.endpoint !== '/v1/responses') yield SSE_DONE;
 }

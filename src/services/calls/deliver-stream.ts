@@ -1,8 +1,16 @@
-import { type AnswerStream, type Failed, ProviderError, type StreamPiece } from '../../../providers/contract.ts';
+import {
+  type AnswerStream,
+  type Failed,
+  ProviderError,
+  type StreamPiece,
+  type Success,
+} from '../../../providers/contract.ts';
+import { StreamAssembler } from '../../core/assemble-stream.ts';
 import { type Failure, refusal, toErrorBody } from '../../core/failure.ts';
 import { SSE_DONE, sseText } from '../../core/sse.ts';
 import type { Usage } from '../../core/usage.ts';
 import type { Begun, CallInHand, Send } from './attempts.ts';
+import { type Keep, mayBeKept } from './cached-call.ts';
 
 /** A stream of which the first piece is there: from here on the call stays with its candidate. */
 export interface OpenedStream {
@@ -85,26 +93,33 @@ export function sureToSettle(events: AsyncGenerator<string>): AsyncIterableItera
 export async function* deliverStream(
   hand: CallInHand,
   begun: Begun<OpenedStream>,
-  closed: () => void,
+  { keep, closed }: { keep: Keep; closed: () => void },
 ): AsyncGenerator<string> {
   const { answer, provider } = begun;
+  const whole = mayBeKept(hand, begun.candidate) ? new StreamAssembler(hand.call.request.endpoint) : null;
+  const settle = async (): Promise<void> => {
+    await settleWhole(hand, begun, heard);
+    const body = whole?.body() ?? null;
+    if (body !== null) keep(begun.candidate, wholeAnswer(answer, heard, body));
+  };
   const heard: Heard = { usage: null, rawUsage: null, servedModel: null, finishReason: null, contentPieces: 0 };
   const isResponses = hand.call.request.endpoint === '/v1/responses';
   let settled = false;
   try {
     for (let piece: StreamPiece | null = answer.first; piece !== null; piece = await nextPiece(answer.rest)) {
       hear(heard, piece);
+      whole?.push(piece.data);
       // The last event of a response says that it is complete: nothing may be left to do after it.
       if (isResponses && piece.finishReason !== null) {
         settled = true;
-        await settleWhole(hand, begun, heard);
+        await settle();
       }
       const text = clientText(piece, hand.call.stream?.usage === true);
       if (text !== null) yield text;
     }
     if (!settled) {
       settled = true;
-      await settleWhole(hand, begun, heard);
+      await settle();
     }
     if (!isResponses) yield SSE_DONE;
   } catch (error) {
@@ -138,12 +153,15 @@ function clientText({ event, data, usageOnly }: StreamPiece, wantsUsage: boolean
   return usageOnly ? null : sseText({ event, data: data.replace(',"usage":null', '') });
 }
 
+function wholeAnswer({ requestId }: OpenedStream, { contentPieces: _pieces, ...heard }: Heard, body: string): Success {
+  return { ok: true, status: 200, requestId, body, warnings: [], ...heard };
+}
+
 async function settleWhole(hand: CallInHand, begun: Begun<OpenedStream>, heard: Heard): Promise<void> {
   const { candidate, provider, trip, answer } = begun;
   const { usage } = heard;
   const ended = trip.end(null, usage);
-  const result = { ok: true, status: 200, requestId: answer.requestId, body: '', warnings: [], ...heard } as const;
-  await hand.account.enter({ candidate, provider, result: { ...result, warnings: [] }, ...ended, final: true });
+  await hand.account.enter({ candidate, provider, result: wholeAnswer(answer, heard, ''), ...ended, final: true });
 }
 
 async function settleBroken(

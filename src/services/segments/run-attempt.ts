@@ -64,7 +64,9 @@ export function runAttempt(
       latencyMs: (deps.clock.micros() - startedAt) / 1000,
     });
   // An answer that did not serve is not asked for again of the cache.
-  const ask = job.unfit.length > 0 ? null : cacheAsk(job.segment.batch.row.tenantId, job.request, candidate);
+  const { row, budget } = job.segment.batch;
+  const keySeconds = budget?.stated.cache_seconds ?? null;
+  const ask = job.unfit.length > 0 ? null : cacheAsk(row.tenantId, job.request, candidate, keySeconds);
   if (ask === null) void immediate.execute(converted.request, call).then((result) => settle(result, false));
   else {
     const send = (): Promise<Result> => immediate.execute(converted.request, call);

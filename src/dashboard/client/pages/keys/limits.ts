@@ -15,6 +15,7 @@ const LIMITS = {
   concurrent_batches: { label: 'Batches at once', unit: 'batches at once' },
   batches_per_minute: { label: 'Batches a minute', unit: 'batches/min' },
   storage_bytes: { label: 'Bytes stored', unit: 'bytes stored' },
+  cache_seconds: { label: 'Seconds that answers are given again', unit: 's that answers are given again' },
 } as const;
 
 const NAMES = Object.keys(LIMITS) as (keyof KeyLimits)[];
