@@ -1,6 +1,7 @@
 /**
  * `npm run test:real`: the S3 and Cloud Storage code against servers that others wrote, MinIO and fake-gcs-server. They
  * are built with Go once and kept under test/output/real. What cannot be had is said, and its tests are skipped.
+ * With WEIR_TEST_PROMPTFOO=1 promptfoo is installed too, for a moment, and run against Weir.
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
