@@ -146,13 +146,14 @@ export class Calls {
       candidates: this.inOrder(lane),
       account,
       signal,
-      keyCacheSeconds: await keyCacheSeconds(this.deps.limiter, actor.keyId),
+      keyCacheSeconds: null,
       unfit: [],
       notes: [],
     };
     // A stream is open until it was delivered.
     const delivery = { streams: false };
     try {
+      hand.keyCacheSeconds = await keyCacheSeconds(this.deps.limiter, actor.keyId);
       const isWhole = call.stream === null || !this.streams(hand);
       return await throughCache(this.deps, hand, isWhole, async (keep) => {
         if (call.stream === null) return this.whole(hand, keep);

@@ -11,7 +11,7 @@ export function toKeyObject(row: KeyRow): KeyObject {
     role: row.role,
     tenant_id: row.tenantId,
     prefix: row.prefix,
-    limits: row.limits ?? NO_KEY_LIMITS,
+    limits: { ...NO_KEY_LIMITS, ...row.limits },
     created_at: row.createdAt,
     revoked_at: row.revokedAt,
   };
