@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants } from './invariants.ts';
 import { chatLines, connect, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
@@ -183,5 +184,32 @@ describe('the cache of a route', () => {
     const other = await pays.client.chat.completions.create(call).withResponse();
     expect(other.response.headers.get('x-weir-cache')).toBeNull();
     expect(received()).toBe(6);
+  });
+
+  it('gives answers again that came from a provider batch', async () => {
+    pools = await startPools([]);
+    const provider = await startOpenAIBatchServer({ job_ms: 0 });
+    try {
+      const openai = { kind: 'openai', base_url: provider.baseUrl, api_key: 'sk-1', models: ['gpt-4.1-mini'] };
+      const route = { provider: 'openai', model: 'gpt-4.1-mini', cache: { mode: 'simple' } };
+      const settings = { poll_seconds_min: 1 };
+      weir = await startWeir({ providers: { openai }, routes: { kept: route }, settings });
+      const input = chatLines(4, (index) => ({ ...ask(`Question ${index}`), max_tokens: 64 }));
+      const batch = await submit(weir, input, { config: 'kept', window: '24h' });
+      await waitForBatch(weir, batch.id);
+      expect(provider.counters).toMatchObject({ batches_created: 1, lines_run: 4 });
+      const { data, response } = await weir.client.chat.completions
+        .create(ask('Question 2', { max_tokens: 64 }))
+        .withResponse();
+      expect(response.headers.get('x-weir-cache')).toBe('hit');
+      expect(data.choices[0]?.message.content).not.toBe('');
+      const { entries: bought } = await assertInvariants(weir, batch.id, input);
+      const hit = (await entries()).at(-1);
+      expect([hit?.amount_nano_usd, hit?.batch_id]).toEqual([0, null]);
+      // What it avoids is the price in real time, not the batch's.
+      expect(hit?.list_amount_nano_usd).toBe(bought.find(({ line }) => line === 3)?.list_amount_nano_usd);
+    } finally {
+      await provider.stop();
+    }
   });
 });

@@ -7,6 +7,7 @@ import { parseRequestLine } from '../../core/validate-input.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { keepAnswers } from './keep-answers.ts';
 import { convertLine, lineOfKey } from './native-input.ts';
 import { entryOf, type ShardOutcome, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
@@ -79,7 +80,11 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
   let group: { line: ShardLine; answer: BatchResult }[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
-    if (group.length > 0) await settleLines(work, await outcomesOf(work, group, shares), options(work, group, known));
+    if (group.length > 0) {
+      const outcomes = await outcomesOf(work, group, shares);
+      await settleLines(work, outcomes, options(work, group, known));
+      await keepAnswers(work, outcomes);
+    }
     group = [];
     bytes = 0;
   };
