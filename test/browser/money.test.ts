@@ -119,6 +119,7 @@ describeInBrowser('money in the dashboard', () => {
       concurrent_batches: 3,
       batches_per_minute: null,
       storage_bytes: 5_000_000,
+      cache_seconds: null,
     });
     await context.close();
   });
