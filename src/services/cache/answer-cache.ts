@@ -22,6 +22,8 @@ class DatabaseCache implements AnswerCache {
   /** What is being asked for now, by key, and what was answered and is not in the database yet. */
   private readonly underWay = new Map<string, Promise<Result>>();
   private waiting: CachedAnswerRow[] = [];
+  /** Those that wait, and those that are being written, by key: they are found already. */
+  private readonly unwritten = new Map<string, CachedAnswerRow>();
   private keeping: Promise<void> | null = null;
 
   constructor(deps: CacheDeps) {
@@ -29,10 +31,12 @@ class DatabaseCache implements AnswerCache {
   }
 
   async find(asks: readonly CacheAsk[]): Promise<{ key: string; answer: Success } | null> {
-    const keys = asks.map(({ key }) => key);
+    const held = asks.flatMap(({ key }) => this.unwritten.get(key) ?? []);
+    const rows = new Map(held.map((row) => [row.key, row]));
+    const keys = asks.map(({ key }) => key).filter((key) => !rows.has(key));
     try {
       const now = unixSeconds(this.deps.clock);
-      const rows = new Map((await this.deps.store.cache.find(keys, now)).map((row) => [row.key, row]));
+      if (keys.length > 0) for (const row of await this.deps.store.cache.find(keys, now)) rows.set(row.key, row);
       for (const { key, tenantId, maxAgeSeconds } of asks) {
         const row = rows.get(key);
         // A route may have become stricter since.
@@ -78,7 +82,9 @@ class DatabaseCache implements AnswerCache {
     if (answer.body.length > ANSWER_LENGTH_MAX) return Promise.resolve();
     const createdAt = unixSeconds(this.deps.clock);
     const text = JSON.stringify({ ...answer, warnings: [] });
-    this.waiting.push({ key, tenantId, answer: text, createdAt, expiresAt: createdAt + maxAgeSeconds });
+    const row = { key, tenantId, answer: text, createdAt, expiresAt: createdAt + maxAgeSeconds };
+    this.waiting.push(row);
+    this.unwritten.set(key, row);
     this.keeping ??= this.keepAll().finally(() => {
       this.keeping = null;
     });
@@ -92,6 +98,7 @@ class DatabaseCache implements AnswerCache {
       await this.deps.store.cache.keep(rows).catch((error: unknown) => {
         this.deps.log.warn({ err: error, answers: rows.length }, 'answers could not be kept');
       });
+      for (const row of rows) if (this.unwritten.get(row.key) === row) this.unwritten.delete(row.key);
     }
   }
 }
