@@ -164,6 +164,9 @@ describe('weir eval', () => {
         { provider: 'c', model: 'm', weight: choice.targets[2]?.weight },
       ],
     });
+    expect((await run(...argv, '--apply', 'no/name')).exitCode).toBe(2);
+    const taken = await run(...argv, '--sample', '30', '--apply', 'spare');
+    expect([taken.exitCode, taken.out]).toEqual([2, expect.stringContaining('Expected of these weights')]);
     const few = await run(...argv, '--sample', '5');
     expect(few.exitCode).toBe(1);
     expect(few.out).toContain('Only 5 items are graded; at least 30 are wanted');

@@ -1,4 +1,5 @@
 import type { EvalChoice } from '../../../protocol/eval-choice.ts';
+import { ROUTE_NAME_PATTERN, ROUTE_NAME_RULE } from '../../../protocol/route.ts';
 import { withApi } from '../api.ts';
 import { readCount } from '../arguments.ts';
 import { percent } from '../eval/lay-comparison.ts';
@@ -29,6 +30,9 @@ export async function evalChoose(
   rawArguments: readonly string[],
 ): Promise<number> {
   if (args.floor === undefined) throw wrongUse('--floor is missing: the least pass rate, such as 90%.', 'floor');
+  if (args.apply !== undefined && !ROUTE_NAME_PATTERN.test(args.apply)) {
+    throw wrongUse(`--apply ${args.apply} is no name of a route: ${ROUTE_NAME_RULE}.`, 'apply');
+  }
   const floor = readShare(args.floor, 'floor');
   const least = args.least === undefined ? ITEMS_LEAST : readCount(args.least, 'least', ITEMS_LEAST_MAX);
   const sample = readSampleSize(args.sample ?? SAMPLE, least);
@@ -42,11 +46,14 @@ export async function evalChoose(
       strategy: args.cheapest ? 'cheapest' : 'spread',
     });
     const isPossible = choice.route !== null;
-    const applied =
-      args.apply !== undefined && isPossible
-        ? await api.post<EvalChoice>(`${pathOfRun(run)}/choice`, { ...rulesOf(choice), apply_to: args.apply })
-        : choice;
     const { columns: width, paint } = terminal.out;
+    const apply = (name: string): Promise<EvalChoice> =>
+      api.post<EvalChoice>(`${pathOfRun(run)}/choice`, { ...rulesOf(choice), apply_to: name }).catch(async (error) => {
+        // What was paid for is shown, even where it cannot be stored.
+        if (!args.json) await print(terminal, layChoice(choice, { width, paint }));
+        throw error;
+      });
+    const applied = args.apply !== undefined && isPossible ? await apply(args.apply) : choice;
     const text = args.json ? printableJson(JSON.stringify(applied, null, 2)) : layChoice(applied, { width, paint });
     await print(terminal, text);
     return isPossible ? EXIT.done : EXIT.failedLines;

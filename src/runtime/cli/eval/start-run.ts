@@ -5,7 +5,7 @@ import type { GraderSpec } from '../../../protocol/eval-grader.ts';
 import type { EvalRunObject, EvalTarget } from '../../../protocol/eval-run.ts';
 import type { Page } from '../../../protocol/page.ts';
 import type { Api } from '../api.ts';
-import { CliError, EXIT, wrongUse } from '../exit.ts';
+import { wrongUse } from '../exit.ts';
 import { plural } from '../figures.ts';
 import { printable } from '../printable.ts';
 import { uploadFile } from '../send.ts';
@@ -45,24 +45,35 @@ export async function runEval(terminal: Terminal, api: Api, request: RunRequest)
     const body = { ...runBody(request, prepared, targets), name: runName(request, prepared) };
     const found = await findOrCreate(api, request.name, graders, shape.source === 'jsonl');
     const fileId = await uploadFile(terminal, api, prepared.path, prepared.bytes, 'evals');
-    try {
-      const run = await api.post<EvalRunObject>(
-        `/v1/evals/${encodeURIComponent(found.id)}/runs`,
-        { ...body, data_source: { ...body.data_source, source: { type: 'file_id', id: fileId } } },
-        crypto.randomUUID(),
-      );
-      await note(terminal, `${printable(run.id)} of ${printable(found.id)}: ${plural(prepared.taken, 'item')}`);
-      const ended = await watchRun(terminal, api, run);
-      // The run has its items by then.
-      await deleteFile(api, fileId);
-      return { eval: found, run: ended };
-    } catch (error) {
-      // A run that goes on may still read its file; one that was refused leaves nothing behind.
-      if (!(error instanceof CliError && error.exitCode === EXIT.interrupted)) await deleteFile(api, fileId);
-      throw error;
-    }
+    const run = await createRun(api, found, {
+      ...body,
+      data_source: { ...body.data_source, source: fileSource(fileId) },
+    });
+    await note(terminal, `${printable(run.id)} of ${printable(found.id)}: ${plural(prepared.taken, 'item')}`);
+    const ended = await watchRun(terminal, api, run);
+    // The run has its items by then; one that is left to itself still reads them.
+    await deleteFile(api, fileId);
+    return { eval: found, run: ended };
   } finally {
     await prepared.remove();
+  }
+}
+
+function fileSource(id: string): { type: 'file_id'; id: string } {
+  return { type: 'file_id', id };
+}
+
+/** Starts the run; of one that is refused nothing is left behind. */
+async function createRun(
+  api: Api,
+  found: EvalObject,
+  body: { data_source: { source: { id: string } } },
+): Promise<EvalRunObject> {
+  try {
+    return await api.post<EvalRunObject>(`/v1/evals/${encodeURIComponent(found.id)}/runs`, body, crypto.randomUUID());
+  } catch (error) {
+    await deleteFile(api, body.data_source.source.id);
+    throw error;
   }
 }
 
