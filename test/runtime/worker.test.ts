@@ -22,6 +22,7 @@ const MODEL = { models: ['gpt-4o-mini'], count_by: { path: 'messages.0.content' 
 const SECONDS = 90;
 /** Less than a lease: a round that gave one back too late would not pass for a slow one. */
 const WAIT_SECONDS = 20;
+const POLL = { timeout: WAIT_SECONDS * 1000 };
 
 interface Stage {
   weir: Omit<Weir, 'stop'>;
@@ -69,14 +70,19 @@ async function startStage(options: { latencyMs: number; variables?: Record<strin
   }
 }
 
-/** Waits for the end of a batch while cron events come, one after the other, as on the platform. */
-async function waitWithCron({ weir, worker }: Stage, id: string) {
+/** Waits for the end of a batch while cron events come. */
+function waitWithCron(stage: Stage, id: string) {
+  return withCron(stage, () => waitForBatch(stage.weir, id, { seconds: WAIT_SECONDS }));
+}
+
+/** Waits while cron events come, one after the other, as on the platform. */
+async function withCron<T>({ worker }: Stage, wait: () => Promise<T>): Promise<T> {
   const ended = new AbortController();
   const cron = (async () => {
     while (!ended.signal.aborted) await worker.cron();
   })();
   try {
-    return await waitForBatch(weir, id, { seconds: WAIT_SECONDS });
+    return await wait();
   } finally {
     ended.abort();
     await cron;
@@ -122,6 +128,30 @@ if (missing.length > 0) {
       expect(summary.total.amount_nano_usd).toBe(
         entries.reduce((sum, entry) => sum + Number(entry.amount_nano_usd), 0),
       );
+    });
+
+    it('runs an eval from its items to its grades', async () => {
+      const { evals } = stage.weir.client;
+      const made = await evals.create({
+        data_source_config: { type: 'custom', item_schema: { type: 'object' } },
+        testing_criteria: [
+          { type: 'string_check', name: 'any', operation: 'ne', input: '{{sample.output_text}}', reference: '' },
+        ],
+      });
+      const run = await evals.runs.create(made.id, {
+        data_source: {
+          type: 'completions',
+          source: { type: 'file_content', content: [{ item: { q: 'One?' } }, { item: { q: 'Two?' } }] },
+          input_messages: { type: 'template', template: [{ role: 'user', content: '{{item.q}}' }] },
+          model: 'split',
+        },
+      });
+      const path = { eval_id: made.id };
+      const counts = await withCron(stage, async () => {
+        await expect.poll(async () => (await evals.runs.retrieve(run.id, path)).status, POLL).toBe('completed');
+        return (await evals.runs.retrieve(run.id, path)).result_counts;
+      });
+      expect(counts).toMatchObject({ total: 2, passed: 2 });
     });
 
     it('answers downloads with their length, and by ranges', async () => {
