@@ -6,6 +6,7 @@ import type { EvalLease, EvalTargetRow } from '../../../ports/store-evals.ts';
 import { planRun } from '../run-plan.ts';
 import { absorb } from './absorb.ts';
 import { ask } from './ask.ts';
+import { stopBatches } from './clean-up.ts';
 import { collect } from './collect.ts';
 import { grade } from './grade.ts';
 import { askJudges } from './judge.ts';
@@ -13,7 +14,8 @@ import { takeItems } from './take-items.ts';
 import { next, type TargetWork, type Turn, TurnOver, take } from './turn.ts';
 
 /** Brings a run on as far as it goes now: to its end, to a batch that runs, or to the end of the turn. */
-export async function advanceRun(deps: Deps, { run, targets }: EvalLease, turn: Turn): Promise<void> {
+export async function advanceRun(deps: Deps, lease: EvalLease, turn: Turn): Promise<void> {
+  const { run, targets } = lease;
   const found = await deps.store.evals.get('all', run.evalId);
   if (found === null) return;
   try {
@@ -30,7 +32,7 @@ export async function advanceRun(deps: Deps, { run, targets }: EvalLease, turn: 
     const status = failed === null ? 'completed' : 'failed';
     await deps.store.evalWork.end(run.id, turn.token, { status, error: failed, now: unixSeconds(deps.clock) });
   } catch (error) {
-    if (error instanceof TurnOver) return;
+    if (error instanceof TurnOver) return stopIfCanceled(deps, lease);
     if (!(error instanceof GradeError)) throw error;
     // Checked when it was made: by another version of Weir, then.
     const { code, message } = error;
@@ -40,6 +42,12 @@ export async function advanceRun(deps: Deps, { run, targets }: EvalLease, turn: 
       now: unixSeconds(deps.clock),
     });
   }
+}
+
+/** A run that was cancelled while a batch of it was made may have been cleaned up before that batch was there. */
+async function stopIfCanceled(deps: Deps, lease: EvalLease): Promise<void> {
+  const found = await deps.store.evals.getRun('all', lease.run.evalId, lease.run.id);
+  if (found === null || found.run.status === 'canceled') await stopBatches(deps, lease);
 }
 
 /** True when the target is done. */
