@@ -11,10 +11,11 @@ export interface UnderWay {
 }
 
 /**
- * Other processes on the same budget know nothing of what is under way here until it is committed. So each keeps what it
- * has under way to this part of what is left: near the limit there is less and less, and at last one line at a time.
+ * Other processes on the same budget know nothing of what is under way here until it is committed, and what this one knows
+ * is as old as its last commit. So each keeps what it has under way to this part of what is left: near the limit there is
+ * less and less, and at last one line at a time.
  */
-const SHARE = 0.5;
+const SHARE = 0.25;
 
 /** Whether a line that may come to `bound` nano-USD may be sent. */
 export function maySpend({ left, uncommitted, outstanding }: UnderWay, bound: number): boolean {

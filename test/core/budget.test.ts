@@ -88,12 +88,12 @@ describe('the scope of a budget', () => {
 });
 
 describe('what a process may have under way', () => {
-  it('is bounded by nothing without a budget, and by half of what is left with one', () => {
+  it('is bounded by nothing without a budget, and by a quarter of what is left with one', () => {
     const nothing = { uncommitted: 0, outstanding: 0 };
     expect(maySpend({ left: null, uncommitted: 1e12, outstanding: 1e12 }, 1e12)).toBe(true);
-    expect(maySpend({ left: 100, ...nothing, outstanding: 10 }, 40)).toBe(true);
-    expect(maySpend({ left: 100, ...nothing, outstanding: 10 }, 41)).toBe(false);
-    expect(maySpend({ left: 100, uncommitted: 20, outstanding: 10 }, 21)).toBe(false);
+    expect(maySpend({ left: 100, ...nothing, outstanding: 10 }, 15)).toBe(true);
+    expect(maySpend({ left: 100, ...nothing, outstanding: 10 }, 16)).toBe(false);
+    expect(maySpend({ left: 100, uncommitted: 10, outstanding: 10 }, 6)).toBe(false);
   });
 
   it('is one line at least while something is left, however much it may come to', () => {
