@@ -1,5 +1,4 @@
 /** Which targets and modes do some lines for the least money within a window, and why. Pure. */
-import { formatUsd } from './money.ts';
 
 /** What all lines of a group would be at one target, in one mode. */
 export interface PlanOption {
@@ -128,10 +127,9 @@ function chosenBecause(option: PlanOption, requests: number, windowSeconds: numb
 }
 
 function dearerBy(option: PlanOption, cheapest: PlanOption | undefined): string {
-  const usd = formatUsd(option.expectedNano) ?? '?';
   const more = unitCost(option) / (cheapest === undefined ? 1 : unitCost(cheapest));
-  if (!Number.isFinite(more)) return `would cost $${usd}`;
-  return more <= 1 ? `costs as much: $${usd}` : `would cost $${usd}, ${Number(more.toPrecision(3))} times the cheapest`;
+  if (!Number.isFinite(more)) return 'the cheapest is free';
+  return more <= 1 ? 'costs as much' : `${Number(more.toPrecision(3))} times the cheapest`;
 }
 
 function notInTime(

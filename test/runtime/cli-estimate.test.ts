@@ -32,6 +32,12 @@ describe('weir estimate', () => {
     expect(ran.out).toMatch(/\ncheap\/cheap-model +immediate +40 +0 /);
     expect(ran.out).toMatch(/\n─+\ntotal +100 +0 /);
     expect(ran.out).toMatch(/\nCost: +\$0\.\d+ to \$0\.\d+, about \$0\.\d+\n/);
+    expect(ran.out).toMatch(/\nALL LINES AT +MODE +LINES +ABOUT USD +WHY\n/);
+    expect(ran.out).toMatch(/\ncheap\/cheap-model +immediate +100 +0\.\d+ +cheapest: /);
+    expect(ran.out).toMatch(/\nfast\/fast-model +immediate +100 +0\.\d+ +29\.\d times the cheapest\n/);
+    expect(ran.out.replaceAll('\n', ' ')).toMatch(
+      /Cheapest within the window: about \$0\.\d+, \$0\.\d+ less\. cheap\/cheap-model \(immediate\) costs the least of the 2 /,
+    );
     fits(ran.out);
     expect(await files()).toEqual([]);
   });

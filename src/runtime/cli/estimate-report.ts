@@ -67,7 +67,7 @@ function layRange(
 }
 
 const OPTION_COLUMNS: readonly Column[] = [
-  { header: 'INSTEAD AT', least: 12 },
+  { header: 'ALL LINES AT', least: 12 },
   { header: 'MODE' },
   { header: 'LINES', align: 'right' },
   { header: 'ABOUT USD', align: 'right' },
