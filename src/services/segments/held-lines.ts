@@ -4,11 +4,7 @@ import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
 /** What keeps lines of a target from being sent now. */
-export interface Held {
-  by: 'hours' | 'rate';
-  /** Milliseconds until it is to be asked again. */
-  waitMs: number;
-}
+export type Held = 'hours' | 'rate';
 
 /** Where a line is to go by its progress. */
 function targetOf({ candidates, progress }: Job): Candidate | undefined {
@@ -61,6 +57,6 @@ export class HeldLines {
     const waitMs = closedMs > 0 ? closedMs : target.waitMs;
     if (waitMs === 0) return null;
     this.wakeIn(waitMs);
-    return { by: closedMs > 0 ? 'hours' : 'rate', waitMs };
+    return closedMs > 0 ? 'hours' : 'rate';
   }
 }

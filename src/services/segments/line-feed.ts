@@ -193,7 +193,7 @@ export class LineFeed implements Feed {
 
   /** Lines whose target keeps to its hours now go on to the next one, where there is one that may take them. */
   private leaveClosedTargets(): void {
-    const isClosed = (held: Held | null): boolean => held?.by === 'hours';
+    const isClosed = (held: Held | null): boolean => held === 'hours';
     const leaving: Job[] = [];
     const staying: Job[] = [];
     for (const job of this.ready) {
