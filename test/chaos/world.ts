@@ -63,7 +63,8 @@ export async function openWorld(plan: Plan): Promise<World> {
       await Promise.all(servers.map((server) => server.kill()));
       await world.database?.stop();
       await Promise.all([services.stop(), ...pools.map((pool) => pool.stop())]);
-      if (hasOwnDisk) spawnSync('umount', [dataFolder]);
+      // Lazily: a client that was refused the database's lock may hold its file open until it is collected.
+      if (hasOwnDisk) spawnSync('umount', ['-l', dataFolder]);
       await rm(folder, { recursive: true, force: true });
     },
   };
