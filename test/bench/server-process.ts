@@ -19,7 +19,7 @@ export interface ServerProcess extends Omit<Weir, 'stop'> {
 export async function startServerProcess(config: object, folder: string): Promise<ServerProcess> {
   const configPath = join(folder, 'weir.json');
   await writeFile(configPath, JSON.stringify(config));
-  const child = spawn(process.execPath, ['--max-semi-space-size=8', LAUNCH, 'serve'], {
+  const child = spawn(process.execPath, ['--max-semi-space-size=16', LAUNCH, 'serve'], {
     cwd: folder,
     env: {
       ...process.env,

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=16
 // Plain JavaScript, so that a Node.js that cannot read TypeScript can still say so.
 import * as nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
