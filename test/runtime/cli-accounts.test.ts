@@ -125,6 +125,9 @@ describe('weir budgets', () => {
     const listed = (await server.run(['budgets', 'list'])).out;
     expect(listed).toMatch(/\nbudget_\S+ +search +2\.50 +0\.00 +0\.00 +2\.50\n/);
     for (const line of listed.split('\n')) expect(columnsOf(line)).toBeLessThanOrEqual(80);
+    await server.run(['budgets', 'update', id, '--limit', '2.500000001']);
+    // A billionth that is left, or was spent, is not rounded away.
+    expect((await server.run(['budgets', 'list'])).out).toMatch(/ 2\.500000001 +0\.00 +0\.00 +2\.500000001\n/);
     expect((await server.run(['budgets', 'update', id, '--limit', '3'])).out).toContain('limit  $3 ');
     const wrong = await server.run(['budgets', 'update', id, '--limit', 'much']);
     expect(wrong.exitCode).toBe(2);

@@ -3,7 +3,7 @@ import type { Page } from '../../../protocol/page.ts';
 import { type Api, withApi } from '../api.ts';
 import { readPairs } from '../arguments.ts';
 import { EXIT, wrongUse } from '../exit.ts';
-import { formatTime } from '../figures.ts';
+import { alignUsd, formatTime } from '../figures.ts';
 import type { budgetCreateArguments, budgetUpdateArguments, Parsed } from '../options.ts';
 import { printable, printableJson } from '../printable.ts';
 import { layTable } from '../table.ts';
@@ -65,11 +65,14 @@ export function listBudgets(terminal: Terminal, args: { json: boolean | undefine
       { header: 'HELD', align: 'right' as const },
       { header: 'LEFT', align: 'right' as const },
     ];
-    const rows = budgets.map(({ id, name, limit_nano_usd: limit, usage }) => [
-      id,
-      name,
-      ...[limit, usage.spent_nano_usd, usage.held_nano_usd, usage.left_nano_usd].map(inCents),
-    ]);
+    // None is rounded: a little that was spent must not read as nothing.
+    const amounts = [
+      budgets.map(({ limit_nano_usd }) => limit_nano_usd),
+      budgets.map(({ usage }) => usage.spent_nano_usd),
+      budgets.map(({ usage }) => usage.held_nano_usd),
+      budgets.map(({ usage }) => usage.left_nano_usd),
+    ].map((nanos) => alignUsd(nanos));
+    const rows = budgets.map(({ id, name }, index) => [id, name, ...amounts.map((texts) => texts[index] ?? '')]);
     const lines = layTable(columns, rows, { width: terminal.out.columns, paint: terminal.out.paint });
     await print(terminal, lines.join('\n'));
     return EXIT.done;
@@ -123,11 +126,6 @@ async function show(terminal: Terminal, json: boolean | undefined, budget: Budge
     ].join('\n'),
   );
   return EXIT.done;
-}
-
-/** Dollars with two decimals; the exact amount is in `show`. */
-function inCents(nano: number): string {
-  return (nano / 1_000_000_000).toFixed(2);
 }
 
 async function allBudgets(api: Api): Promise<BudgetObject[]> {
