@@ -7,7 +7,8 @@ export class Markup {
   }
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
+/** What the characters that mark up HTML and XML are written as. */
+export const MARKUP_ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
@@ -28,5 +29,5 @@ function toText(value: unknown): string {
   if (Array.isArray(value)) return value.map(toText).join('');
   return String(value)
     .replaceAll(HIDDEN, '\ufffd')
-    .replaceAll(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+    .replaceAll(/[&<>"']/g, (character) => MARKUP_ESCAPES[character] ?? '');
 }

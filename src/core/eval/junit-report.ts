@@ -1,5 +1,6 @@
 import type { EvalComparedItem, EvalComparedOutput } from '../../protocol/eval-compared-item.ts';
 import type { EvalTargetFigures } from '../../protocol/eval-comparison.ts';
+import { MARKUP_ESCAPES } from './html-text.ts';
 import { labelOfItem } from './item-label.ts';
 
 /** What a target had to reach. */
@@ -89,11 +90,7 @@ function thresholdCase(figures: EvalTargetFigures, threshold: Threshold): string
 // XML 1.0, section 2.2: what may not stand in a document, even escaped.
 const FORBIDDEN = /(?![\t\n\r])\p{Cc}|[\ufffe\uffff\p{Cs}]/gu;
 const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
+  ...MARKUP_ESCAPES,
   '\n': '&#10;',
   '\r': '&#13;',
   '\t': '&#9;',

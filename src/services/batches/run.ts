@@ -1,3 +1,4 @@
+import { describeError } from '../../core/describe-error.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { cameInTime, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -70,17 +71,13 @@ export class BatchRunner {
       if (batch.status === 'validating') await startBatch(deps, batch, token);
       else await finalizeBatch(deps, batch, token);
     } catch (error) {
-      deps.log.error({ batch: batch.id, status: batch.status, error: describe(error) }, 'batch work failed');
+      deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
       nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
     }
     await deps.store.batches
       .release(batch.id, token, nextAt)
       .catch((error: unknown) =>
-        deps.log.warn({ batch: batch.id, error: describe(error) }, 'batch lease not given back'),
+        deps.log.warn({ batch: batch.id, error: describeError(error) }, 'batch lease not given back'),
       );
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -1,4 +1,5 @@
 import { ProviderError } from '../../../providers/contract.ts';
+import { describeError } from '../../core/describe-error.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
@@ -94,5 +95,5 @@ async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<
 
 function describe(error: unknown): string {
   if (error instanceof ProviderError) return `${error.failure.kind}: ${error.failure.message}`;
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return describeError(error);
 }

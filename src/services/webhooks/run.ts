@@ -1,5 +1,5 @@
 import { formatId, ID_BYTES } from '../../core/ids.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { cameInTime, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Metric } from '../../ports/metrics.ts';
 import type { DueDelivery } from '../../ports/store-webhooks.ts';
@@ -71,11 +71,8 @@ export class WebhookRunner {
   /** Takes nothing more; tries under way have the drain time. */
   async stop(): Promise<void> {
     this.stopped = true;
-    const done = new AbortController();
-    const patience = this.deps.clock.sleep(this.deps.settings.drainSeconds * 1000, done.signal);
-    await Promise.race([this.idle(), patience]);
+    await cameInTime(this.deps.clock, this.idle(), this.deps.settings.drainSeconds * 1000);
     this.stopping.abort();
-    done.abort();
     await this.idle();
   }
 

@@ -1,4 +1,5 @@
 import { ApiError } from '../../../core/api-error.ts';
+import { describeError } from '../../../core/describe-error.ts';
 import { formatId, ID_BYTES } from '../../../core/ids.ts';
 import { unixSeconds } from '../../../ports/clock.ts';
 import type { Deps } from '../../../ports/deps.ts';
@@ -74,17 +75,15 @@ export class EvalRunner {
       } else if (!(await cleanUp(deps, lease, token))) nextAt = unixSeconds(deps.clock) + 1;
     } catch (error) {
       const isLater = error instanceof ApiError && error.status === 429;
-      const fields = { evalRun: id, status, error: describe(error) };
+      const fields = { evalRun: id, status, error: describeError(error) };
       if (isLater) deps.log.info(fields, 'an eval run waits for what its key may use');
       else deps.log.error(fields, 'work on an eval run failed');
       nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
     }
     await deps.store.evalWork
       .release(id, token, nextAt)
-      .catch((error: unknown) => deps.log.warn({ evalRun: id, error: describe(error) }, 'eval lease not given back'));
+      .catch((error: unknown) =>
+        deps.log.warn({ evalRun: id, error: describeError(error) }, 'eval lease not given back'),
+      );
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }
