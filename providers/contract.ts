@@ -131,6 +131,12 @@ export interface StreamPiece {
   rawUsage: object | null;
   servedModel: string | null;
   finishReason: string | null;
+  /** Characters of the content, where a piece holds more than a token or two; else each piece with content counts as one token. */
+  characters?: number;
+  /** What the request read, where that is known before the answer is whole. */
+  inputUsage?: Usage | null;
+  /** As in Success. */
+  serviceTier?: string | null;
 }
 
 export interface Call {

@@ -1,11 +1,15 @@
-import type { HttpResponse } from '../../src/ports/http-client.ts';
+import type { HttpRequest, HttpResponse, HttpStream } from '../../src/ports/http-client.ts';
+import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type Call, type ImmediateApi, ProviderError } from '../contract.ts';
 import { type AnswerContext, parseAnswer } from '../shared/answer.ts';
+import { fromMessage } from '../shared/anthropic-messages-answer.ts';
+import { MessageStream, streamed } from '../shared/anthropic-messages-stream.ts';
 import { isFields } from '../shared/error-body.ts';
+import { type NativeStream, toAnswerStream } from '../shared/native-stream.ts';
 import { resultOfCall } from '../shared/openai-results.ts';
 import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 import type { AnthropicSettings } from './config.ts';
-import { resultOf } from './results.ts';
+import { readId, resultOf } from './results.ts';
 import { failureOfControl } from './status.ts';
 
 /** Pinned: a newer version refuses sampling parameters, whatever the model (migration guide of 2026-10-21). */
@@ -47,32 +51,48 @@ export interface AnthropicClient {
 export function createAnthropicClient(access: AnthropicAccess): AnthropicClient {
   const headers = { ...access.headers, 'x-api-key': access.apiKey, 'content-type': 'application/json' };
   const url = `${access.baseUrl}/v1/messages`;
+  const toSend = (body: string, { timeoutMs, maxResponseBytes, signal }: Call): HttpRequest => ({
+    method: 'POST',
+    url,
+    headers,
+    body,
+    timeoutMs,
+    maxResponseBytes,
+    signal,
+  });
   return {
     immediate: {
       members: [access.baseUrl],
       async execute(request, call) {
-        const { timeoutMs, maxResponseBytes, signal } = call;
         const context = contextOf(access, call);
         let response: HttpResponse;
         try {
-          const sent = {
-            method: 'POST',
-            url,
-            headers,
-            body: request.body,
-            timeoutMs,
-            maxResponseBytes,
-            signal,
-          } as const;
-          response = await call.http.request(sent);
+          response = await call.http.request(toSend(request.body, call));
         } catch (error) {
           return resultOfCall(error, context);
         }
         return resultOf(request.endpoint, response, context);
       },
+      async stream({ endpoint, body }, _options, call) {
+        const context = contextOf(access, call);
+        try {
+          const response = await call.http.stream(toSend(streamed(body), call));
+          return await toAnswerStream(response, streamOf(endpoint, body, response, context));
+        } catch (error) {
+          return resultOfCall(error, context);
+        }
+      },
     },
     listModels: (call) => listModels(access, headers, call),
   };
+}
+
+/** How a streamed answer is read: as one that came whole. */
+function streamOf(endpoint: Endpoint, body: string, { headers }: HttpStream, context: AnswerContext): NativeStream {
+  const requestId = readId(headers['request-id']);
+  const read = (message: unknown) => fromMessage(message, { ...context, requestId });
+  const mapper = new MessageStream({ context, body, read });
+  return { endpoint, context, requestId, mapper, whole: (response) => resultOf(endpoint, response, context) };
 }
 
 export function contextOf(access: AnthropicAccess, { nowMs }: { nowMs: number }): AnswerContext {

@@ -109,7 +109,8 @@ export function oversizedLine(bytes: number, provider: string): BatchResult {
   return { key: null, result: failedWith(badResponse(200, message, 'response_too_large'), null), raw: '' };
 }
 
-function readId(value: unknown): string | null {
+/** An id of a request, as a header or a line states it. */
+export function readId(value: unknown): string | null {
   return typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value) ? value : null;
 }
 

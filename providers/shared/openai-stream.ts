@@ -1,12 +1,13 @@
-import { type SseEvent, SseReader } from '../../src/core/sse.ts';
-import { HttpFailure, type HttpStream } from '../../src/ports/http-client.ts';
+import type { SseEvent } from '../../src/core/sse.ts';
+import type { HttpStream } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type AnswerStream, type Failed, type ImmediateApi, ProviderError, type StreamPiece } from '../contract.ts';
-import { type AnswerContext, parseAnswer, requestIdOf } from './answer.ts';
+import { type AnswerContext, requestIdOf } from './answer.ts';
 import { isFields, readErrorBody } from './error-body.ts';
 import type { OpenAIAccess, UrlOf } from './openai-client.ts';
 import { type ResultReaders, resultOf, resultOfCall } from './openai-results.ts';
 import { badResponse, failureOfCall } from './openai-status.ts';
+import { brokenStream, isStreamOf, readData, readEvents, refusedStream } from './stream-answer.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 type Call = Parameters<NonNullable<ImmediateApi['stream']>>[2];
@@ -21,14 +22,14 @@ export function createStream(
   return async (request, options, call) => {
     const context: AnswerContext = { provider: access.provider, secrets: access.secrets, nowMs: call.nowMs };
     const url = urlOf(call.member, request.endpoint, request.model);
+    const ask = async (body: string): Promise<AnswerStream | Failed> => {
+      const response = await open(access, url, body, call);
+      if (isStreamOf('text/event-stream', response)) return toStream(request.endpoint, response, context, readers);
+      return refusedStream(response, context, (whole) => resultOf(request.endpoint, whole, context, readers));
+    };
     try {
-      const asked = await open(access, url, streamBody(request, options), call);
-      if (isStream(asked)) return toStream(request.endpoint, asked, context, readers);
-      const failed = await refusedAs(request.endpoint, asked, context, readers);
-      if (!knowsNoStreamOptions(failed)) return failed;
-      const plain = await open(access, url, streamBody(request, null), call);
-      if (isStream(plain)) return toStream(request.endpoint, plain, context, readers);
-      return await refusedAs(request.endpoint, plain, context, readers);
+      const asked = await ask(streamBody(request, options));
+      return asked.ok || !knowsNoStreamOptions(asked) ? asked : await ask(streamBody(request, null));
     } catch (error) {
       return resultOfCall(error, context);
     }
@@ -55,29 +56,9 @@ function streamBody({ endpoint, body }: Request, options: Fields | null): string
   return `${body.slice(0, -1)},"stream":true${members}}`;
 }
 
-function isStream({ status, headers }: HttpStream): boolean {
-  return status >= 200 && status < 300 && headers['content-type']?.startsWith('text/event-stream') === true;
-}
-
 /** Servers that check strictly and do not know the option refuse it by name. */
 function knowsNoStreamOptions({ failure }: Failed): boolean {
   return (failure.status === 400 || failure.status === 422) && /stream_options|include_usage/.test(failure.message);
-}
-
-/** What an answer that is no stream means: an error, or a whole answer, which nobody asked for. */
-async function refusedAs(
-  endpoint: Endpoint,
-  response: HttpStream,
-  context: AnswerContext,
-  readers: ResultReaders,
-): Promise<Failed> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of response.body) chunks.push(chunk);
-  const { status, headers } = response;
-  const result = resultOf(endpoint, { status, headers, body: Buffer.concat(chunks) }, context, readers);
-  if (!result.ok) return result;
-  const failure = badResponse(status, `${context.provider} answered a request for a stream with a whole answer.`);
-  return { ...result, ok: false, failure, body: null };
 }
 
 function toStream(
@@ -115,16 +96,7 @@ async function* readPieces(
     throw new ProviderError(failureOfCall(error, context));
   }
   // Some servers end without a word; then the finish reason tells whether it was the end.
-  if (!complete)
-    throw new ProviderError(failureOfCall(new HttpFailure('reset', true, 'the stream broke off'), context));
-}
-
-async function* readEvents(response: HttpStream): AsyncGenerator<SseEvent> {
-  const reader = new SseReader(16 * 1024 ** 2);
-  const decoder = new TextDecoder();
-  for await (const bytes of response.body) yield* reader.push(decoder.decode(bytes, { stream: true }));
-  const last = reader.end();
-  if (last !== null) yield last;
+  if (!complete) throw brokenStream(context);
 }
 
 /** Throws ProviderError for an event that is an error, or nothing that can be read. */
@@ -135,9 +107,7 @@ function pieceOf(
   context: AnswerContext,
   readers: ResultReaders,
 ): StreamPiece {
-  const { json } = parseAnswer(Buffer.from(data));
-  if (!isFields(json))
-    throw new ProviderError(badResponse(status, `${context.provider} sent an event that is no JSON.`));
+  const json = readData(data, status, context);
   const isResponses = endpoint === '/v1/responses';
   const failure = statedFailure(json, isResponses, status, context);
   if (failure !== null) throw new ProviderError(failure);
@@ -157,6 +127,7 @@ function pieceOf(
     rawUsage: raw,
     servedModel: typeof inner.model === 'string' ? inner.model : null,
     finishReason,
+    serviceTier: typeof inner.service_tier === 'string' ? inner.service_tier : null,
   };
 }
 

@@ -4,13 +4,29 @@ import type { Fields } from './responses-as-chat-refusal.ts';
 
 /** A chat completion as an object of the Responses API: one line of JSON, and why it ended in that API's words. */
 export function responseOfChat(completion: Fields): { body: string; finishReason: string } {
-  const id = typeof completion.id === 'string' ? completion.id : 'unknown';
   const choice: unknown = Array.isArray(completion.choices) ? completion.choices[0] : undefined;
   const { message, finish_reason: finish } = isFields(choice) ? choice : {};
+  const { status, reason } = endOfResponse(finish);
+  const output = outputOf(idOf(completion), isFields(message) ? message : {}, status);
+  const response = responseOf(completion, output, finish);
+  return { body: escapeLineSeparators(JSON.stringify(response)), finishReason: reason ?? status };
+}
+
+/** How a response ends, by the finish reason of the completion that it is. */
+export function endOfResponse(finish: unknown): { status: string; reason: string | null } {
   const reason = finish === 'length' ? 'max_output_tokens' : finish === 'content_filter' ? 'content_filter' : null;
-  const status = reason === null ? 'completed' : 'incomplete';
-  const response = {
-    id: `resp_${id}`,
+  return { status: reason === null ? 'completed' : 'incomplete', reason };
+}
+
+function idOf({ id }: Fields): string {
+  return typeof id === 'string' ? id : 'unknown';
+}
+
+/** The response that a completion is, or a chunk of one, around its output. `finish`: why it ended, in chat's words. */
+export function responseOf(completion: Fields, output: readonly Fields[], finish: unknown): Record<string, unknown> {
+  const { status, reason } = endOfResponse(finish);
+  return {
+    id: `resp_${idOf(completion)}`,
     object: 'response',
     created_at: completion.created,
     completed_at: completion.created,
@@ -22,7 +38,7 @@ export function responseOfChat(completion: Fields): { body: string; finishReason
     max_output_tokens: null,
     metadata: {},
     model: completion.model,
-    output: outputOf(id, isFields(message) ? message : {}, status),
+    output,
     parallel_tool_calls: true,
     previous_response_id: null,
     reasoning: { effort: null, summary: null },
@@ -35,36 +51,45 @@ export function responseOfChat(completion: Fields): { body: string; finishReason
     truncation: 'disabled',
     ...(isFields(completion.usage) && { usage: usageOf(completion.usage) }),
   };
-  return { body: escapeLineSeparators(JSON.stringify(response)), finishReason: reason ?? status };
 }
 
 function outputOf(id: string, message: Fields, status: string): Fields[] {
   const output: Fields[] = [];
   const { content, refusal, reasoning_content: reasoning, tool_calls: calls } = message;
   if (typeof reasoning === 'string' && reasoning !== '') {
-    output.push({
-      id: `rs_${id}`,
-      type: 'reasoning',
-      summary: [],
-      content: [{ type: 'reasoning_text', text: reasoning }],
-    });
+    output.push(reasoningItem(`rs_${id}`, [{ type: 'reasoning_text', text: reasoning }]));
   }
   const parts: Fields[] = [];
   if (typeof content === 'string') parts.push({ type: 'output_text', text: content, annotations: [], logprobs: [] });
   if (typeof refusal === 'string') parts.push({ type: 'refusal', refusal });
-  if (parts.length > 0) output.push({ id: `msg_${id}`, type: 'message', role: 'assistant', status, content: parts });
-  for (const [index, call] of (Array.isArray(calls) ? calls : []).filter(isFields).entries()) {
-    const called = isFields(call.function) ? call.function : {};
-    output.push({
-      id: `fc_${id}_${index}`,
-      type: 'function_call',
-      call_id: call.id,
-      name: called.name,
-      arguments: called.arguments,
-      status: 'completed',
-    });
+  const called = (Array.isArray(calls) ? calls : []).filter(isFields);
+  // What was cut off is what came last.
+  const said = called.length > 0 ? 'completed' : status;
+  if (parts.length > 0) output.push(messageItem(`msg_${id}`, parts, said));
+  for (const [index, call] of called.entries()) {
+    const { name, arguments: text } = isFields(call.function) ? call.function : {};
+    output.push(callItem(`fc_${id}_${index}`, { call_id: call.id, name, arguments: text }, 'completed'));
   }
   return output;
+}
+
+/** What a model thought. */
+export function reasoningItem(id: string, content: readonly Fields[]): Record<string, unknown> {
+  return { id, type: 'reasoning', summary: [], content };
+}
+
+/** What it said. */
+export function messageItem(id: string, content: readonly Fields[], status: string): Record<string, unknown> {
+  return { id, type: 'message', role: 'assistant', status, content };
+}
+
+/** A function that it called. */
+export function callItem(
+  id: string,
+  { call_id, name, arguments: text }: { call_id: unknown; name: unknown; arguments: unknown },
+  status: string,
+): Record<string, unknown> {
+  return { id, type: 'function_call', call_id, name, arguments: text, status };
 }
 
 function usageOf(usage: Fields): Fields {

@@ -47,19 +47,29 @@ function promptOf(prompt: unknown): string {
 
 /** A chat completion as an answer of /v1/completions: one line of JSON. */
 export function completionOfChat(completion: Fields): string {
-  const { id, created, model, usage } = completion;
+  const { created, model, usage } = completion;
   const choices: unknown[] = Array.isArray(completion.choices) ? completion.choices : [];
   const answer = {
-    id: typeof id === 'string' ? `cmpl-${id}` : 'cmpl-unknown',
+    id: completionId(completion.id),
     object: 'text_completion',
     created,
     model,
     choices: choices.filter(isFields).map((choice, index) => {
       const text = isFields(choice.message) ? choice.message.content : null;
-      const finish = choice.finish_reason === 'tool_calls' ? 'stop' : choice.finish_reason;
+      const finish = completionFinish(choice.finish_reason);
       return { index, text: typeof text === 'string' ? text : '', logprobs: null, finish_reason: finish };
     }),
     ...(usage !== undefined && { usage }),
   };
   return escapeLineSeparators(JSON.stringify(answer));
+}
+
+/** The id of an answer of /v1/completions, by that of its chat completion. */
+export function completionId(id: unknown): string {
+  return typeof id === 'string' ? `cmpl-${id}` : 'cmpl-unknown';
+}
+
+/** Why it ended: /v1/completions knows no tools. */
+export function completionFinish(finish: unknown): unknown {
+  return finish === 'tool_calls' ? 'stop' : finish;
 }

@@ -94,6 +94,7 @@ export class MessageEvents {
   private open: OpenBlock | null = null;
   private next = 0;
   private finish: unknown = null;
+  private refusal: unknown = null;
   private last: Fields = {};
 
   /** The events that a chunk brings; `data` is its JSON. */
@@ -114,6 +115,7 @@ export class MessageEvents {
       yield* this.enter('thinking', { type: 'thinking', thinking: '', signature: '' });
       yield this.delta({ type: 'thinking_delta', thinking: thought });
     }
+    this.refusal = delta.refusal || this.refusal;
     const text = delta.content ?? delta.refusal;
     if (typeof text === 'string' && text !== '') {
       yield* this.enter('text', { type: 'text', text: '', citations: null });
@@ -127,7 +129,7 @@ export class MessageEvents {
   *end(): Generator<string> {
     yield* this.leave();
     const { output_tokens: output, ...usage } = messagesUsage(this.last);
-    const delta = { stop_reason: stopReason(this.finish, null), stop_sequence: null };
+    const delta = { stop_reason: stopReason(this.finish, this.refusal), stop_sequence: null };
     yield event('message_delta', { type: 'message_delta', delta, usage: { ...usage, output_tokens: output } });
     yield event('message_stop', { type: 'message_stop' });
   }

@@ -2,9 +2,11 @@ import { answerMessages } from './anthropic-answer.ts';
 import type { BatchBook, BatchRequest } from './anthropic-batches.ts';
 import { checkBatch, checkMessages } from './anthropic-checks.ts';
 import { type AnthropicError, errorObject, invalid, notFound, usualError } from './anthropic-errors.ts';
+import { messageEvents } from './anthropic-events.ts';
 import { sendResults } from './anthropic-results.ts';
 import type { AnthropicCall, AnthropicServerSettings } from './anthropic-settings.ts';
 import { parseBody } from './checks.ts';
+import { sendFrames, sseFrame } from './native-streams.ts';
 import type { ReceivedRequest } from './s3-listening.ts';
 
 /** What the calls of a simulated service share. */
@@ -14,6 +16,8 @@ export interface AnthropicState {
   /** Requests received, by call. */
   readonly calls: Map<AnthropicCall, number>;
   sentBytes: number;
+  /** Streams that their clients left. */
+  streamsLeft: number;
   requestNumber: number;
   origin: string;
 }
@@ -66,6 +70,7 @@ export function answerAnthropic(state: AnthropicState, received: ReceivedRequest
     const answer = perform(state, received, route);
     if (fault === 'lost_answer') received.request.socket.resetAndDestroy();
     else if (isError(answer)) sendError(state, received, answer);
+    else if (fault === null && route.call === 'messages' && wantsStream(received)) stream(state, received, answer);
     else sendWhole(state, received, JSON.stringify(answer), fault);
   };
   if (route.call === 'messages' && state.settings.latency_ms > 0) setTimeout(go, state.settings.latency_ms);
@@ -118,7 +123,8 @@ function perform(state: AnthropicState, received: ReceivedRequest, { call, id }:
     case 'messages': {
       const body = parseBody(received.body);
       if (body === null) return invalid('The request body is not valid JSON');
-      return checkMessages(body, settings.models, version) ?? answerMessages(body, settings, 'standard');
+      const { stream: _stream, ...asked } = body;
+      return checkMessages(body, settings.models, version) ?? answerMessages(asked, settings, 'standard');
     }
     case 'create':
       return create(state, received, version);
@@ -221,6 +227,22 @@ function sendWhole(state: AnthropicState, received: ReceivedRequest, text: strin
   };
   const type = fault === 'html' ? 'text/html' : 'application/json';
   write(state, received, 200, (typeof fault === 'string' ? shown[fault] : undefined) ?? text, type);
+}
+
+function wantsStream({ body }: ReceivedRequest): boolean {
+  return parseBody(body)?.stream === true;
+}
+
+function stream(state: AnthropicState, { response }: ReceivedRequest, message: object): void {
+  const { stream: settings } = state.settings;
+  const stated = settings.error_name === null ? usualError(529) : { ...usualError(500), type: settings.error_name };
+  const frames = messageEvents({ ...message }).map((event) => sseFrame(String(event.type), event));
+  const error = sseFrame('error', errorObject(stated, null));
+  const headers = { 'request-id': requestId(state), 'cache-control': 'no-cache' };
+  const onEnd = (isWhole: boolean): void => {
+    if (!isWhole) state.streamsLeft += 1;
+  };
+  void sendFrames(response, { type: 'text/event-stream; charset=utf-8', headers, frames, error, onEnd }, settings);
 }
 
 function sendError(state: AnthropicState, received: ReceivedRequest, error: AnthropicError): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { streamSettings, usualStream } from './native-streams.ts';
 import { InvalidSettings } from './settings.ts';
 
 const rate = z.number().min(0).max(1);
@@ -71,13 +72,15 @@ const settingsShape = {
   archived: z.boolean(),
   /** The next download ends early, with its length announced or not. */
   cut_results: z.enum(['announced', 'unannounced']).nullable(),
+  /** How messages are streamed. */
+  stream: streamSettings,
   /** Results hold one key twice, one that is nobody's, a line without one, one that is no JSON, and blank lines. */
   odd_lines: z.boolean(),
 };
 
 const settingsSchema = z.strictObject(settingsShape);
 export type AnthropicServerSettings = z.infer<typeof settingsSchema>;
-export type AnthropicChanges = Partial<AnthropicServerSettings>;
+export type AnthropicChanges = Partial<z.input<typeof settingsSchema>>;
 
 const defaults: AnthropicServerSettings = {
   api_key: null,
@@ -108,6 +111,7 @@ const defaults: AnthropicServerSettings = {
   results_origin: null,
   archived: false,
   cut_results: null,
+  stream: usualStream,
   odd_lines: false,
 };
 

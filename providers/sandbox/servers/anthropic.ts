@@ -22,6 +22,8 @@ export interface SimulatedAnthropic {
   readonly settings: Readonly<AnthropicServerSettings>;
   /** Bytes of results sent. */
   readonly sentBytes: number;
+  /** Streams that did not come to their end: broken off, or left by their clients. */
+  readonly streamsLeft: number;
   /** Changes settings at once. Throws InvalidSettings and then changes nothing. */
   configure(changes: AnthropicChanges): void;
   /** Batches created, unfinished and ended ones that are still there; foreign ones not counted. */
@@ -45,6 +47,7 @@ export async function startAnthropicServer(options: AnthropicServerOptions = {})
     book: new BatchBook(() => state.settings),
     calls: new Map(),
     sentBytes: 0,
+    streamsLeft: 0,
     requestNumber: 0,
     origin: '',
   };
@@ -59,6 +62,9 @@ export async function startAnthropicServer(options: AnthropicServerOptions = {})
     },
     get sentBytes() {
       return state.sentBytes;
+    },
+    get streamsLeft() {
+      return state.streamsLeft;
     },
     configure(changed) {
       state.settings = changeAnthropicSettings(changed, state.settings);

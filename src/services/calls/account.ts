@@ -28,6 +28,7 @@ export interface BrokenOff {
   usage: Usage;
   rawUsage: object | null;
   servedModel: string | null;
+  serviceTier: string | null;
   errorCode: string;
 }
 
@@ -72,9 +73,9 @@ export class CallAccount {
    * how the provider counts that is not known, so the amount is marked `estimated`.
    */
   enterBrokenOff(attempt: Omit<EndedAttempt, 'result' | 'final'>, broken: BrokenOff): Promise<void> {
-    const { usage, rawUsage, servedModel } = broken;
+    const { usage, rawUsage, servedModel, serviceTier } = broken;
     const delivered = { ok: true, status: 200, requestId: null, body: '', finishReason: null, warnings: [] } as const;
-    const result: Result = { ...delivered, warnings: [], usage, rawUsage, servedModel };
+    const result: Result = { ...delivered, warnings: [], usage, rawUsage, servedModel, serviceTier };
     const entry = this.price({ ...attempt, result, final: true });
     return this.write({ ...entry, status: 'unknown', errorCode: broken.errorCode, estimated: true });
   }

@@ -7,6 +7,7 @@ import {
 } from '../../../providers/contract.ts';
 import { StreamAssembler } from '../../core/assemble-stream.ts';
 import { type Failure, refusal, toErrorBody } from '../../core/failure.ts';
+import { escapeLineSeparators } from '../../core/jsonl.ts';
 import { SSE_DONE, sseText } from '../../core/sse.ts';
 import type { Usage } from '../../core/usage.ts';
 import type { Begun, CallInHand, Send } from './attempts.ts';
@@ -60,9 +61,25 @@ interface Heard {
   rawUsage: object | null;
   servedModel: string | null;
   finishReason: string | null;
-  /** Pieces with content: servers send one for each token, or for a few. */
-  contentPieces: number;
+  serviceTier: string | null;
+  /** What was read, where that was said before the end. */
+  inputUsage: Usage | null;
+  /** An estimate of the tokens of what was said. */
+  tokens: number;
 }
+
+/** A token's length in English and code, on average. */
+const CHARACTERS_PER_TOKEN = 4;
+
+const NOTHING_HEARD: Readonly<Heard> = {
+  usage: null,
+  rawUsage: null,
+  servedModel: null,
+  finishReason: null,
+  serviceTier: null,
+  inputUsage: null,
+  tokens: 0,
+};
 
 /**
  * `events` such that returning from them settles them also before the first was asked for: a generator that was never
@@ -102,7 +119,7 @@ export async function* deliverStream(
     const body = whole?.body() ?? null;
     if (body !== null) keep(begun.candidate, wholeAnswer(answer, heard, body));
   };
-  const heard: Heard = { usage: null, rawUsage: null, servedModel: null, finishReason: null, contentPieces: 0 };
+  const heard: Heard = { ...NOTHING_HEARD };
   const isResponses = hand.call.request.endpoint === '/v1/responses';
   let settled = false;
   try {
@@ -140,7 +157,10 @@ async function nextPiece(rest: AsyncIterator<StreamPiece>): Promise<StreamPiece 
 }
 
 function hear(heard: Heard, piece: StreamPiece): void {
-  if (piece.content) heard.contentPieces += 1;
+  // Servers of OpenAI's shape send a piece for each token, or for a few.
+  if (piece.content) heard.tokens += piece.characters === undefined ? 1 : piece.characters / CHARACTERS_PER_TOKEN;
+  heard.inputUsage ??= piece.inputUsage ?? null;
+  heard.serviceTier = piece.serviceTier ?? heard.serviceTier;
   heard.usage = piece.usage ?? heard.usage;
   heard.rawUsage = piece.rawUsage ?? heard.rawUsage;
   heard.servedModel ??= piece.servedModel;
@@ -153,8 +173,10 @@ function clientText({ event, data, usageOnly }: StreamPiece, wantsUsage: boolean
   return usageOnly ? null : sseText({ event, data: data.replace(',"usage":null', '') });
 }
 
-function wholeAnswer({ requestId }: OpenedStream, { contentPieces: _pieces, ...heard }: Heard, body: string): Success {
-  return { ok: true, status: 200, requestId, body, warnings: [], ...heard };
+function wholeAnswer({ requestId }: OpenedStream, heard: Heard, body: string): Success {
+  const { usage, rawUsage, servedModel, finishReason, serviceTier } = heard;
+  const said = { usage, rawUsage, servedModel, finishReason, serviceTier };
+  return { ok: true, status: 200, requestId, body: escapeLineSeparators(body), warnings: [], ...said };
 }
 
 async function settleWhole(hand: CallInHand, begun: Begun<OpenedStream>, heard: Heard): Promise<void> {
@@ -170,15 +192,16 @@ async function settleBroken(
   heard: Heard,
   failure: Failure,
 ): Promise<void> {
-  const usage = heard.usage ?? {
-    input_tokens: Math.ceil(hand.call.bytes / 4),
-    output_tokens: heard.contentPieces,
-  };
+  const input = heard.inputUsage ?? { input_tokens: Math.ceil(hand.call.bytes / CHARACTERS_PER_TOKEN) };
+  const usage = heard.usage ?? { ...input, output_tokens: Math.ceil(heard.tokens) };
   const gone = failure.kind === 'interrupted';
   const ended = trip.end(gone ? null : failure, usage);
-  const { rawUsage, servedModel } = heard;
+  const { rawUsage, servedModel, serviceTier } = heard;
   const errorCode = gone ? 'client_disconnected' : failure.code;
-  await hand.account.enterBrokenOff({ candidate, provider, ...ended }, { usage, rawUsage, servedModel, errorCode });
+  await hand.account.enterBrokenOff(
+    { candidate, provider, ...ended },
+    { usage, rawUsage, servedModel, serviceTier, errorCode },
+  );
 }
 
 function clientLeft(): Failure {
