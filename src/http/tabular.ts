@@ -1,25 +1,36 @@
 import { csvLine } from '../core/csv.ts';
 import { exactJson } from '../core/exact-json.ts';
+import type { ExportColumn } from '../core/export-columns.ts';
 import { escapeLineSeparators } from '../core/jsonl.ts';
 import { toByteStream } from './byte-stream.ts';
+import { parquetBytes } from './parquet.ts';
 
 export const TABLE_FORMATS = ['json', 'csv', 'jsonl'] as const;
-export type TableFormat = (typeof TABLE_FORMATS)[number];
+/** Of tables whose columns have a type each. */
+export const EXPORT_FORMATS = [...TABLE_FORMATS, 'parquet'] as const;
+export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-const TYPES: Record<TableFormat, string> = {
+export const PARQUET_TYPE = 'application/vnd.apache.parquet';
+const TYPES: Record<ExportFormat, string> = {
   json: 'application/json',
   csv: 'text/csv; charset=utf-8',
   jsonl: 'application/jsonl',
+  parquet: PARQUET_TYPE,
 };
 
-/** The format asked for by `format=`, else the first one that `Accept` names, else JSON. */
-export function chooseFormat(asked: TableFormat | undefined, accept: string | undefined): TableFormat {
+/** The format asked for by `format=`, else the first of `formats` that `Accept` names, else JSON. */
+export function chooseFormat<F extends ExportFormat>(
+  formats: readonly F[],
+  asked: F | undefined,
+  accept: string | undefined,
+): F | 'json' {
   if (asked !== undefined) return asked;
   for (const range of (accept ?? '').toLowerCase().split(',')) {
     const type = range.split(';')[0]?.trim();
-    if (type === 'text/csv') return 'csv';
-    if (type === 'application/jsonl' || type === 'application/x-ndjson') return 'jsonl';
-    if (type === 'application/json' || type === '*/*') return 'json';
+    if (type === '*/*') return 'json';
+    const named = formats.find((format) => TYPES[format].split(';')[0] === type);
+    if (named !== undefined) return named;
+    if (type === 'application/x-ndjson') return formats.find((format) => format === 'jsonl') ?? 'json';
   }
   return 'json';
 }
@@ -35,8 +46,23 @@ export function tableAnswer(
   columns: readonly string[],
   pages: AsyncIterable<readonly object[]> | Iterable<readonly object[]>,
 ): Response {
-  const text = format === 'csv' ? csvText(columns, pages) : jsonlText(pages);
-  return new Response(toByteStream(encode(text)), {
+  return download(format, name, encode(format === 'csv' ? csvText(columns, pages) : jsonlText(pages)));
+}
+
+/** The same with a type for each column, in any format but JSON. */
+export function exportAnswer(
+  format: Exclude<ExportFormat, 'json'>,
+  name: string,
+  columns: readonly ExportColumn[],
+  pages: AsyncIterable<readonly object[]> | Iterable<readonly object[]>,
+): Response {
+  if (format === 'parquet') return download(format, name, parquetBytes(columns, pages));
+  const names = columns.map((column) => column.name);
+  return tableAnswer(format, name, names, pages);
+}
+
+function download(format: ExportFormat, name: string, bytes: AsyncGenerator<Uint8Array, void>): Response {
+  return new Response(toByteStream(bytes), {
     headers: { 'content-type': TYPES[format], 'content-disposition': `attachment; filename="${name}.${format}"` },
   });
 }

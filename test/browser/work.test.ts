@@ -1,3 +1,4 @@
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BatchObject } from '../../src/protocol/batch.ts';
@@ -120,6 +121,11 @@ describeInBrowser('work in the dashboard', () => {
     expect(text.split('\r\n')[0]).toMatch(/^provider,entries,requests,/);
     expect(text).toContain('pool-b');
     expect(text).not.toContain('pool-a');
+    const parquet = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export Parquet' }).click();
+    const file = await asyncBufferFromFile(await (await parquet).path());
+    const rows = await parquetReadObjects({ file });
+    expect(rows.map((row) => row.provider)).toEqual(['pool-b']);
     await context.close();
   });
 

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { columnsOf } from '../../src/runtime/cli/printable.ts';
 import { type CliServer, startCliServer, unusedUrl } from './cli-server.ts';
@@ -49,6 +51,25 @@ describe('weir ledger', () => {
     const jsonl = (await server.run(['ledger', '--entries', '--format', 'jsonl'])).out.trimEnd().split('\n');
     expect(csv.length - 1).toBe(jsonl.length);
     expect(jsonl.map((line) => JSON.parse(line).object)).toEqual(jsonl.map(() => 'ledger.entry'));
+  });
+
+  it('writes Parquet to a file, and never to a screen', async () => {
+    const path = join(server.folder, 'ledger.parquet');
+    const ran = await server.run(['ledger', '--entries', '--batch', batchId, '--format', 'parquet', '--out', path]);
+    expect(ran.out).toMatch(/ written to .*ledger\.parquet\n$/);
+    const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path) });
+    const batch = await server.json(['status', batchId]);
+    const amounts = rows.map((row) => (row.amount_nano_usd as bigint | null) ?? 0n);
+    expect(amounts.reduce((sum, amount) => sum + amount, 0n)).toBe(BigInt(batch.cost.amount_nano_usd));
+
+    const onScreen = await server.run(['ledger', '--format', 'parquet'], {
+      isTty: true,
+      environment: server.environment,
+    });
+    expect([onScreen.exitCode, onScreen.out]).toEqual([2, '']);
+    expect(onScreen.notes).toContain('--out FILE');
+    const wrong = await server.run(['ledger', '--out', path]);
+    expect([wrong.exitCode, wrong.notes]).toEqual([2, expect.stringContaining('--format csv, jsonl, parquet')]);
   });
 
   it('passes on what the server refuses', async () => {

@@ -1,26 +1,29 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { ApiError } from '../../core/api-error.ts';
+import { entryColumns, exportSchema, summaryColumns } from '../../core/export-columns.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerFilter } from '../../ports/store-ledger.ts';
 import {
   ENTRY_STATUSES,
   gpuAccountsSchema,
+  type LedgerEntryObject,
   ledgerAdjustmentSchema,
   ledgerAdjustSchema,
   ledgerEntryPageSchema,
-  ledgerEntrySchema,
   ledgerFiguresSchema,
   ledgerSummarySchema,
 } from '../../protocol/ledger.ts';
+import { exportSchemaSchema } from '../../protocol/ledger-export.ts';
 import { requireAdmin } from '../../services/keys/require-admin.ts';
 import { adjustLedger } from '../../services/ledger/adjust.ts';
 import { exportEntries, listEntries } from '../../services/ledger/entries.ts';
+import { toExportRow } from '../../services/ledger/export-row.ts';
 import { type LedgerQuery, ledgerFilter, readSeconds } from '../../services/ledger/filter.ts';
 import { gpuAccounts } from '../../services/ledger/gpus.ts';
 import { batchFilter, parseGroups, type Summary, summarize, summarizeBatch } from '../../services/ledger/summary.ts';
 import type { AppEnv } from '../env.ts';
-import { chooseFormat, jsonAnswer, TABLE_FORMATS, type TableFormat, tableAnswer } from '../tabular.ts';
+import { chooseFormat, EXPORT_FORMATS, type ExportFormat, exportAnswer, jsonAnswer, PARQUET_TYPE } from '../tabular.ts';
 
 const tags = ['Ledger'];
 const pageRowsMax = 1_000;
@@ -30,10 +33,10 @@ const time = z.string().optional().openapi({ example: '2026-01-31' });
 const text = z.string().min(1).max(512).optional();
 
 const formatShape = {
-  format: z
-    .enum(TABLE_FORMATS)
-    .optional()
-    .openapi({ description: 'Else the Accept header decides; CSV and JSONL hold every row unless `limit` says less.' }),
+  format: z.enum(EXPORT_FORMATS).optional().openapi({
+    description:
+      'Else the Accept header decides; CSV, JSONL and Parquet hold every row unless `limit` says less. Their columns: /v1/ledger/export-schema.',
+  }),
 };
 
 const filterShape = {
@@ -87,7 +90,11 @@ const batchLedgerSchema = z
   })
   .openapi('BatchLedger');
 
-const tables = { 'text/csv': { schema: z.string() }, 'application/jsonl': { schema: z.string() } };
+const tables = {
+  'text/csv': { schema: z.string() },
+  'application/jsonl': { schema: z.string() },
+  [PARQUET_TYPE]: { schema: z.string().openapi({ format: 'binary' }) },
+};
 
 const entries = createRoute({
   method: 'get',
@@ -121,6 +128,14 @@ const adjust = createRoute({
   responses: {
     200: { description: 'What changed', content: { 'application/json': { schema: ledgerAdjustmentSchema } } },
   },
+});
+
+const columns = createRoute({
+  method: 'get',
+  path: '/v1/ledger/export-schema',
+  tags,
+  summary: 'The columns of exported entries and sums, with their types in CSV, JSONL and Parquet',
+  responses: { 200: { description: 'Tables', content: { 'application/json': { schema: exportSchemaSchema } } } },
 });
 
 const gpus = createRoute({
@@ -171,6 +186,7 @@ export function registerLedger(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const input = { filter, reason, dryRun, unpricedOnly: only === 'unpriced', pricesAt: at };
     return c.json(await adjustLedger(deps, input, signal), 200);
   });
+  app.openapi(columns, (c) => c.json(exportSchema(), 200));
   app.openapi(gpus, async (c) => {
     requireAdmin(c.get('context').actor);
     const { from, to } = c.req.valid('query');
@@ -197,23 +213,26 @@ async function entriesAnswer(
     limit?: number | undefined;
     after?: string | undefined;
     order: 'asc' | 'desc';
-    format?: TableFormat | undefined;
+    format?: ExportFormat | undefined;
   },
 ): Promise<Response> {
   const { limit, after, order } = query;
-  const format = chooseFormat(query.format, c.req.header('accept'));
+  const format = chooseFormat(EXPORT_FORMATS, query.format, c.req.header('accept'));
   if (format === 'json') {
     return jsonAnswer(await listEntries(deps, filter, { limit: limit ?? pageRows, after, order }));
   }
   const pages = await exportEntries(deps, filter, { limit, after, order });
-  return tableAnswer(format, 'ledger-entries', Object.keys(ledgerEntrySchema.shape), pages);
+  return exportAnswer(format, 'ledger-entries', entryColumns, format === 'jsonl' ? pages : flat(pages));
 }
 
-function summaryAnswer(c: Context<AppEnv>, asked: TableFormat | undefined, sums: Summary, head: object): Response {
-  const format = chooseFormat(asked, c.req.header('accept'));
+function summaryAnswer(c: Context<AppEnv>, asked: ExportFormat | undefined, sums: Summary, head: object): Response {
+  const format = chooseFormat(EXPORT_FORMATS, asked, c.req.header('accept'));
   if (format === 'json') return jsonAnswer({ ...head, data: sums.data, total: sums.total });
-  const columns = [...sums.groups, ...Object.keys(ledgerFiguresSchema.shape)];
-  return tableAnswer(format, 'ledger-summary', columns, [sums.data]);
+  return exportAnswer(format, 'ledger-summary', summaryColumns(sums.groups), [sums.data]);
+}
+
+async function* flat(pages: AsyncIterable<LedgerEntryObject[]>): AsyncGenerator<Record<string, unknown>[], void> {
+  for await (const page of pages) yield page.map(toExportRow);
 }
 
 const tagParameter = /^tag\[(.+)\]$/;

@@ -92,7 +92,7 @@ export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const { actor, signal } = c.get('context');
     requireAdmin(actor);
     const found = await reconcileLedger(deps, c.req.valid('json'), signal);
-    const format = chooseFormat(c.req.valid('query').format, c.req.header('accept'));
+    const format = chooseFormat(TABLE_FORMATS, c.req.valid('query').format, c.req.header('accept'));
     if (format === 'json') return jsonAnswer(found);
     const rows = found.data.flatMap(({ providers, data }) => data.map((row) => flatRow(providers, row)));
     return tableAnswer(format, 'reconciliation', Object.keys(rows[0] ?? {}), [rows]);
@@ -104,7 +104,7 @@ export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const providers = provider === undefined ? [...deps.providers.values()] : [providerNamed(deps, provider)];
     const days = readDays({ from, to });
     const found = await reconcileBatches(deps, { ...days, after: after ?? null, providers }, signal);
-    const format = chooseFormat(asked, c.req.header('accept'));
+    const format = chooseFormat(TABLE_FORMATS, asked, c.req.header('accept'));
     if (format === 'json') return jsonAnswer(found);
     return tableAnswer(format, 'provider-batches', Object.keys(found.data[0] ?? {}), [found.data]);
   });
@@ -116,7 +116,7 @@ export function registerReconcile(app: OpenAPIHono<AppEnv>, deps: Deps): void {
       ...(mode !== undefined && { isBatch: mode === 'batch' }),
       at: readSeconds('prices_at', at),
     });
-    const format = chooseFormat(asked, c.req.header('accept'));
+    const format = chooseFormat(TABLE_FORMATS, asked, c.req.header('accept'));
     if (format === 'json') return jsonAnswer(found);
     return tableAnswer(format, 'repricing', Object.keys(found.data[0] ?? {}), [found.data]);
   });

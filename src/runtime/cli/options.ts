@@ -133,6 +133,7 @@ export const ledgerArguments = {
   from: text('time', 'From this date or unix time on'),
   to: text('time', 'Before this date or unix time'),
   entries: flag('Single entries in place of sums'),
-  format: text('name', 'table (default), json, csv or jsonl'),
+  format: text('name', 'table (default), json, csv, jsonl, parquet'),
+  out: text('file', 'Write csv, jsonl or parquet to a file'),
   json,
 } as const satisfies ArgsDef;

@@ -19,6 +19,11 @@ import { Entries } from './ledger/entries.ts';
 const FILTERS = ['provider', 'model', 'batch', 'key', 'status', 'tag'] as const;
 const GROUPS = ['provider', 'model', 'target', 'key', 'status', 'batch', 'day', 'hour'];
 const STATUSES = ['', 'succeeded', 'failed', 'unknown', 'superseded'];
+const EXPORTS = [
+  ['csv', 'CSV'],
+  ['jsonl', 'JSONL'],
+  ['parquet', 'Parquet'],
+] as const;
 const REFRESH_MS = 30_000;
 
 const asChoices = (values: readonly string[]) =>
@@ -92,8 +97,8 @@ function Sums({ filter, group }: { filter: Record<string, string | number | null
 
 function Export({ path, name }: { path: string; name: string }): VNode {
   const action = useAction();
-  const save = (format: 'csv' | 'jsonl') => () =>
+  const save = (format: string) => () =>
     action.run(() => download(`${path}${path.includes('?') ? '&' : '?'}format=${format}`, `${name}.${format}`));
-  return html`<div class="controls"><${Button} kind="small" onClick=${save('csv')}>Export CSV</${Button}><${Button} kind="small" onClick=${save('jsonl')}>Export JSONL</${Button}>
+  return html`<div class="controls">${EXPORTS.map(([format, label]) => html`<${Button} key=${format} kind="small" onClick=${save(format)}>Export ${label}</${Button}>`)}
     ${action.failure ? html`<${Failure} failure=${action.failure} />` : null}</div>`;
 }

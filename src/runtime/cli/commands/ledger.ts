@@ -2,23 +2,26 @@ import { LEDGER_GROUPS, type LedgerEntryObject, type LedgerFigures } from '../..
 import type { Page } from '../../../protocol/page.ts';
 import { type Api, withApi } from '../api.ts';
 import { EXIT, trouble, wrongUse } from '../exit.ts';
-import { alignUsd, formatCount, formatTime } from '../figures.ts';
+import { alignUsd, formatBytes, formatCount, formatTime } from '../figures.ts';
 import type { ledgerArguments, Parsed } from '../options.ts';
 import { printableJson, printableLines } from '../printable.ts';
+import { checkWritable, saveChunks } from '../save-output.ts';
 import { type Column, layTable } from '../table.ts';
 import { note, print, type Terminal } from '../terminal.ts';
 
 type Arguments = Parsed<typeof ledgerArguments>;
 
-const FORMATS = ['table', 'json', 'csv', 'jsonl'];
+const EXPORTS = ['csv', 'jsonl', 'parquet'];
+const FORMATS = ['table', 'json', ...EXPORTS];
 const FILTERS = ['batch', 'provider', 'model', 'tag', 'from', 'to'] as const;
 const DEFAULT_GROUPS = 'provider,model';
 const ENTRIES_SHOWN = 100;
 
-/** `weir ledger`: sums by default, single entries with `--entries`; csv and jsonl hold every row. */
-export function ledger(terminal: Terminal, args: Arguments): Promise<number> {
+/** `weir ledger`: sums by default, single entries with `--entries`; csv, jsonl and parquet hold every row. */
+export async function ledger(terminal: Terminal, args: Arguments): Promise<number> {
   const format = args.json ? 'json' : (args.format ?? 'table');
   if (!FORMATS.includes(format)) throw wrongUse(`--format must be one of ${FORMATS.join(', ')}.`, 'format');
+  await checkTarget(terminal, format, args.out);
   if (args.entries && args['group-by'] !== undefined) {
     throw wrongUse('--entries shows single entries; leave --group-by out.', 'group-by');
   }
@@ -28,20 +31,35 @@ export function ledger(terminal: Terminal, args: Arguments): Promise<number> {
   if (!args.entries) query.set('group_by', groups);
   const path = args.entries ? '/v1/ledger/entries' : '/v1/ledger/summary';
   return withApi(terminal, async (api) => {
-    if (format === 'csv' || format === 'jsonl') {
+    if (EXPORTS.includes(format)) {
       query.set('format', format);
-      await passThrough(terminal, api, `${path}?${query}`);
+      await exportTo(terminal, api, `${path}?${query}`, args.out);
     } else if (args.entries) await showEntries(terminal, api, query, format === 'json');
     else await showSums(terminal, api, query, format === 'json', groups);
     return EXIT.done;
   });
 }
 
-async function passThrough(terminal: Terminal, api: Api, path: string): Promise<void> {
-  const response = await api.stream(path);
-  if (response.body === null) throw trouble('The server sent no rows.');
+/** Parquet would leave a terminal unusable. Throws CliError. */
+async function checkTarget(terminal: Terminal, format: string, out: string | undefined): Promise<void> {
+  if (out === undefined) {
+    if (format !== 'parquet' || !terminal.out.isTty) return;
+    throw wrongUse('Parquet is no text: add --out FILE, or redirect it to a file.', 'out');
+  }
+  if (!EXPORTS.includes(format)) throw wrongUse(`--out needs --format ${EXPORTS.join(', ')}.`, 'format');
+  if (out === '') throw wrongUse('--out needs a file name.', 'out');
+  await checkWritable(out, 'out');
+}
+
+async function exportTo(terminal: Terminal, api: Api, path: string, out: string | undefined): Promise<void> {
+  const { body } = await api.stream(path);
+  if (body === null) throw trouble('The server sent no rows.');
+  if (out !== undefined) {
+    const { bytes } = await saveChunks(body, out);
+    return print(terminal, `${formatBytes(bytes)} written to ${out}`);
+  }
   const decoder = new TextDecoder();
-  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     await terminal.out.write(terminal.out.isTty ? printableLines(decoder.decode(chunk, { stream: true })) : chunk);
   }
 }
@@ -122,5 +140,6 @@ async function showEntries(terminal: Terminal, api: Api, query: URLSearchParams,
     const options = { width: terminal.out.columns, paint: terminal.out.paint };
     await print(terminal, layTable(columns, rows, options).join('\n'));
   }
-  if (page.has_more) await note(terminal, `The latest ${ENTRIES_SHOWN}; --format csv or jsonl holds every entry.`);
+  if (page.has_more)
+    await note(terminal, `The latest ${ENTRIES_SHOWN}; --format csv, jsonl or parquet holds every entry.`);
 }
