@@ -117,8 +117,8 @@ export interface BatchControl {
   status: BatchStatus;
   stop: StopReason | null;
   paused: boolean;
-  /** Nano-USD that its budgets leave it, null when none covers it; told by commits alone. */
-  leftNano?: number | null;
+  /** Nano-USD that the server which commits may have under way of it, null when no budget covers it; told by commits alone. */
+  allowanceNano?: number | null;
 }
 
 export interface StoreBatches {

@@ -1,3 +1,4 @@
+import type { AllowanceAsk } from '../core/budget-allowance.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import type { BatchControl } from './store-batches.ts';
 import type { LedgerEntryRow } from './store-ledger.ts';
@@ -65,6 +66,8 @@ export interface Commit {
   failed: number;
   /** Sum over the delivered successes of this commit. */
   usage: BatchUsage;
+  /** What the server may have under way afterwards; the answer tells what it got. */
+  allowance?: AllowanceAsk;
 }
 
 export type CommitOutcome =

@@ -56,12 +56,14 @@ export function usageColumns(usage: BatchUsage) {
   };
 }
 
-/** Reads the columns `status`, `stop`, `paused_at` and, where it has one, `left_nano` of a raw row. */
+/** Reads the columns `status`, `stop`, `paused_at` and, where it has one, `allowance_nano` of a raw row. */
 export function toControl(row: Record<string, unknown>): BatchControl {
   return {
     status: row.status as BatchControl['status'],
     stop: row.stop as BatchControl['stop'],
     paused: row.paused_at !== null,
-    ...(row.left_nano !== undefined && { leftNano: row.left_nano === null ? null : Number(row.left_nano) }),
+    ...(row.allowance_nano !== undefined && {
+      allowanceNano: row.allowance_nano === null ? null : Number(row.allowance_nano),
+    }),
   };
 }

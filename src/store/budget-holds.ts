@@ -1,11 +1,12 @@
 import type { CallHoldAsk, HoldAsk, StoreBudgets } from '../ports/store-budgets.ts';
-import { coversAsk, heldFor, leftFor } from './budget-left.ts';
+import { coversAsk, heldFor, leftFor, underWay } from './budget-left.ts';
 import type { Argument, Database, Statement } from './client.ts';
 
 /** Of budget `b` in its period `p`: whether an ask of `?4` nano-USD is too much. A batch that may be stopped needs only a start. */
+const HELD = heldFor('b.id', '?2', { drawn: true });
 const TOO_MUCH = `case b.on_insufficient
-  when 'reject' then p.spent_nano + ${heldFor('b.id', '?2')} + ?4 > b.limit_nano
-  else p.spent_nano + ${heldFor('b.id', '?2')} >= b.limit_nano end`;
+  when 'reject' then p.spent_nano + ${HELD} + ?4 > b.limit_nano
+  else p.spent_nano + ${HELD} >= b.limit_nano end`;
 
 /** Budgets `b` that cover the ask, with their present period `p`. Parameters: 1 now, 2 holder, 3 expiry, 4 amount, 5–8 spender. */
 const COVERING = `budgets b cross join budget_periods p
@@ -32,7 +33,7 @@ export function insertHolds(
     sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, used_nano, created_at, expires_at)
           select ?2, b.id, '${kind}', case b.on_insufficient
             when 'reject' then ?4
-            else max(0, min(?4, b.limit_nano - p.spent_nano - ${heldFor('b.id', '?2')})) end, 0, ?1, ?3
+            else max(0, min(?4, b.limit_nano - p.spent_nano - ${HELD})) end, 0, ?1, ?3
           from ${COVERING} and ${where}
           on conflict (holder, budget_id) do nothing`,
     args: argsOf(ask, now, expiresAt),
@@ -50,9 +51,24 @@ export function deleteHolds(holders: readonly string[]): Statement[] {
   ];
 }
 
-/** Ends all that is held for a batch and its provider batches. */
+/** Ends all that is held for a batch, its servers and its provider batches. */
 export function deleteBatchHolds(batchId: string): Statement[] {
-  return [...deleteHolds([batchId]), { sql: 'delete from budget_shards where batch_id = ?', args: [batchId] }];
+  const ofBatch = ['budget_allowances', 'budget_shards'].map((table) => ({
+    sql: `delete from ${table} where batch_id = ?`,
+    args: [batchId],
+  }));
+  return [...deleteHolds([batchId]), ...ofBatch];
+}
+
+/** What a provider batch may still come to is less by the entries of this write. */
+export function useShard(shardId: string, amountNano: bigint): Statement[] {
+  if (amountNano === 0n) return [];
+  return [
+    {
+      sql: 'update budget_shards set bound_nano = max(0, bound_nano - ?) where shard_id = ?',
+      args: [amountNano, shardId],
+    },
+  ];
 }
 
 /** See StoreBudgets.holdCalls. */
@@ -77,19 +93,18 @@ export async function holdShard(
   { id, batchId, boundNano }: Parameters<StoreBudgets['holdShard']>[0],
   now: number,
 ): ReturnType<StoreBudgets['holdShard']> {
-  const underWay = `coalesce((
-    select sum(x.bound_nano) from budget_shards x cross join shards s
-    where x.batch_id = ?2 and x.shard_id <> ?1 and s.id = x.shard_id and s.state <> 'done'), 0)`;
+  const others = underWay('?2', '?1');
   const [, asked] = await database.write([
     {
       sql: `insert into budget_shards (shard_id, batch_id, bound_nano)
-            select ?1, ?2, ?3 where coalesce(?3 + ${underWay} <= ${leftFor('?2', '?4')}, true)
+            select ?1, ?2, ?3 where coalesce(?3 + ${others} <= ${leftFor('?2', '?4', { drawn: true })}, true)
             on conflict (shard_id) do nothing`,
       args: [id, batchId, boundNano, now],
     },
     {
-      sql: `select exists (select 1 from budget_shards where shard_id = ?1) as fits, ${underWay} > 0 as waits`,
-      args: [id, batchId],
+      sql: `select exists (select 1 from budget_shards where shard_id = ?1) as fits,
+              ${others} > 0 or ?3 <= ${leftFor('?2', '?4', { drawn: false })} as waits`,
+      args: [id, batchId, boundNano, now],
     },
   ]);
   const [row] = asked?.rows ?? [];

@@ -1,5 +1,6 @@
 import { getTableColumns } from '#drizzle';
 import type { BudgetRow, BudgetState } from '../ports/store-budgets.ts';
+import { heldOf } from './budget-left.ts';
 import type { Row, Statement } from './client.ts';
 import { budgets } from './schema/budgets.ts';
 
@@ -12,7 +13,7 @@ export const BUDGET_COLUMNS = Object.values(columns)
 
 /** Sums of money come as text, as the client refuses integers beyond 2^53. */
 const STATE_COLUMNS = `${BUDGET_COLUMNS}, p.starts_at, p.ends_at, cast(p.spent_nano as text) as spent,
-  (select cast(coalesce(sum(max(0, h.amount_nano - h.used_nano)), 0) as text)
+  (select cast(coalesce(sum(${heldOf('h')}), 0) as text)
     from budget_holds h where h.budget_id = b.id) as held,
   (select json_group_array(json_array(a.threshold, a.created_at)) from budget_alerts a
     where a.budget_id = b.id and a.starts_at = p.starts_at) as alerts`;

@@ -109,7 +109,10 @@ export class LibsqlBudgets implements StoreBudgets {
   }
 
   async left(batchId: string, now: number): Promise<number | null> {
-    const [row] = await this.#db.read({ sql: `select ${leftFor('?1', '?2')} as nano`, args: [batchId, now] });
+    const [row] = await this.#db.read({
+      sql: `select ${leftFor('?1', '?2', { drawn: false })} as nano`,
+      args: [batchId, now],
+    });
     return row === undefined || row.nano === null ? null : Number(row.nano);
   }
 

@@ -16,7 +16,7 @@ export async function commitResults(database: Database, commit: Commit): Promise
     if (isPartTaken(error)) return repeatOf(database, commit, error);
     if (!isAttemptTaken(error)) throw error;
     if (commit.part === null && (await hasEntries(database, commit.entries))) {
-      return { ok: true, control: await readControl(database, commit.batchId, commit.now) };
+      return { ok: true, control: await readControl(database, commit) };
     }
     return tryCommit(database, commit, true);
   }

@@ -1,17 +1,19 @@
+import type { AllowanceAsk } from '../core/budget-allowance.ts';
 import type { BatchControl } from '../ports/store-batches.ts';
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import type { PartRow } from '../ports/store-segments.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import { toControl, usageColumns } from './batch-row.ts';
 import { stopBatches } from './batch-stop.ts';
+import { ALLOWANCE_COLUMN, drawAllowance } from './budget-draw.ts';
 import { leftFor } from './budget-left.ts';
 import { type Argument, type Database, isConstraintFailure, type Statement } from './client.ts';
 import { sumEntries } from './ledger-rollup.ts';
 import { writeEntries } from './ledger-write.ts';
 import { hasPart, insertPart } from './parts.ts';
 
-/** What a commit answers of its batch; the two parameters are the time. */
-const CONTROL_COLUMNS = `status, stop, paused_at, ${leftFor('batches.id', '?')} as left_nano`;
+/** What a commit answers of its batch, and of what its server may have under way; the parameter is whose that is. */
+const CONTROL_COLUMNS = `status, stop, paused_at, ${ALLOWANCE_COLUMN}`;
 
 /** Results of one batch that are made durable together. */
 export interface Results {
@@ -22,6 +24,8 @@ export interface Results {
   completed: number;
   failed: number;
   usage: BatchUsage;
+  /** What its server may have under way afterwards, where it runs lines by itself. */
+  allowance?: AllowanceAsk;
 }
 
 /** What else happens in the write. */
@@ -43,10 +47,12 @@ export async function writeResults(
     ...(results.part === null ? [] : [insertPart(results.part)]),
     ...(await writeEntries(results.entries, renumber ? 'renumber' : 'lines')),
     ...also,
-    stopBatches(results.now, `id = ?2 and open_segments > ?3 and ${leftFor('batches.id', '?1')} <= 0`, [
-      results.batchId,
-      ended,
-    ]),
+    stopBatches(
+      results.now,
+      `id = ?2 and open_segments > ?3 and ${leftFor('batches.id', '?1', { drawn: false })} <= 0`,
+      [results.batchId, ended],
+    ),
+    ...(results.allowance ? [drawAllowance(results.batchId, results.now, results.allowance)] : []),
     advanceBatch(results, ended),
   ]);
   if (written === null) return null;
@@ -63,16 +69,20 @@ export function isPartTaken(error: unknown): boolean {
 /** The batch's control when an earlier run of the same commit put its part there; else null. */
 export async function controlIfCommitted(
   database: Database,
-  { batchId, part, now }: Pick<Results, 'batchId' | 'part' | 'now'>,
+  results: Pick<Results, 'batchId' | 'part' | 'allowance'>,
 ): Promise<BatchControl | null> {
+  const { batchId, part } = results;
   if (part === null || !(await hasPart(database, batchId, part.key))) return null;
-  return readControl(database, batchId, now);
+  return readControl(database, results);
 }
 
-export async function readControl(database: Database, batchId: string, now: number): Promise<BatchControl> {
+export async function readControl(
+  database: Database,
+  { batchId, allowance }: Pick<Results, 'batchId' | 'allowance'>,
+): Promise<BatchControl> {
   const [row] = await database.read({
     sql: `select ${CONTROL_COLUMNS} from batches where id = ?`,
-    args: [now, now, batchId],
+    args: [allowance?.taker ?? null, batchId],
   });
   if (row === undefined) throw new Error(`there is no batch ${batchId}`);
   return toControl(row);
@@ -114,8 +124,7 @@ function advanceBatch(results: Results, ended: number): Statement {
       sums.unpricedEntries,
       ...work.args,
       results.batchId,
-      results.now,
-      results.now,
+      results.allowance?.taker ?? null,
     ],
   };
 }

@@ -8,15 +8,13 @@ import type {
   StoreSegments,
 } from '../ports/store-segments.ts';
 import { toControl } from './batch-row.ts';
+import { heldBy } from './budget-left.ts';
 import { claimDoubtful, claimSegments } from './claim.ts';
 import type { Database } from './client.ts';
 import { commitResults } from './commit.ts';
 import { partsSince, partsTouching } from './parts.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 import { insertSegments, keepExisting } from './work-rows.ts';
-
-/** Leases of a holder: under its own word, or under one that continues it with a slash, which is the sign before `0`. */
-const HELD_BY = `token >= ? and token < ? || '0'`;
 
 export class LibsqlSegments implements StoreSegments {
   readonly #db: Database;
@@ -79,7 +77,7 @@ export class LibsqlSegments implements StoreSegments {
     const ended =
       'now' in query
         ? { sql: 'lease_until < ?', args: [query.now] }
-        : { sql: `not (${HELD_BY})`, args: [query.others, query.others] };
+        : { sql: `not (${heldBy('token', '?')})`, args: [query.others, query.others] };
     const [recovered] = await this.#db.write([
       {
         sql: `update segments set state = 'pending', token = null, lease_until = null, resumed = 1

@@ -3,7 +3,9 @@ import { addBatchUsage, addUsage, emptyUsage, toBatchUsage } from '../core/usage
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import type { ShardCommit, StoreShards } from '../ports/store-shards.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
+import { useShard } from './budget-holds.ts';
 import type { Database, Statement } from './client.ts';
+import { sumEntries } from './ledger-rollup.ts';
 import { controlIfCommitted, isPartTaken, writeResults } from './result-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
 import { literalList } from './text.ts';
@@ -18,7 +20,7 @@ export async function commitShard(database: Database, commit: ShardCommit): Prom
         database,
         leaseHeld(commit),
         { ...takeOff(commit, decidedBefore), entries: fresh },
-        { renumber: true },
+        { renumber: true, also: useShard(commit.shardId, sumEntries(fresh).amountNano) },
       ),
     );
     return control === null ? repeatOf(database, commit, null) : { ok: true, control };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maySpend } from '../../src/core/budget-allowance.ts';
+import { Allowance } from '../../src/core/budget-allowance.ts';
 import { isTimeZone, NEVER, periodAt } from '../../src/core/budget-period.ts';
 import { coversSpender, routeNameOf } from '../../src/core/budget-scope.ts';
 
@@ -88,36 +88,66 @@ describe('the scope of a budget', () => {
 });
 
 describe('what a process may have under way', () => {
-  it('is bounded by nothing without a budget, and by a quarter of what is left with one', () => {
-    const nothing = { uncommitted: 0, outstanding: 0 };
-    expect(maySpend({ left: null, uncommitted: 1e12, outstanding: 1e12 }, 1e12)).toBe(true);
-    expect(maySpend({ left: 100, ...nothing, outstanding: 10 }, 15)).toBe(true);
-    expect(maySpend({ left: 100, ...nothing, outstanding: 10 }, 16)).toBe(false);
-    expect(maySpend({ left: 100, uncommitted: 10, outstanding: 10 }, 6)).toBe(false);
+  const second = 1_000;
+
+  function bounded(granted: number | null): Allowance {
+    const allowance = new Allowance('server');
+    allowance.grant(granted);
+    allowance.prolong(second);
+    return allowance;
+  }
+
+  it('is bounded by nothing without a budget, and by what it drew with one', () => {
+    const free = bounded(null);
+    free.outstanding = 1e12;
+    expect(free.maySpend(1e12, 9 * second)).toBe(true);
+    const allowance = bounded(100);
+    allowance.outstanding = 10;
+    allowance.uncommitted = 20;
+    expect(allowance.maySpend(70, 0)).toBe(true);
+    expect(allowance.maySpend(71, 0)).toBe(false);
   });
 
   it('is one line at least while something is left, however much it may come to', () => {
-    expect(maySpend({ left: 1, uncommitted: 0, outstanding: 0 }, 1_000)).toBe(true);
-    expect(maySpend({ left: 1, uncommitted: 1, outstanding: 0 }, 1)).toBe(false);
-    expect(maySpend({ left: 0, uncommitted: 0, outstanding: 0 }, 0)).toBe(false);
-    expect(maySpend({ left: -5, uncommitted: 0, outstanding: 0 }, 1)).toBe(false);
+    const allowance = bounded(1);
+    expect(allowance.maySpend(1_000, 0)).toBe(true);
+    allowance.uncommitted = 1;
+    expect(allowance.maySpend(1, 0)).toBe(false);
+    expect(bounded(0).maySpend(0, 0)).toBe(false);
+    expect(bounded(-5).maySpend(1, 0)).toBe(false);
   });
 
-  it('never makes two processes together spend more than is left and one line each', () => {
-    fc.assert(
-      fc.property(
-        fc.integer({ min: 1, max: 10_000 }),
-        fc.array(fc.record({ who: fc.integer({ min: 0, max: 1 }), bound: fc.integer({ min: 1, max: 300 }) })),
-        (left, lines) => {
-          const spent = [0, 0];
-          for (const { who, bound } of lines) {
-            // Each answers at once and costs all it may: the other learns nothing of it.
-            const uncommitted = spent[who] ?? 0;
-            if (maySpend({ left, uncommitted, outstanding: 1 }, bound)) spent[who] = uncommitted + bound;
-          }
-          expect((spent[0] ?? 0) + (spent[1] ?? 0)).toBeLessThanOrEqual(left);
-        },
-      ),
-    );
+  it('is nothing once the lease may be somebody else’s, until it is prolonged', () => {
+    const allowance = bounded(100);
+    expect(allowance.maySpend(1, second)).toBe(false);
+    expect(allowance.starves(9 * second)).toBe(false);
+    allowance.prolong(2 * second);
+    expect(allowance.maySpend(1, second)).toBe(true);
+  });
+
+  it('is asked for with what goes on to be needed, and given back where nothing more is to be sent', () => {
+    const allowance = bounded(100);
+    allowance.outstanding = 30;
+    allowance.uncommitted = 20;
+    expect(allowance.maySpend(60, 0)).toBe(false);
+    expect(allowance.starves(second)).toBe(true);
+    const ask = { taker: 'server', underWayNano: 40, wishedNano: 60 };
+    expect(allowance.ask(10, true, second)).toEqual({ ...ask, keptNano: 90 });
+    expect(allowance.maySpend(50, 0)).toBe(true);
+    // It is asked again in a while, and not before somebody wants more.
+    expect(allowance.starves(9 * second)).toBe(false);
+    expect(allowance.maySpend(60, 0)).toBe(false);
+    expect(allowance.starves(second)).toBe(false);
+    expect(allowance.ask(10, false, second)).toEqual({ ...ask, keptNano: 40 });
+    expect(allowance.maySpend(1, 0)).toBe(false);
+  });
+
+  it('is less by what came to the books in another way', () => {
+    const allowance = bounded(100);
+    allowance.uncommitted = 60;
+    allowance.wasted(60);
+    expect(allowance.maySpend(41, 0)).toBe(true);
+    allowance.outstanding = 1;
+    expect(allowance.maySpend(40, 0)).toBe(false);
   });
 });

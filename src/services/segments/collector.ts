@@ -3,7 +3,7 @@
  * ledger entries, rollups and progress. What is not committed did not happen: the lease's successor runs it again.
  */
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
@@ -41,8 +41,6 @@ const newGroup = (): Group => ({
 export class Collector implements Results {
   /** Results waiting to become durable. */
   uncommitted = 0;
-  /** What the entries among them come to. */
-  uncommittedNano = 0;
 
   private readonly deps: Deps;
   private readonly batch: BatchInHand;
@@ -64,7 +62,7 @@ export class Collector implements Results {
     this.group.bytes += line.record.length;
     this.group.touched.add(line.segment);
     this.uncommitted += 1;
-    this.uncommittedNano += line.entry?.amountNano ?? 0;
+    this.batch.allowance.uncommitted += line.entry?.amountNano ?? 0;
     // With nothing else under way there is nothing to wait for.
     if (this.uncommitted >= this.batch.remaining) this.group.urgent = true;
     this.schedule();
@@ -73,7 +71,7 @@ export class Collector implements Results {
   record(segment: SegmentInHand, entry: LedgerEntryRow, resume: () => void): void {
     // The line stays outstanding until then: without its lease a segment commits nothing any more.
     this.group.entries.push({ segment, entry });
-    this.uncommittedNano += entry.amountNano ?? 0;
+    this.batch.allowance.uncommitted += entry.amountNano ?? 0;
     this.group.resumes.push({ segment, resume });
     this.group.touched.add(segment);
     this.schedule();
@@ -82,7 +80,7 @@ export class Collector implements Results {
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void {
     if (entry) {
       this.group.entries.push({ segment, entry });
-      this.uncommittedNano += entry.amountNano ?? 0;
+      this.batch.allowance.uncommitted += entry.amountNano ?? 0;
     }
     this.group.givenUp.push(segment);
     this.group.touched.add(segment);
@@ -92,6 +90,12 @@ export class Collector implements Results {
   requestGrant(segment: SegmentInHand, doubts: readonly LedgerEntryRow[] = []): void {
     segment.starved();
     for (const entry of doubts) this.group.entries.push({ segment, entry });
+    this.group.touched.add(segment);
+    this.group.urgent = true;
+    this.flushSoon();
+  }
+
+  requestAllowance(segment: SegmentInHand): void {
     this.group.touched.add(segment);
     this.group.urgent = true;
     this.flushSoon();
@@ -173,10 +177,14 @@ export class Collector implements Results {
       const done = countBySegment(group.lines);
       const grants = segments.map((segment) => this.grantFor(segment));
       const now = unixSeconds(this.deps.clock);
+      const nowMs = steadyMs(this.deps.clock);
+      const { allowance } = this.batch;
+      const amount = amountOf(group.entries, group.lines);
+      const { leaseSeconds } = this.deps.settings;
       const outcome = await this.deps.store.segments.commit({
         batchId: this.batch.row.id,
         now,
-        leaseUntil: now + this.deps.settings.leaseSeconds,
+        leaseUntil: now + leaseSeconds,
         part: group.part,
         segments: segments.map((segment, index) => ({
           id: segment.lease.id,
@@ -192,6 +200,7 @@ export class Collector implements Results {
           (sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum),
           toBatchUsage(emptyUsage),
         ),
+        allowance: allowance.ask(amount, this.batch.undispatched, nowMs),
       });
       if (outcome.ok) {
         segments.forEach((segment, index) => {
@@ -201,7 +210,8 @@ export class Collector implements Results {
           segment.outstanding -= count;
         });
         for (const segment of group.givenUp) segment.outstanding -= 1;
-        this.uncommittedNano -= amountOf(group.entries, group.lines);
+        allowance.uncommitted -= amount;
+        allowance.prolong(nowMs + leaseSeconds * 1000);
         this.batch.apply(outcome.control, this.deps.settings.drainSeconds * 1000);
         for (const { resume } of group.resumes) resume();
         return;
@@ -229,7 +239,7 @@ export class Collector implements Results {
       status: entry.status === 'succeeded' ? ('superseded' as const) : entry.status,
     }));
     if (waste.length > 0) await this.deps.store.ledger.append(waste);
-    this.uncommittedNano -= waste.reduce((sum, { amountNano }) => sum + (amountNano ?? 0), 0);
+    this.batch.allowance.wasted(waste.reduce((sum, { amountNano }) => sum + (amountNano ?? 0), 0));
     this.uncommitted -= group.lines.filter((line) => isGone(line.segment)).length;
     group.lines = group.lines.filter((line) => !isGone(line.segment));
     group.entries = group.entries.filter(({ segment }) => !isGone(segment));

@@ -52,9 +52,11 @@ export class Engine {
     for (const [name, gate] of deps.gates) this.feeds.set(name, new LineFeed(deps, gate, hooks));
   }
 
-  /** Claims work for every queue with room. Resolves when the claim is over, not when the work is. */
+  /** Claims work for every queue with room, and money for batches that wait for it. Resolves when the claim is over, not when the work is. */
   wake(): Promise<void> {
     this.dryWithout = null;
+    const now = steadyMs(this.deps.clock);
+    for (const batch of this.batches.values()) if (batch.allowance.starves(now)) batch.draw();
     return this.claim();
   }
 
@@ -71,9 +73,11 @@ export class Engine {
   async renew(): Promise<void> {
     if (this.batches.size === 0) return;
     const until = Math.floor(this.deps.clock.now() / 1000) + this.deps.settings.leaseSeconds;
+    const leasedUntil = steadyMs(this.deps.clock) + this.deps.settings.leaseSeconds * 1000;
     const held = [...this.batches.values()].flatMap(({ segments }) => [...segments].map(({ lease }) => lease));
     const controls = await this.deps.store.segments.renew(held, until);
     for (const batch of this.batches.values()) {
+      if (controls.has(batch.row.id)) batch.allowance.prolong(leasedUntil);
       const control = controls.get(batch.row.id) ?? (await this.deps.store.batches.control(batch.row.id));
       if (control) batch.apply(control, this.deps.settings.drainSeconds * 1000);
     }
@@ -197,7 +201,7 @@ export class Engine {
     if (!row || !input) throw new Error(`batch ${id} or its input file is gone`);
     const batch = new OpenBatch(
       this.deps,
-      { row, input, budget: await this.deps.limiter.budget(row.keyId) },
+      { row, input, budget: await this.deps.limiter.budget(row.keyId), taker: this.token },
       () => this.partName(),
       () => this.onCommitted(),
     );

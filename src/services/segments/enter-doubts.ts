@@ -17,7 +17,7 @@ export async function enterDoubts(deps: Deps, batch: BatchRow, token: string): P
   if (!input || batch.lanesKey === null) return;
   const nothing = (): void => undefined;
   const budget = await deps.limiter.budget(batch.keyId);
-  const open = new OpenBatch(deps, { row: batch, input, budget }, () => '', nothing);
+  const open = new OpenBatch(deps, { row: batch, input, budget, taker: token }, () => '', nothing);
   const runner = new LineRunner(deps, nothing as () => undefined);
   const nothingSent = { lines: 0, widen: nothing };
   for (;;) {

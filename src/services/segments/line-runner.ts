@@ -260,7 +260,7 @@ export class LineRunner {
 
 /** The line has come to what it came to. */
 function settleBound(job: Job): void {
-  job.segment.batch.outstandingNano -= job.boundNano ?? 0;
+  job.segment.batch.allowance.outstanding -= job.boundNano ?? 0;
   job.boundNano = 0;
 }
 

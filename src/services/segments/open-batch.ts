@@ -1,6 +1,6 @@
-import { maySpend } from '../../core/budget-allowance.ts';
+import { Allowance } from '../../core/budget-allowance.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
@@ -16,7 +16,7 @@ export class OpenBatch implements BatchInHand {
   readonly results: Collector;
   readonly budget: KeyBudget | null;
   sentLines = 0;
-  outstandingNano = 0;
+  readonly allowance: Allowance;
   readonly segments = new Set<OpenSegment>();
   readonly abort = new AbortController();
   private readonly deps: Deps;
@@ -25,7 +25,7 @@ export class OpenBatch implements BatchInHand {
 
   constructor(
     deps: Deps,
-    { row, input, budget }: Pick<BatchInHand, 'row' | 'input' | 'budget'>,
+    { row, input, budget, taker }: Pick<BatchInHand, 'row' | 'input' | 'budget'> & { taker: string },
     partName: () => string,
     onCommitted: () => void,
   ) {
@@ -33,7 +33,8 @@ export class OpenBatch implements BatchInHand {
     this.row = row;
     this.input = input;
     this.budget = budget;
-    this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null, leftNano: null };
+    this.allowance = new Allowance(taker);
+    this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
     this.results = new Collector(deps, this, partName, onCommitted);
   }
 
@@ -48,17 +49,26 @@ export class OpenBatch implements BatchInHand {
   }
 
   maySpend(job: Job): boolean {
-    const left = this.control.leftNano ?? null;
-    if (left === null) return true;
+    if (!this.allowance.bounded) return true;
     job.boundNano ??= upperBound(this.deps, job.candidates, job, unixSeconds(this.deps.clock));
-    const underWay = { uncommitted: this.results.uncommittedNano, outstanding: this.outstandingNano };
-    return maySpend({ left, ...underWay }, job.boundNano);
+    return this.allowance.maySpend(job.boundNano, steadyMs(this.deps.clock));
+  }
+
+  /** Asks its budgets for more. */
+  draw(): void {
+    const [segment] = this.segments;
+    if (segment && this.running) this.results.requestAllowance(segment);
+  }
+
+  /** Whether it has lines here that were not sent yet. */
+  get undispatched(): boolean {
+    return this.running && [...this.segments].some((segment) => !segment.closed && segment.undispatched > 0);
   }
 
   /** Takes in what the store says of the batch; a stop starts the grace period of what is in flight. */
   apply(control: BatchControl, drainMs: number): void {
-    // What its budgets leave it only commits tell.
-    this.control = { leftNano: this.control.leftNano ?? null, ...control };
+    this.control = control;
+    if (control.allowanceNano !== undefined) this.allowance.grant(control.allowanceNano);
     // Lines that were withdrawn or given up meanwhile run under the next lease, even if the batch goes on at once.
     if (!this.running) for (const segment of this.segments) segment.closed = true;
     const stopped = control.stop !== null || control.status !== 'in_progress';

@@ -59,7 +59,7 @@ export class BatchFlow {
     segment.take(job);
     this.prefetch(segment);
     this.batch.sentLines += 1;
-    this.batch.outstandingNano += job.boundNano ?? 0;
+    this.batch.allowance.outstanding += job.boundNano ?? 0;
     this.batch.budget?.spend(job.tokens, steadyMs(this.deps.clock));
     return job;
   }

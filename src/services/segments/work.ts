@@ -1,4 +1,5 @@
 /** The nouns of the engine: what its parts know of each other. */
+import type { Allowance } from '../../core/budget-allowance.ts';
 import type { Unfit } from '../../core/healing.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
@@ -77,8 +78,10 @@ export interface BatchInHand {
   sentLines: number;
   /** Lines of its open segments without a committed result. */
   readonly remaining: number;
-  /** Nano-USD that lines sent by this process may come to which have no result yet. */
-  outstandingNano: number;
+  /** Whether it has lines here that were not sent yet. */
+  readonly undispatched: boolean;
+  /** What it may have under way by its budgets. */
+  readonly allowance: Allowance;
   /** Whether its budgets leave enough for a line to be sent. */
   maySpend(job: Job): boolean;
   /** Takes in what the store says of the batch. */
@@ -95,6 +98,8 @@ export interface Results {
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void;
   /** Asks for a commit that lets the segment send more lines; `doubts` become durable in the same commit. */
   requestGrant(segment: SegmentInHand, doubts?: readonly LedgerEntryRow[]): void;
+  /** Asks for a commit in which the batch draws from its budgets. */
+  requestAllowance(segment: SegmentInHand): void;
   /** Gives a segment back after a moment because its input could not be read. */
   failLoading(segment: SegmentInHand, error: unknown): void;
 }

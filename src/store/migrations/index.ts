@@ -14,6 +14,7 @@ import { webhooks } from './0012-webhooks.ts';
 import { evals } from './0013-evals.ts';
 import { budgets } from './0014-budgets.ts';
 import { batchFronts } from './0015-batch-fronts.ts';
+import { budgetAllowances } from './0016-budget-allowances.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const MIGRATIONS: readonly Migration[] = [
   evals,
   budgets,
   batchFronts,
+  budgetAllowances,
 ];

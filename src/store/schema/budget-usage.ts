@@ -29,6 +29,18 @@ export const budgetHolds = sqliteTable(
   (table) => [primaryKey({ columns: [table.holder, table.budgetId] }), index('budget_holds_budget').on(table.budgetId)],
 );
 
+/** What a server may have under way of a batch's lines, while it holds a lease of the batch. */
+export const budgetAllowances = sqliteTable(
+  'budget_allowances',
+  {
+    batchId: text('batch_id').notNull(),
+    /** The word under which the server leases segments. */
+    taker: text('taker').notNull(),
+    amountNano: integer('amount_nano').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.batchId, table.taker] })],
+);
+
 /** What provider batches may come to, from before they are made to the end of their batch. */
 export const budgetShards = sqliteTable(
   'budget_shards',

@@ -68,7 +68,7 @@ export function commitContract(subject: Subject): void {
         { id: 'batch_1-0', token: 'worker', granted: 10, finished: true },
         { id: 'batch_1-1', token: 'worker', granted: 5, finished: false },
       ];
-      const control = { status: 'in_progress', stop: null, paused: false, leftNano: null };
+      const control = { status: 'in_progress', stop: null, paused: false, allowanceNano: null };
       expect(await store.segments.commit(emptyCommit(leases, { ...results, segments }))).toEqual({ ok: true, control });
       expect(await store.batches.get('all', 'batch_1')).toMatchObject({
         completed: 4,
@@ -121,7 +121,7 @@ export function commitContract(subject: Subject): void {
       const taken = await store.segments.commit(emptyCommit(leases, results));
       expect(taken).toEqual({
         ok: true,
-        control: { status: 'cancelling', stop: 'cancelled', paused: false, leftNano: null },
+        control: { status: 'cancelling', stop: 'cancelled', paused: false, allowanceNano: null },
       });
 
       await startBatch(store, 'batch_2', []);

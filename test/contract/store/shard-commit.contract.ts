@@ -59,7 +59,7 @@ export function shardCommitContract(subject: Subject): void {
     it('store part, entries and sums together, and end no work', async () => {
       const { store } = subject;
       await leaseShard(store);
-      const control = { status: 'in_progress', stop: null, paused: false, leftNano: null };
+      const control = { status: 'in_progress', stop: null, paused: false, allowanceNano: null };
       expect(await store.shards.commit(commitOf('p', FIVE))).toEqual({ ok: true, control });
       expect(await store.batches.get('all', 'batch_1')).toMatchObject({
         completed: 3,
@@ -163,14 +163,14 @@ export function shardCommitContract(subject: Subject): void {
       const { store } = subject;
       await leaseShard(store);
       await store.batches.cancel('all', 'batch_1', NOW);
-      const cancelling = { status: 'cancelling', stop: 'cancelled', paused: false, leftNano: null };
+      const cancelling = { status: 'cancelling', stop: 'cancelled', paused: false, allowanceNano: null };
       expect(await store.shards.commit(commitOf('p', FIVE))).toEqual({ ok: true, control: cancelling });
 
       await startBatch(store, 'batch_2', [], { expiresAt: NOW }, [shardRow('batch_2', 0, { state: 'abandoned' })]);
       await claimShards(store);
       await store.batches.stopExpired(NOW, 9);
       const waste = { batchId: 'batch_2', shardId: 'batch_2-s0' };
-      const expired = { status: 'in_progress', stop: 'expired', paused: false, leftNano: null };
+      const expired = { status: 'in_progress', stop: 'expired', paused: false, allowanceNano: null };
       expect(await store.shards.commit(commitOf(null, [], waste))).toEqual({ ok: true, control: expired });
       await store.batches.claimDue({ now: NOW, until: NOW + 9, token: 'end', limit: 9 });
       expect(await store.batches.beginFinalizing('batch_2', 'end', NOW)).toBe(true);

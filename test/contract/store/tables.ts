@@ -1,5 +1,11 @@
 import { batches } from '../../../src/store/schema/batches.ts';
-import { budgetAlerts, budgetHolds, budgetPeriods, budgetShards } from '../../../src/store/schema/budget-usage.ts';
+import {
+  budgetAlerts,
+  budgetAllowances,
+  budgetHolds,
+  budgetPeriods,
+  budgetShards,
+} from '../../../src/store/schema/budget-usage.ts';
 import { budgets } from '../../../src/store/schema/budgets.ts';
 import { cachedAnswers } from '../../../src/store/schema/cached-answers.ts';
 import { evalItems } from '../../../src/store/schema/eval-items.ts';
@@ -36,6 +42,7 @@ import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
 export const TABLES = [
   batches,
   budgetAlerts,
+  budgetAllowances,
   budgetHolds,
   budgetPeriods,
   budgetShards,
