@@ -103,7 +103,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerKeys(app, deps, authenticator);
   registerWebhooks(app, deps);
   registerSession(app, deps);
-  registerHealth(app, deps, metrics);
+  registerHealth(app, deps, parts);
   registerDocs(app, deps.assets, registerOpenApi(app));
   return app;
 }

@@ -51,7 +51,7 @@ export function presentedSecret(header: (name: string) => string | undefined): s
 }
 
 /** The peer's address as the runtime knows it. On Node a client cannot choose it; on Workers Cloudflare sets it. */
-function remoteAddress(c: HonoContext<AppEnv>): string {
+export function remoteAddress(c: HonoContext<AppEnv>): string {
   const bindings = c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined;
   if (bindings?.incoming !== undefined) return bindings.incoming.socket?.remoteAddress ?? 'unknown';
   return c.req.header('cf-connecting-ip') ?? 'unknown';

@@ -82,11 +82,6 @@ export interface StoreWebhooks {
   /** Removes it with its deliveries; false when there is none in scope. */
   delete(scope: Scope, id: string): Promise<boolean>;
 
-  /**
-   * Puts an event into the outbox of every endpoint of its tenant that asked for its type; answers how many did. Told
-   * twice, it is there once. Inside another write: store/webhook-outbox.ts.
-   */
-  emit(event: WebhookEvent): Promise<number>;
   /** Leases up to `limit` deliveries that are due, at most `perWebhook` of one endpoint and none of `busy`. */
   claimDue(query: {
     now: number;

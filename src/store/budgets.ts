@@ -147,7 +147,7 @@ export class LibsqlBudgets implements StoreBudgets {
   async tellAlert(id: string, events: readonly WebhookEvent[], now: number): Promise<void> {
     await this.#db.write([
       ...events.map(outboxStatement),
-      { sql: 'update budget_alerts set told_at = ? where id = ?', args: [now, id] },
+      { sql: 'update budget_alerts set told_at = ? where told_at is null and id = ?', args: [now, id] },
     ]);
   }
 }

@@ -1,6 +1,6 @@
 import { and, eq, getTableColumns, sql } from '#drizzle';
 import type { ListQuery, Scope } from '../ports/store-query.ts';
-import type { DeliveryRow, StoreWebhooks, WebhookChange, WebhookEvent, WebhookRow } from '../ports/store-webhooks.ts';
+import type { DeliveryRow, StoreWebhooks, WebhookChange, WebhookRow } from '../ports/store-webhooks.ts';
 import { type Database, type Statement, statementOf } from './client.ts';
 import { inScope, pageOf } from './cursor.ts';
 import { webhooks } from './schema/webhooks.ts';
@@ -12,7 +12,6 @@ import {
   redeliver,
   settleDelivery,
 } from './webhook-deliveries.ts';
-import { outboxStatement } from './webhook-outbox.ts';
 
 const { seq: _seq, ...columns } = getTableColumns(webhooks);
 
@@ -95,11 +94,6 @@ export class LibsqlWebhooks implements StoreWebhooks {
       statementOf(this.#db.orm.delete(webhooks).where(this.#one(scope, id))),
     ]);
     return (removed?.rowsAffected ?? 0) > 0;
-  }
-
-  async emit(event: WebhookEvent): Promise<number> {
-    const [told] = await this.#db.write([outboxStatement(event)]);
-    return told?.rowsAffected ?? 0;
   }
 
   claimDue(query: Parameters<StoreWebhooks['claimDue']>[0]): ReturnType<StoreWebhooks['claimDue']> {

@@ -79,7 +79,10 @@ it('finds its way by an index in everything that runs often', async () => {
   const held = [{ queue: 'pool', batchId: 'batch_2' }];
   const leases = await claim(watchedStore, { exclude: ['other'], newcomers: ['pool'], held });
   await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p'), entries: [entryRow()] }));
-  await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p') }));
+  const allowance = { taker: 'worker', underWayNano: 0, keptNano: 0, wishedNano: 0 };
+  await watchedStore.segments.commit(emptyCommit(leases, { part: partRow('p'), allowance }));
+  await watchedStore.segments.commit(emptyCommit(leases, { allowance }));
+  await watchedStore.budgets.holdShard({ id: 'batch_1-s0', batchId: 'batch_1', boundNano: 1 }, NOW);
   await watchedStore.segments.renew(leases, NOW);
   await watchedStore.segments.claimDoubtful({ batchId: 'batch_1', token: 'work', until: NOW, limit: 8 });
   await watchedStore.segments.recover({ now: NOW });
@@ -130,7 +133,11 @@ it('finds its way by an index in everything that runs often', async () => {
   });
   await watchedStore.idempotency.deleteBefore(NOW);
   const due = { now: NOW, until: NOW, token: 't', limit: 9, perWebhook: 4, busy: [] };
-  await watchedStore.webhooks.emit({ id: 'evt_1', tenantId: 'a', type: 'budget.alert', createdAt: NOW, data: {} });
+  await watchedStore.budgets.tellAlert(
+    'evt_1',
+    [{ id: 'evt_1', tenantId: 'a', type: 'budget.alert', createdAt: NOW, data: {} }],
+    NOW,
+  );
   await watchedStore.webhooks.claimDue(due);
   const gone = { outcome: 'gone', statusCode: 410, error: 'x' } as const;
   await watchedStore.webhooks.settle({ webhookId: 'whe_1', eventId: 'evt_1' }, 't', gone, NOW);

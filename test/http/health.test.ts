@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/http/metrics.ts';
+import { entryRow } from '../contract/store/subject.ts';
 import { type Harness, openHarness } from './harness.ts';
 
 let harness: Harness;
@@ -77,6 +78,33 @@ describe('metrics', () => {
     const text = await (await harness.send('GET', '/metrics')).text();
     expect(text).not.toContain('acme-canary');
     expect(text).not.toContain(id);
+  });
+
+  it('tell administrators what each budget allows, has spent and holds, and nobody else', async () => {
+    const json = { tenant_id: 'acme', limit_usd: '12.5', period: 'total' };
+    const { id } = (await (await harness.send('POST', '/v1/budgets', { json })).json()) as { id: string };
+    await harness.deps.store.ledger.append([
+      entryRow({
+        batchId: null,
+        line: null,
+        tenantId: 'acme',
+        amountNano: 1_500_000_001,
+        createdAt: Math.floor(harness.time.nowMs / 1000),
+      }),
+    ]);
+    const text = await (await harness.send('GET', '/metrics')).text();
+    expect(text).toContain(`weir_budget_limit_usd{budget="${id}"} 12.5`);
+    expect(text).toContain(`weir_budget_spent_usd{budget="${id}"} 1.500000001`);
+    expect(text).toContain(`weir_budget_held_usd{budget="${id}"} 0`);
+    const { secret } = await harness.makeKey({ tenant_id: 'acme' });
+    for (const key of [null, secret]) {
+      const open = await harness.send('GET', '/metrics', { key });
+      expect(open.status).toBe(200);
+      expect(await open.text()).not.toContain('weir_budget');
+    }
+    expect((await harness.send('GET', '/metrics', { key: 'weir_wrong' })).status).toBe(401);
+    await harness.send('DELETE', `/v1/budgets/${id}`);
+    expect(await (await harness.send('GET', '/metrics')).text()).not.toContain(id);
   });
 
   it('are separate between apps, and shared by whoever is given the same ones', async () => {

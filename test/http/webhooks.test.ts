@@ -101,13 +101,8 @@ describe('/v1/webhooks', () => {
 
   it('keeps tenants apart: another’s endpoint is as one that does not exist', async () => {
     const own = await create();
-    await harness.deps.store.webhooks.emit({
-      id: 'evt_1',
-      tenantId: 'default',
-      type: 'batch.completed',
-      createdAt: 1,
-      data: {},
-    });
+    const event = { id: 'evt_1', tenantId: 'default', type: 'budget.alert' as const, createdAt: 1, data: {} };
+    await harness.deps.store.budgets.tellAlert(event.id, [event], 1);
     const { secret: key } = await harness.makeKey({ tenant_id: 'acme' });
     const theirs = await create({ ...INPUT, name: 'acme' }, key);
     expect(theirs.tenant_id).toBe('acme');

@@ -45,9 +45,11 @@ const event = (id: string): WebhookEvent => ({
   data: { budget: 'b', spent_usd: '0.8' },
 });
 
+const emit = (id: string) => harness.deps.store.budgets.tellAlert(id, [event(id)], event(id).createdAt);
+
 /** Tells of an event and tries everything that is due. */
 async function tell(id: string): Promise<void> {
-  await harness.deps.store.webhooks.emit(event(id));
+  await emit(id);
   await runner.wake();
   await runner.idle();
 }
@@ -149,7 +151,7 @@ describe('deliveries of webhooks', () => {
     await register();
     await register({ url: quick.url });
     receiver.answer = () => undefined;
-    for (let index = 0; index < 6; index += 1) await harness.deps.store.webhooks.emit(event(`evt_${index}`));
+    for (let index = 0; index < 6; index += 1) await emit(`evt_${index}`);
     await vi.waitFor(
       async () => {
         await runner.wake();

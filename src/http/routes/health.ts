@@ -1,11 +1,17 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { shardAlertCountSchema } from '../../protocol/shard-alert.ts';
 import { checkReadiness } from '../../services/health/check-readiness.ts';
+import { gaugeBudgets } from '../../services/health/gauge-budgets.ts';
 import { gaugeStore } from '../../services/health/gauge-store.ts';
+import type { Authenticator } from '../../services/keys/authenticate.ts';
 import { countAlerts } from '../../services/shards/alerts.ts';
+import { presentedSecret, remoteAddress } from '../auth.ts';
 import type { AppEnv } from '../env.ts';
+import { createMetrics } from '../metrics.ts';
 
 const tags = ['Server'];
 
@@ -48,14 +54,20 @@ const metricsPage = createRoute({
   method: 'get',
   path: '/metrics',
   tags,
-  summary: 'Metrics in the Prometheus text format; no tenant, key or id is among the labels',
+  summary: 'Metrics in the Prometheus text format; an administrator’s key adds those of budgets, by their ids',
   security: [],
   responses: { 200: { description: 'Metrics', content: { 'text/plain': { schema: z.string() } } } },
 });
 
-/** `/healthz`, `/readyz` and `/metrics`: open to whoever reaches the server, so they tell nothing of any tenant. */
-export function registerHealth(app: OpenAPIHono<AppEnv>, deps: Deps, metrics: Metrics): void {
+/** `/healthz`, `/readyz` and `/metrics`: open to whoever reaches the server, who is told nothing of any tenant without an administrator's key. */
+export function registerHealth(
+  app: OpenAPIHono<AppEnv>,
+  deps: Deps,
+  { metrics, authenticator }: { metrics: Metrics; authenticator: Authenticator },
+): void {
   gaugeStore(deps, metrics);
+  const budgets = createMetrics();
+  gaugeBudgets(deps, budgets);
   app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
   app.openapi(ready, async (c) => {
     const reasons = await checkReadiness(deps);
@@ -69,7 +81,21 @@ export function registerHealth(app: OpenAPIHono<AppEnv>, deps: Deps, metrics: Me
     return c.json({ status: 'ok' as const, reasons, waiting_for_operator: waiting, alerts }, 200);
   });
   app.openapi(metricsPage, async (c) => {
+    const isAdmin = await presentsAdminKey(c, authenticator);
     const { type, text } = await metrics.render();
-    return c.text(text, 200, { 'content-type': type });
+    const more = isAdmin ? (await budgets.render()).text : '';
+    return c.text(text + more, 200, { 'content-type': type });
   });
+}
+
+/** False without a key, and while the database cannot tell whose it is. Throws 401 for one that does not work. */
+async function presentsAdminKey(c: Context<AppEnv>, authenticator: Authenticator): Promise<boolean> {
+  const secret = presentedSecret((name) => c.req.header(name));
+  if (secret === null) return false;
+  try {
+    return (await authenticator.authenticate(secret, remoteAddress(c))).role === 'admin';
+  } catch (error) {
+    if (error instanceof ApiError) throw error;
+    return false;
+  }
 }
