@@ -27,9 +27,11 @@ export function formatId(prefix: IdPrefix, bytes: Uint8Array): string {
   return prefix + base62(bytes);
 }
 
-/** Four digits are taken at a time, of limbs of three bytes: all of it stays in numbers that a double holds exactly. */
-const DIGITS = 4;
-const DIVISOR = 62 ** DIGITS;
+/** Two digits for each number below 62². */
+const PAIRS = Array.from({ length: 62 ** 2 }, (_, n) => `${ALPHABET[Math.floor(n / 62)]}${ALPHABET[n % 62]}`);
+
+/** Two pairs of digits are taken at a time, of limbs of three bytes: all of it stays in numbers that a double holds exactly. */
+const DIVISOR = PAIRS.length ** 2;
 const LIMB_BYTES = 3;
 const LIMB = 2 ** (8 * LIMB_BYTES);
 
@@ -38,28 +40,31 @@ export function base62(bytes: Uint8Array): string {
   const limbs = limbsOf(bytes);
   const width = Math.ceil((bytes.length * 8) / Math.log2(62));
   let text = '';
+  let highest = 0;
   while (text.length < width) {
     let rest = 0;
-    for (let index = 0; index < limbs.length; index++) {
+    for (let index = highest; index < limbs.length; index++) {
       const value = rest * LIMB + (limbs[index] ?? 0);
-      limbs[index] = Math.floor(value / DIVISOR);
-      rest = value % DIVISOR;
+      const quotient = Math.floor(value / DIVISOR);
+      limbs[index] = quotient;
+      rest = value - quotient * DIVISOR;
     }
-    for (let digit = 0; digit < DIGITS && text.length < width; digit++) {
-      text = (ALPHABET[rest % 62] ?? '') + text;
-      rest = Math.floor(rest / 62);
-    }
+    while (limbs[highest] === 0) highest += 1;
+    const high = Math.floor(rest / PAIRS.length);
+    text = `${PAIRS[high]}${PAIRS[rest - high * PAIRS.length]}${text}`;
   }
-  return text;
+  // The digits before these are zeros.
+  return text.slice(text.length - width);
 }
 
 /** The bytes as limbs, highest first. */
 function limbsOf(bytes: Uint8Array): number[] {
   const limbs: number[] = [];
-  for (let end = bytes.length; end > 0; end -= LIMB_BYTES) {
+  // The first limb takes what is no multiple of three.
+  for (let at = 0, end = bytes.length % LIMB_BYTES || LIMB_BYTES; at < bytes.length; end += LIMB_BYTES) {
     let limb = 0;
-    for (let at = Math.max(0, end - LIMB_BYTES); at < end; at++) limb = limb * 256 + (bytes[at] ?? 0);
+    while (at < end) limb = limb * 256 + (bytes[at++] ?? 0);
     limbs.push(limb);
   }
-  return limbs.reverse();
+  return limbs;
 }

@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { base62 } from '../../core/ids.ts';
 import type { Random } from '../../ports/random.ts';
 
@@ -21,7 +21,7 @@ export function isSecret(text: string): boolean {
 
 /** What is stored in place of the secret: lower-case hex SHA-256. It needs no salt, for the secret is no password. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret, 'utf8').digest('hex');
+  return hash('sha256', secret, 'hex');
 }
 
 export function secretPrefix(secret: string): string {
