@@ -25,26 +25,33 @@ export class CallQueue {
     return undefined;
   }
 
-  /** Waits for `admit` or `refuse`; `onAbort` makes the failure of a call whose client went away. */
-  wait(ask: Ask, nowMs: number, onAbort: () => Failure): Promise<Admission> {
+  /**
+   * Waits for `admit` or `refuse`, of which `admitNow` may do the first at once. `onAbort` makes the failure of a call
+   * whose client went away.
+   */
+  wait(ask: Ask, nowMs: number, admitNow: () => void, onAbort: () => Failure): Promise<Admission> {
     return new Promise((resolve) => {
       const { signal, tokens, maxWaitMs } = ask;
       const abort = (): void => {
         this.calls.delete(call);
         call.answer({ ok: false, failure: onAbort() });
       };
+      let watched = false;
       const call: WaitingCall = {
         tokens,
         since: nowMs,
         deadline: nowMs + maxWaitMs,
         answer(admission) {
-          signal?.removeEventListener('abort', abort);
+          if (watched) signal?.removeEventListener('abort', abort);
           resolve(admission);
         },
       };
-      signal?.addEventListener('abort', abort, { once: true });
       this.calls.add(call);
       this.nextDeadline = Math.min(this.nextDeadline, call.deadline);
+      admitNow();
+      if (!this.calls.has(call)) return;
+      watched = true;
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 

@@ -85,9 +85,7 @@ export class ProviderGate implements Gate {
     const now = steadyMs(this.deps.clock);
     this.calledAt = now;
     this.pool.still(true);
-    const admission = this.calls.wait(ask, now, clientGone);
-    this.pump();
-    return admission;
+    return this.calls.wait(ask, now, () => this.pump(), clientGone);
   }
 
   attach(feed: Feed): void {
