@@ -56,6 +56,8 @@ class Exchange {
   private readonly requestId: string;
   private readonly startedAt: number;
   private readonly client = new AbortController();
+  /** Set while the body is awaited. */
+  private cutOff: (() => void) | null = null;
 
   constructor(
     deps: Deps,
@@ -74,7 +76,9 @@ class Exchange {
     this.startedAt = deps.clock.micros();
     this.requestId = requestIdOf(deps, header('x-request-id'));
     response.on('close', () => {
-      if (!response.writableFinished) this.client.abort();
+      if (response.writableFinished) return;
+      this.client.abort();
+      this.cutOff?.();
     });
   }
 
@@ -107,15 +111,12 @@ class Exchange {
         else chunks.push(chunk);
       });
       this.request.on('end', () => {
+        this.cutOff = null;
         resolve(first === null ? emptyBody : chunks.length === 0 ? first : Buffer.concat([first, ...chunks]));
       });
-      const cutOff = (): void => {
-        if (!this.request.complete) reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
-      };
-      this.request.on('close', cutOff);
+      this.cutOff = () => reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
       // The client may have left while its key was looked up.
-      if (this.request.destroyed) cutOff();
-      this.request.on('error', reject);
+      if (this.request.destroyed) this.cutOff();
     });
   }
 
