@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { closeSync, createReadStream, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Journal, Journals, LeftoverJournal } from '../ports/journal.ts';
@@ -22,11 +22,22 @@ export function openJournals(folder: string): Journals {
   };
 }
 
+interface Appended {
+  line: string;
+  resolve: (number: number) => void;
+  reject: (error: unknown) => void;
+}
+
 class FileJournal implements Journal {
   id = '';
   private readonly folder: string;
   private file = -1;
   private bytes = 0;
+  private lines = 0;
+  /** Lines of this turn of the event loop. */
+  private appended: Appended[] = [];
+  /** Set when half a line stands at its end that could not be taken back: nothing may follow it. */
+  private damaged: unknown = null;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -34,21 +45,22 @@ class FileJournal implements Journal {
     this.begin();
   }
 
-  append(line: string): void {
-    const text = Buffer.from(`${line}\n`);
-    // What the system has taken outlives the process.
-    const written = writeSync(this.file, text);
-    this.bytes += written;
-    if (written < text.length) throw new Error('the journal took a part of a line only: is the disk full?');
+  append(line: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      // After everything that has arrived was looked at: what was answered in one turn costs one call of the system.
+      if (this.appended.length === 0) setImmediate(() => this.writeAppended());
+      this.appended.push({ line, resolve, reject });
+    });
   }
 
   rotate(): void {
-    if (this.bytes < ROTATE_BYTES) return;
+    if (this.bytes < ROTATE_BYTES && this.damaged === null) return;
     this.close();
     this.begin();
   }
 
   close(): void {
+    this.writeAppended();
     closeSync(this.file);
     rmSync(join(this.folder, this.id + SUFFIX), { force: true });
   }
@@ -57,6 +69,41 @@ class FileJournal implements Journal {
     this.id = `${process.pid}-${randomUUID()}`;
     this.file = openSync(join(this.folder, this.id + SUFFIX), 'ax');
     this.bytes = 0;
+    this.lines = 0;
+    this.damaged = null;
+  }
+
+  private writeAppended(): void {
+    const { appended } = this;
+    if (appended.length === 0) return;
+    this.appended = [];
+    try {
+      this.write(Buffer.from(appended.map(({ line }) => `${line}\n`).join('')));
+    } catch (error) {
+      for (const { reject } of appended) reject(error);
+      return;
+    }
+    for (const { resolve } of appended) resolve(++this.lines);
+  }
+
+  /** All of the text or nothing. What the system has taken outlives the process. */
+  private write(text: Buffer): void {
+    if (this.damaged !== null) throw this.damaged;
+    try {
+      for (let at = 0; at < text.length; ) at += writeSync(this.file, text, at);
+      this.bytes += text.length;
+    } catch (error) {
+      this.takeBack(error);
+      throw error;
+    }
+  }
+
+  private takeBack(error: unknown): void {
+    try {
+      ftruncateSync(this.file, this.bytes);
+    } catch {
+      this.damaged = error;
+    }
   }
 }
 

@@ -65,10 +65,13 @@ interface Insert {
 /** With the id that an entry may be given by its maker, which entries of lines never are. */
 const WITH_ID: typeof COLUMNS = [['id', ({ entry }) => entry.id ?? null], ...COLUMNS];
 
-const ALL_VARYING = toInsert(NAMES, false);
 const RENUMBERED = toInsert(NAMES, true);
-const ALIKE = toInsert(VARYING, false);
-const OF_CALLS = toInsert(['id', ...NAMES], false, WITH_ID);
+/** The insert of rows that are mostly alike, and the one for rows that are not. */
+const OF_LINES = { alike: toInsert(VARYING, false), any: toInsert(NAMES, false) };
+const OF_CALLS = {
+  alike: toInsert(['id', ...VARYING], false, WITH_ID),
+  any: toInsert(['id', ...NAMES], false, WITH_ID),
+};
 
 /** Inserts rows of one JSON parameter, with `varying` from each row and the other columns as parameters behind it. */
 function toInsert(varyingNames: readonly string[], renumber: boolean, columns = COLUMNS): Insert {
@@ -122,8 +125,8 @@ export async function writeEntries(
 }
 
 function insertsOf(rows: readonly Identified[], kind: 'lines' | 'renumber' | 'calls'): Statement[] {
-  if (kind === 'calls') return [insertEntries(rows, OF_CALLS)];
-  return kind === 'renumber' ? oneLineEach(rows).map((wave) => insertEntries(wave, RENUMBERED)) : insertAlike(rows);
+  if (kind === 'renumber') return oneLineEach(rows).map((wave) => insertEntries(wave, RENUMBERED));
+  return insertAlike(rows, kind === 'calls' ? OF_CALLS : OF_LINES);
 }
 
 /** Whether a write without `renumber` failed on an attempt number that is taken. */
@@ -178,28 +181,28 @@ function insertEntries(rows: readonly Identified[], { varying, constant, sql }: 
 }
 
 /** The entries in a statement for each set of equal columns: SQLite reads those once, and not from every row's JSON. */
-function insertAlike(rows: readonly Identified[]): Statement[] {
+function insertAlike(rows: readonly Identified[], { alike, any }: typeof OF_LINES): Statement[] {
   const groups: Identified[][] = [];
   let current: Identified[] | undefined;
   for (const row of rows) {
-    if (current === undefined || !isAlike(current[0], row)) {
-      current = groups.find(([first]) => isAlike(first, row));
+    if (current === undefined || !isAlike(alike, current[0], row)) {
+      current = groups.find(([first]) => isAlike(alike, first, row));
       if (current === undefined) {
         current = [];
         groups.push(current);
       }
-      if (groups.length > ALIKE_MAX) return [insertEntries(rows, ALL_VARYING)];
+      if (groups.length > ALIKE_MAX) return [insertEntries(rows, any)];
     }
     current.push(row);
   }
   // A line's attempts keep their order, as the attempt is one of the equal columns.
   return groups
     .toSorted(([left], [right]) => (left?.entry.attempt ?? 0) - (right?.entry.attempt ?? 0))
-    .map((group) => insertEntries(group, ALIKE));
+    .map((group) => insertEntries(group, alike));
 }
 
-function isAlike(left: Identified | undefined, right: Identified): boolean {
-  return left !== undefined && ALIKE.constant.every(([, value]) => value(left) === value(right));
+function isAlike({ constant }: Insert, left: Identified | undefined, right: Identified): boolean {
+  return left !== undefined && constant.every(([, value]) => value(left) === value(right));
 }
 
 /**

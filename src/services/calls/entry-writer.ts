@@ -2,7 +2,7 @@ import { ApiError } from '../../core/api-error.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Journal } from '../../ports/journal.ts';
+import type { Journal, Journals } from '../../ports/journal.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 
 /** Entries of one write. */
@@ -17,10 +17,16 @@ const WAITING_MAX = 10_000;
 
 export type WriterDeps = Pick<Deps, 'store' | 'log' | 'clock' | 'random' | 'journals'>;
 
+/** A journal, and the number of a line in it. */
+interface JournalMark {
+  id: string;
+  position: number;
+}
+
 interface Waiting {
   entries: readonly LedgerEntryRow[];
-  /** Its line in the journal, counted from 1; null when it is in none. */
-  position: number | null;
+  /** Where the journal keeps them; null when it does not. */
+  place: JournalMark | null;
   /** The hold that ends when they are written. */
   released?: string;
   written: () => void;
@@ -39,7 +45,8 @@ export class EntryWriter {
   /** Calls begun and not ended: as long as there are more than are waiting, others may join a write. */
   private open = 0;
   private journal: Journal | null = null;
-  private position = 0;
+  /** The newest entries on their way into the journal. */
+  private keeping: Promise<unknown> | null = null;
   private hurry = new AbortController();
   /** Readers that wait for everything. */
   private flushing = 0;
@@ -65,22 +72,27 @@ export class EntryWriter {
   }
 
   /** Resolves when the entries are safe. */
-  add(made: readonly LedgerEntryRow[]): Promise<void> {
-    if (made.length === 0) return Promise.resolve();
+  async add(made: readonly LedgerEntryRow[]): Promise<void> {
+    if (made.length === 0) return;
     const entries = made.map((entry) => ({ ...entry, id: formatId('entry_', this.deps.random.bytes(ID_BYTES)) }));
-    const position = this.keep(entries);
     this.waitingEntries += entries.length;
+    // What the journal is still taking in may not be written yet: its mark would not cover it.
+    const { journals } = this.deps;
+    const keeping = journals === undefined ? null : this.keep(journals, entries);
+    this.keeping = keeping;
+    const place = keeping === null ? null : await keeping;
     const written = new Promise<void>((resolve) => {
-      this.waiting.push({ entries, position, written: resolve });
+      this.waiting.push({ entries, place, written: resolve });
     });
-    if (this.waitingEntries >= GROUP_MAX) this.hurry.abort();
+    if (this.waitingEntries >= GROUP_MAX && !this.hurry.signal.aborted) this.hurry.abort();
     this.startWriting();
-    return position === null ? written : Promise.resolve();
+    if (this.keeping === keeping) this.keeping = null;
+    if (place === null) await written;
   }
 
   /** Ends a call's hold at its budgets, with the write of its entries or after it. */
   release(hold: string): void {
-    this.waiting.push({ entries: [], position: null, released: hold, written: () => undefined });
+    this.waiting.push({ entries: [], place: null, released: hold, written: () => undefined });
     this.startWriting();
   }
 
@@ -88,7 +100,7 @@ export class EntryWriter {
   async flush(): Promise<void> {
     this.flushing += 1;
     this.hurry.abort();
-    while (this.writing !== null) await this.writing;
+    while (this.keeping !== null || this.writing !== null) await (this.keeping ?? this.writing);
     this.flushing -= 1;
   }
 
@@ -106,17 +118,12 @@ export class EntryWriter {
     await this.deps.store.ledger.forgetJournal(journal.id);
   }
 
-  /** Keeps entries in the journal; null when there is none, or it cannot be written: then the database must have them. */
-  private keep(entries: readonly LedgerEntryRow[]): number | null {
-    if (this.deps.journals === undefined) return null;
+  /** Keeps entries in the journal; null when it cannot be written: then the database must have them. */
+  private async keep(journals: Journals, entries: readonly LedgerEntryRow[]): Promise<JournalMark | null> {
     try {
-      if (this.journal === null) {
-        this.journal = this.deps.journals.open();
-        this.position = 0;
-      }
-      this.journal.append(JSON.stringify(entries));
-      this.position += 1;
-      return this.position;
+      this.journal ??= journals.open();
+      const { id } = this.journal;
+      return { id, position: await this.journal.append(JSON.stringify(entries)) };
     } catch (error) {
       this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
       return null;
@@ -138,7 +145,7 @@ export class EntryWriter {
       const group = this.takeGroup();
       const entries = group.flatMap((waiting) => waiting.entries);
       const released = group.flatMap((waiting) => waiting.released ?? []);
-      await this.write(entries, group.findLast(({ position }) => position !== null)?.position ?? null, released);
+      await this.write(entries, group.findLast(({ place }) => place !== null)?.place ?? null, released);
       this.waitingEntries -= entries.length;
       for (const { written } of group) written();
     }
@@ -165,10 +172,9 @@ export class EntryWriter {
 
   private async write(
     entries: readonly LedgerEntryRow[],
-    position: number | null,
+    mark: JournalMark | null,
     released: readonly string[],
   ): Promise<void> {
-    const mark = this.journal === null || position === null ? null : { id: this.journal.id, position };
     for (;;) {
       try {
         return await this.deps.store.ledger.appendCalls(entries, mark, released);
@@ -181,11 +187,10 @@ export class EntryWriter {
 
   private async rotate(): Promise<void> {
     const { journal } = this;
-    if (journal === null || this.waiting.length > 0) return;
+    if (journal === null || this.waiting.length > 0 || this.keeping !== null) return;
     const { id } = journal;
     journal.rotate();
     if (journal.id === id) return;
-    this.position = 0;
     await this.deps.store.ledger.forgetJournal(id).catch((error: unknown) => {
       this.deps.log.warn({ err: error }, 'the mark of an old journal stays');
     });
