@@ -11,6 +11,8 @@ export interface CacheAsk {
 export interface AnswerCache {
   /** The kept answer of the first of these keys that has one; null when none has, or the cache does not answer. */
   find(asks: readonly CacheAsk[]): Promise<{ key: string; answer: Success } | null>;
+  /** The kept answers of these keys, by key. */
+  findAll(asks: readonly CacheAsk[]): Promise<Map<string, Success>>;
   /** Keeps an answer, in place of an older one. Resolves when it is kept, or cannot be; never rejects. */
   keep(ask: CacheAsk, answer: Success): Promise<void>;
   /** A kept answer, or what `make` brings. Requests with one key that come side by side share one `make`. */

@@ -97,6 +97,13 @@ export interface SubmittedShard extends ShardRow {
   ledger: { entries: number; inputTokens: number; outputTokens: number; amountNano: bigint };
 }
 
+/** A line of a shard by what it asks: lines that ask the same can share one answer (services/cache/cache-key.ts). */
+export interface AskedLine {
+  /** 0-based. */
+  line: number;
+  question: string;
+}
+
 export interface StoreShards {
   /** A random word that tells this installation's objects at providers from those of others: 8 of [a-z0-9], for ever the same. */
   installation(): Promise<string>;
@@ -144,6 +151,18 @@ export interface StoreShards {
     leaseToken: string,
     change: { state: 'done' | 'abandoned'; now: number; nextAt: number; followUp: FollowUp },
   ): Promise<boolean>;
+  /**
+   * Notes lines that the shard is about to ask its provider for; with `fresh` in place of all noted before. Answers, by
+   * question, the batch of the shard that asks it already: its provider batch is under way, or a step of its submit is.
+   * Such a line is not noted. null, with nothing written, when the lease is gone.
+   */
+  ask(
+    lease: { id: string; leaseToken: string },
+    lines: readonly AskedLine[],
+    fresh: boolean,
+  ): Promise<Map<string, string> | null>;
+  /** The lines that a shard asks for, until it is done or abandoned. None of a shard in which no answer can be given again. */
+  askedLines(shardId: string): Promise<AskedLine[]>;
   /** Of a provider (and model, if named): provider batches submitted and not ended, and their tokens. */
   load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }>;
   /** Which of these tokens belong to rows. */

@@ -148,6 +148,7 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
       ...files.map((file) => insertFile(database, file)),
       deleteSegments(lease.id),
       ...deleteBatchHolds(lease.id),
+      forgetEndedAsking(lease.id),
       endPendingShards({ sql: '?', args: [lease.id] }, change.now),
     ],
   });
@@ -166,6 +167,15 @@ const noLease = { lease_token: null, lease_until: null, open_segments: 0 };
 
 function deleteSegments(batchId: string): Statement {
   return { sql: 'delete from segments where batch_id = ?', args: [batchId] };
+}
+
+/** What shards that never came to submit had noted: the others forget theirs as they end. */
+function forgetEndedAsking(batchId: string): Statement {
+  return {
+    sql: `delete from asked_lines
+          where shard_id in (select id from shards where batch_id = ? and state in ('pending', 'done'))`,
+    args: [batchId],
+  };
 }
 
 /** Ends the shards of these batches that were never submitted, or left nothing at the provider but files. */

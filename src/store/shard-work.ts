@@ -2,6 +2,7 @@ import { and, eq, getTableColumns, inArray, sql } from '#drizzle';
 import { LIVE_STATUSES } from '../core/batch-state.ts';
 import { OPEN_SHARD_STATES, type ShardState, shardStatesBefore } from '../core/shard-state.ts';
 import type { ShardChange, ShardLease, StoreShards } from '../ports/store-shards.ts';
+import { forgetAskedLines } from './asked-lines.ts';
 import type { Database, Statement } from './client.ts';
 import { endWork } from './result-write.ts';
 import { shards } from './schema/shards.ts';
@@ -88,6 +89,7 @@ export async function settleShard(
   const settled = await database.writeIf(fence, [
     advanceBatch,
     moveShard,
+    forgetAskedLines(lease.id),
     ...(followUp.segments.length === 0 ? [] : [insertSegments(followUp.segments, true)]),
     ...(followUp.shards.length === 0 ? [] : [insertShards(followUp.shards)]),
   ]);

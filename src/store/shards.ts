@@ -2,6 +2,7 @@ import { and, asc, eq, type SQL, sql } from '#drizzle';
 import type { PausedTarget } from '../core/shard-alert.ts';
 import type { ShardState } from '../core/shard-state.ts';
 import type {
+  AskedLine,
   ShardAlertCount,
   ShardChange,
   ShardCommit,
@@ -10,6 +11,7 @@ import type {
   StoreShards,
   SubmittedShard,
 } from '../ports/store-shards.ts';
+import { askLines, listAskedLines } from './asked-lines.ts';
 import type { Database } from './client.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { shards } from './schema/shards.ts';
@@ -89,6 +91,14 @@ export class LibsqlShards implements StoreShards {
 
   settle(id: string, leaseToken: string, change: Parameters<StoreShards['settle']>[2]): Promise<boolean> {
     return settleShard(this.#db, { id, token: leaseToken }, change);
+  }
+
+  ask(...query: Parameters<StoreShards['ask']>): ReturnType<StoreShards['ask']> {
+    return askLines(this.#db, ...query);
+  }
+
+  askedLines(shardId: string): Promise<AskedLine[]> {
+    return listAskedLines(this.#db, shardId);
   }
 
   async load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }> {

@@ -31,22 +31,36 @@ class DatabaseCache implements AnswerCache {
   }
 
   async find(asks: readonly CacheAsk[]): Promise<{ key: string; answer: Success } | null> {
-    const held = asks.flatMap(({ key }) => this.unwritten.get(key) ?? []);
-    const rows = new Map(held.map((row) => [row.key, row]));
-    const keys = asks.map(({ key }) => key).filter((key) => !rows.has(key));
+    const rows = await this.rowsOf(asks);
+    for (const { key } of asks) {
+      const row = rows.get(key);
+      if (row !== undefined) return { key, answer: JSON.parse(row.answer) as Success };
+    }
+    return null;
+  }
+
+  async findAll(asks: readonly CacheAsk[]): Promise<Map<string, Success>> {
+    const rows = await this.rowsOf(asks);
+    return new Map([...rows].map(([key, row]) => [key, JSON.parse(row.answer) as Success]));
+  }
+
+  /** What may be given in answer, by key; nothing when the database does not answer. */
+  private async rowsOf(asks: readonly CacheAsk[]): Promise<Map<string, CachedAnswerRow>> {
+    const held = new Map(asks.flatMap(({ key }) => this.unwritten.get(key) ?? []).map((row) => [row.key, row]));
+    const keys = asks.map(({ key }) => key).filter((key) => !held.has(key));
+    const rows = new Map<string, CachedAnswerRow>();
     try {
       const now = unixSeconds(this.deps.clock);
-      if (keys.length > 0) for (const row of await this.deps.store.cache.find(keys, now)) rows.set(row.key, row);
+      if (keys.length > 0) for (const row of await this.deps.store.cache.find(keys, now)) held.set(row.key, row);
       for (const { key, tenantId, maxAgeSeconds } of asks) {
-        const row = rows.get(key);
+        const row = held.get(key);
         // A route may have become stricter since.
-        const isFresh = row !== undefined && row.tenantId === tenantId && row.createdAt + maxAgeSeconds > now;
-        if (isFresh) return { key, answer: JSON.parse(row.answer) as Success };
+        if (row !== undefined && row.tenantId === tenantId && row.createdAt + maxAgeSeconds > now) rows.set(key, row);
       }
     } catch (error) {
       this.deps.log.warn({ err: error }, 'the cache does not answer');
     }
-    return null;
+    return rows;
   }
 
   async through(ask: CacheAsk, make: () => Promise<Result>): Promise<{ result: Result; cached: boolean }> {

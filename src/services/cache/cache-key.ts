@@ -23,17 +23,23 @@ const ASIDE = new Set([
  */
 export function cacheAsk(
   tenantId: string,
-  { endpoint, body }: Pick<RequestLine, 'endpoint' | 'body'>,
+  request: Pick<RequestLine, 'endpoint' | 'body'>,
   candidate: Candidate,
   keySeconds: number | null,
 ): CacheAsk | null {
-  const { cache, provider, model, params } = candidate;
-  const maxAgeSeconds = cache?.maxAgeSeconds ?? keySeconds;
-  if (maxAgeSeconds === null) return null;
+  const maxAgeSeconds = candidate.cache?.maxAgeSeconds ?? keySeconds;
+  return maxAgeSeconds === null ? null : { tenantId, key: questionKey(tenantId, request, candidate), maxAgeSeconds };
+}
+
+/** The key of the question that a request is to a target, whether or not its answer may be given again. */
+export function questionKey(
+  tenantId: string,
+  { endpoint, body }: Pick<RequestLine, 'endpoint' | 'body'>,
+  { provider, model, params }: Pick<Candidate, 'provider' | 'model' | 'params'>,
+): string {
   const asked = Object.entries(applyParams(body, params)).filter(([name]) => name !== 'model' && !ASIDE.has(name));
   const text = canonicalJson([tenantId, endpoint, provider, model, Object.fromEntries(asked)]);
-  const key = createHash('sha256').update(text).digest('hex');
-  return { tenantId, key, maxAgeSeconds };
+  return createHash('sha256').update(text).digest('hex');
 }
 
 /** For how long answers may be given again to this key where its routes do not say; null when it has not asked for that. */

@@ -2,7 +2,7 @@ import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 
 /**
  * The entry of a request that was answered from the cache, made of the one that its answer would have had: it used and
- * cost nothing, and what it would have cost stands as its list amount.
+ * cost nothing, and what it would have cost stands as its list amount: in a provider batch that is the batch's price.
  */
 export function cachedEntry(entry: LedgerEntryRow): LedgerEntryRow {
   return {
@@ -15,7 +15,7 @@ export function cachedEntry(entry: LedgerEntryRow): LedgerEntryRow {
     rates: null,
     priceVersion: null,
     amountNano: 0,
-    listAmountNano: entry.listAmountNano,
+    listAmountNano: entry.mode === 'batch' ? entry.amountNano : entry.listAmountNano,
     estimated: false,
     unpricedReason: null,
     latencyMs: 0,

@@ -9,6 +9,7 @@ import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { keepAnswers } from './keep-answers.ts';
 import { convertLine, lineOfKey } from './native-input.ts';
+import { sharingOf } from './questions.ts';
 import { entryOf, type ShardOutcome, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, settle, shardLines, unfinishedLines } from './shard-work.ts';
@@ -68,16 +69,24 @@ interface Reading {
   digest: string;
 }
 
+interface Answered {
+  line: ShardLine;
+  answer: BatchResult;
+  /** It is the answer to another line, which asks the same. */
+  isShared: boolean;
+}
+
 /** Reads the answers once. `careful` settles those that make sense, `trusting` also those that make none. */
 async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promise<Reading> {
   const { shard } = work;
   const open = new Map((await unfinishedLines(work)).map((line) => [line.line, line]));
+  const { asked, sharers, waiting } = await sharingOf(work, [...open.values()]);
   const known = await work.deps.store.shards.ledgeredLines(shard.id);
   const shares = usageShares(work, providerBatch(work));
   const hash = createHash('sha256');
   const seen = new Set<number>();
   const count = { unknown: 0, repeated: 0, doubtful: 0, answers: 0 };
-  let group: { line: ShardLine; answer: BatchResult }[] = [];
+  let group: Answered[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
     if (group.length > 0) {
@@ -90,9 +99,9 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
   };
   for await (const answer of work.api.results(providerBatch(work), work.call)) {
     const number = lineOfKey(answer.key);
-    const line = number === null ? undefined : open.get(number);
+    const lines = number === null ? [] : [open.get(number) ?? [], sharers.get(number) ?? []].flat();
     if (number !== null && seen.has(number)) count.repeated += 1;
-    else if (!line) {
+    else if (number === null || lines.length === 0) {
       if (known.has((number ?? -1) + 1)) count.answers += 1;
       else {
         count.unknown += 1;
@@ -102,21 +111,27 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
       count.doubtful += 1;
       hash.update(`${answer.raw}\n`);
     } else {
-      seen.add(line.line);
-      group.push({ line, answer });
-      bytes += answer.raw.length;
-      if (group.length >= LINES_AT_ONCE || bytes >= BYTES_AT_ONCE) await flush();
+      seen.add(number);
+      for (const line of lines) {
+        group.push({ line, answer, isShared: line.line !== number });
+        bytes += answer.raw.length;
+        if (group.length >= LINES_AT_ONCE || bytes >= BYTES_AT_ONCE) await flush();
+      }
     }
   }
   await flush();
-  const missing = [...open.values()].filter((line) => !seen.has(line.line));
+  const answered = new Set(
+    [...seen].flatMap((number) => [number, ...(sharers.get(number) ?? []).map(({ line }) => line)]),
+  );
+  const missing = [...open.values()].filter(({ line }) => !answered.has(line) && !waiting.has(line));
+  const expected = asked === null ? open.size : [...open.keys()].filter((line) => asked.has(line)).length;
   const tooFew = seen.size + count.answers < (shard.counts?.succeeded ?? 0);
   const lost = Math.min(missing.length, count.doubtful + count.unknown);
   return {
     ...count,
     missing,
     isDoubtful: missing.length > 0 && (lost > 0 || tooFew),
-    isMostlyDamaged: lost >= MANY_LINES && lost * 2 > open.size,
+    isMostlyDamaged: lost >= MANY_LINES && lost * 2 > expected,
     digest: hash.update(String(missing.length)).digest('hex'),
   };
 }
@@ -137,7 +152,7 @@ export async function collectWaste(work: ShardWork): Promise<void> {
   const known = await deps.store.shards.ledgeredLines(shard.id);
   const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
   const shares = usageShares(work, providerBatch(work));
-  let group: { line: ShardLine; answer: BatchResult }[] = [];
+  let group: Answered[] = [];
   const flush = async (): Promise<void> => {
     const outcomes = (await outcomesOf(work, group, shares)).filter(({ line }) => !known.has(line.line + 1));
     group = [];
@@ -149,7 +164,7 @@ export async function collectWaste(work: ShardWork): Promise<void> {
   };
   for await (const answer of work.api.results(providerBatch(work), work.call)) {
     const line = every.get(lineOfKey(answer.key) ?? -1);
-    if (line) group.push({ line, answer });
+    if (line) group.push({ line, answer, isShared: false });
     if (group.length >= LINES_AT_ONCE) await flush();
   }
   await flush();
@@ -162,17 +177,13 @@ function options(work: ShardWork, group: readonly { line: ShardLine }[], known: 
   return { name, known, last: work.batch.stop !== null };
 }
 
-async function outcomesOf(
-  work: ShardWork,
-  group: readonly { line: ShardLine; answer: BatchResult }[],
-  shares: UsageShares,
-): Promise<ShardOutcome[]> {
+async function outcomesOf(work: ShardWork, group: readonly Answered[], shares: UsageShares): Promise<ShardOutcome[]> {
   const estimates = group.some(({ answer }) => lacksUsage(answer)) ? await shares() : null;
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   const outcomes: ShardOutcome[] = [];
-  for (const { line, answer } of group.toSorted((a, b) => a.line.line - b.line.line)) {
+  for (const { line, answer, isShared } of group.toSorted((a, b) => a.line.line - b.line.line)) {
     const request = parseRequestLine(await reader.read(line));
-    const estimate = lacksUsage(answer) ? estimates?.get(line.line) : undefined;
+    const estimate = lacksUsage(answer) ? estimates?.get(lineOfKey(answer.key) ?? line.line) : undefined;
     const result = estimate && answer.result.ok ? withEstimate(answer.result, estimate) : answer.result;
     const converted = convertLine(work, request);
     const warnings = converted.ok ? converted.warnings : [];
@@ -184,6 +195,7 @@ async function outcomesOf(
       warnings: result.ok ? [...warnings, ...result.warnings] : warnings,
       ...(answer.raw !== '' && { raw: answer.raw }),
       isEstimated: estimate !== undefined,
+      isShared,
     });
   }
   return outcomes;

@@ -2,30 +2,52 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
-import { followUp, NOTHING_FOLLOWS } from './follow-up.ts';
-import { settleLines } from './settle-lines.ts';
+import { again, followUp, NOTHING_FOLLOWS } from './follow-up.ts';
+import { sharingOf } from './questions.ts';
+import { nextCandidate, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
-import { settle } from './shard-work.ts';
+import { settle, unfinishedLines } from './shard-work.ts';
 
 const LINES_AT_ONCE = 500;
 
 /** Fails those of `lines` that have nowhere else to go. */
 export async function failLines(work: ShardWork, lines: readonly ShardLine[], failure: Failure): Promise<void> {
+  const name = `${work.shard.id}-failed-${work.shard.tries}`;
+  const failed = lines.map((line) => ({ line, failure }));
+  await settleFailed(work, failed, { name, last: false });
+}
+
+/** Fails lines, each for its own reason; unless `last`, only those that have nowhere else to go. */
+export async function settleFailed(
+  work: ShardWork,
+  failed: readonly { line: ShardLine; failure: Failure }[],
+  { name, last }: { name: string; last: boolean },
+): Promise<void> {
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
-  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+  const inOrder = failed.toSorted((a, b) => a.line.line - b.line.line);
+  for (let at = 0; at < inOrder.length; at += LINES_AT_ONCE) {
+    const group = inOrder.slice(at, at + LINES_AT_ONCE);
     const outcomes = [];
-    for (const line of lines.slice(at, at + LINES_AT_ONCE)) {
+    for (const { line, failure } of group) {
       const request = parseRequestLine(await reader.read(line));
       outcomes.push({ line, request, result: null, failure, warnings: [] });
     }
-    const name = `${work.shard.id}-failed-${work.shard.tries}-${lines[at]?.line ?? 0}`;
-    await settleLines(work, outcomes, { name, known: new Set(), last: false });
+    await settleLines(work, outcomes, { name: `${name}-${group[0]?.line.line ?? 0}`, known: new Set(), last });
   }
 }
 
-/** Ends a shard; lines without a result go to their next target, unless the batch stops or there is none. */
+/**
+ * Ends a shard; lines without a result go to their next target, unless the batch stops or there is none. Lines that wait for
+ * what another shard asks are the next shard of this target, unless there is a target that all of them can go to.
+ */
 export async function endShard(work: ShardWork, left: readonly ShardLine[], failure: Failure | null): Promise<void> {
   const why = failure ?? refusal('interrupted', 'result_missing', 'The provider gave no result for this request.');
-  const next = work.batch.stop === null ? followUp(work, left, why) : NOTHING_FOLLOWS;
-  await settle(work, { state: 'done', followUp: next });
+  if (work.batch.stop !== null) return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+  const { waiting } = await sharingOf(work, left);
+  const others = left.filter(({ line }) => !waiting.has(line));
+  if (waiting.size === 0 || (others.length > 0 && nextCandidate(work, why) !== null)) {
+    return settle(work, { state: 'done', followUp: followUp(work, left, why) });
+  }
+  await failLines(work, others, why);
+  return settle(work, { state: 'done', followUp: again(work, await unfinishedLines(work)) });
 }

@@ -9,9 +9,9 @@ export async function keepAnswers(
 ): Promise<void> {
   const keySeconds = await keyCacheSeconds(deps.limiter, batch.keyId);
   let kept: Promise<void> | null = null;
-  for (const { request, result, isEstimated } of outcomes) {
+  for (const { request, result, isEstimated, isShared } of outcomes) {
     // What such an answer is worth is a guess.
-    if (result?.ok !== true || isEstimated === true) continue;
+    if (result?.ok !== true || isEstimated === true || isShared === true) continue;
     const ask = cacheAsk(batch.tenantId, request, candidate, keySeconds);
     if (ask !== null) kept = deps.answers.keep(ask, result);
   }

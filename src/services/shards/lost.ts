@@ -12,6 +12,7 @@ import type { FollowUp, ShardLease } from '../../ports/store-shards.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS, nextSegment } from './follow-up.ts';
+import { sharingOf } from './questions.ts';
 import { recordDoubt } from './settle-lines.ts';
 import { type ShardWork, settle, unfinishedLines } from './shard-work.ts';
 
@@ -34,10 +35,13 @@ export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): bo
 export async function giveUpAnswers(work: ShardWork, lost: Failure): Promise<void> {
   const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
-  const left = await unfinishedLines(work);
+  const open = await unfinishedLines(work);
+  const { asked, waiting } = await sharingOf(work, open);
+  const left = open.filter(({ line }) => !waiting.has(line));
   for (let at = 0; at < left.length; at += LINES_AT_ONCE) {
     const doubtful = [];
     for (const line of left.slice(at, at + LINES_AT_ONCE)) {
+      if (asked !== null && !asked.has(line.line)) continue;
       if (!known.has(line.line + 1)) doubtful.push({ line, request: parseRequestLine(await reader.read(line)) });
     }
     await recordDoubt(work, doubtful);

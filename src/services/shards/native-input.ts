@@ -82,6 +82,15 @@ export async function writeNativeInput(work: ShardWork, lines: readonly ShardLin
   return { key, lines: count, bytes, refused };
 }
 
+/** Why lines that are too few for a provider batch, or for halves of one that was refused for `why`, are not sent as one. */
+export function tooFew({ provider, api }: ShardWork, why: Failure | null): Failure {
+  const refused = why === null ? '' : ` It refused the batch: ${why.message}`;
+  const message =
+    `These requests are too few for a batch of ${provider.name}, which wants ${api.limits.linesMin ?? 1} or more, and no ` +
+    `other target takes them. Add requests, or a target with mode: immediate.${refused}`;
+  return refusal('invalid_request', 'too_few_for_batch', message);
+}
+
 /** The converted lines are larger than the provider allows for one batch: the shard is to be cut in two. */
 export class TooLarge extends Error {}
 

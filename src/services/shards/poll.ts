@@ -6,12 +6,12 @@ import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { collectShard, collectWaste } from './collect.ts';
-import { endShard } from './end.ts';
+import { endShard, settleFailed } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { nativeLine } from './native-input.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
-import { settleLines } from './settle-lines.ts';
-import type { ShardWork } from './shard-work.ts';
+import { sharingOf } from './questions.ts';
+import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
 import { rejected, resubmitOthers, wait } from './submit.ts';
 
@@ -84,26 +84,24 @@ async function afterFailedBatch(work: ShardWork, progress: Progress): Promise<vo
   return rejected(work, failure, await unfinishedLines(work));
 }
 
-/** `line` counts the lines of the provider's input file: the shard's unfinished lines in order, less those it never held. */
+/** `line` counts the lines of the provider's input file: the shard's unfinished lines in order, less those it never held or asked. */
 async function failNamedLines(work: ShardWork, named: Progress['lines']): Promise<void> {
   const left = await unfinishedLines(work);
+  const { asked, sharers } = await sharingOf(work, left);
   const failures = new Map(named.map(({ line, failure }) => [line, failure]));
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
-  const outcomes = [];
+  const failed: { line: ShardLine; failure: Failure }[] = [];
   let position = 0;
   for (const line of left) {
+    if (asked !== null && !asked.has(line.line)) continue;
     const request = parseRequestLine(await reader.read(line));
     if (typeof nativeLine(work, line, request) !== 'string') continue;
     position += 1;
     const failure = failures.get(position);
-    if (failure) outcomes.push({ line, request, result: null, failure, warnings: [] });
+    if (failure) for (const each of [line, ...(sharers.get(line.line) ?? [])]) failed.push({ line: each, failure });
   }
-  if (outcomes.length === 0) return rejected(work, named[0]?.failure ?? lateFailure(), left);
-  await settleLines(work, outcomes, {
-    name: `${work.shard.id}-named-${work.shard.tries}`,
-    known: new Set(),
-    last: true,
-  });
+  if (failed.length === 0) return rejected(work, named[0]?.failure ?? lateFailure(), left);
+  await settleFailed(work, failed, { name: `${work.shard.id}-named-${work.shard.tries}`, last: true });
   return resubmitOthers(work);
 }
 

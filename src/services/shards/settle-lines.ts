@@ -8,6 +8,7 @@ import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
+import { cachedEntry } from '../cache/cached-entry.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import {
   type FinishedAttempt,
@@ -33,35 +34,42 @@ export interface ShardOutcome {
   raw?: string | null;
   /** True when the usage is a share of the provider batch's totals. */
   isEstimated?: boolean;
+  /** True when the answer was bought for another line: it costs nothing, and a failure is no attempt of this line's. */
+  isShared?: boolean;
 }
 
 /**
  * Makes the outcomes of some lines durable in one commit: successes and final failures become results, and every line
  * that was in the provider batch gets its ledger entry. Lines that have somewhere else to go stay without a result: the
- * shard's follow-up takes them. `last` says that there is no elsewhere any more (the batch stops).
+ * shard's follow-up takes them. `last` says that there is no elsewhere any more (the batch stops). Answers the lines
+ * (0-based) that have results now.
  */
 export async function settleLines(
   work: ShardWork,
   outcomes: readonly ShardOutcome[],
   options: { name: string; known: ReadonlySet<number>; last: boolean },
-): Promise<void> {
+): Promise<ReadonlySet<number>> {
   const { deps, shard } = work;
+  if (outcomes.length === 0) return new Set();
   const attempts = await attemptsOf(work, outcomes);
   const lines: LineResult[] = [];
   const entries: LedgerEntryRow[] = [];
   const unfit = await unfitOf(work, outcomes);
   for (const outcome of outcomes) {
     const verdict = judge(work, outcome, unfit.get(outcome.line.line + 1) ?? [], options.last);
-    const ran = outcome.result !== null && (outcome.result.ok || outcome.result.failure.reachedProvider);
+    const { result, isShared = false } = outcome;
+    const ran = result !== null && (result.ok || (result.failure.reachedProvider && !isShared));
     const number = (attempts.get(outcome.line.line + 1) ?? 0) + (ran ? 1 : 0);
     const next = options.last || outcome.failure === null ? null : nextCandidate(work, outcome.failure);
     const goesOn = verdict.do === 'retry' || next !== null;
-    const isNew = ran && !options.known.has(outcome.line.line + 1);
+    // Of a shared answer that is not taken nothing is to be told: it is another line's attempt.
+    const isNew = ran && !options.known.has(outcome.line.line + 1) && !(isShared && goesOn);
     const entry = isNew ? withVerdict(entryOf(work, outcome, number, !goesOn), verdict) : null;
     if (entry) entries.push(entry);
     if (!goesOn) lines.push(resultOf(work, outcome, verdict, Math.max(1, number), entry));
   }
-  if (lines.length === 0 && entries.length === 0) return;
+  const settled = new Set(lines.map(({ line }) => line));
+  if (lines.length === 0 && entries.length === 0) return settled;
   const part = lines.length > 0 ? await writePart(deps, shard.batchId, options.name, lines) : null;
   const outcome = await deps.store.shards.commit({
     batchId: shard.batchId,
@@ -75,6 +83,7 @@ export async function settleLines(
     usage: lines.reduce((sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum), toBatchUsage(emptyUsage)),
   });
   if (!outcome.ok) throw new LeaseLost();
+  return settled;
 }
 
 /** Enters lines that were in a provider batch whose answers are lost: what they cost nobody can say. */
@@ -166,7 +175,8 @@ export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number,
     latencyMs: null,
     gpuMicroseconds: null,
   });
-  return { ...entry, estimated: entry.estimated || outcome.isEstimated === true, shardId: shard.id };
+  const own = outcome.isShared === true ? cachedEntry(entry) : entry;
+  return { ...own, estimated: own.estimated || outcome.isEstimated === true, shardId: shard.id };
 }
 
 function resultOf(

@@ -4,14 +4,15 @@ import type { ProviderBatch } from '../../../providers/contract.ts';
 import { ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import { requeueSeconds } from '../../core/shard-plan.ts';
+import { pollSeconds, requeueSeconds } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { holdShard } from '../budgets/hold-shard.ts';
 import { endShard, failLines } from './end.ts';
 import { again, halves } from './follow-up.ts';
 import { giveUpAnswers } from './lost.ts';
-import { TooLarge, writeNativeInput } from './native-input.ts';
+import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
+import { chooseLines, sharingOf, takeKept } from './questions.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { save, settle, unfinishedLines } from './shard-work.ts';
@@ -25,16 +26,23 @@ export async function submitShard(work: ShardWork): Promise<void> {
   const lines = await unfinishedLines(work);
   if (lines.length === 0) return endShard(work, [], null);
   // It waited for room or for an operator until its window nears the end: faster lanes can still do it.
-  if (overdueSince(work, unixSeconds(work.deps.clock)) !== null) return giveUp(work, lateFailure(), lines);
-  if (await isFull(work)) return wait(work, null);
-  const room = await budgetRoom(work, lines.length);
-  if (room === 'halve') return settle(work, { state: 'done', followUp: halves(work, lines) });
+  if (overdueSince(work, unixSeconds(work.deps.clock)) !== null) return leaveLate(work, lines);
+  const isNew = shard.nextAt <= shard.createdAt;
+  if (await isFull(work)) {
+    // What is known already waits for nobody's room, but is not looked for at every try.
+    if (isNew) await takeKept(work, lines);
+    return wait(work, null);
+  }
+  const asked = await chooseLines(work, lines);
+  if (asked.length === 0) return awaitAnswers(work);
+  const room = await budgetRoom(work, asked.length);
+  if (room === 'halve') return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
   if (room !== 'go') return wait(work, null);
-  const input = await writeNativeInput(work, lines).catch((error: unknown) => {
-    if (error instanceof TooLarge && lines.length > 1) return null;
+  const input = await writeNativeInput(work, asked).catch((error: unknown) => {
+    if (error instanceof TooLarge && asked.length > 1) return null;
     throw error;
   });
-  if (input === null) return settle(work, { state: 'done', followUp: halves(work, lines) });
+  if (input === null) return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
   if (input.refused.length > 0) {
     const outcomes = input.refused.map((refused) => ({ ...refused, result: null, warnings: [] }));
     await settleLines(work, outcomes, { name: `${shard.id}-refused-${shard.tries}`, known: new Set(), last: false });
@@ -45,7 +53,22 @@ export async function submitShard(work: ShardWork): Promise<void> {
     return giveUp(work, tooFew(work, null), await unfinishedLines(work));
   const token = await newToken(work);
   await save(work, { state: 'submitting', token, tries: shard.tries + 1, bytes: input.bytes, failure: null });
-  await create(work, input.lines, input.bytes, input.key, lines);
+  await create(work, input);
+}
+
+async function leaveLate(work: ShardWork, lines: readonly ShardLine[]): Promise<void> {
+  await takeKept(work, lines);
+  return giveUp(work, lateFailure(), await unfinishedLines(work));
+}
+
+/** Every line that is left waits for the answer that another shard asks for. */
+async function awaitAnswers(work: ShardWork): Promise<void> {
+  const { deps, shard } = work;
+  const left = await unfinishedLines(work);
+  if (left.length === 0) return endShard(work, [], null);
+  const now = unixSeconds(deps.clock);
+  const seconds = pollSeconds(now - shard.createdAt, deps.settings.pollSecondsMin, deps.random.unit());
+  return save(work, { failure: null, nextAt: now + seconds });
 }
 
 /** A submit of which nobody knows how it ended: the provider is asked for the token before anything is made again. */
@@ -107,13 +130,7 @@ async function removeTraces({ deps, shard, api, call }: ShardWork): Promise<Prov
   return null;
 }
 
-async function create(
-  work: ShardWork,
-  lines: number,
-  bytes: number,
-  key: string,
-  left: readonly ShardLine[],
-): Promise<void> {
+async function create(work: ShardWork, { lines, bytes, key }: NativeInput): Promise<void> {
   const { deps, shard, api, candidate } = work;
   try {
     const batch = await api.submit(
@@ -132,7 +149,7 @@ async function create(
     await deps.files.delete(key);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    await afterRefusal(work, error.failure, left);
+    await afterRefusal(work, error.failure, await unfinishedLines(work));
   }
 }
 
@@ -198,23 +215,22 @@ function lookAfter(work: ShardWork, failure: Failure): number {
  * many rounds as the count has binary digits. A single line fails, or goes to its next target.
  */
 export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
-  const mayBeLines = failure.kind === 'invalid_request' && left.length > 1;
+  const { asked } = await sharingOf(work, []);
+  const lines = asked === null ? left.length : left.filter(({ line }) => asked.has(line)).length;
+  const mayBeLines = failure.kind === 'invalid_request' && lines > 1;
   if (!mayBeLines) return giveUp(work, failure, left);
   // Halves that the service would refuse for their size alone find out nothing; single requests do.
-  if (left.length < 2 * (work.api.limits.linesMin ?? 1)) return giveUp(work, tooFew(work, failure), left);
+  if (lines < 2 * (work.api.limits.linesMin ?? 1)) return giveUp(work, tooFew(work, failure), left);
   return settle(work, { state: 'done', followUp: halves(work, left) });
 }
 
-function tooFew({ provider, api }: ShardWork, why: Failure | null): Failure {
-  const refused = why === null ? '' : ` It refused the batch: ${why.message}`;
-  const message =
-    `These requests are too few for a batch of ${provider.name}, which wants ${api.limits.linesMin ?? 1} or more, and no ` +
-    `other target takes them. Add requests, or a target with mode: immediate.${refused}`;
-  return refusal('invalid_request', 'too_few_for_batch', message);
-}
-
 async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
-  await failLines(work, left, failure);
+  const { waiting } = await sharingOf(work, left);
+  await failLines(
+    work,
+    left.filter(({ line }) => !waiting.has(line)),
+    failure,
+  );
   return endShard(work, await unfinishedLines(work), failure);
 }
 

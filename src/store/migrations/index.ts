@@ -15,6 +15,7 @@ import { evals } from './0013-evals.ts';
 import { budgets } from './0014-budgets.ts';
 import { batchFronts } from './0015-batch-fronts.ts';
 import { budgetAllowances } from './0016-budget-allowances.ts';
+import { askedLines } from './0017-asked-lines.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -34,4 +35,5 @@ export const MIGRATIONS: readonly Migration[] = [
   budgets,
   batchFronts,
   budgetAllowances,
+  askedLines,
 ];

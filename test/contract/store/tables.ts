@@ -1,3 +1,4 @@
+import { askedLines } from '../../../src/store/schema/asked-lines.ts';
 import { batches } from '../../../src/store/schema/batches.ts';
 import {
   budgetAlerts,
@@ -40,6 +41,7 @@ import { weirMigrations } from '../../../src/store/schema/weir-migrations.ts';
 
 /** Every table of the schema. */
 export const TABLES = [
+  askedLines,
   batches,
   budgetAlerts,
   budgetAllowances,
