@@ -1,6 +1,7 @@
 /** What every Store promises, run against an implementation. */
 import { afterEach, beforeEach, describe } from 'vitest';
 import type { Store } from '../../src/ports/store.ts';
+import { askedLinesContract } from './store/asked-lines.contract.ts';
 import { batchWorkContract } from './store/batch-work.contract.ts';
 import { batchesContract } from './store/batches.contract.ts';
 import { budgetHoldsContract } from './store/budget-holds.contract.ts';
@@ -68,6 +69,7 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     shardAccountsContract(subject);
     shardCommitContract(subject);
     shardSettleContract(subject);
+    askedLinesContract(subject);
     ledgerContract(subject);
     ledgerSumsContract(subject);
     keysContract(subject);

@@ -2,7 +2,17 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants } from './invariants.ts';
-import { chatLines, connect, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+import {
+  chatLines,
+  connect,
+  type Pools,
+  realInput,
+  startPools,
+  startWeir,
+  submit,
+  type Weir,
+  waitForBatch,
+} from './weir.ts';
 
 const ask = (text: string, extra: object = {}) => ({
   model: 'kept',
@@ -180,6 +190,39 @@ describe('the cache of a route', () => {
     expect(other.response.headers.get('x-weir-cache')).toBeNull();
     expect(received()).toBe(6);
   });
+
+  it('buys half of a file in which each line stands twice, also as native batches', async () => {
+    pools = await startPools([]);
+    const provider = await startOpenAIBatchServer({ job_ms: 0 });
+    try {
+      const openai = { kind: 'openai', base_url: provider.baseUrl, api_key: 'sk-1', models: ['gpt-4o-mini'] };
+      const route = { provider: 'openai', model: 'gpt-4o-mini', cache: { mode: 'simple' } };
+      weir = await startWeir({
+        providers: { openai },
+        routes: { kept: route },
+        settings: { poll_seconds_min: 1 },
+      });
+      const once = await realInput();
+      const input = once + once.replaceAll('"custom_id": "', '"custom_id": "again-');
+      const lines = once.trimEnd().split('\n');
+      const different = new Set(lines.map((line) => JSON.stringify((JSON.parse(line) as { body: object }).body))).size;
+      const batch = await submit(weir, input, { config: 'kept', window: '24h' });
+      const ended = await waitForBatch(weir, batch.id, { seconds: 60 });
+      expect(ended.request_counts).toEqual({ total: 2 * lines.length, completed: 2 * lines.length, failed: 0 });
+      expect(provider.counters.lines_run).toBe(different);
+      const books = await assertInvariants(weir, batch.id, input);
+      const paid = books.entries.filter(({ amount_nano_usd: amount }) => amount !== 0);
+      expect(paid).toHaveLength(different);
+      const answers = books.lines.map(({ response }) => (response?.body as { choices?: object[] } | undefined)?.choices);
+      expect(answers.slice(lines.length)).toEqual(answers.slice(0, lines.length));
+      // What each saved is the batch's price of the one that was bought.
+      const [first, twin] = [books.entries.find(({ line }) => line === 1), lines.length + 1];
+      const saved = books.entries.find(({ line }) => line === twin);
+      expect([saved?.amount_nano_usd, saved?.list_amount_nano_usd]).toEqual([0, first?.amount_nano_usd]);
+    } finally {
+      await provider.stop();
+    }
+  }, 90_000);
 
   it('gives answers again that came from a provider batch', async () => {
     pools = await startPools([]);

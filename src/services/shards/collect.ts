@@ -91,8 +91,9 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
   const flush = async (): Promise<void> => {
     if (group.length > 0) {
       const outcomes = await outcomesOf(work, group, shares);
-      await settleLines(work, outcomes, options(work, group, known));
+      // Kept first: who waits for these answers finds them once this shard is done, wherever a crash comes between.
       await keepAnswers(work, outcomes);
+      await settleLines(work, outcomes, options(work, group, known));
     }
     group = [];
     bytes = 0;
