@@ -27,6 +27,11 @@ const GOLDEN: readonly [TextMetric, string, string, number][] = [
   ['meteor', 'the cat was sat on the mat', 'the cat sat on the mat', (60 / 61) * (1 - 0.5 * (2 / 6) ** 3)],
   ['meteor', 'on the mat sat the cat', 'the cat sat on the mat', 1 - 0.5 * (3 / 6) ** 3],
   ['meteor', 'dog', 'cat', 0],
+  // Their second stage: stems pair what is left, each word once, and what is equal comes first.
+  ['meteor', 'computers compute', 'the computer is computing', (10 / 19) * 0.5],
+  ['meteor', 'the cats sat', 'the cat sat', 1 - 0.5 * (1 / 3) ** 3],
+  ['meteor', 'cats cat', 'cat', (10 * 0.5) / (1 + 9 * 0.5) / 2],
+  ['meteor', 'Häuser', 'Hauses', 0],
   // Lin (2004), section 3: S1, S2 and S3.
   ['rouge_l', 'police kill the gunman', 'police killed the gunman', 0.75],
   ['rouge_l', 'the gunman kill police', 'police killed the gunman', 0.5],
