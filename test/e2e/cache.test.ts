@@ -213,7 +213,9 @@ describe('the cache of a route', () => {
       const books = await assertInvariants(weir, batch.id, input);
       const paid = books.entries.filter(({ amount_nano_usd: amount }) => amount !== 0);
       expect(paid).toHaveLength(different);
-      const answers = books.lines.map(({ response }) => (response?.body as { choices?: object[] } | undefined)?.choices);
+      const answers = books.lines.map(
+        ({ response }) => (response?.body as { choices?: object[] } | undefined)?.choices,
+      );
       expect(answers.slice(lines.length)).toEqual(answers.slice(0, lines.length));
       // What each saved is the batch's price of the one that was bought.
       const [first, twin] = [books.entries.find(({ line }) => line === 1), lines.length + 1];
