@@ -4,6 +4,11 @@ export const ID_RECORD_BYTES = 8;
 const loadMax = 0.75;
 const firstCapacity = 1_024;
 
+/** Says of a hash, by its low half, that it stands once: it need not be looked at. */
+interface Filter {
+  mayRepeat(low: number): boolean;
+}
+
 /**
  * Finds the lines whose hash an earlier line has. A pass looks at a part of all hashes, so that memory is that of one
  * pass; in every pass all lines are given in their order.
@@ -15,9 +20,11 @@ export class RepeatFinder {
   private line = 0;
   private from = 0;
   private to = 0;
+  private readonly filter: Filter;
   private readonly onRepeat: (line: number, firstLine: number) => void;
 
-  constructor(onRepeat: (line: number, firstLine: number) => void) {
+  constructor(filter: Filter, onRepeat: (line: number, firstLine: number) => void) {
+    this.filter = filter;
     this.onRepeat = onRepeat;
   }
 
@@ -33,11 +40,12 @@ export class RepeatFinder {
   /** Takes the records of the next lines. */
   add(records: Uint8Array): void {
     const words = wordsOf(records);
-    const { from, to } = this;
+    const { from, to, filter } = this;
     for (let index = 0; index < words.length; index += 2) {
       const high = words[index] as number;
       const low = words[index + 1] as number;
-      if (high >= from && high < to && (high | low) !== 0) this.look(high, low, this.line + (index >> 1));
+      if (high < from || high >= to || (high | low) === 0 || !filter.mayRepeat(low)) continue;
+      this.look(high, low, this.line + (index >> 1));
     }
     this.line += words.length >> 1;
   }
@@ -81,7 +89,8 @@ function findSlot(table: Uint32Array, high: number, low: number): number {
   return index;
 }
 
-function wordsOf(records: Uint8Array): Uint32Array {
+/** The words of records. */
+export function wordsOf(records: Uint8Array): Uint32Array {
   const aligned = records.byteOffset % Uint32Array.BYTES_PER_ELEMENT === 0 ? records : Uint8Array.from(records);
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / Uint32Array.BYTES_PER_ELEMENT);
 }

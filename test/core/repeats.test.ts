@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { IdHash } from '../../src/core/id-hash.ts';
+import { RepeatFilter } from '../../src/core/repeat-filter.ts';
 import { RepeatFinder } from '../../src/core/repeats.ts';
 
 /** Records of ids; null for a line that has none. */
@@ -18,7 +19,9 @@ function recordsOf(ids: readonly (string | null)[], hash: IdHash): Uint8Array {
 /** [line, first line] of all repeats, by line. */
 function repeatsOf(records: Uint8Array, passes: number, linesAtOnce = 1_000): [number, number][] {
   const found: [number, number][] = [];
-  const finder = new RepeatFinder((line, firstLine) => found.push([line, firstLine]));
+  const filter = new RepeatFilter(records.length / 8);
+  filter.add(records);
+  const finder = new RepeatFinder(filter, (line, firstLine) => found.push([line, firstLine]));
   for (let pass = 0; pass < passes; pass++) {
     finder.begin(pass, passes);
     for (let at = 0; at < records.length; at += linesAtOnce * 8) finder.add(records.subarray(at, at + linesAtOnce * 8));
@@ -57,6 +60,22 @@ describe('RepeatFinder', () => {
         [200_001, 77],
       ]);
     }
+  });
+});
+
+describe('RepeatFilter', () => {
+  it('leaves few of many different ids to be compared, and none that stands twice out', () => {
+    const ids = Array.from({ length: 100_000 }, (_, index) => (index % 10 === 9 ? null : `request-${index}`));
+    const filter = new RepeatFilter(ids.length);
+    const hash = new IdHash(randomBytes(8));
+    filter.add(recordsOf(ids, hash));
+    expect(filter.suspects).toBeGreaterThan(0);
+    expect(filter.suspects).toBeLessThan(15_000);
+    const before = filter.suspects;
+    filter.add(recordsOf(['request-5'], hash));
+    hash.ofText('request-5');
+    expect(filter.mayRepeat(hash.low)).toBe(true);
+    expect(filter.suspects).toBeGreaterThan(before);
   });
 });
 

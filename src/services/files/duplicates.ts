@@ -1,4 +1,5 @@
 import { LINE_INVALID, PLAN_RECORD_BYTES, type PlanSummary, readPlanRecord } from '../../core/plan.ts';
+import { RepeatFilter } from '../../core/repeat-filter.ts';
 import { RepeatFinder } from '../../core/repeats.ts';
 import { duplicateCustomId, parseRequestLine } from '../../core/validate-input.ts';
 import type { FileStore } from '../../ports/files.ts';
@@ -86,8 +87,10 @@ class Marks {
 
 async function findRepeats(ids: IdLog): Promise<Marks> {
   const marks = new Marks(ids.lines);
-  const finder = new RepeatFinder((line, firstLine) => marks.add(line, firstLine));
-  const passes = Math.max(1, Math.ceil(ids.lines / hashesPerPass));
+  const filter = new RepeatFilter(ids.lines);
+  for await (const records of ids.read()) filter.add(records);
+  const finder = new RepeatFinder(filter, (line, firstLine) => marks.add(line, firstLine));
+  const passes = Math.ceil(filter.suspects / hashesPerPass);
   for (let pass = 0; pass < passes; pass++) {
     finder.begin(pass, passes);
     for await (const records of ids.read()) finder.add(records);
