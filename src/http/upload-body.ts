@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream';
 import type { Context as HonoContext } from 'hono';
 import { isUpload } from './body.ts';
 import type { AppEnv } from './env.ts';
@@ -22,11 +23,13 @@ interface NodeBindings {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+/** Given at once at most: what comes later costs its parser and its readers as much as a large piece does. */
+const PIECE_BYTES = 256 * 1024;
 /**
- * The parser holds back at most one chunk (64 KB) beyond those that its file stream queues (64 KB), and whoever reads the
- * file one more: of a ring this large, no byte is written over that somebody has yet to see.
+ * A piece is being gathered, and of those before the parser holds one back and whoever reads the file another: of a ring
+ * this large, no byte is written over that somebody has yet to see.
  */
-const KEPT_BYTES = 1024 * 1024;
+const RING_BYTES = 4 * PIECE_BYTES;
 
 /**
  * Keeps an upload's body out of the web stream that Node's adapter would make of it, which copies every chunk: to the
@@ -63,34 +66,80 @@ export function uploadBody(c: HonoContext<AppEnv>): BodyReader | null {
 function bodyOf(c: HonoContext<AppEnv>): BodyReader | null {
   const incoming = (c.env as NodeBindings | undefined)?.incoming;
   if (incoming?.rawBody !== NO_BYTES) return c.req.raw.body?.getReader() ?? null;
-  // The answer may yet be sent on the connection of a body that was not read to its end.
-  const chunks = incoming.iterator({ destroyOnReturn: false });
-  const kept = new KeptBytes();
-  return {
-    async read() {
-      const { done, value } = (await chunks.next()) as { done: boolean; value?: Buffer };
-      return { done, value: value === undefined ? undefined : kept.take(value) };
-    },
-  };
+  return new GatheredBody(incoming);
+}
+
+/** Bytes that follow each other in the ring, or those of a chunk too large for it. */
+interface Piece {
+  bytes: Uint8Array;
+  from: number;
+  to: number;
 }
 
 /**
- * The last bytes of a body. Each chunk from the connection has memory of its own outside the heap, which would wait for a
- * collection of all garbage: it is copied here and given back at once.
+ * The body of a request to Node, in large pieces when it comes fast. Each chunk from the connection has memory of its own
+ * outside the heap, which would wait for a collection of all garbage: it is copied here and given back at once. A piece
+ * stays until as many others have come as the form's parser and its reader never hold back.
  */
-class KeptBytes {
-  readonly #ring = Buffer.allocUnsafeSlow(KEPT_BYTES);
+class GatheredBody implements BodyReader {
+  readonly #incoming: IncomingMessage;
+  readonly #ring = Buffer.allocUnsafeSlow(RING_BYTES);
+  /** Where the next chunk goes. */
   #at = 0;
+  /** Not read yet, the oldest first. */
+  readonly #pieces: Piece[] = [];
+  #unread = 0;
+  #state: 'unasked' | 'open' | 'ended' = 'unasked';
+  #failure: Error | null = null;
+  #wake: () => void = () => undefined;
 
-  /** The bytes of `chunk`, which stay until as many others have come as the form's parser never holds back. */
-  take(chunk: Buffer): Uint8Array {
-    if (chunk.length > KEPT_BYTES / 8) return chunk;
-    if (this.#at + chunk.length > KEPT_BYTES) this.#at = 0;
-    const bytes = this.#ring.subarray(this.#at, this.#at + chunk.length);
-    bytes.set(chunk);
-    this.#at += chunk.length;
+  constructor(incoming: IncomingMessage) {
+    this.#incoming = incoming;
+  }
+
+  async read(): Promise<{ done: boolean; value?: Uint8Array }> {
+    if (this.#state === 'unasked') this.#begin();
+    while (this.#pieces.length === 0) {
+      if (this.#failure !== null) throw this.#failure;
+      if (this.#state === 'ended') return { done: true };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const { bytes, from, to } = this.#pieces.shift() as Piece;
+    this.#unread -= to - from;
+    if (this.#unread < PIECE_BYTES && this.#incoming.isPaused()) this.#incoming.resume();
+    return { done: false, value: bytes.subarray(from, to) };
+  }
+
+  #begin(): void {
+    this.#state = 'open';
+    // The request is not destroyed: its answer may yet be sent on the connection of a body that was not read to its end.
+    finished(this.#incoming, { writable: false }, (error) => {
+      this.#state = 'ended';
+      this.#failure = error ?? null;
+      this.#wake();
+    });
+    this.#incoming.on('data', (chunk: Buffer) => this.#take(chunk));
+  }
+
+  #take(chunk: Buffer): void {
+    // Given back, the chunk has no length any more.
+    this.#unread += chunk.length;
+    if (chunk.length > PIECE_BYTES / 2) this.#pieces.push({ bytes: chunk, from: 0, to: chunk.length });
+    else this.#gather(chunk);
+    if (this.#unread >= PIECE_BYTES) this.#incoming.pause();
+    this.#wake();
+  }
+
+  #gather(chunk: Buffer): void {
+    if (this.#at + chunk.length > RING_BYTES) this.#at = 0;
+    const from = this.#at;
+    this.#at += chunk.copy(this.#ring, from);
+    const last = this.#pieces.at(-1);
+    if (last?.bytes === this.#ring && last.to === from && this.#at - last.from <= PIECE_BYTES) last.to = this.#at;
+    else this.#pieces.push({ bytes: this.#ring, from, to: this.#at });
     // Memory that it shares with others is not its own to give back.
     if (chunk.buffer.byteLength === chunk.length) (chunk.buffer as ArrayBuffer).transfer(0);
-    return bytes;
   }
 }
