@@ -2,6 +2,8 @@ import { type FileHandle, open, rm } from 'node:fs/promises';
 import type { FileWriter } from '../ports/files.ts';
 
 const bufferBytes = 256 * 1024;
+/** Pieces of this size are written as they are: their copies would cost more than the wait. */
+const directBytes = 512 * 1024;
 /** Most objects are small, and come in numbers. */
 const firstBufferBytes = 16 * 1024;
 
@@ -36,6 +38,7 @@ class FsWriter implements FileWriter {
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#state !== 'open') throw new Error('the object is closed already');
+    if (chunk.length >= directBytes) return this.#writeDirectly(chunk);
     for (let at = 0; at < chunk.length; ) {
       if (this.#length === this.#collected.length) await this.#makeRoom(chunk.length - at);
       const take = Math.min(chunk.length - at, this.#collected.length - this.#length);
@@ -64,6 +67,14 @@ class FsWriter implements FileWriter {
     await rm(this.#path, { force: true });
   }
 
+  async #writeDirectly(chunk: Uint8Array): Promise<void> {
+    await this.#writing;
+    await writeFully(this.#handle, this.#collected, this.#length);
+    this.#length = 0;
+    this.#writing = writeFully(this.#handle, chunk, chunk.length);
+    await this.#writing;
+  }
+
   /** Room for more when what is collected fills its buffer: a larger buffer, or an empty one while the full one is written. */
   async #makeRoom(bytes: number): Promise<void> {
     const full = this.#collected;
@@ -82,7 +93,7 @@ class FsWriter implements FileWriter {
   }
 }
 
-async function writeFully(handle: FileHandle, bytes: Buffer, length: number): Promise<void> {
+async function writeFully(handle: FileHandle, bytes: Uint8Array, length: number): Promise<void> {
   for (let at = 0; at < length; ) {
     const { bytesWritten } = await handle.write(bytes, at, length - at);
     at += bytesWritten;

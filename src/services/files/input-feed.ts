@@ -3,8 +3,8 @@ import type { FileWriter } from '../../ports/files.ts';
 import type { CheckedInput, InputCheck, LineRecords } from '../../ports/input-checks.ts';
 import type { IdLog } from './id-log.ts';
 
-/** A block of blank lines makes 24 times its size in records, so blocks are small. */
-const blockBytes = 256 * 1024;
+/** Large, as each costs messages and a write; but a block of blank lines makes 24 times its size in records. */
+const blockBytes = 512 * 1024;
 /** Blocks that are being looked at while the next one fills. */
 const blocksMax = 4;
 /** A file of more is large: it may be worth another thread. */
@@ -31,8 +31,10 @@ export class InputFeed {
   #filled = 0;
   /** Settles when the records of all blocks so far are written. */
   #recorded: Promise<void> = Promise.resolve();
-  /** For each block that is being looked at, the oldest first: settles when it is free again. */
-  readonly #looked: Promise<void>[] = [];
+  /** Settles when all blocks so far are written. */
+  #written: Promise<void> = Promise.resolve();
+  /** For each block that is in use, the oldest first: settles when it is free again. */
+  readonly #used: Promise<void>[] = [];
   #refusal: ApiError | null = null;
 
   /** `open` is asked once, as soon as it is known whether the file is large. */
@@ -60,17 +62,18 @@ export class InputFeed {
   /** Resolves when every record is written. */
   async end(): Promise<CheckedInput> {
     const check = this.#check ?? (await this.#begin(false));
-    await this.#send(check);
+    this.#send(check);
     const checked = await check.end();
     await this.#recorded;
     await this.#record(checked);
+    await this.#written;
     return checked;
   }
 
   /** Gives up; resolves when nothing is being written any more. Safe at any time. */
   async close(): Promise<void> {
     this.#check?.close();
-    await this.#recorded.catch(() => undefined);
+    await Promise.allSettled([this.#recorded, this.#written]);
   }
 
   async #begin(large: boolean): Promise<InputCheck> {
@@ -90,12 +93,12 @@ export class InputFeed {
       this.#block.set(chunk.subarray(at, at + take), this.#filled);
       this.#filled += take;
       at += take;
-      if (this.#filled === this.#blockBytes) await this.#send(check);
+      if (this.#filled === this.#blockBytes) this.#send(check);
     }
   }
 
   async #nextBlock(check: InputCheck): Promise<Uint8Array> {
-    if (this.#free.length === 0 && this.#blocks === blocksMax) await this.#looked[0];
+    if (this.#free.length === 0 && this.#blocks === blocksMax) await this.#used[0];
     const free = this.#free.pop();
     if (free !== undefined) return free;
     this.#blocks += 1;
@@ -103,26 +106,35 @@ export class InputFeed {
   }
 
   /** Has the block looked at and written. */
-  async #send(check: InputCheck): Promise<void> {
+  #send(check: InputCheck): void {
     const block = this.#block;
     const length = this.#filled;
     if (block === null || length === 0) return;
     this.#block = null;
     this.#filled = 0;
-    const answer = check.take(block, length);
-    const before = this.#recorded;
-    const looked = (async () => {
-      const records = await answer;
-      await before;
-      await this.#record(records);
-      this.#free.push(block);
-      void this.#looked.shift();
-    })();
-    this.#recorded = looked;
-    this.#looked.push(looked);
+    this.#recorded = this.#recordAfter(this.#recorded, check.take(block, length));
+    this.#written = this.#writeAfter(this.#written, block.subarray(0, length));
+    const used = this.#freeAfter([this.#recorded, this.#written], block);
+    this.#used.push(used);
     // Who waits for it sees its failure; until then it must not count as unhandled.
-    looked.catch(() => undefined);
-    await this.#content.write(block.subarray(0, length));
+    used.catch(() => undefined);
+  }
+
+  async #recordAfter(before: Promise<void>, answer: Promise<LineRecords>): Promise<void> {
+    const records = await answer;
+    await before;
+    await this.#record(records);
+  }
+
+  async #writeAfter(before: Promise<void>, bytes: Uint8Array): Promise<void> {
+    await before;
+    await this.#content.write(bytes);
+  }
+
+  async #freeAfter(uses: Promise<void>[], block: Uint8Array): Promise<void> {
+    await Promise.all(uses);
+    this.#free.push(block);
+    void this.#used.shift();
   }
 
   async #record({ plan, ids, refusal }: LineRecords): Promise<void> {
