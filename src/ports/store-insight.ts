@@ -1,4 +1,5 @@
 import type { EntryStatus } from '../protocol/ledger.ts';
+import type { BusyTime } from './in-flight.ts';
 
 /** Failed attempts of one batch with one cause at one target, with the first lines that had it. */
 export interface FailureGroup {
@@ -17,6 +18,11 @@ export interface FailureGroup {
 export interface StoreInsight {
   /** Requests that became durable, by stretches of `bucketSeconds` (unix seconds of their start), oldest first. */
   throughput(batchId: string, bucketSeconds: number): Promise<{ at: number; requests: number }[]>;
+  /**
+   * Lines in flight, oldest first: each row the line-milliseconds between two moments (Unix milliseconds). What lies
+   * within one stretch of `bucketSeconds` comes as one row.
+   */
+  busyTimes(batchId: string, bucketSeconds: number): Promise<BusyTime[]>;
   /** The most frequent groups, at most `limit`. */
   failures(batchId: string, limit: number): Promise<FailureGroup[]>;
 }

@@ -44,6 +44,10 @@ export interface PartRow {
   bytes: number;
   indexOffset: number;
   createdAt: number;
+  /** How many lines of the batch were in flight until it was written; null where they were in a provider batch. */
+  busyMs: number | null;
+  busyFrom: number | null;
+  busyUntil: number | null;
 }
 
 export interface SegmentProgress {

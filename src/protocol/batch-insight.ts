@@ -22,12 +22,15 @@ export const batchTargetsSchema = z
   .object({ object: z.literal('list'), data: z.array(batchTargetSchema) })
   .openapi('BatchTargetList');
 
-/** Requests that became durable, by stretches of time; stretches without any are there with 0. */
+/**
+ * Requests that became durable, and how many were in flight on average, by stretches of time. Stretches without any are
+ * there with 0; `in_flight` is null in all of them where nothing was sent one by one.
+ */
 export const batchThroughputSchema = z
   .object({
     object: z.literal('batch.throughput'),
     bucket_seconds: z.number().int(),
-    data: z.array(z.object({ at: z.number().int(), requests: z.number().int() })),
+    data: z.array(z.object({ at: z.number().int(), requests: z.number().int(), in_flight: z.number().nullable() })),
   })
   .openapi('BatchThroughput');
 

@@ -151,7 +151,7 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
     gates: openGates({ clock, random: systemRandom, settings, providers }),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock }, config.keyLimits),
-    inFlight: createInFlight(),
+    inFlight: createInFlight(clock),
     answers: createAnswerCache({ store, clock, log }),
     prices: compilePrices(priceFiles),
     priceFiles,

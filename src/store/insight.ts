@@ -1,3 +1,4 @@
+import type { BusyTime } from '../ports/in-flight.ts';
 import type { FailureGroup, StoreInsight } from '../ports/store-insight.ts';
 import type { EntryStatus } from '../protocol/ledger.ts';
 import type { Database, Row } from './client.ts';
@@ -18,6 +19,20 @@ export class LibsqlInsight implements StoreInsight {
       args: [bucketSeconds, batchId],
     });
     return rows.map((row) => ({ at: Number(row.at), requests: Number(row.requests) }));
+  }
+
+  async busyTimes(batchId: string, bucketSeconds: number): Promise<BusyTime[]> {
+    const rows = await this.#db.read({
+      sql: `select sum(busy_ms) as busy_ms, min(busy_from) as busy_from, max(busy_until) as busy_until
+            from parts where batch_id = ?2 and busy_ms is not null
+            group by busy_from / ?1, busy_until / ?1, iif(busy_from / ?1 = busy_until / ?1, 0, seq) order by 2`,
+      args: [bucketSeconds * 1000, batchId],
+    });
+    return rows.map((row) => ({
+      busyMs: Number(row.busy_ms),
+      busyFrom: Number(row.busy_from),
+      busyUntil: Number(row.busy_until),
+    }));
   }
 
   async failures(batchId: string, limit: number): Promise<FailureGroup[]> {

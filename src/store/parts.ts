@@ -8,8 +8,9 @@ const { seq: _seq, tenantId: _tenantId, ...columns } = getTableColumns(parts);
 /** Adds a part to its batch. */
 export function insertPart(part: PartRow): Statement {
   return {
-    sql: `insert into parts (key, batch_id, tenant_id, first_line, last_line, count, bytes, index_offset, created_at)
-          select ?, id, tenant_id, ?, ?, ?, ?, ?, ? from batches where id = ?`,
+    sql: `insert into parts (key, batch_id, tenant_id, first_line, last_line, count, bytes, index_offset, created_at,
+            busy_ms, busy_from, busy_until)
+          select ?, id, tenant_id, ?, ?, ?, ?, ?, ?, ?, ?, ? from batches where id = ?`,
     args: [
       part.key,
       part.firstLine,
@@ -18,6 +19,9 @@ export function insertPart(part: PartRow): Statement {
       part.bytes,
       part.indexOffset,
       part.createdAt,
+      part.busyMs,
+      part.busyFrom,
+      part.busyUntil,
       part.batchId,
     ],
   };

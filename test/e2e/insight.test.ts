@@ -71,6 +71,10 @@ describe('what explains a batch', () => {
 
     const throughput = await weir.call<BatchThroughput>(`/v1/batches/${id}/throughput`);
     expect(throughput.data.reduce((sum, { requests }) => sum + requests, 0)).toBe(100);
+    // Some were in flight, and never more than there are.
+    const flights = throughput.data.map(({ in_flight: count }) => count ?? Number.NaN);
+    expect(Math.max(...flights)).toBeGreaterThan(0);
+    expect(Math.max(...flights)).toBeLessThanOrEqual(100);
 
     const page = await weir.call<{ data: BatchRequest[] }>(`/v1/batches/${id}/requests?limit=3`);
     const second = page.data[1] as BatchRequest;

@@ -1,3 +1,4 @@
+import { meanInFlight } from '../../core/concurrency.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchThroughput } from '../../protocol/batch-insight.ts';
@@ -17,8 +18,15 @@ export async function batchThroughput(deps: Deps, context: Context, id: string):
   const requests = new Map(found.map((point) => [point.at, point.requests]));
   const first = Math.min(from - (from % stretch), found[0]?.at ?? from);
   const last = Math.max(end - (end % stretch), found.at(-1)?.at ?? 0);
-  const data = [];
-  for (let at = first - (first % stretch); at <= last; at += stretch)
-    data.push({ at, requests: requests.get(at) ?? 0 });
+  const start = first - (first % stretch);
+  const count = Math.floor((last - start) / stretch) + 1;
+  const busy = await deps.store.insight.busyTimes(id, stretch);
+  const underWay = deps.inFlight?.busy(id) ?? null;
+  const times = underWay === null ? busy : [...busy, underWay];
+  const inFlight = meanInFlight(times, { start: start * 1000, stretchMs: stretch * 1000, count });
+  const data = inFlight.map((mean, index) => {
+    const at = start + index * stretch;
+    return { at, requests: requests.get(at) ?? 0, in_flight: mean === null ? null : Math.round(mean * 100) / 100 };
+  });
   return { object: 'batch.throughput', bucket_seconds: stretch, data };
 }

@@ -51,5 +51,8 @@ export async function writePart(
     bytes: offset + encoded.byteLength,
     indexOffset: offset,
     createdAt: unixSeconds(deps.clock),
+    busyMs: null,
+    busyFrom: null,
+    busyUntil: null,
   };
 }

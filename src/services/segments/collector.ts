@@ -5,6 +5,7 @@
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { BusyTime } from '../../ports/in-flight.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
 import { writePart } from '../results/write-part.ts';
@@ -25,6 +26,7 @@ interface Group {
   urgent: boolean;
   /** Written once per group: a commit whose answer was lost is repeated under the same key, and then known. */
   part: PartRow | null;
+  busy: BusyTime | null;
 }
 
 const newGroup = (): Group => ({
@@ -36,6 +38,7 @@ const newGroup = (): Group => ({
   givenUp: [],
   urgent: false,
   part: null,
+  busy: null,
 });
 
 export class Collector implements Results {
@@ -171,8 +174,11 @@ export class Collector implements Results {
 
   private async commit(group: Group): Promise<void> {
     while (group.touched.size > 0) {
-      if (group.part === null && group.lines.length > 0)
-        group.part = await writePart(this.deps, this.batch.row.id, this.partName(), group.lines);
+      if (group.part === null && group.lines.length > 0) {
+        group.busy ??= this.deps.inFlight?.takeBusy(this.batch.row.id) ?? null;
+        const part = await writePart(this.deps, this.batch.row.id, this.partName(), group.lines);
+        group.part = { ...part, ...group.busy };
+      }
       const segments = [...group.touched];
       const done = countBySegment(group.lines);
       const grants = segments.map((segment) => this.grantFor(segment));

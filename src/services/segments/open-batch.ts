@@ -79,6 +79,7 @@ export class OpenBatch implements BatchInHand {
   }
 
   close(): void {
+    this.deps.inFlight?.takeBusy(this.row.id);
     if (this.graceTimer !== null) clearTimeout(this.graceTimer);
     this.graceTimer = null;
   }

@@ -16,6 +16,7 @@ import { budgets } from './0014-budgets.ts';
 import { batchFronts } from './0015-batch-fronts.ts';
 import { budgetAllowances } from './0016-budget-allowances.ts';
 import { askedLines } from './0017-asked-lines.ts';
+import { partBusyTime } from './0018-part-busy-time.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -36,4 +37,5 @@ export const MIGRATIONS: readonly Migration[] = [
   batchFronts,
   budgetAllowances,
   askedLines,
+  partBusyTime,
 ];

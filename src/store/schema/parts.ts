@@ -13,6 +13,10 @@ export const parts = sqliteTable(
     bytes: integer('bytes').notNull(),
     indexOffset: integer('index_offset').notNull(),
     createdAt: integer('created_at').notNull(),
+    /** Line-milliseconds in flight between two moments (Unix milliseconds), of lines that were sent one by one. */
+    busyMs: integer('busy_ms'),
+    busyFrom: integer('busy_from'),
+    busyUntil: integer('busy_until'),
   },
   (table) => [
     uniqueIndex('parts_key').on(table.key),

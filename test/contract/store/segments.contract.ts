@@ -123,6 +123,30 @@ export function segmentsContract(subject: Subject): void {
       });
     });
 
+    it('keep how many lines were in flight, by stretches of time where one stretch holds it', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', rows);
+      const leases = await claim(store, { limit: 9 });
+      const start = NOW * 1000 - ((NOW * 1000) % 10_000);
+      const times = [
+        [start, start + 1_000, 2_000],
+        [start + 1_000, start + 4_000, 9_000],
+        [start + 4_000, start + 12_000, 8_000],
+        [start + 12_000, start + 21_000, 900],
+      ];
+      for (const [at, [busyFrom = 0, busyUntil = 0, busyMs = 0]] of times.entries()) {
+        const part = partRow(`part-${at}`, { busyFrom, busyUntil, busyMs });
+        await store.segments.commit(emptyCommit(leases, { part }));
+      }
+      await store.segments.commit(emptyCommit(leases, { part: partRow('of a shard') }));
+      expect(await store.insight.busyTimes('batch_1', 10)).toEqual([
+        { busyFrom: start, busyUntil: start + 4_000, busyMs: 11_000 },
+        { busyFrom: start + 4_000, busyUntil: start + 12_000, busyMs: 8_000 },
+        { busyFrom: start + 12_000, busyUntil: start + 21_000, busyMs: 900 },
+      ]);
+      expect(await store.insight.busyTimes('batch_2', 10)).toEqual([]);
+    });
+
     it('show their parts by lines and in the order of their commits', async () => {
       const { store } = subject;
       await startBatch(store, 'batch_1', rows);

@@ -262,6 +262,9 @@ export function partRow(key: string, change: Partial<NonNullable<Commit['part']>
     bytes: 1_000,
     indexOffset: 900,
     createdAt: NOW,
+    busyMs: null,
+    busyFrom: null,
+    busyUntil: null,
     ...change,
   };
 }
