@@ -75,7 +75,9 @@ export type Converted = { ok: true; request: NativeRequest; warnings: string[] }
 export interface NativeRequest {
   endpoint: Endpoint;
   model: string;
-  body: string;
+  readonly body: string;
+  /** The same in UTF-8, where the client's own bytes serve; `body` is then made of them when it is asked for. */
+  readonly bytes?: Uint8Array;
 }
 
 export interface ImmediateApi {
@@ -159,7 +161,9 @@ export interface Success {
   status: number;
   requestId: string | null;
   /** The answer in OpenAI's shape: one line of JSON, with no raw U+2028, U+2029 or U+0085. */
-  body: string;
+  readonly body: string;
+  /** The same in UTF-8, where the provider's own bytes are that. `body` is then made of them when it is asked for. */
+  readonly bytes?: Uint8Array;
   /** null when the provider did not report it. */
   usage: Usage | null;
   rawUsage: object | null;

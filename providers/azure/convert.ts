@@ -31,11 +31,15 @@ export function convert(line: RequestLine, model: string, provider: string, depl
   });
 }
 
-/** The same request for the deployment that serves its model in batches. `model` is the first member that convert writes. */
+/** The same request for the deployment that serves its model in batches. */
 export function forBatch(request: NativeRequest, deployments: Deployments): NativeRequest {
-  const deployment = deployments.batchDeploymentOf(request.model);
-  const first = `{"model":${JSON.stringify(request.model)}`;
-  if (deployment === request.model || !request.body.startsWith(first)) return request;
-  const body = `{"model":${JSON.stringify(deployment)}${request.body.slice(first.length)}`;
-  return { ...request, model: deployment, body };
+  const { endpoint, model, body } = request;
+  const deployment = deployments.batchDeploymentOf(model);
+  if (deployment === model) return request;
+  // `model` is the first member that convert writes, but not of a body that it forwards.
+  const first = `{"model":${JSON.stringify(model)}`;
+  const changed = body.startsWith(first)
+    ? `{"model":${JSON.stringify(deployment)}${body.slice(first.length)}`
+    : JSON.stringify({ ...(JSON.parse(body) as object), model: deployment });
+  return { endpoint, model: deployment, body: changed };
 }

@@ -3,6 +3,7 @@ import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type Call, type ImmediateApi, ProviderError, type Result } from '../contract.ts';
 import { type AnswerContext, parseAnswer } from './answer.ts';
 import { isFields } from './error-body.ts';
+import { forwardedAnswer } from './openai-forwarded.ts';
 import { type ResultReaders, resultOf, resultOfCall } from './openai-results.ts';
 import { badResponse, failureOf, failureOfCall } from './openai-status.ts';
 
@@ -37,13 +38,15 @@ export function createExecute(access: OpenAIAccess, urlOf: UrlOf, readers: Resul
         method: 'POST',
         url: urlOf(call.member, request.endpoint, request.model),
         headers: access.headers,
-        body: request.body,
+        body: request.bytes ?? request.body,
         timeoutMs: call.timeoutMs,
         maxResponseBytes: call.maxResponseBytes,
         signal: call.signal,
       })
       .then(
-        (response) => resultOf(request.endpoint, response, context, readers),
+        (response) =>
+          forwardedAnswer(request.endpoint, response, readers) ??
+          resultOf(request.endpoint, response, context, readers),
         (error: unknown) => resultOfCall(error, context),
       );
   };

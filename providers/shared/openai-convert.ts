@@ -1,7 +1,9 @@
 import { type Failure, refusal } from '../../src/core/failure.ts';
+import { withModel } from '../../src/core/request-outline.ts';
+import { textOf } from '../../src/core/validate-input.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
-import type { RequestLine } from '../../src/protocol/request-line.ts';
-import type { Converted } from '../contract.ts';
+import type { BodyOutline, RequestLine } from '../../src/protocol/request-line.ts';
+import type { Converted, NativeRequest } from '../contract.ts';
 
 /** What a provider takes, as data. */
 export interface ConvertRules {
@@ -36,6 +38,15 @@ export const forbiddenParameters: ReadonlySet<string> = new Set([
   'provider',
 ]);
 
+/** Whether these are sent, or the line refused, depends on their values. */
+const judgedParameters: ReadonlySet<string> = new Set([
+  ...forbiddenParameters,
+  'stream',
+  'stream_options',
+  'background',
+  'service_tier',
+]);
+
 /** Values that ask for what happens anyway, so that leaving the parameter out changes nothing. */
 const neutral: Readonly<Record<string, unknown>> = { n: 1, best_of: 1, logprobs: false, background: false };
 
@@ -46,6 +57,9 @@ const neutral: Readonly<Record<string, unknown>> = { n: 1, best_of: 1, logprobs:
 export function convertToOpenAI(line: RequestLine, model: string, rules: ConvertRules): Converted {
   if (!rules.endpoints.includes(line.endpoint)) {
     return refuse('unsupported', 'endpoint_not_supported', `${rules.provider} does not serve ${line.endpoint}.`, 'url');
+  }
+  if (line.outline !== undefined && isForwarded(line.outline, rules)) {
+    return { ok: true, request: new ForwardedRequest(line.endpoint, model, line.outline), warnings: [] };
   }
   const warnings: string[] = [];
   const body: Record<string, unknown> = { model };
@@ -59,6 +73,36 @@ export function convertToOpenAI(line: RequestLine, model: string, rules: Convert
     assign(body, rules.renamed?.get(name) ?? name, value);
   }
   return { ok: true, request: { endpoint: line.endpoint, model, body: JSON.stringify(body) }, warnings };
+}
+
+/** A request whose body goes on as the client wrote it, but for its model. */
+class ForwardedRequest implements NativeRequest {
+  readonly endpoint: Endpoint;
+  readonly model: string;
+  // Beyond the reach of a spread: a copy with another body must not keep these bytes.
+  readonly #bytes: Uint8Array;
+
+  constructor(endpoint: Endpoint, model: string, outline: BodyOutline) {
+    this.endpoint = endpoint;
+    this.model = model;
+    this.#bytes = withModel(outline, model);
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get body(): string {
+    return textOf(this.#bytes);
+  }
+}
+
+/** Whether no member of a body but its model is one that the conversion looks at. */
+function isForwarded({ names }: BodyOutline, { ignored, refused, renamed }: ConvertRules): boolean {
+  for (const name of names) {
+    if (judgedParameters.has(name) || refused.has(name) || ignored?.has(name) || renamed?.has(name)) return false;
+  }
+  return true;
 }
 
 /** True for a parameter that is not sent; says so in a warning where somebody could miss it. */

@@ -26,7 +26,7 @@ export function resultOf(
 ): Result {
   const answer = parseAnswer(response.body);
   const requestId = requestIdOf(response.headers);
-  if (response.status < 200 || response.status > 299) {
+  if (!isSuccess(response.status)) {
     const failure = readers.failureOf(response, answer, context);
     const { usage, raw } = readers.readUsage(answer.json);
     return { ok: false, failure, requestId, body: toEnvelope(failure), usage, rawUsage: raw };
@@ -35,10 +35,9 @@ export function resultOf(
   const { usage, raw, problems } = readers.readUsage(answer.json);
   if (problem !== null) return { ok: false, failure: problem, requestId, body: null, usage, rawUsage: raw };
   const body = answer.json as Fields;
-  const warnings = problems.map((text) => `usage: ${text}`);
-  if (raw === null && endpoint !== '/v1/moderations') warnings.push('usage: not reported');
+  const serviceTier = asText(body.service_tier);
+  const warnings = usageWarnings(endpoint, raw, problems);
   if (answer.isDamaged) warnings.push('the answer was not valid UTF-8; bad bytes were replaced by U+FFFD');
-  const serviceTier = typeof body.service_tier === 'string' ? body.service_tier : null;
   warnings.push(...tierWarnings(serviceTier));
   return {
     ok: true,
@@ -47,11 +46,23 @@ export function resultOf(
     body: toOneLine(answer.text),
     usage,
     rawUsage: raw,
-    servedModel: typeof body.model === 'string' ? body.model : null,
+    servedModel: asText(body.model),
     serviceTier,
     finishReason: finishReasonOf(endpoint, body),
     warnings,
   };
+}
+
+/** Whether a status says that the call succeeded. */
+export function isSuccess(status: number): boolean {
+  return status >= 200 && status <= 299;
+}
+
+/** What there is to say of an answer's usage. */
+export function usageWarnings(endpoint: Endpoint, raw: object | null, problems: readonly string[]): string[] {
+  const warnings = problems.map((text) => `usage: ${text}`);
+  if (raw === null && endpoint !== '/v1/moderations') warnings.push('usage: not reported');
+  return warnings;
 }
 
 /** The result of a call that brought no complete answer. */
@@ -146,13 +157,14 @@ function asText(value: unknown): string | null {
 }
 
 /** vLLM ends a choice with `abort`, OpenRouter and Mistral with `error`, when the server gave it up: not an answer. */
+export function isGivenUp(finishReason: unknown): boolean {
+  return finishReason === 'abort' || finishReason === 'error';
+}
+
 function abortedChoice(status: number, body: Fields, context: AnswerContext): Failure | null {
   const { choices } = body;
   if (!Array.isArray(choices)) return null;
-  const isGivenUp = choices.some(
-    (choice) => isFields(choice) && (choice.finish_reason === 'abort' || choice.finish_reason === 'error'),
-  );
-  if (!isGivenUp) return null;
+  if (!choices.some((choice) => isFields(choice) && isGivenUp(choice.finish_reason))) return null;
   const failure = badResponse(status, `${context.provider} gave up the generation before it was complete.`, 'aborted');
   return { ...failure, kind: 'server_error' };
 }

@@ -73,6 +73,11 @@ export class JsonCursor {
     return 0;
   }
 
+  /** Where it stands, in the buffer of the text. */
+  get place(): number {
+    return this.at;
+  }
+
   /** Whether nothing but white space is left. */
   ends(): boolean {
     return this.next() === 0 && this.at === this.end;

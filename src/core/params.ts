@@ -20,6 +20,13 @@ export function applyParams(body: Body, rules: ParamRules): Body {
   return changed;
 }
 
+/** Whether the rules leave every body as it is. */
+export function changesNothing({ defaults, overrides, drops }: ParamRules): boolean {
+  for (const _ in defaults) return false;
+  for (const _ in overrides) return false;
+  return drops.length === 0;
+}
+
 /** `value` without what `steps` lead to, sharing all that stays; `value` itself when there is nothing there. */
 function drop(value: unknown, steps: readonly PathStep[], depth: number): unknown {
   const step = steps[depth];

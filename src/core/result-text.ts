@@ -2,24 +2,24 @@ import type { ErrorBody } from '../protocol/error.ts';
 import type { ResultDetails } from '../protocol/result-line.ts';
 import { escapeLineSeparators } from './jsonl.ts';
 
-/** What a finished line says, before it is text. `body` is JSON text already. */
+/** What a finished line says, apart from its answer's body. */
 export interface LineOutcome {
   /** 0-based line of the input file. */
   line: number;
   customId: string;
   batchId: string;
-  statusCode: number | null;
-  requestId: string | null;
-  body: string | null;
+  /** null when there is no answer. */
+  response: { statusCode: number; requestId: string | null } | null;
   /** Set on failures: also when there is a response, so that readers that only look at `error` see it. */
   error: Pick<ErrorBody, 'code' | 'message'> | null;
   details: ResultDetails;
 }
 
-/** A result line in two pieces, without line feed. */
+/** A result line in pieces, without line feed: head, the body of the response if there is one, tail, details. */
 export interface ResultText {
-  /** OpenAI's members: with a closing brace behind them they are a line of their own. */
-  strict: string;
+  head: string;
+  /** The end of OpenAI's members: with a closing brace behind it they are a line of their own. */
+  tail: string;
   /** Weir's own member, and the end of the line. */
   details: string;
 }
@@ -36,19 +36,24 @@ export function lineOfResult(batchId: string, id: string): number | null {
 }
 
 /** Writes a result line: OpenAI's members first, Weir's own last (core/part.ts relies on it). */
-export function resultText(outcome: LineOutcome): ResultText {
-  const response =
-    outcome.statusCode === null || outcome.body === null
+export function resultText({ line, customId, batchId, response, error, details }: LineOutcome): ResultText {
+  const head = `{"id":"${resultId(batchId, line)}","custom_id":${jsonText(customId)},"response":`;
+  const stated =
+    error === null
       ? 'null'
-      : `{"status_code":${outcome.statusCode},"request_id":${JSON.stringify(outcome.requestId)},"body":${outcome.body}}`;
-  const error = outcome.error
-    ? JSON.stringify({ code: outcome.error.code ?? 'error', message: outcome.error.message })
-    : 'null';
-  const strict = escapeLineSeparators(
-    `{"id":"${resultId(outcome.batchId, outcome.line)}","custom_id":${JSON.stringify(outcome.customId)},` +
-      `"response":${response},"error":${error}`,
-  );
-  return { strict, details: detailsText(outcome.details) };
+      : escapeLineSeparators(JSON.stringify({ code: error.code ?? 'error', message: error.message }));
+  const ended = `,"error":${stated}`;
+  if (response === null) return { head: `${head}null`, tail: ended, details: detailsText(details) };
+  const { statusCode, requestId } = response;
+  return {
+    head: `${head}{"status_code":${statusCode},"request_id":${jsonText(requestId)},"body":`,
+    tail: `}${ended}`,
+    details: detailsText(details),
+  };
+}
+
+function jsonText(value: string | null): string {
+  return escapeLineSeparators(JSON.stringify(value));
 }
 
 /** The end of a result line, from behind its strict part. */

@@ -5,4 +5,19 @@ export interface RequestLine {
   customId: string;
   endpoint: Endpoint;
   body: Record<string, unknown>;
+  /** Where the line was not parsed yet: its body as bytes. Whoever changes the body makes a line without it. */
+  readonly outline?: BodyOutline;
+}
+
+/** What can be said of a request's body from its bytes: enough to send it on as it is. */
+export interface BodyOutline {
+  /** The body's JSON text as it came. */
+  readonly bytes: Uint8Array;
+  /** The names of its members, each once; bodies alike share the list. */
+  readonly names: readonly string[];
+  /** Where the value of `model` stands in `bytes`. */
+  readonly modelFrom: number;
+  readonly modelTo: number;
+  /** The output tokens that it allows (core/tokens.ts). */
+  readonly outputLimit: number;
 }

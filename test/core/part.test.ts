@@ -45,37 +45,47 @@ describe('resultText', () => {
   it('cuts to OpenAI’s strict line, whatever the texts hold', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (customId, content) => {
-        const { strict, details: end } = resultText({
+        const {
+          head,
+          tail,
+          details: end,
+        } = resultText({
           line: 0,
           customId,
           batchId: 'batch_x',
-          statusCode: 200,
-          requestId: null,
-          body: JSON.stringify({ content }),
-          error: null,
+          response: { statusCode: 200, requestId: content },
+          error: { code: content, message: content },
           details,
         });
+        const strict = `${head}{}${tail}`;
         expect(/[\u2028\u2029\u0085\n]/.test(strict + end)).toBe(false);
         const line = resultLineSchema.strict().parse(JSON.parse(`${strict}}`));
         const wellFormed = customId.isWellFormed() && content.isWellFormed();
-        if (wellFormed) expect(line).toMatchObject({ custom_id: customId, response: { body: { content } } });
+        if (wellFormed)
+          expect(line).toMatchObject({
+            custom_id: customId,
+            response: { request_id: content },
+            error: { message: content },
+          });
         expect(JSON.parse(strict + end)).toMatchObject({ weir: details });
       }),
     );
   });
 
   it('has no response when there was no answer', () => {
-    const { strict, details: end } = resultText({
+    const {
+      head,
+      tail,
+      details: end,
+    } = resultText({
       line: 4,
       customId: 'a',
       batchId: 'batch_x',
-      statusCode: null,
-      requestId: null,
-      body: '{}',
+      response: null,
       error: { code: 'batch_expired', message: 'late' },
       details,
     });
-    expect(JSON.parse(strict + end)).toMatchObject({
+    expect(JSON.parse(head + tail + end)).toMatchObject({
       id: 'batch_req_x_5',
       response: null,
       error: { code: 'batch_expired', message: 'late' },

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
+import { escapeLineSeparators } from '../../core/jsonl.ts';
 import { detailsText, parseDetails, resultText } from '../../core/result-text.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
@@ -22,17 +23,17 @@ export function missingLine(
 ): BatchLine {
   const error = toErrorBody(failure);
   const refused = failure.kind === 'not_found' || failure.kind === 'unsupported' || failure.kind === 'invalid_request';
-  const { strict, details } = resultText({
+  // A line that Weir itself refuses is answered as a provider would; one that never ran has no response.
+  const body = refused ? escapeLineSeparators(JSON.stringify({ error })) : '';
+  const { head, tail, details } = resultText({
     line,
     customId,
     batchId: batch.id,
-    // A line that Weir itself refuses is answered as a provider would; one that never ran has no response.
-    statusCode: refused ? (failure.kind === 'not_found' ? 404 : 400) : null,
-    requestId: null,
-    body: JSON.stringify({ error }),
+    response: refused ? { statusCode: failure.kind === 'not_found' ? 404 : 400, requestId: null } : null,
     error: { code: error.code, message: error.message },
     details: missingDetails(line, total),
   });
+  const strict = head + body + tail;
   return { state: 'missing', line, failure, text: strict + details, strictBytes: Buffer.byteLength(strict) };
 }
 

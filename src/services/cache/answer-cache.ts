@@ -95,7 +95,7 @@ class DatabaseCache implements AnswerCache {
   keep({ key, tenantId, maxAgeSeconds }: CacheAsk, answer: Success): Promise<void> {
     if (answer.body.length > ANSWER_LENGTH_MAX) return Promise.resolve();
     const createdAt = unixSeconds(this.deps.clock);
-    const text = JSON.stringify({ ...answer, warnings: [] });
+    const text = JSON.stringify({ ...answer, body: answer.body, bytes: undefined, warnings: [] });
     const row = { key, tenantId, answer: text, createdAt, expiresAt: createdAt + maxAgeSeconds };
     this.waiting.push(row);
     this.unwritten.set(key, row);

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Failed, Result, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
+import { escapeLineSeparators } from '../../core/jsonl.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
 import { type ResultText, resultText } from '../../core/result-text.ts';
@@ -45,7 +46,7 @@ export function resultOfAttempt(attempt: FinishedAttempt, result: Result): LineR
   return lineResult(attempt, {
     statusCode: result.status,
     requestId: result.requestId,
-    body: result.body,
+    body: result.bytes ?? result.body,
     error: null,
     finishReason: result.finishReason,
     usage: result.usage,
@@ -70,7 +71,7 @@ export function resultOfUnfit(attempt: FinishedAttempt, result: Success, failure
   return lineResult(attempt, {
     statusCode: result.status,
     requestId: result.requestId,
-    body: result.body,
+    body: result.bytes ?? result.body,
     error: { code: failure.code, message: failure.message },
     finishReason: result.finishReason,
     usage: null,
@@ -80,7 +81,8 @@ export function resultOfUnfit(attempt: FinishedAttempt, result: Success, failure
 interface Answer {
   statusCode: number | null;
   requestId: string | null;
-  body: string;
+  /** As bytes it stands in the line as it is. */
+  body: string | Uint8Array;
   error: { code: string | null; message: string } | null;
   finishReason: string | null;
   usage: Extract<Result, { ok: true }>['usage'];
@@ -88,13 +90,12 @@ interface Answer {
 
 function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   const { candidate, line } = attempt;
+  const response = answer.statusCode === null ? null : { statusCode: answer.statusCode, requestId: answer.requestId };
   const text = resultText({
     line,
     customId: attempt.customId,
     batchId: attempt.batchId,
-    statusCode: answer.statusCode,
-    requestId: answer.requestId,
-    body: answer.body,
+    response,
     error: answer.error,
     details: {
       line: line + 1,
@@ -114,7 +115,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
     line,
     succeeded: answer.error === null,
     attempts: attempt.attempts,
-    ...encode(text),
+    ...encode(text, response === null ? '' : answer.body),
     usage: answer.usage ? toBatchUsage(answer.usage) : null,
   };
 }
@@ -124,12 +125,24 @@ const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 /** UTF-8 has at most so many bytes for a unit of a text's length. */
 const UNIT_BYTES = 3;
 
-function encode({ strict, details }: ResultText): Pick<LineResult, 'record' | 'strictBytes'> {
-  if ((strict.length + details.length + 1) * UNIT_BYTES > scratch.length) {
-    const head = Buffer.from(strict);
-    return { record: Buffer.concat([head, Buffer.from(`${details}\n`)]), strictBytes: head.length };
+function encode(
+  { head, tail, details }: ResultText,
+  body: string | Uint8Array,
+): Pick<LineResult, 'record' | 'strictBytes'> {
+  const answer = typeof body === 'string' ? escapeLineSeparators(body) : body;
+  if ((head.length + answer.length + tail.length + details.length + 1) * UNIT_BYTES > scratch.length) {
+    const bytes = typeof answer === 'string' ? Buffer.from(answer) : answer;
+    const strict = [Buffer.from(head), bytes, Buffer.from(tail)];
+    const strictBytes = strict.reduce((sum, { length }) => sum + length, 0);
+    return { record: Buffer.concat([...strict, Buffer.from(`${details}\n`)]), strictBytes };
   }
-  const strictBytes = scratch.write(strict, 0);
+  let at = scratch.write(head, 0);
+  if (typeof answer === 'string') at += scratch.write(answer, at);
+  else {
+    scratch.set(answer, at);
+    at += answer.length;
+  }
+  const strictBytes = at + scratch.write(tail, at);
   const end = strictBytes + scratch.write(details, strictBytes);
   scratch[end] = LINE_FEED;
   return { record: Buffer.from(scratch.subarray(0, end + 1)), strictBytes };

@@ -133,11 +133,11 @@ export class LineRunner {
     );
   }
 
-  private judge(job: Job, candidate: Candidate, { body }: Success): Verdict {
+  private judge(job: Job, candidate: Candidate, result: Success): Verdict {
     if (candidate.healing === undefined) return { do: 'take', warning: null };
     const { candidates, unfit, request } = job;
     return judgeAnswer(
-      { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body },
+      { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body: result.body },
       {
         candidates,
         from: job.progress.candidate,

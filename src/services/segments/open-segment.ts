@@ -1,7 +1,7 @@
 import { resumeAt, type Unfit } from '../../core/healing.ts';
 import { laneFrom, type RunLane } from '../../core/lane.ts';
-import { estimateTokens } from '../../core/tokens.ts';
-import { parseRequestLine } from '../../core/validate-input.ts';
+import { RequestReader } from '../../core/request-outline.ts';
+import { estimateLineTokens } from '../../core/tokens.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { laneLines } from '../batches/lane-lines.ts';
@@ -64,6 +64,7 @@ export class OpenSegment implements SegmentInHand {
   /** Attempts in the ledger, by line as the ledger counts them. */
   private readonly attempts: Map<number, number>;
   private readonly unfit: ReadonlyMap<number, Unfit[]>;
+  private readonly requests = new RequestReader();
 
   private constructor(
     lease: SegmentLease,
@@ -234,14 +235,14 @@ export class OpenSegment implements SegmentInHand {
   }
 
   private toJob({ pending: line, bytes }: LoadedLine): Job {
-    const request = parseRequestLine(bytes);
+    const request = this.requests.read(bytes);
     const unfit = this.unfit.get(line.line + 1) ?? [];
     return {
       segment: this,
       line: line.line,
       position: line.position,
       request,
-      tokens: estimateTokens(request.body, line.length),
+      tokens: estimateLineTokens(request, line.length),
       boundNano: null,
       candidates: this.lane.candidates,
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },

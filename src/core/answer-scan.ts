@@ -1,0 +1,178 @@
+import { Buffer } from 'node:buffer';
+import type { Endpoint } from '../protocol/endpoint.ts';
+import { asciiBytes, JsonCursor } from './json-cursor.ts';
+
+const QUOTE = 0x22;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+const LETTER_N = 0x6e;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+
+const ERROR = asciiBytes('error');
+const USAGE = asciiBytes('usage');
+const CHOICES = asciiBytes('choices');
+const DATA = asciiBytes('data');
+
+/** By what the answers of an endpoint are known to be whole: a list whose items must each have a member. */
+interface Whole {
+  list: Uint8Array;
+  member: Uint8Array;
+  /** First bytes that the member's value may have. */
+  begins: readonly number[];
+}
+
+const WHOLE: Partial<Record<Endpoint, Whole>> = {
+  '/v1/chat/completions': { list: CHOICES, member: asciiBytes('message'), begins: [OPEN_OBJECT] },
+  '/v1/completions': { list: CHOICES, member: asciiBytes('text'), begins: [QUOTE] },
+  '/v1/embeddings': { list: DATA, member: asciiBytes('embedding'), begins: [OPEN_ARRAY, QUOTE] },
+};
+
+/** U+0085, U+2028 and U+2029, which must be escaped in a line (core/jsonl.ts). */
+const SEPARATORS = ['\u0085', '\u2028', '\u2029'].map((separator) => Buffer.from(separator));
+
+/** Answers up to this size are gone over in one place: to look into a buffer of its own costs more than to copy it. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** A member that is a short text. Answers say the same ones again and again: the last is kept. */
+class Word {
+  readonly name: Uint8Array;
+  text: string | null = null;
+  private lastBytes: Uint8Array = new Uint8Array(0);
+  private lastText = '';
+
+  constructor(name: string) {
+    this.name = asciiBytes(name);
+  }
+
+  /** Passes the member's value: null where it is no string. False when it cannot be read so. */
+  pass(json: JsonCursor, depth: number): boolean {
+    this.text = null;
+    if (json.next() !== QUOTE) return json.value(depth);
+    if (!json.plainString()) return false;
+    if (!json.is(this.lastBytes)) {
+      this.lastText = json.text();
+      this.lastBytes = json.copy();
+    }
+    this.text = this.lastText;
+    return true;
+  }
+}
+
+/** Members of a whole answer that somebody asks for; null where they are absent, or not what they should be. */
+export interface ScannedAnswer {
+  object: string | null;
+  model: string | null;
+  serviceTier: string | null;
+  usage: unknown;
+  /** Of each choice. Of embeddings, whose items have none, all are null. */
+  finishReasons: (string | null)[];
+}
+
+/**
+ * Goes over an answer in OpenAI's shape in its bytes, so that one whose text is passed on as it is need not be parsed.
+ * It takes whole answers on one line, with nothing to escape or to mend. Anything else, and anything unusual, is null and
+ * left to the full reading (providers/shared/openai-results.ts).
+ */
+export class AnswerScanner {
+  private readonly json = new JsonCursor();
+  private readonly object = new Word('object');
+  private readonly model = new Word('model');
+  private readonly tier = new Word('service_tier');
+  private readonly reason = new Word('finish_reason');
+  private readonly words = [this.object, this.model, this.tier];
+  private usageFrom = 0;
+  private usageTo = 0;
+  private isWhole = false;
+  private finishReasons: (string | null)[] = [];
+
+  scan(endpoint: Endpoint, body: Uint8Array): ScannedAnswer | null {
+    const whole = WHOLE[endpoint];
+    if (whole === undefined || body.includes(LINE_FEED) || body.includes(CARRIAGE_RETURN)) return null;
+    const { json, words } = this;
+    if (body.length > scratch.length) json.open(body, 0, body.length);
+    else {
+      scratch.set(body);
+      json.open(scratch, 0, body.length);
+    }
+    for (const word of words) word.text = null;
+    this.usageTo = 0;
+    this.isWhole = false;
+    if (json.next() !== OPEN_OBJECT || !this.members(whole) || !json.ends() || !this.isWhole) return null;
+    if (json.utf8 && hasSeparator(body)) return null;
+    return {
+      object: this.object.text,
+      model: this.model.text,
+      serviceTier: this.tier.text,
+      usage: this.usageTo === 0 ? null : (JSON.parse(json.textAt(this.usageFrom, this.usageTo)) as unknown),
+      finishReasons: this.finishReasons,
+    };
+  }
+
+  private members(whole: Whole): boolean {
+    const { json } = this;
+    if (!json.enter(CLOSE_OBJECT)) return true;
+    for (;;) {
+      if (!json.name() || !this.member(whole)) return false;
+      const more = json.more(CLOSE_OBJECT);
+      if (more <= 0) return more === 0;
+    }
+  }
+
+  /** Of a name that stands twice the last value counts, as it does for JSON.parse; but an error is left in any case. */
+  private member(whole: Whole): boolean {
+    const { json } = this;
+    if (json.is(whole.list)) return this.items(whole);
+    if (json.is(CHOICES)) return false;
+    if (json.is(ERROR)) return json.next() === LETTER_N && json.value(1);
+    if (json.is(USAGE)) {
+      json.next();
+      this.usageFrom = json.place;
+      if (!json.value(1)) return false;
+      this.usageTo = json.place;
+      return true;
+    }
+    for (const word of this.words) if (json.is(word.name)) return word.pass(json, 1);
+    return json.value(1);
+  }
+
+  private items(whole: Whole): boolean {
+    const { json } = this;
+    this.finishReasons = [];
+    this.isWhole = false;
+    if (json.next() !== OPEN_ARRAY || !json.enter(CLOSE_ARRAY)) return false;
+    for (;;) {
+      if (json.next() !== OPEN_OBJECT || !this.item(whole)) return false;
+      this.finishReasons.push(this.reason.text);
+      const more = json.more(CLOSE_ARRAY);
+      if (more > 0) continue;
+      this.isWhole = true;
+      return more === 0;
+    }
+  }
+
+  private item({ member, begins }: Whole): boolean {
+    const { json, reason } = this;
+    let has = false;
+    reason.text = null;
+    if (!json.enter(CLOSE_OBJECT)) return false;
+    for (;;) {
+      if (!json.name()) return false;
+      if (json.is(reason.name)) {
+        if (!reason.pass(json, 3)) return false;
+      } else {
+        if (json.is(member)) has = begins.includes(json.next());
+        if (!json.value(3)) return false;
+      }
+      const more = json.more(CLOSE_OBJECT);
+      if (more <= 0) return more === 0 && has;
+    }
+  }
+}
+
+function hasSeparator(body: Uint8Array): boolean {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  return SEPARATORS.some((separator) => bytes.includes(separator));
+}

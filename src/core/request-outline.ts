@@ -1,0 +1,193 @@
+import { Buffer } from 'node:buffer';
+import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
+import type { BodyOutline, RequestLine } from '../protocol/request-line.ts';
+import { asciiBytes, JsonCursor } from './json-cursor.ts';
+import { parseRequestLine, textOf } from './validate-input.ts';
+
+const CLOSE_OBJECT = 0x7d;
+const OPEN_OBJECT = 0x7b;
+const LETTER_N = 0x6e;
+
+const CUSTOM_ID = asciiBytes('custom_id');
+const URL_MEMBER = asciiBytes('url');
+const BODY = asciiBytes('body');
+
+/** The limits of core/tokens.ts, the first that is given counts. */
+const LIMITS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'];
+/** A body with more members is parsed. */
+const MEMBERS_MAX = 64;
+
+/** A request whose body is made an object of when somebody asks for it. */
+class OutlinedRequest implements RequestLine {
+  readonly customId: string;
+  readonly endpoint: Endpoint;
+  // Beyond the reach of a spread: a copy with another body must not keep the outline of this one.
+  readonly #outline: BodyOutline;
+  #body: RequestLine['body'] | null = null;
+
+  constructor(customId: string, endpoint: Endpoint, outline: BodyOutline) {
+    this.customId = customId;
+    this.endpoint = endpoint;
+    this.#outline = outline;
+  }
+
+  get outline(): BodyOutline {
+    return this.#outline;
+  }
+
+  get body(): RequestLine['body'] {
+    this.#body ??= JSON.parse(textOf(this.#outline.bytes)) as RequestLine['body'];
+    return this.#body;
+  }
+}
+
+/** Reads request lines of one file that `checkLine` accepted, and leaves their bodies as bytes where they are plain. */
+export class RequestReader {
+  private readonly json = new JsonCursor();
+  private customId = '';
+  private endpoint: Endpoint | undefined;
+  private bodyFrom = 0;
+  private bodyTo = 0;
+  /** Places of values in the buffer: -1 where there is none. */
+  private modelFrom = -1;
+  private modelTo = -1;
+  private readonly limitsFrom = [-1, -1, -1];
+  private readonly limitsTo = [-1, -1, -1];
+
+  // Lines of one file name the same few again and again, in the same order.
+  private lastUrl: Uint8Array = new Uint8Array(0);
+  private lastEndpoint: Endpoint | undefined;
+  private names: string[] = [];
+  private nameBytes: Uint8Array[] = [];
+
+  /** The request of a line. Throws on one that `checkLine` would refuse. */
+  read(line: Uint8Array): RequestLine {
+    return this.outlined(line) ?? parseRequestLine(line);
+  }
+
+  private outlined(line: Uint8Array): RequestLine | null {
+    const { json } = this;
+    json.open(line, 0, line.length);
+    this.customId = '';
+    this.endpoint = undefined;
+    this.bodyTo = 0;
+    if (json.next() !== OPEN_OBJECT || !this.lineMembers() || !json.ends()) return null;
+    const { customId, endpoint, modelFrom } = this;
+    if (customId === '' || endpoint === undefined || this.bodyTo === 0 || modelFrom < 0) return null;
+    return new OutlinedRequest(customId, endpoint, {
+      // A copy: the line's own bytes hold on to all that was read with it.
+      bytes: Buffer.from(json.run.bytes.subarray(this.bodyFrom, this.bodyTo)),
+      names: this.names,
+      modelFrom: modelFrom - this.bodyFrom,
+      modelTo: this.modelTo - this.bodyFrom,
+      outputLimit: this.outputLimit(),
+    });
+  }
+
+  private lineMembers(): boolean {
+    const { json } = this;
+    if (!json.enter(CLOSE_OBJECT)) return true;
+    for (;;) {
+      if (!json.name() || !this.lineMember()) return false;
+      const more = json.more(CLOSE_OBJECT);
+      if (more <= 0) return more === 0;
+    }
+  }
+
+  private lineMember(): boolean {
+    const { json } = this;
+    if (json.is(BODY)) return this.body();
+    if (json.is(CUSTOM_ID)) {
+      if (!json.plainString()) return false;
+      this.customId = json.text();
+      return true;
+    }
+    if (!json.is(URL_MEMBER)) return json.value(1);
+    if (!json.plainString()) return false;
+    if (!json.is(this.lastUrl)) {
+      this.lastEndpoint = parseEndpoint(json.text());
+      this.lastUrl = json.copy();
+    }
+    this.endpoint = this.lastEndpoint;
+    return true;
+  }
+
+  private body(): boolean {
+    const { json } = this;
+    this.modelFrom = -1;
+    this.limitsFrom.fill(-1);
+    if (json.next() !== OPEN_OBJECT) return false;
+    this.bodyFrom = json.place;
+    if (!this.bodyMembers()) return false;
+    this.bodyTo = json.place;
+    return true;
+  }
+
+  private bodyMembers(): boolean {
+    const { json } = this;
+    let count = 0;
+    if (json.enter(CLOSE_OBJECT)) {
+      for (;;) {
+        if (count === MEMBERS_MAX || !json.name() || !this.nameAt(count)) return false;
+        json.next();
+        const from = json.place;
+        if (!json.value(2)) return false;
+        this.note(this.names[count] as string, from, json.place);
+        count += 1;
+        const more = json.more(CLOSE_OBJECT);
+        if (more < 0) return false;
+        if (more === 0) break;
+      }
+    }
+    if (count < this.names.length) this.cutNames(count);
+    return true;
+  }
+
+  /** Whether the name just passed may be the body's member number `index`: none stands twice. */
+  private nameAt(index: number): boolean {
+    const known = this.nameBytes[index];
+    if (known !== undefined && this.json.is(known)) return true;
+    const name = this.json.text();
+    this.cutNames(index);
+    if (this.names.includes(name)) return false;
+    this.names.push(name);
+    this.nameBytes.push(this.json.copy());
+    return true;
+  }
+
+  /** Outlines share the list of names: another one begins with as many of them. */
+  private cutNames(count: number): void {
+    this.names = this.names.slice(0, count);
+    this.nameBytes = this.nameBytes.slice(0, count);
+  }
+
+  private note(name: string, from: number, to: number): void {
+    if (name === 'model') {
+      this.modelFrom = from;
+      this.modelTo = to;
+      return;
+    }
+    const limit = LIMITS.indexOf(name);
+    if (limit < 0) return;
+    this.limitsFrom[limit] = from;
+    this.limitsTo[limit] = to;
+  }
+
+  private outputLimit(): number {
+    const { bytes } = this.json.run;
+    for (let index = 0; index < LIMITS.length; index++) {
+      const from = this.limitsFrom[index] as number;
+      if (from < 0 || bytes[from] === LETTER_N) continue;
+      const limit = Number(this.json.textAt(from, this.limitsTo[index] as number));
+      return limit > 0 ? limit : 0;
+    }
+    return 0;
+  }
+}
+
+/** The bytes of a body with `model` as its model, and nothing else changed. */
+export function withModel({ bytes, modelFrom, modelTo }: BodyOutline, model: string): Uint8Array {
+  const value = Buffer.from(JSON.stringify(model));
+  if (value.equals(bytes.subarray(modelFrom, modelTo))) return bytes;
+  return Buffer.concat([bytes.subarray(0, modelFrom), value, bytes.subarray(modelTo)]);
+}
