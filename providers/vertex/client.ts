@@ -1,5 +1,7 @@
-import type { HttpResponse } from '../../src/ports/http-client.ts';
+import type { HttpRequest, HttpResponse, HttpStream } from '../../src/ports/http-client.ts';
+import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import {
+  type AnswerStream,
   type Call,
   type Failed,
   type ImmediateApi,
@@ -9,12 +11,15 @@ import {
 } from '../contract.ts';
 import { type AnswerContext, type ParsedAnswer, parseAnswer, requestIdOf } from '../shared/answer.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
+import { MessageStream, streamed } from '../shared/anthropic-messages-stream.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { GoogleTokens } from '../shared/google-auth.ts';
+import { toAnswerStream } from '../shared/native-stream.ts';
 import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 import { answerAs } from '../shared/responses-as-chat.ts';
 import { serviceUrl, type VertexSettings } from './config.ts';
 import { type Embedded, type EmbeddingRequest, readPrediction } from './embeddings.ts';
+import { GeminiStream } from './gemini-stream.ts';
 import { familyOf, modelPath } from './models.ts';
 import { failedResult, type ResultContext, resultOfEmbeddings, resultOfGemini } from './results.ts';
 import { failureOf } from './status.ts';
@@ -46,12 +51,31 @@ export class VertexImmediate implements ImmediateApi {
     if (family?.kind === 'embedding') return this.#embed(request, family.instances, call);
     const isClaude = family?.kind === 'claude';
     const exchange = await this.#post(request.model, isClaude ? 'rawPredict' : 'generateContent', request.body, call);
-    if ('failure' in exchange) return exchange;
-    const { answer, context } = exchange;
-    const result = isClaude ? fromMessage(answer.json, context) : resultOfGemini(answer.json, context);
-    if (!result.ok) return result;
-    const damage = answer.isDamaged ? ['the answer was not valid UTF-8; bad bytes were replaced by U+FFFD'] : [];
-    return answerAs(request.endpoint, { ...result, warnings: [...result.warnings, ...damage] });
+    return 'failure' in exchange ? exchange : resultOfChat(request.endpoint, exchange, isClaude);
+  }
+
+  /** streamGenerateContent, or streamRawPredict for Claude. Never throws. */
+  async stream(
+    { endpoint, model, body }: NativeRequest,
+    _options: unknown,
+    call: Call,
+  ): Promise<AnswerStream | Failed> {
+    const isClaude = familyOf(model)?.kind === 'claude';
+    const method = isClaude ? 'streamRawPredict' : 'streamGenerateContent?alt=sse';
+    try {
+      const asked = isClaude ? streamed(body) : body;
+      const { response, context } = await this.#ask(model, method, asked, call, (request) => call.http.stream(request));
+      const mapper = isClaude
+        ? new MessageStream({ context, body, read: (message) => fromMessage(message, context) })
+        : new GeminiStream(context);
+      const whole = (answered: HttpResponse): Result => {
+        const exchange = { response: answered, answer: parseAnswer(answered.body), context };
+        return troubleOf(exchange) ?? resultOfChat(endpoint, exchange, isClaude);
+      };
+      return await toAnswerStream(response, { endpoint, context, requestId: context.requestId, mapper, whole });
+    } catch (error) {
+      return this.#failed(error, call);
+    }
   }
 
   async #embed({ model, body }: NativeRequest, most: number, call: Call): Promise<Result> {
@@ -77,37 +101,63 @@ export class VertexImmediate implements ImmediateApi {
     return resultOfEmbeddings(embedded, asked, last);
   }
 
-  /** One answer, or why there is none; a token that is refused is renewed once. */
+  /** One answer, or why there is none. */
   async #post(model: string, method: string, body: string, call: Call): Promise<Exchange | Failed> {
-    const url = `${call.member}/v1/${this.#parent}/${modelPath(model)}:${method}`;
     try {
-      const token = await this.#tokens.get(call);
-      let exchange = await this.#exchange(url, body, token, model, call);
-      if (exchange.response.status === 401) {
-        this.#tokens.forget(token);
-        exchange = await this.#exchange(url, body, await this.#tokens.get(call), model, call);
-      }
+      const asked = await this.#ask(model, method, body, call, (request) => call.http.request(request));
+      const exchange = { ...asked, answer: parseAnswer(asked.response.body) };
       return troubleOf(exchange) ?? exchange;
     } catch (error) {
-      const context = this.#context(call);
-      const failure = error instanceof ProviderError ? error.failure : failureOfCall(error, context);
-      return failedResult(failure, { requestId: null });
+      return this.#failed(error, call);
     }
   }
 
-  async #exchange(url: string, body: string, token: string, model: string, call: Call): Promise<Exchange> {
+  /** Asks with a token; one that is refused is renewed once. */
+  async #ask<Response extends HttpResponse | HttpStream>(
+    model: string,
+    method: string,
+    body: string,
+    call: Call,
+    send: (request: HttpRequest) => Promise<Response>,
+  ): Promise<{ response: Response; context: ResultContext }> {
+    const url = `${call.member}/v1/${this.#parent}/${modelPath(model)}:${method}`;
     const { timeoutMs, maxResponseBytes, signal } = call;
-    const headers = { 'user-agent': 'weir', 'content-type': 'application/json', authorization: `Bearer ${token}` };
-    const request = { method: 'POST', url, headers, body, timeoutMs, maxResponseBytes, signal } as const;
-    const response = await call.http.request(request);
+    const sendWith = (token: string): Promise<Response> => {
+      const headers = { 'user-agent': 'weir', 'content-type': 'application/json', authorization: `Bearer ${token}` };
+      return send({ method: 'POST', url, headers, body, timeoutMs, maxResponseBytes, signal });
+    };
+    let token = await this.#tokens.get(call);
+    let response = await sendWith(token);
+    if (response.status === 401) {
+      this.#tokens.forget(token);
+      if (!(response.body instanceof Uint8Array)) await drain(response.body);
+      token = await this.#tokens.get(call);
+      response = await sendWith(token);
+    }
     const requestId = requestIdOf(response.headers);
-    const context = { ...this.#context(call), secrets: [token], model, requestId };
-    return { response, answer: parseAnswer(response.body), context };
+    return { response, context: { ...this.#context(call), secrets: [token], model, requestId } };
+  }
+
+  #failed(error: unknown, call: Call): Failed {
+    const failure = error instanceof ProviderError ? error.failure : failureOfCall(error, this.#context(call));
+    return failedResult(failure, { requestId: null });
   }
 
   #context(call: Call): AnswerContext {
     return { provider: this.#provider, secrets: [], nowMs: call.nowMs };
   }
+}
+
+function resultOfChat(endpoint: Endpoint, { answer, context }: Exchange, isClaude: boolean): Result {
+  const result = isClaude ? fromMessage(answer.json, context) : resultOfGemini(answer.json, context);
+  if (!result.ok) return result;
+  const damage = answer.isDamaged ? ['the answer was not valid UTF-8; bad bytes were replaced by U+FFFD'] : [];
+  return answerAs(endpoint, { ...result, warnings: [...result.warnings, ...damage] });
+}
+
+/** Reads what nobody wants, so that its connection is free again. */
+async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _piece of body);
 }
 
 /** Why an exchange brought no answer; null when it did. */

@@ -57,18 +57,26 @@ const brokenWords: ReadonlySet<string> = new Set([
   'UNEXPECTED_TOOL_CALL',
 ]);
 
-interface Parts {
+/** What parts of a candidate say, all in all. */
+export interface Parts {
   text: string;
   thoughts: string;
   calls: Record<string, unknown>[];
 }
 
-function readParts(parts: unknown[], answerId: string, choice: number, warnings: Set<string>): Parts {
+/** Reads parts of the choice with this number. `before`: how many calls came before them. */
+export function readParts(
+  parts: unknown[],
+  answerId: string,
+  choice: number,
+  warnings: Set<string>,
+  before = 0,
+): Parts {
   const read: Parts = { text: '', thoughts: '', calls: [] };
   for (const part of parts) {
     if (!isFields(part)) continue;
     if (isFields(part.functionCall)) {
-      const id = `call_${answerId}_${choice}_${read.calls.length}`;
+      const id = `call_${answerId}_${choice}_${before + read.calls.length}`;
       read.calls.push(toCall(part.functionCall, part.thoughtSignature, id));
     } else if (typeof part.text === 'string') {
       if (part.thought === true) read.thoughts += part.text;

@@ -32,7 +32,7 @@ export function resultOfGemini(answer: unknown, context: ResultContext): Result 
   const { provider } = context;
   if (!isFields(answer)) return failedResult(badResponse(200, `${provider} answered 200 without an answer.`), context);
   const reading = usageFromGemini(answer);
-  const id = typeof answer.responseId === 'string' ? answer.responseId : (context.requestId ?? 'unknown');
+  const id = answerIdOf(answer, context);
   const warnings = new Set(reading.problems.map((text) => `usage: ${text}`));
   if (reading.raw === null) warnings.add('usage: not reported');
   const candidates: unknown[] = Array.isArray(answer.candidates) ? answer.candidates : [];
@@ -58,6 +58,11 @@ export function resultOfGemini(answer: unknown, context: ResultContext): Result 
     usage: toOpenAIUsage(answer.usageMetadata) ?? undefined,
   };
   return succeeded(body, { reading, servedModel, warnings, requestId: context.requestId });
+}
+
+/** What makes the ids of an answer and its calls. */
+export function answerIdOf({ responseId }: Fields, { requestId }: { requestId: string | null }): string {
+  return typeof responseId === 'string' ? responseId : (requestId ?? 'unknown');
 }
 
 /** A prompt that was blocked is an answer without text, billed for its input. */

@@ -108,7 +108,7 @@ describe.each(Object.keys(streamingServices))('streams of %s', (kind) => {
   it('come as they are said, and are entered as an estimate when the client leaves', async () => {
     await open();
     // The service says a part and then nothing more: whoever hears it heard it live.
-    service.stream({ fault: 'hang', fault_at: 6 });
+    service.stream({ fault: 'hang', fault_at: service.late });
     const stream = await chat('only');
     for await (const chunk of stream) if (chunk.choices[0]?.delta.content) break;
     const claude = new Anthropic({ apiKey: ADMIN_KEY, baseURL: weir.url, maxRetries: 0 });
@@ -126,7 +126,7 @@ describe.each(Object.keys(streamingServices))('streams of %s', (kind) => {
   it('go elsewhere before the first word, and break off with an entry of what was said after it', async () => {
     await open();
     for (const fault of ['error', 'cut', 'end', 'corrupt'] as const) {
-      service.stream({ fault, fault_at: 1 });
+      service.stream({ fault, fault_at: service.early });
       const { data, response } = await chat('safe').withResponse();
       expect([fault, response.headers.get('x-weir-provider')]).toEqual([fault, 'pool']);
       expect(await textOf(data)).not.toBe('');
@@ -134,7 +134,7 @@ describe.each(Object.keys(streamingServices))('streams of %s', (kind) => {
     const asked = service.asked();
     expect(pools.servers[0]?.counters.received).toBe(4);
     for (const fault of ['error', 'cut', 'end', 'corrupt'] as const) {
-      service.stream({ fault, fault_at: 6 });
+      service.stream({ fault, fault_at: service.late });
       await expect(textOf(await chat('safe'))).rejects.toThrow();
     }
     expect([service.asked(), pools.servers[0]?.counters.received]).toEqual([asked + 4, 4]);

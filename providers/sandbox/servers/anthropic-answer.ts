@@ -65,7 +65,7 @@ function textOf(body: RequestBody, key: number): string {
 }
 
 /** The tool that a forced choice names, or the first one. */
-function forcedTool({ tools, tool_choice: choice }: RequestBody): string | null {
+export function forcedTool({ tools, tool_choice: choice }: RequestBody): string | null {
   if (!isRecord(choice) || (choice.type !== 'any' && choice.type !== 'tool')) return null;
   const first: unknown = Array.isArray(tools) ? tools[0] : undefined;
   const name = choice.type === 'tool' ? choice.name : isRecord(first) ? first.name : null;

@@ -17,6 +17,8 @@ export interface GoogleAnswer {
   /** The length is not stated. */
   isUnstated?: boolean;
   isDownload?: boolean;
+  /** Sent as a stream of these events in place of the body. */
+  events?: readonly Record<string, unknown>[];
 }
 
 /** What can be wrong with this storage. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isRecord } from './answer.ts';
+import { forcedTool } from './anthropic-answer.ts';
 import { type GoogleAnswer, googleError } from './gcs-routes.ts';
 import { mixNumbers } from './random.ts';
 import { countTokens, cutToTokens, writeText } from './text.ts';
@@ -154,6 +155,10 @@ export function rawPredict(model: string, body: unknown, settings: VertexSimulat
   const digest = digestOf(body);
   const whole = writeText(Number.parseInt(digest.slice(0, 8), 16));
   const text = cutToTokens(whole, body.max_tokens);
+  const tool = forcedTool(body);
+  const said = { type: 'text', text: text.padEnd(settings.answer_characters, '.') };
+  const call = { type: 'tool_use', id: `toolu_vrtx_${digest.slice(0, 24)}`, name: tool, input: { answer: text } };
+  const stop = text === whole ? 'end_turn' : 'max_tokens';
   const input = Math.max(1, countTokens(JSON.stringify([body.system ?? null, body.messages])));
   return {
     status: 200,
@@ -162,8 +167,8 @@ export function rawPredict(model: string, body: unknown, settings: VertexSimulat
       type: 'message',
       role: 'assistant',
       model: model.replace('@', '-'),
-      content: [{ type: 'text', text: text.padEnd(settings.answer_characters, '.') }],
-      stop_reason: text === whole ? 'end_turn' : 'max_tokens',
+      content: [tool === null ? said : call],
+      stop_reason: tool === null ? stop : 'tool_use',
       stop_sequence: null,
       usage: {
         input_tokens: input,

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type GoogleAnswer, type GoogleCallRequest, googleError } from './gcs-routes.ts';
+import { sendFrames, sseFrame } from './native-streams.ts';
 import type { VertexFault } from './vertex-settings.ts';
 import type { Simulation, VertexCounters } from './vertex-simulation.ts';
 
@@ -31,8 +32,28 @@ export async function serve(
   if (fault?.fault === 'half' && method === 'PUT') return storeHalf(simulation, request, response);
   const answer = simulation.answer(request);
   if (fault?.fault === 'lost') response.destroy();
+  else if (fault === null && answer.events !== undefined) await stream(simulation, answer, response);
   else if (fault === null && answer.isDownload === true) await drip(response, answer, simulation.counters);
   else send(response, fault === null ? answer : spoil(answer, fault));
+}
+
+async function stream(
+  { settings, counters }: Simulation,
+  answer: GoogleAnswer,
+  response: ServerResponse,
+): Promise<void> {
+  const frames = (answer.events ?? []).map((event) =>
+    sseFrame(typeof event.type === 'string' ? event.type : null, event),
+  );
+  const { error_name: name } = settings.stream;
+  const isClaude = (answer.events ?? []).some(({ type }) => type === 'message_start');
+  const error = isClaude
+    ? sseFrame('error', { type: 'error', error: { type: name ?? 'overloaded_error', message: 'Overloaded' } })
+    : sseFrame(null, { error: { code: 503, message: 'The service is overloaded.', status: name ?? 'UNAVAILABLE' } });
+  const onEnd = (isWhole: boolean): void => {
+    if (!isWhole) counters.streams_left += 1;
+  };
+  await sendFrames(response, { type: 'text/event-stream', headers: {}, frames, error, onEnd }, settings.stream);
 }
 
 function refusalOf({ message, word, retry_after: retryAfter }: VertexFault, status: number): GoogleAnswer {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { streamSettings, usualStream } from './native-streams.ts';
 import { InvalidSettings } from './settings.ts';
 
 const count = z.int().min(0);
@@ -70,6 +71,8 @@ const schema = z.strictObject({
   answer_characters: count,
   /** A prompt that contains the text is blocked. */
   block: z.string().nullable(),
+  /** How answers are streamed. */
+  stream: streamSettings,
   token_seconds: z.number().positive(),
   ignore_range: z.boolean(),
   list_page: z.int().positive(),
@@ -101,6 +104,7 @@ export const defaultSimulation: VertexSimulation = {
   finish: null,
   answer_characters: 0,
   block: null,
+  stream: usualStream,
   token_seconds: 3599,
   ignore_range: false,
   list_page: 1000,

@@ -1,7 +1,10 @@
+import { isRecord } from './answer.ts';
+import { messageEvents } from './anthropic-events.ts';
 import { ObjectStore } from './gcs-objects.ts';
 import { answerStorage, type GoogleAnswer, type GoogleCallRequest, googleError } from './gcs-routes.ts';
 import { TokenService } from './google-token.ts';
 import { generateContent, predict, rawPredict } from './vertex-answers.ts';
+import { geminiEvents } from './vertex-events.ts';
 import { SimulatedJobs } from './vertex-jobs.ts';
 import {
   changeSimulation,
@@ -23,6 +26,7 @@ function newCounters() {
     lists: 0,
     cancels: 0,
     answers: 0,
+    streams_left: 0,
     uploads: 0,
     chunks: 0,
     downloads: 0,
@@ -102,6 +106,8 @@ export class Simulation {
   #predict(model: string, verb: string, body: unknown): GoogleAnswer {
     if (verb === 'generateContent') return generateContent(model, body, this.settings);
     if (verb === 'rawPredict') return rawPredict(model, body, this.settings);
+    if (verb === 'streamGenerateContent') return inEvents(generateContent(model, body, this.settings), geminiEvents);
+    if (verb === 'streamRawPredict') return inEvents(rawPredict(model, unstreamed(body), this.settings), messageEvents);
     return verb === 'predict' ? predict(model, body) : googleError(404, 'NOT_FOUND', `Unknown method ${verb}.`);
   }
 
@@ -117,6 +123,21 @@ export class Simulation {
     else if (pathname.endsWith('/batchPredictionJobs')) counters[method === 'POST' ? 'creates' : 'lists'] += 1;
     else counters.gets += 1;
   }
+}
+
+function inEvents(
+  answer: GoogleAnswer,
+  cut: (body: Record<string, unknown>) => Record<string, unknown>[],
+): GoogleAnswer {
+  if (answer.status !== 200 || !isRecord(answer.body)) return answer;
+  return { ...answer, events: cut(answer.body) };
+}
+
+/** A body that asks for a stream says so; answers do not depend on it. */
+function unstreamed(body: unknown): unknown {
+  if (!isRecord(body) || body.stream !== true) return { error: 'stream: Input should be true' };
+  const { stream: _stream, ...asked } = body;
+  return asked;
 }
 
 function parse(body: Buffer): unknown {
