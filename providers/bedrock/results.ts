@@ -62,7 +62,8 @@ const finishReasons: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-function converseResult(output: Fields, facts: AnswerFacts): Result {
+/** What an answer of Converse means, as a chat completion. */
+export function converseResult(output: Fields, facts: AnswerFacts): Result {
   const reading = readConverseUsage(output);
   const message = isFields(output.output) ? output.output.message : undefined;
   if (!isFields(message) || !Array.isArray(message.content)) {

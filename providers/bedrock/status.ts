@@ -60,6 +60,7 @@ const kindByName: Readonly<Record<string, FailureKind>> = {
   ServiceUnavailable: 'overloaded',
   ModelTimeoutException: 'timeout',
   ModelErrorException: 'server_error',
+  ModelStreamErrorException: 'server_error',
   InternalServerException: 'server_error',
   InternalError: 'server_error',
   ConnectionRefused: 'connection',

@@ -1,4 +1,5 @@
 import { startAnthropicServer } from '../../providers/sandbox/servers/anthropic.ts';
+import { startBedrockServer } from '../../providers/sandbox/servers/bedrock.ts';
 import type { StreamSettings } from '../../providers/sandbox/servers/native-streams.ts';
 import { startVertexServer } from '../../providers/sandbox/servers/vertex.ts';
 
@@ -35,7 +36,23 @@ export const streamingServices: Record<string, () => Promise<StreamingService>> 
   },
   'gemini on vertex': () => vertex('gemini-2.5-flash', { early: 0, late: 4 }),
   'claude on vertex': () => vertex('claude-haiku-4-5@20251001', { early: 2, late: 6 }),
+  'converse on bedrock': () => bedrock('amazon.nova-lite-v1:0', { early: 1, late: 5 }),
+  'claude on bedrock': () => bedrock('us.anthropic.claude-haiku-4-5-20251001-v1:0', { early: 2, late: 6 }),
 };
+
+async function bedrock(model: string, frames: { early: number; late: number }): Promise<StreamingService> {
+  const caller = { access_key_id: 'AKIAEXAMPLE', secret_access_key: 'secret-of-the-caller' };
+  const server = await startBedrockServer({ caller, usage: 'cached' });
+  return {
+    entry: { kind: 'bedrock', region: 'us-east-1', runtime_endpoint: server.url, ...caller, models: [model] },
+    model,
+    ...frames,
+    stream: (settings) => server.configure({ stream: settings }),
+    asked: () => server.counters.converse + server.counters.invoke,
+    left: () => server.counters.streams_left,
+    stop: () => server.stop(),
+  };
+}
 
 async function vertex(model: string, frames: { early: number; late: number }): Promise<StreamingService> {
   const server = await startVertexServer({ usage: 'cached', thoughts: 5 });

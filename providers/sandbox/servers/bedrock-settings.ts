@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { streamSettings, usualStream } from './native-streams.ts';
 import { callerSchema } from './s3-settings.ts';
 
 const count = z.int().min(0);
@@ -102,6 +103,8 @@ const settingsSchema = z.strictObject({
   usage: z.enum(['on', 'absent', 'zeros', 'cached']),
   finish: z.enum(['stop', 'length', 'content_filter']),
 
+  /** How answers are streamed. */
+  stream: streamSettings,
   latency_ms: milliseconds,
   /** Immediate calls at once; more are throttled. null: any number. */
   slots: z.int().positive().nullable(),
@@ -152,6 +155,7 @@ const defaults: BedrockSettings = {
   echo_headers: false,
   usage: 'on',
   finish: 'stop',
+  stream: usualStream,
   latency_ms: 0,
   slots: null,
   faults: [],

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestBody } from './answer.ts';
 import { type ControlAnswer, createJob, getJob, listJobs, stopJob } from './bedrock-control.ts';
+import { awsFrame, bedrockFrames } from './bedrock-events.ts';
 import { type CreateInput, type Job, JobStore } from './bedrock-jobs.ts';
 import { type AnswerHook, answerModel, type Operation } from './bedrock-models.ts';
 import {
@@ -9,6 +10,7 @@ import {
   type BedrockSettings,
   changeBedrockSettings,
 } from './bedrock-settings.ts';
+import { sendFrames } from './native-streams.ts';
 import { type SimulatedS3, startS3Server } from './s3.ts';
 import { type Listening, listenOnLoopback, type ReceivedRequest } from './s3-listening.ts';
 import type { S3Options } from './s3-settings.ts';
@@ -26,6 +28,8 @@ export interface BedrockCounters {
   max_running: number;
   immediate_input_tokens: number;
   immediate_output_tokens: number;
+  /** Streams that did not come to their end: broken off, or left by their clients. */
+  streams_left: number;
 }
 
 /** A simulated Amazon Bedrock (jobs and runtime at one address) with its S3. */
@@ -76,7 +80,7 @@ export async function startBedrockServer(
 type Wanted =
   | { on: 'create' | 'list' }
   | { on: 'get' | 'stop'; job: string }
-  | { on: Operation; model: string }
+  | { on: Operation; model: string; streams: boolean }
   | { on: 'unknown' };
 
 class BedrockServer {
@@ -93,6 +97,7 @@ class BedrockServer {
     max_running: 0,
     immediate_input_tokens: 0,
     immediate_output_tokens: 0,
+    streams_left: 0,
   };
   #hook: AnswerHook | null = null;
   #used = new Map<BedrockFault, number>();
@@ -145,7 +150,7 @@ class BedrockServer {
       received.response.destroy();
       return;
     }
-    if (wanted.on === 'converse' || wanted.on === 'invoke') this.#call(received, wanted.on, wanted.model, fault);
+    if (wanted.on === 'converse' || wanted.on === 'invoke') this.#call(received, wanted, fault);
     else send(received, this.#control(received, wanted, nowMs), fault);
   }
 
@@ -178,14 +183,14 @@ class BedrockServer {
   }
 
   /** One immediate call, after its latency. */
-  #call(received: ReceivedRequest, operation: Operation, model: string, fault: string | null): void {
+  #call(received: ReceivedRequest, wanted: ModelCall, fault: string | null): void {
     const { slots, latency_ms: latencyMs, models } = this.settings;
     if (slots !== null && this.#running >= slots) {
       const message = 'Too many requests, please wait before trying again.';
       reply(received, { ok: false, name: 'ThrottlingException', status: 429, message });
       return;
     }
-    if (models !== null && !models.includes(model)) {
+    if (models !== null && !models.includes(wanted.model)) {
       const message = 'The provided model identifier is invalid.';
       reply(received, { ok: false, name: 'ValidationException', status: 400, message });
       return;
@@ -194,13 +199,13 @@ class BedrockServer {
     this.counters.max_running = Math.max(this.counters.max_running, this.#running);
     const finish = () => {
       this.#running -= 1;
-      if (!received.response.destroyed) this.#finish(received, operation, model, fault);
+      if (!received.response.destroyed) this.#finish(received, wanted, fault);
     };
     if (latencyMs === 0) finish();
     else setTimeout(finish, latencyMs);
   }
 
-  #finish(received: ReceivedRequest, operation: Operation, model: string, fault: string | null): void {
+  #finish(received: ReceivedRequest, { on: operation, model, streams }: ModelCall, fault: string | null): void {
     const body = parse(received.body);
     const answer = answerModel(operation, model, body, this.settings, this.#hook);
     if (!answer.ok) {
@@ -209,11 +214,34 @@ class BedrockServer {
     }
     this.counters.immediate_input_tokens += answer.inputTokens;
     this.counters.immediate_output_tokens += answer.outputTokens;
+    if (streams && fault === null) {
+      this.#stream(received, bedrockFrames(operation, answer.output));
+      return;
+    }
     const hasCounts = this.settings.usage !== 'absent' && operation === 'invoke';
     const counts = hasCounts ? { 'x-amzn-bedrock-input-token-count': String(answer.inputTokens) } : {};
     send(received, { ok: true, body: answer.output }, fault, counts);
   }
+
+  #stream({ response }: ReceivedRequest, frames: readonly Uint8Array[]): void {
+    const { stream } = this.settings;
+    const error = awsFrame('exception', stream.error_name ?? 'throttlingException', { message: 'Too many tokens.' });
+    const headers = { 'x-amzn-requestid': randomUUID() };
+    const onEnd = (isWhole: boolean): void => {
+      if (!isWhole) this.counters.streams_left += 1;
+    };
+    void sendFrames(response, { type: 'application/vnd.amazon.eventstream', headers, frames, error, onEnd }, stream);
+  }
 }
+
+type ModelCall = Extract<Wanted, { on: Operation }>;
+
+const operations: Readonly<Record<string, Omit<ModelCall, 'model'>>> = {
+  converse: { on: 'converse', streams: false },
+  'converse-stream': { on: 'converse', streams: true },
+  invoke: { on: 'invoke', streams: false },
+  'invoke-with-response-stream': { on: 'invoke', streams: true },
+};
 
 function wantedBy({ method, url }: ReceivedRequest): Wanted {
   const [, first = '', id = '', last = ''] = url.pathname.split('/').map(decodeURIComponent);
@@ -221,8 +249,8 @@ function wantedBy({ method, url }: ReceivedRequest): Wanted {
   if (first === 'model-invocation-job' && id === '' && method === 'POST') return { on: 'create' };
   if (first === 'model-invocation-job' && method === 'GET') return { on: 'get', job: id };
   if (first === 'model-invocation-job' && last === 'stop' && method === 'POST') return { on: 'stop', job: id };
-  if (first === 'model' && method === 'POST' && (last === 'converse' || last === 'invoke'))
-    return { on: last, model: id };
+  const operation = Object.hasOwn(operations, last) ? operations[last] : undefined;
+  if (first === 'model' && method === 'POST' && operation !== undefined) return { ...operation, model: id };
   return { on: 'unknown' };
 }
 
