@@ -3,6 +3,11 @@ import { z } from 'zod';
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 type Day = (typeof DAYS)[number];
 const MINUTES_A_DAY = 1_440;
+/** And the hour that a change of the clock may add. */
+const WEEK_MS = (7 * 24 + 1) * 3_600_000;
+
+/** There are some hundred zones; each takes long to look up. */
+const formats = new Map<string, Intl.DateTimeFormat>();
 
 const timeOfDay = z
   .string()
@@ -34,6 +39,18 @@ export function isOpenAt({ time_zone: zone, windows }: Schedule, nowMs: number):
   });
 }
 
+/**
+ * The first moment from `fromMs` on, and not after `untilMs`, at which all schedules are open: `fromMs` itself, or the
+ * beginning of a minute; null when there is none. What repeats by the week is looked at for a week.
+ */
+export function nextOpening(schedules: readonly Schedule[], fromMs: number, untilMs: number): number | null {
+  const areOpen = (at: number): boolean => schedules.every((schedule) => isOpenAt(schedule, at));
+  if (areOpen(fromMs)) return fromMs;
+  const lastMs = Math.min(untilMs, fromMs + WEEK_MS);
+  for (let at = nextMinute(fromMs); at <= lastMs; at = nextMinute(at)) if (areOpen(at)) return at;
+  return null;
+}
+
 /** When to ask again: windows begin and end at whole minutes of every zone. */
 export function nextMinute(nowMs: number): number {
   return (Math.floor(nowMs / 60_000) + 1) * 60_000;
@@ -51,8 +68,13 @@ function localTime(zone: string, nowMs: number): { day: Day; minute: number } {
 }
 
 function formatOf(zone: string): Intl.DateTimeFormat {
-  const options = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
-  return new Intl.DateTimeFormat('en-US', { timeZone: zone, ...options });
+  let format = formats.get(zone);
+  if (format === undefined) {
+    const options = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+    format = new Intl.DateTimeFormat('en-US', { timeZone: zone, ...options });
+    formats.set(zone, format);
+  }
+  return format;
 }
 
 function isTimeZone(zone: string): boolean {

@@ -16,6 +16,7 @@ export function completeLimits(stated: KeyLimitsInput | null | undefined): KeyLi
  */
 export class KeyBudget {
   private limits: KeyLimits;
+  private share = 1;
   private requests: MinuteBudget | null;
   private tokens: MinuteBudget | null;
   private batches: MinuteBudget | null;
@@ -31,9 +32,23 @@ export class KeyBudget {
     return this.limits;
   }
 
+  /** What part of the rates, 0 to 1, is spent here: other servers spend the rest. */
+  takeShare(share: number, nowMs: number): void {
+    if (share === this.share) return;
+    this.share = share;
+    for (const [budget, limit] of [
+      [this.requests, this.limits.requests_per_minute],
+      [this.tokens, this.limits.tokens_per_minute],
+      [this.batches, this.limits.batches_per_minute],
+    ] as const) {
+      if (limit !== null) budget?.resize(limit * share, nowMs, burstOf(limit, share));
+    }
+  }
+
   /** Takes in limits that may have changed; a budget whose limit is another begins anew. */
   change(limits: KeyLimits, nowMs: number): void {
     const fresh = new KeyBudget(limits, nowMs);
+    fresh.takeShare(this.share, nowMs);
     if (limits.requests_per_minute !== this.limits.requests_per_minute) this.requests = fresh.requests;
     if (limits.tokens_per_minute !== this.limits.tokens_per_minute) this.tokens = fresh.tokens;
     if (limits.batches_per_minute !== this.limits.batches_per_minute) this.batches = fresh.batches;
@@ -49,8 +64,8 @@ export class KeyBudget {
   lineWaitMs(tokens: number, nowMs: number): number {
     if (this.requests === null && this.tokens === null) return 0;
     return Math.max(
-      waitBesideCalls(this.requests, this.limits.requests_per_minute, 1, nowMs),
-      waitBesideCalls(this.tokens, this.limits.tokens_per_minute, tokens, nowMs),
+      this.waitBesideCalls(this.requests, this.limits.requests_per_minute, 1, nowMs),
+      this.waitBesideCalls(this.tokens, this.limits.tokens_per_minute, tokens, nowMs),
     );
   }
 
@@ -91,18 +106,25 @@ export class KeyBudget {
 
   /** One request never holds the budget for longer than its minute, whatever output it allows. */
   private bounded(tokens: number): number {
-    return Math.min(tokens, this.limits.tokens_per_minute ?? tokens);
+    const limit = this.limits.tokens_per_minute;
+    return limit === null ? tokens : Math.min(tokens, burstOf(limit, this.share));
   }
+
+  private waitBesideCalls(budget: MinuteBudget | null, limit: number | null, cost: number, nowMs: number): number {
+    if (budget === null || limit === null) return 0;
+    const all = burstOf(limit, this.share);
+    const left = all * INTERACTIVE_PART;
+    return budget.waitMs(Math.min(cost, all - left) + left, nowMs);
+  }
+}
+
+/** A whole request at least, in however many parts a limit is divided. */
+function burstOf(limit: number, share: number): number {
+  return Math.max(Math.min(1, limit), limit * share);
 }
 
 function minute(limit: number | null, nowMs: number): MinuteBudget | null {
   return limit === null ? null : new MinuteBudget(limit, nowMs, limit);
-}
-
-function waitBesideCalls(budget: MinuteBudget | null, limit: number | null, cost: number, nowMs: number): number {
-  if (budget === null || limit === null) return 0;
-  const left = limit * INTERACTIVE_PART;
-  return budget.waitMs(Math.min(cost, limit - left) + left, nowMs);
 }
 
 /** A wait as OpenAI writes it: `120ms`, `7s`, `1m30s`. */

@@ -1,7 +1,7 @@
 /** A budget per minute that refills evenly; a cost larger than the burst is let through when the budget is full. */
 export class MinuteBudget {
-  private readonly perMs: number;
-  private readonly burst: number;
+  private perMs: number;
+  private burst: number;
   private level: number;
   private updatedAt: number;
 
@@ -11,6 +11,14 @@ export class MinuteBudget {
     this.burst = burst;
     this.level = this.burst;
     this.updatedAt = nowMs;
+  }
+
+  /** Goes on at another rate; what is saved up beyond the new burst is lost. */
+  resize(perMinute: number, nowMs: number, burst = Math.max(1, perMinute / 60)): void {
+    this.refill(nowMs);
+    this.perMs = perMinute / 60_000;
+    this.burst = burst;
+    this.level = Math.min(this.level, burst);
   }
 
   /** Milliseconds until `cost` may be spent; 0 when it may be now. */

@@ -33,6 +33,8 @@ interface Alarmed {
   failure: { kind: FailureKind; code: string; message: string } | null;
   progressAt: number | null;
   endedAt: number | null;
+  nextAt: number;
+  hours: 'waits' | 'missed' | 'left' | null;
 }
 
 /** The alert of a shard; null when it goes its way. */
@@ -41,6 +43,7 @@ export function shardAlert(
   at: { now: number; stuckSeconds: number; paused: readonly PausedTarget[] },
 ): ShardAlert | null {
   const { state, failure, progressAt, endedAt } = shard;
+  if (state === 'done' && shard.hours === 'left') return outsideHours(shard);
   if (state === 'done' || state === 'abandoned') return null;
   if (state === 'collecting') {
     if (endedAt === null || at.now - endedAt < UNREAD_SECONDS) return null;
@@ -55,9 +58,24 @@ export function shardAlert(
   }
   const pause = state === 'pending' ? at.paused.find((target) => isOf(target, shard)) : undefined;
   if (pause) return { code: 'needs_operator', message: `${pause.code}: ${pause.message}`, since: null };
-  if (state !== 'running' || progressAt === null || at.now - progressAt < at.stuckSeconds) return null;
+  if (state !== 'running' || progressAt === null || at.now - progressAt < at.stuckSeconds) return outsideHours(shard);
   const hours = Math.floor((at.now - progressAt) / 360) / 10;
   return { code: 'stuck', message: `The provider has shown no progress for ${hours} h.`, since: progressAt };
+}
+
+function outsideHours({ state, hours, nextAt }: Alarmed): ShardAlert | null {
+  const alert = (message: string): ShardAlert => ({ code: 'outside_hours', message, since: null });
+  switch (hours) {
+    case null:
+      return null;
+    case 'waits':
+      if (state !== 'pending') return null;
+      return alert(`It waits for the hours of its target, which begin at ${new Date(nextAt * 1000).toISOString()}.`);
+    case 'missed':
+      return alert('It was submitted outside the hours of its target, which begin too late for its window.');
+    case 'left':
+      return alert('Its requests went to the next target: the hours of this one begin too late for its window.');
+  }
 }
 
 function isOf(target: PausedTarget, shard: { provider: string; model: string }): boolean {

@@ -46,6 +46,15 @@ export function rescueAt(batch: { createdAt: number; expiresAt: number }, afterS
   return afterSeconds === null ? latest : Math.min(latest, batch.createdAt + afterSeconds);
 }
 
+/**
+ * The latest moment (Unix seconds) until which a shard may wait for the hours of its target: its provider has an hour then
+ * before its lines are called back, or in a short window a quarter of that.
+ */
+export function latestStart(batch: { createdAt: number; expiresAt: number }, afterSeconds: number | null): number {
+  const least = Math.min(BATCH_WINDOW_SECONDS_MIN, Math.floor((batch.expiresAt - batch.createdAt) / 4));
+  return rescueAt(batch, afterSeconds) - least;
+}
+
 /** What only a batch service refuses: single requests of the same kind may well be taken. */
 const BATCH_ONLY_CODES: ReadonlySet<string> = new Set([
   'unsupported_in_batch',

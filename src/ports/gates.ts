@@ -27,6 +27,9 @@ export interface Gate {
   /** What a target's route says of its rates and hours for a tenant; null when it says nothing. */
   target(tenantId: string, candidate: Candidate): TargetGate | null;
 
+  /** What part of the rates a minute, 0 to 1, is this process's own: others on the same database have the rest. */
+  takeShare(share: number): void;
+
   /** Admits one synchronous call, at once or when there is room for it. Never rejects: a refusal is a failure to act on. */
   acquire(ask: Ask): Promise<Admission>;
 

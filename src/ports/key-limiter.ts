@@ -16,6 +16,8 @@ export interface KeyLimiter {
   admit(keyId: string | null, estimatedTokens: number): Promise<KeyPermit>;
   /** Lets a batch be created; answers how many the key may have at once. Throws ApiError 429. */
   admitBatch(keyId: string | null): Promise<number | null>;
+  /** What part of the rates a minute, 0 to 1, is this process's own: others on the same database have the rest. */
+  takeShare(share: number): void;
   /** Bytes that the key may still store; null when nothing bounds them. */
   storageLeft(keyId: string | null): Promise<number | null>;
 }

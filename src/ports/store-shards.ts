@@ -49,6 +49,8 @@ export interface ShardRow {
   cleanedAt: number | null;
   /** What is due next, and when. */
   nextAt: number;
+  /** Outside the hours of its target: it waits for them, it was submitted all the same, or its lines went elsewhere. */
+  hours: 'waits' | 'missed' | 'left' | null;
 }
 
 export interface ShardLease extends ShardRow {

@@ -15,6 +15,7 @@ import type { StoreParkedCalls } from './store-parked-calls.ts';
 import type { StorePrices } from './store-prices.ts';
 import type { StoreRoutes } from './store-routes.ts';
 import type { StoreSegments } from './store-segments.ts';
+import type { StoreServers } from './store-servers.ts';
 import type { StoreSessions } from './store-sessions.ts';
 import type { StoreShards } from './store-shards.ts';
 import type { StoreUploads } from './store-uploads.ts';
@@ -30,6 +31,7 @@ export interface Store {
   budgets: StoreBudgets;
   keys: StoreKeys;
   sessions: StoreSessions;
+  servers: StoreServers;
   insight: StoreInsight;
   routes: StoreRoutes;
   prices: StorePrices;

@@ -1,7 +1,10 @@
 import { z } from '@hono/zod-openapi';
 
-/** An operator has to act; the provider has shown no progress for long; results of an ended provider batch stay unread. */
-export const SHARD_ALERT_CODES = ['needs_operator', 'stuck', 'results_unread'] as const;
+/**
+ * An operator has to act; the provider has shown no progress for long; results of an ended provider batch stay unread; the
+ * hours of the target are waited for, or could not be kept.
+ */
+export const SHARD_ALERT_CODES = ['needs_operator', 'stuck', 'results_unread', 'outside_hours'] as const;
 export type ShardAlertCode = (typeof SHARD_ALERT_CODES)[number];
 
 export const shardAlertCountSchema = z.object({

@@ -3,6 +3,7 @@ import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
 import { EvalRunner } from '../services/evals/work/runner.ts';
 import { Engine } from '../services/segments/engine.ts';
+import { Presence } from '../services/servers/presence.ts';
 import { sweepProviders } from '../services/shards/orphans.ts';
 import { ShardRunner } from '../services/shards/run.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
@@ -32,6 +33,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
   const batches = new BatchRunner(deps);
   const evals = new EvalRunner(deps);
   const webhooks = new WebhookRunner(deps);
+  const presence = options.exclusive ? null : new Presence(deps, engine.token);
   const stopping = new AbortController();
   /** What is in flight at a stop is under lease until it is committed. */
   const stopped = new AbortController();
@@ -53,6 +55,9 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     await deps.store.budgets.reclaim(unixSeconds(deps.clock), { calls: true });
   }
 
+  // Before anything is sent by rates that others have a part of.
+  await presence?.announce();
+
   const leaseMs = deps.settings.leaseSeconds * 1000;
   let renewedAt = deps.clock.now();
   const renew = async (): Promise<void> => {
@@ -67,6 +72,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     while (!stopping.signal.aborted) {
       // After a time without database or machine, or a clock that was set, what lapsed may be this process's own.
       if (deps.clock.now() - renewedAt > leaseMs / 2) await renew();
+      await presence?.look().catch(report('count of servers'));
       const told = nudged;
       nudged = false;
       wake = new AbortController();
@@ -89,7 +95,11 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     for (;;) {
       await deps.clock.sleep(leaseMs / 3, stopped.signal);
       if (stopped.signal.aborted) return;
-      await Promise.all([renew(), deps.clock.sync?.().catch(report('look at the clock'))]);
+      await Promise.all([
+        renew(),
+        presence?.announce().catch(report('word to other servers')),
+        deps.clock.sync?.().catch(report('look at the clock')),
+      ]);
     }
   };
 
@@ -133,6 +143,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
       const ends = [engine, shards, batches, evals, webhooks].map((each) => each.stop());
       await Promise.all([running, ...ends]).finally(() => stopped.abort());
       await keeping;
+      await presence?.leave().catch(report('farewell to other servers'));
     },
   };
 }

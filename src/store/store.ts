@@ -16,6 +16,7 @@ import { LibsqlParkedCalls } from './parked-calls.ts';
 import { LibsqlPrices } from './prices.ts';
 import { LibsqlRoutes } from './routes.ts';
 import { LibsqlSegments } from './segments.ts';
+import { LibsqlServers } from './servers.ts';
 import { LibsqlSessions } from './sessions.ts';
 import { LibsqlShards } from './shards.ts';
 import { LibsqlUploads } from './uploads.ts';
@@ -44,6 +45,7 @@ export function storeOn(database: Database): Store {
     budgets: new LibsqlBudgets(database),
     keys: new LibsqlKeys(database),
     sessions: new LibsqlSessions(database),
+    servers: new LibsqlServers(database),
     insight: new LibsqlInsight(database),
     routes: new LibsqlRoutes(database),
     prices: new LibsqlPrices(database),

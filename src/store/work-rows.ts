@@ -48,6 +48,7 @@ const SHARD_COLUMNS: Columns<ShardRow> = [
   ['ended_at', (row) => row.endedAt],
   ['cleaned_at', (row) => row.cleanedAt],
   ['next_at', (row) => row.nextAt],
+  ['hours', (row) => row.hours],
 ];
 
 /** Adds segments; fails when one is there already. `resumed`: other work on their lines came before, and left results. */

@@ -17,6 +17,7 @@ import { ledgerSumsContract } from './store/ledger-sums.contract.ts';
 import { parkedCallsContract } from './store/parked-calls.contract.ts';
 import { routesContract } from './store/routes.contract.ts';
 import { segmentsContract } from './store/segments.contract.ts';
+import { serversContract } from './store/servers.contract.ts';
 import { sessionsContract } from './store/sessions.contract.ts';
 import { shardAccountsContract } from './store/shard-accounts.contract.ts';
 import { shardCommitContract } from './store/shard-commit.contract.ts';
@@ -73,6 +74,7 @@ export function storeContract(name: string, create: () => Promise<EmptyDatabase>
     ledgerContract(subject);
     ledgerSumsContract(subject);
     keysContract(subject);
+    serversContract(subject);
     sessionsContract(subject);
     routesContract(subject);
     idempotencyContract(subject);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isOpenAt, nextMinute, scheduleSchema } from '../../src/core/batch-hours.ts';
+import { isOpenAt, nextMinute, nextOpening, scheduleSchema } from '../../src/core/batch-hours.ts';
 
 const at = (text: string) => Date.parse(text);
 
@@ -31,6 +31,23 @@ describe('batch hours', () => {
     expect(isOpenAt(schedule, at('2026-11-30T12:30:00Z'))).toBe(true);
     expect(isOpenAt(schedule, at('2026-11-30T13:00:00Z'))).toBe(false);
     expect(nextMinute(at('2026-11-30T12:59:30Z'))).toBe(at('2026-11-30T13:00:00Z'));
+  });
+
+  it('finds the next moment at which all of several are open, and none where there is none in time', () => {
+    const nights = scheduleSchema.parse({ windows: [{ from: '22:00', to: '06:00' }] });
+    const berlin = scheduleSchema.parse({
+      time_zone: 'Europe/Berlin',
+      windows: [{ days: ['sat'], from: '00:30', to: '24:00' }],
+    });
+    const friday = at('2026-11-27T12:34:56.789Z');
+    const week = friday + 7 * 86_400_000;
+    expect(nextOpening([], friday, friday)).toBe(friday);
+    expect(nextOpening([nights], friday, week)).toBe(at('2026-11-27T22:00:00Z'));
+    expect(nextOpening([nights, berlin], friday, week)).toBe(at('2026-11-27T23:30:00Z'));
+    expect(nextOpening([nights], at('2026-11-27T23:00:30Z'), week)).toBe(at('2026-11-27T23:00:30Z'));
+    expect(nextOpening([nights], friday, at('2026-11-27T21:59:59Z'))).toBeNull();
+    const days = scheduleSchema.parse({ windows: [{ from: '06:00', to: '22:00' }] });
+    expect(nextOpening([nights, days], friday, week)).toBeNull();
   });
 
   it('refuses zones and times that do not exist, by name', () => {

@@ -55,6 +55,28 @@ describe('KeyBudget', () => {
     expect(budget({}).headers(0)).toEqual({});
   });
 
+  it('is a part of the limit where others have the rest, at once and for lines as for calls', () => {
+    const part = budget({ requests_per_minute: 100, tokens_per_minute: 1_000 });
+    part.takeShare(0.25, 0);
+    for (let sent = 0; sent < 23; sent++) part.spend(0, 0);
+    expect(part.lineWaitMs(1, 0)).toBeGreaterThan(0);
+    expect(part.callWaitMs(1, 0)).toBe(0);
+    part.spend(10_000, 0);
+    expect(part.callWaitMs(250, 0)).toBe(60_000);
+    part.spend(0, 0);
+    // A quarter of a hundred a minute: one every 2.4 seconds.
+    expect(part.callWaitMs(0, 0)).toBe(2_400);
+    expect(part.headers(0)).toMatchObject({
+      'x-ratelimit-limit-requests': '100',
+      'x-ratelimit-remaining-requests': '0',
+    });
+    part.takeShare(1, 0);
+    expect(part.callWaitMs(0, 0)).toBe(600);
+    const small = budget({ requests_per_minute: 2 });
+    small.takeShare(0.1, 0);
+    expect(small.callWaitMs(1, 0)).toBe(0);
+  });
+
   it('takes a changed limit in at once and leaves the others as spent as they were', () => {
     const key = budget({ requests_per_minute: 1, batches_per_minute: 1 });
     key.spend(1, 0);

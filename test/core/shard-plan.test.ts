@@ -2,7 +2,14 @@ import { describe, expect, it } from 'vitest';
 import type { Failure, FailureKind } from '../../src/core/failure.ts';
 import { refusal } from '../../src/core/failure.ts';
 import type { Candidate, EnterOn } from '../../src/core/lane.ts';
-import { afterShardFailure, modeOf, pollSeconds, requeueSeconds, rescueAt } from '../../src/core/shard-plan.ts';
+import {
+  afterShardFailure,
+  latestStart,
+  modeOf,
+  pollSeconds,
+  requeueSeconds,
+  rescueAt,
+} from '../../src/core/shard-plan.ts';
 import { canMoveShard, SHARD_STATES } from '../../src/core/shard-state.ts';
 
 const both = { batch: true, immediate: true };
@@ -50,6 +57,15 @@ describe('rescueAt', () => {
     expect(rescueAt({ createdAt: 0, expiresAt: 3_600 }, null)).toBe(2_880);
     expect(rescueAt({ createdAt: 0, expiresAt: 86_400 }, 3_600)).toBe(3_600);
     expect(rescueAt({ createdAt: 0, expiresAt: 86_400 }, 86_000)).toBe(79_200);
+  });
+});
+
+describe('latestStart', () => {
+  it('leaves a provider an hour before its lines are called back, or a quarter of a short window', () => {
+    const batch = { createdAt: 1_000, expiresAt: 1_000 + 86_400 };
+    expect(latestStart(batch, null)).toBe(1_000 + 86_400 - 7_200 - 3_600);
+    expect(latestStart(batch, 10_000)).toBe(1_000 + 10_000 - 3_600);
+    expect(latestStart({ createdAt: 0, expiresAt: 3_600 }, null)).toBe(3_600 - 720 - 900);
   });
 });
 

@@ -1,18 +1,33 @@
 import type { Provider, ProviderLimits } from '../../../providers/contract.ts';
 import { MinuteBudget } from '../../core/limiter.ts';
 
+type Rates = Pick<ProviderLimits, 'requestsPerMinute' | 'tokensPerMinute'>;
+
 /** Requests and tokens a minute of one account at a provider. */
 export class Budgets {
-  /** One request never holds the budget for longer than its minute, whatever output it allows. */
-  readonly tokensMax: number;
+  private readonly rates: Rates;
+  private share = 1;
   private readonly requests: MinuteBudget | null;
   private readonly tokens: MinuteBudget | null;
 
-  constructor(limits: Pick<ProviderLimits, 'requestsPerMinute' | 'tokensPerMinute'>, share: number, nowMs: number) {
-    const make = (perMinute: number | null) => (perMinute === null ? null : new MinuteBudget(perMinute * share, nowMs));
-    this.requests = make(limits.requestsPerMinute);
-    this.tokens = make(limits.tokensPerMinute);
-    this.tokensMax = limits.tokensPerMinute === null ? Number.POSITIVE_INFINITY : limits.tokensPerMinute * share;
+  constructor(rates: Rates, nowMs: number) {
+    const make = (perMinute: number | null) => (perMinute === null ? null : new MinuteBudget(perMinute, nowMs));
+    this.rates = rates;
+    this.requests = make(rates.requestsPerMinute);
+    this.tokens = make(rates.tokensPerMinute);
+  }
+
+  /** One request never holds the budget for longer than its minute, whatever output it allows. */
+  get tokensMax(): number {
+    return (this.rates.tokensPerMinute ?? Number.POSITIVE_INFINITY) * this.share;
+  }
+
+  /** What part of the rates, 0 to 1, is spent here: other servers spend the rest. */
+  takeShare(share: number, nowMs: number): void {
+    if (share === this.share) return;
+    this.share = share;
+    this.requests?.resize((this.rates.requestsPerMinute ?? 0) * share, nowMs);
+    this.tokens?.resize((this.rates.tokensPerMinute ?? 0) * share, nowMs);
   }
 
   /** Milliseconds until a request may start. */
@@ -38,7 +53,7 @@ export class Budgets {
 }
 
 /** The budgets of each provider by its name; entries of one account share them, by the tightest limits that they state. */
-export function openBudgets(providers: Iterable<Provider>, share: number, nowMs: number): Map<string, Budgets> {
+export function openBudgets(providers: Iterable<Provider>, nowMs: number): Map<string, Budgets> {
   const accounts = new Map<string, Provider[]>();
   for (const provider of providers) {
     const key = provider.account === undefined ? `provider ${provider.name}` : `account ${provider.account}`;
@@ -51,7 +66,7 @@ export function openBudgets(providers: Iterable<Provider>, share: number, nowMs:
       return stated.length === 0 ? null : Math.min(...stated);
     };
     const limits = { requestsPerMinute: least('requestsPerMinute'), tokensPerMinute: least('tokensPerMinute') };
-    const shared = new Budgets(limits, share, nowMs);
+    const shared = new Budgets(limits, nowMs);
     for (const { name } of members) budgets.set(name, shared);
   }
   return budgets;

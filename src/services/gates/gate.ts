@@ -51,19 +51,18 @@ export class ProviderGate implements Gate {
   private pumping = false;
   private closed = false;
 
-  /** `share`: of the provider's limits, where several processes on one machine divide them. */
-  constructor(deps: GateDeps, provider: Provider, budgets: Budgets, share: number) {
+  constructor(deps: GateDeps, provider: Provider, budgets: Budgets) {
     this.deps = deps;
     this.provider = provider;
     this.budgets = budgets;
     const { limits } = provider;
-    this.limit = Math.max(1, Math.floor((limits.concurrency ?? deps.settings.defaultConcurrency) * share));
+    this.limit = Math.max(1, limits.concurrency ?? deps.settings.defaultConcurrency);
     this.pool = new Pool(provider.immediate?.members ?? [], this.limit, limits.adaptive !== false);
     this.inspection = new Inspection(provider, this.pool);
     const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     this.hours = new Hours(deps.clock, provider.schedule);
-    this.targets = new TargetGates(deps.clock, share);
+    this.targets = new TargetGates(deps.clock);
   }
 
   get callsWaiting(): number {
@@ -76,6 +75,12 @@ export class ProviderGate implements Gate {
 
   target(tenantId: string, candidate: Candidate): TargetGate | null {
     return this.targets.get(tenantId, candidate);
+  }
+
+  takeShare(share: number): void {
+    this.budgets.takeShare(share, steadyMs(this.deps.clock));
+    this.targets.takeShare(share);
+    this.pump();
   }
 
   acquire(ask: Ask): Promise<Admission> {

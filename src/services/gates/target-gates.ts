@@ -11,31 +11,35 @@ const TARGETS_MAX = 1_000;
 /** The targets of one provider that have rates or hours of their own, of each tenant. */
 export class TargetGates {
   private readonly clock: Deps['clock'];
-  private readonly share: number;
-  private readonly known = new Map<string, TargetGate>();
+  private share = 1;
+  private readonly known = new Map<string, { gate: TargetGate; budgets: Budgets }>();
 
-  /** `share`: of the limits, where several processes on one machine divide them. */
-  constructor(clock: Deps['clock'], share: number) {
+  constructor(clock: Deps['clock']) {
     this.clock = clock;
+  }
+
+  takeShare(share: number): void {
     this.share = share;
+    for (const { budgets } of this.known.values()) budgets.takeShare(share, steadyMs(this.clock));
   }
 
   get(tenantId: string, candidate: Candidate): TargetGate | null {
     if (!isLimited(candidate)) return null;
     const key = `${tenantId} ${limitsKey(candidate)}`;
-    const gate = this.known.get(key) ?? this.open(candidate);
+    const target = this.known.get(key) ?? this.open(candidate);
     this.known.delete(key);
-    this.known.set(key, gate);
+    this.known.set(key, target);
     if (this.known.size > TARGETS_MAX) this.known.delete(this.known.keys().next().value ?? '');
-    return gate;
+    return target.gate;
   }
 
-  private open({ limits, schedule }: Candidate): TargetGate {
+  private open({ limits, schedule }: Candidate): { gate: TargetGate; budgets: Budgets } {
     const { clock } = this;
     const none = { requestsPerMinute: null, tokensPerMinute: null };
-    const budgets = new Budgets(limits ?? none, this.share, steadyMs(clock));
+    const budgets = new Budgets(limits ?? none, steadyMs(clock));
+    budgets.takeShare(this.share, steadyMs(clock));
     const hours = new Hours(clock, schedule);
-    return {
+    const gate: TargetGate = {
       get waitMs() {
         return budgets.waitMs(steadyMs(clock));
       },
@@ -51,5 +55,6 @@ export class TargetGates {
         };
       },
     };
+    return { gate, budgets };
   }
 }

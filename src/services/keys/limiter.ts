@@ -19,13 +19,15 @@ export type KnownBudgets = Map<string, Known>;
 
 /**
  * Limits by key: what the key's row states, else `defaults` (the config's `key_limits`), which do not bind admin keys.
- * Rates are counted in this process; live batches and stored bytes in the database.
+ * Rates are counted in this process, in its share of them; live batches and stored bytes in the database.
  */
 export function createKeyLimiter(
   deps: Pick<Deps, 'store' | 'clock'>,
   defaults: KeyLimits,
   known: KnownBudgets = new Map(),
 ): KeyLimiter {
+  let share = 1;
+
   async function limitsOf(keyId: string): Promise<KeyLimits> {
     const row = await deps.store.keys.get(keyId);
     if (row === null) return NO_KEY_LIMITS;
@@ -44,6 +46,7 @@ export function createKeyLimiter(
     // Another call may have put it there meanwhile: a key has one budget.
     const entry = known.get(keyId) ?? { budget: new KeyBudget(limits, now), freshUntil: 0 };
     entry.budget.change(limits, now);
+    entry.budget.takeShare(share, now);
     entry.freshUntil = now + FRESH_MS;
     known.delete(keyId);
     known.set(keyId, entry);
@@ -53,6 +56,10 @@ export function createKeyLimiter(
 
   return {
     budget,
+    takeShare(part) {
+      share = part;
+      for (const { budget: own } of known.values()) own.takeShare(part, steadyMs(deps.clock));
+    },
     async admit(keyId, estimatedTokens) {
       const own = await budget(keyId);
       if (own === null) return UNLIMITED;

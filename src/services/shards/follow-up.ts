@@ -26,15 +26,15 @@ export function windowOf(
 }
 
 /**
- * What runs the lines that a shard left without a result, on the first target that takes them after `failure`. Both
- * kinds of work skip lines that have results, so the range stays the shard's own.
+ * What runs the lines that a shard left without a result, on the first target that takes them after `failure`, or on that
+ * of the index `to`. Both kinds of work skip lines that have results, so the range stays the shard's own.
  */
-export function followUp(work: ShardWork, left: readonly ShardLine[], failure: Failure): FollowUp {
+export function followUp(work: ShardWork, left: readonly ShardLine[], failure: Failure, to?: number): FollowUp {
   const first = left[0];
   const last = left.at(-1);
   if (!first || !last) return NOTHING_FOLLOWS;
   // Lines were left because some target takes them after a failure of their own: at the latest the next one.
-  const next = nextCandidate(work, failure) ?? work.shard.candidate + 1;
+  const next = to ?? nextCandidate(work, failure) ?? work.shard.candidate + 1;
   const candidate = work.lane.candidates[next];
   const provider = candidate && work.deps.providers.get(candidate.provider);
   const can = { batch: provider?.batch !== undefined, immediate: provider?.immediate !== undefined };
@@ -160,6 +160,7 @@ export function newShard(
     cancelAskedAt: null,
     endedAt: null,
     cleanedAt: null,
+    hours: null,
     nextAt: row.createdAt,
   };
 }

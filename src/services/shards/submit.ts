@@ -9,6 +9,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import { holdShard } from '../budgets/hold-shard.ts';
 import { endShard, failLines } from './end.ts';
 import { again, halves } from './follow-up.ts';
+import { keepHours } from './hours.ts';
 import { giveUpAnswers } from './lost.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
@@ -28,6 +29,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   // It waited for room or for an operator until its window nears the end: faster lanes can still do it.
   if (overdueSince(work, unixSeconds(work.deps.clock)) !== null) return leaveLate(work, lines);
   const isNew = shard.nextAt <= shard.createdAt;
+  if (!(await keepHours(work, lines, isNew))) return;
   if (await isFull(work)) {
     // What is known already waits for nobody's room, but is not looked for at every try.
     if (isNew) await takeKept(work, lines);

@@ -17,6 +17,7 @@ import { batchFronts } from './0015-batch-fronts.ts';
 import { budgetAllowances } from './0016-budget-allowances.ts';
 import { askedLines } from './0017-asked-lines.ts';
 import { partBusyTime } from './0018-part-busy-time.ts';
+import { servers } from './0019-servers.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -38,4 +39,5 @@ export const MIGRATIONS: readonly Migration[] = [
   budgetAllowances,
   askedLines,
   partBusyTime,
+  servers,
 ];

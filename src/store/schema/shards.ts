@@ -39,6 +39,7 @@ export const shards = sqliteTable(
 
     leaseToken: text('lease_token'),
     leaseUntil: integer('lease_until'),
+    hours: text('hours').$type<NonNullable<ShardRow['hours']>>(),
   },
   (table) => [
     index('shards_batch').on(table.batchId, table.state),

@@ -146,6 +146,7 @@ export function shardRow(batchId: string, index: number, change: Partial<ShardRo
     cancelAskedAt: null,
     endedAt: null,
     cleanedAt: null,
+    hours: null,
     nextAt: NOW,
     ...change,
   };

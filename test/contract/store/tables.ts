@@ -30,6 +30,7 @@ import { prices } from '../../../src/store/schema/prices.ts';
 import { rateSets } from '../../../src/store/schema/rate-sets.ts';
 import { routes } from '../../../src/store/schema/routes.ts';
 import { segments } from '../../../src/store/schema/segments.ts';
+import { servers } from '../../../src/store/schema/servers.ts';
 import { sessions } from '../../../src/store/schema/sessions.ts';
 import { shards } from '../../../src/store/schema/shards.ts';
 import { tagSets } from '../../../src/store/schema/tag-sets.ts';
@@ -71,6 +72,7 @@ export const TABLES = [
   rateSets,
   routes,
   segments,
+  servers,
   sessions,
   shards,
   tagSets,

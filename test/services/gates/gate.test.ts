@@ -55,7 +55,7 @@ describe('a gate', () => {
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
     } as unknown as Deps;
-    const gate = new ProviderGate(deps, of, new Budgets(of.limits, 1, now()), 1);
+    const gate = new ProviderGate(deps, of, new Budgets(of.limits, now()));
     const feed = new LineFeed(deps, gate, {
       mayStart: () => true,
       start: (line, _feed, slot) => started.push({ job: line, slot }),

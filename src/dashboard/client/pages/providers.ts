@@ -29,6 +29,7 @@ const HEALTH = {
 } as const;
 
 const ALERTS = {
+  outside_hours: 'Outside its hours',
   needs_operator: 'Needs an operator',
   stuck: 'No progress for long',
   results_unread: 'Results cannot be read',
