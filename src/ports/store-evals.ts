@@ -70,6 +70,7 @@ export const EVAL_STAGES = [
   'judging',
   'absorb',
   'absorb_embeddings',
+  'absorb_others',
   'grade',
   'done',
 ] as const;
@@ -92,6 +93,8 @@ export interface EvalTargetRow {
   batchId: string | null;
   judgeBatchId: string | null;
   embeddingBatchId: string | null;
+  /** Those of judges with a route or a window of their own. */
+  otherJudgeBatchIds: string[];
   passed: number;
   failed: number;
   errored: number;

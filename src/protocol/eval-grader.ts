@@ -58,6 +58,15 @@ const textSimilarity = z.strictObject({
   model: z.string().min(1).optional(),
 });
 
+/** A route, by name or written out. */
+export const evalConfigSchema = z.union([z.string().min(1), z.record(z.string(), z.unknown())]);
+
+/** Where and when a judge is asked: by a route of its own in place of its model's, in a window other than the target's. */
+const judgePlace = {
+  config: evalConfigSchema.optional(),
+  completion_window: z.string().min(1).max(32).optional(),
+};
+
 const judgeParams = z.strictObject({
   max_completions_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
@@ -75,6 +84,7 @@ const scoreModel = z.strictObject({
   input: z.array(evalMessageSchema).min(1),
   range: z.tuple([z.number(), z.number()]).optional(),
   sampling_params: judgeParams.nullish(),
+  ...judgePlace,
   pass_threshold: threshold.nullish(),
 });
 
@@ -87,6 +97,7 @@ const labelModel = z.strictObject({
   labels: z.array(z.string().min(1)).min(1).max(100),
   passing_labels: z.array(z.string().min(1)).min(1),
   sampling_params: judgeParams.nullish(),
+  ...judgePlace,
 });
 
 /** Weir runs nobody's code: this branch only tells so. */

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { evalMessageSchema } from './eval-grader.ts';
+import { evalConfigSchema, evalMessageSchema } from './eval-grader.ts';
 import { metadataSchema } from './metadata.ts';
 import { pageSchema } from './page.ts';
 
@@ -52,8 +52,6 @@ export const evalDataSourceSchema = z
   ])
   .openapi('EvalRunDataSource');
 
-const configSchema = z.union([z.string().min(1), record]);
-
 /** One of several answerers of the same items; what it leaves out is the run's. */
 export const evalTargetSchema = z
   .strictObject({
@@ -61,7 +59,7 @@ export const evalTargetSchema = z
     name: z.string().min(1).max(200).optional(),
     model: z.string().min(1).max(512).optional(),
     /** A route, by name or written out. */
-    config: configSchema.optional(),
+    config: evalConfigSchema.optional(),
     /** Set beside the run's, and before them. */
     sampling_params: samplingSchema.optional(),
     input_messages: inputMessagesSchema.optional(),
@@ -77,7 +75,7 @@ export const evalRunCreateSchema = z
     name: z.string().max(512).optional(),
     metadata: metadataSchema.nullish(),
     data_source: evalDataSourceSchema,
-    config: configSchema.nullish(),
+    config: evalConfigSchema.nullish(),
     completion_window: z.string().default('immediate'),
     targets: z.array(evalTargetSchema).min(1).max(EVAL_TARGETS_MAX).optional(),
   })

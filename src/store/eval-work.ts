@@ -17,6 +17,7 @@ const CAN_GO_ON = `case t.stage
   when 'done' then 0
   when 'sampling' then not ${isLive('t.batch_id')}
   when 'judging' then not ${isLive('t.judge_batch_id')} and not ${isLive('t.embedding_batch_id')}
+    and not exists (select 1 from json_each(t.other_judge_batch_ids) j where ${isLive('j.value')})
   else 1 end`;
 
 const HELD = `exists (select 1 from eval_runs where id = ? and lease_token = ? and open = 1

@@ -97,6 +97,7 @@ function targetRow(runId: string, target: number, { name, spec, verdicts }: Seed
     batchId: null,
     judgeBatchId: null,
     embeddingBatchId: null,
+    otherJudgeBatchIds: [],
     passed: count('1'),
     failed: count('0'),
     errored: count('!') + count('?'),

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import type { EvalItemResult } from '../../protocol/eval-output-item.ts';
+import { canonicalJson } from '../canonical-json.ts';
 import type { Fields } from '../fields.ts';
 
 /** What is graded: an item of the data source, and the answer to it. */
@@ -9,16 +10,37 @@ export interface Subject {
   sample: Fields;
 }
 
+/** Where and when a judge is asked: by the route that `config` is (by its model's when absent), in the target's window when absent. */
+export interface JudgePlace {
+  endpoint: Extract<Endpoint, '/v1/chat/completions' | '/v1/embeddings'>;
+  config?: string | Fields;
+  window?: string;
+}
+
 /** A request to a model that a grade depends on. */
 export interface JudgeCall {
-  endpoint: Extract<Endpoint, '/v1/chat/completions' | '/v1/embeddings'>;
+  at: JudgePlace;
   body: Fields & { model: string };
 }
 
 /** A model that a grader asks. */
 export interface Ask {
-  endpoint: JudgeCall['endpoint'];
+  at: JudgePlace;
   model: string;
+}
+
+/** Judges of one key are asked in one batch. */
+export function placeKey({ endpoint, config, window }: JudgePlace): string {
+  return canonicalJson([endpoint, config ?? null, window ?? null]);
+}
+
+/** The places with a route or a window of their own, in the order in which graders name them. */
+export function ownPlaces(graders: readonly Grader[]): JudgePlace[] {
+  const places = new Map<string, JudgePlace>();
+  for (const { at } of graders.flatMap(({ asks }) => asks)) {
+    if (at.config !== undefined || at.window !== undefined) places.set(placeKey(at), at);
+  }
+  return [...places.values()];
 }
 
 /** What came of it: the answer's body, or why there is none. */

@@ -1,7 +1,7 @@
 import type { LeafGrader } from '../../protocol/eval-grader.ts';
 import { type Fields, fieldsOf, listOf } from '../fields.ts';
 import { toGrade } from './grade.ts';
-import { GradeError, type Grader, type JudgeAnswer, type JudgeCall, type Subject } from './grader.ts';
+import { GradeError, type Grader, type JudgeAnswer, type JudgeCall, type JudgePlace, type Subject } from './grader.ts';
 import { compileMessages } from './messages.ts';
 import { cosine } from './similarity.ts';
 import { compileTemplate } from './template.ts';
@@ -10,6 +10,7 @@ type Spec<Type extends LeafGrader['type']> = Extract<LeafGrader, { type: Type }>
 type JudgeSpec = Spec<'score_model'> | Spec<'label_model'>;
 
 const SHOWN = 200;
+const EMBEDDINGS: JudgePlace = { endpoint: '/v1/embeddings' };
 
 /** A model gives the score, within `range` (0 to 1); passes from `pass_threshold` on, else from the middle of the range. */
 export function compileScoreModel(spec: Spec<'score_model'>): Grader {
@@ -71,15 +72,16 @@ function judge(
 ): Grader {
   const messages = compileMessages(spec.input);
   const params = judgeParams(spec.sampling_params ?? {});
+  const at = placeOf(spec);
   const format = { type: 'json_schema', json_schema: { name: 'grade', strict: true, schema: form.schema } };
   return {
     name: spec.name,
     type: spec.type,
     templates: messages.reads,
-    asks: [{ endpoint: '/v1/chat/completions', model: spec.model }],
+    asks: [{ at, model: spec.model }],
     calls: (subject) => [
       {
-        endpoint: '/v1/chat/completions',
+        at,
         body: {
           model: spec.model,
           messages: withInstruction(messages.chat(subject), form.instruction),
@@ -100,6 +102,14 @@ function judge(
         const sample = { input, output, model: body.model ?? spec.model, finish_reason: choice?.finish_reason ?? null };
         return { ...outcome, sample: { ...sample, usage: body.usage ?? null, ...(label !== undefined && { label }) } };
       }),
+  };
+}
+
+function placeOf({ config, completion_window: window }: JudgeSpec): JudgePlace {
+  return {
+    endpoint: '/v1/chat/completions',
+    ...(config !== undefined && { config }),
+    ...(window !== undefined && { window }),
   };
 }
 
@@ -149,13 +159,13 @@ export function compileCosine(spec: Spec<'text_similarity'>): Grader {
   }
   const [input, reference] = [compileTemplate(spec.input), compileTemplate(spec.reference)];
   const calls = (subject: Subject): JudgeCall[] => [
-    { endpoint: '/v1/embeddings', body: { model, input: [input.render(subject), reference.render(subject)] } },
+    { at: EMBEDDINGS, body: { model, input: [input.render(subject), reference.render(subject)] } },
   ];
   return {
     name: spec.name,
     type: spec.type,
     templates: [...input.reads, ...reference.reads],
-    asks: [{ endpoint: '/v1/embeddings', model }],
+    asks: [{ at: EMBEDDINGS, model }],
     calls,
     grade: (_subject, [answer]) =>
       toGrade(spec, () => {

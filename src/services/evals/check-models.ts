@@ -22,17 +22,7 @@ interface Asked {
 export async function checkModels(deps: Deps, actor: Actor, { graders, askers, targets, many }: Asked): Promise<void> {
   for (const [index, { spec }] of targets.entries()) {
     const where = many ? `targets[${index}]` : 'data_source';
-    if (windowSeconds(spec.completion_window, deps.settings.immediateWindowSeconds) === null) {
-      const param = many ? `${where}.completion_window` : 'completion_window';
-      throw new ApiError(
-        400,
-        `Invalid '${param}': use 'immediate', or a number of minutes, hours or days up to 30 days, such as '24h'.`,
-        {
-          code: 'invalid_value',
-          param,
-        },
-      );
-    }
+    checkWindow(deps, spec.completion_window, many ? `${where}.completion_window` : 'completion_window');
     const asker = askers[index];
     if (asker == null) continue;
     const isChat = asker.endpoint === '/v1/chat/completions';
@@ -41,17 +31,29 @@ export async function checkModels(deps: Deps, actor: Actor, { graders, askers, t
     await tryLine(deps, actor, { line, config: spec.config }, `${where}.model`);
   }
   for (const [index, { asks }] of graders.entries()) {
-    for (const { endpoint, model } of asks) {
-      const isChat = endpoint === '/v1/chat/completions';
+    const where = `testing_criteria[${index}]`;
+    for (const { at, model } of asks) {
+      if (at.window !== undefined) checkWindow(deps, at.window, `${where}.completion_window`);
+      const isChat = at.endpoint === '/v1/chat/completions';
       const content = isChat ? { messages: [{ role: 'user', content: 'x' }] } : { input: 'x' };
+      const line = { url: at.endpoint, body: { model, ...content } };
       await tryLine(
         deps,
         actor,
-        { line: { url: endpoint, body: { model, ...content } } },
-        `testing_criteria[${index}].model`,
+        { line, config: at.config },
+        `${where}.${at.config === undefined ? 'model' : 'config'}`,
       );
     }
   }
+}
+
+function checkWindow(deps: Deps, window: string, param: string): void {
+  if (windowSeconds(window, deps.settings.immediateWindowSeconds) !== null) return;
+  throw new ApiError(
+    400,
+    `Invalid '${param}': use 'immediate', or a number of minutes, hours or days up to 30 days, such as '24h'.`,
+    { code: 'invalid_value', param },
+  );
 }
 
 async function tryLine(deps: Deps, actor: Actor, input: RouteTrialInput, param: string): Promise<void> {

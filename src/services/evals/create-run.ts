@@ -110,6 +110,7 @@ function targetRow(
     batchId: null,
     judgeBatchId: null,
     embeddingBatchId: null,
+    otherJudgeBatchIds: [],
     passed: 0,
     failed: 0,
     errored: 0,

@@ -1,5 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
-import { GradeError } from '../../core/eval/grader.ts';
+import { GradeError, type Grader, ownPlaces } from '../../core/eval/grader.ts';
 import { compileGrader } from '../../core/eval/graders.ts';
 import type { Fields } from '../../core/fields.ts';
 import { unixSeconds } from '../../ports/clock.ts';
@@ -7,6 +7,7 @@ import type { Context, Deps } from '../../ports/deps.ts';
 import type { EvalCreate, EvalObject } from '../../protocol/eval.ts';
 import type { GraderSpec } from '../../protocol/eval-grader.ts';
 import { presentEval } from './present.ts';
+import { JUDGE_PLACES_MAX } from './work/turn.ts';
 
 /** Creates an eval. What is wrong with its criteria is a 400 that names the one. */
 export async function createEval(deps: Deps, { actor, newId }: Context, input: EvalCreate): Promise<EvalObject> {
@@ -44,16 +45,23 @@ function rowSchema(item: Fields, withSample: boolean): Fields {
 
 function checkCriteria(criteria: readonly GraderSpec[]): void {
   const names = new Set<string>();
+  const graders: Grader[] = [];
   for (const [index, spec] of criteria.entries()) {
     const param = `testing_criteria[${index}]`;
     if (names.has(spec.name)) throw refused(`${param}.name`, `'${spec.name}' names two criteria; results go by name.`);
     names.add(spec.name);
     try {
-      compileGrader(spec);
+      graders.push(compileGrader(spec));
     } catch (error) {
       if (!(error instanceof GradeError)) throw error;
       throw refused(param, `Invalid '${param}': ${error.message}.`, error.code);
     }
+  }
+  if (ownPlaces(graders).length > JUDGE_PLACES_MAX) {
+    throw refused(
+      'testing_criteria',
+      `The judges have more than ${JUDGE_PLACES_MAX} different pairs of 'config' and 'completion_window'. Let some share them.`,
+    );
   }
 }
 

@@ -3,6 +3,7 @@ import { formatUsd } from '../../core/money.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { EvalLease, EvalRunRow, EvalTargetRow } from '../../ports/store-evals.ts';
 import type { EvalRunObject } from '../../protocol/eval-run.ts';
+import { judgeBatchIds } from './judge-batches.ts';
 
 type RunTarget = EvalRunObject['targets'][number];
 
@@ -45,7 +46,7 @@ function presentTarget(
   target: EvalTargetRow,
   batches: ReadonlyMap<string, BatchRow> | undefined,
 ): RunTarget {
-  const judges = [target.judgeBatchId, target.embeddingBatchId].filter((id) => id !== null);
+  const judges = judgeBatchIds(target);
   const { passed, failed, errored } = target;
   return {
     index: target.target,
@@ -77,6 +78,7 @@ function statusOf(run: EvalRunRow, { stage, error }: EvalTargetRow): RunTarget['
     case 'collect':
     case 'absorb':
     case 'absorb_embeddings':
+    case 'absorb_others':
     case 'grade':
       return 'grading';
     case 'done':

@@ -18,6 +18,7 @@ import { budgetAllowances } from './0016-budget-allowances.ts';
 import { askedLines } from './0017-asked-lines.ts';
 import { partBusyTime } from './0018-part-busy-time.ts';
 import { servers } from './0019-servers.ts';
+import { evalJudges } from './0020-eval-judges.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -40,4 +41,5 @@ export const MIGRATIONS: readonly Migration[] = [
   askedLines,
   partBusyTime,
   servers,
+  evalJudges,
 ];

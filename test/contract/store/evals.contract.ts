@@ -57,6 +57,7 @@ function targetRow(runId: string, target: number, change: Partial<EvalTargetRow>
     batchId: null,
     judgeBatchId: null,
     embeddingBatchId: null,
+    otherJudgeBatchIds: [],
     passed: 0,
     failed: 0,
     errored: 0,

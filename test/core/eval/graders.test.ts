@@ -149,7 +149,7 @@ describe('graders that ask a model', () => {
   it('write their requests from the templates, with a schema for the answer', () => {
     const [call] = judgeCalls([compileGrader(graderSchema.parse(score))], subject);
     expect(call).toMatchObject({
-      endpoint: '/v1/chat/completions',
+      at: { endpoint: '/v1/chat/completions' },
       body: {
         model: 'judge',
         temperature: 0,

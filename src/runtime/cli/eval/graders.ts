@@ -14,6 +14,12 @@ export interface ItemPlaces {
   task: string;
 }
 
+/** Where and when judges are asked, as their graders say it. */
+export interface JudgePlace {
+  config?: string;
+  completion_window?: string;
+}
+
 type Build = (argument: string, places: ItemPlaces) => Promise<GraderSpec> | GraderSpec;
 
 const KINDS: Readonly<Record<string, Build>> = {
@@ -70,12 +76,37 @@ const KINDS: Readonly<Record<string, Build>> = {
 
 /**
  * The testing criteria that `--grader` options name: a kind with an argument (`numeric`, `exact:label`, `regex:^yes`,
- * `similarity:rouge_l>=0.5`, `json:schema.json`, `judge:MODEL`) or a YAML or JSON file of criteria. Throws CliError.
+ * `similarity:rouge_l>=0.5`, `json:schema.json`, `judge:MODEL`) or a YAML or JSON file of criteria. Judges are asked at
+ * `judge` unless they say where; one without a model asks that route's. Throws CliError.
  */
-export async function readGraders(texts: readonly string[], places: ItemPlaces): Promise<GraderSpec[]> {
+export async function readGraders(
+  texts: readonly string[],
+  places: ItemPlaces,
+  judge: JudgePlace,
+): Promise<GraderSpec[]> {
   if (texts.length === 0) throw wrongUse(`--grader is missing: ${Object.keys(KINDS).join(', ')}, or a file.`, 'grader');
-  const specs = (await Promise.all(texts.map((text) => readGrader(text, places)))).flat();
-  return named(specs);
+  const { config } = judge;
+  const full = texts.map((text) => (text === 'judge' && config !== undefined ? `judge:${config}` : text));
+  const specs = (await Promise.all(full.map((text) => readGrader(text, places)))).flat();
+  if (Object.keys(judge).length === 0) return named(specs);
+  const found = { judges: 0 };
+  const asked = specs.map((spec) => askedAt(spec, judge, found) as GraderSpec);
+  if (found.judges > 0) return named(asked);
+  const option = config === undefined ? 'judge-window' : 'judge-route';
+  throw wrongUse(`--${option} is for judges, and no grader is one. Add --grader judge:MODEL.`, option);
+}
+
+/** The same with every judge, at any depth, asked at `judge` where it does not say; a file's graders may have any form. */
+function askedAt(spec: unknown, judge: JudgePlace, found: { judges: number }): unknown {
+  if (Array.isArray(spec)) return spec.map((each) => askedAt(each, judge, found));
+  if (!isFields(spec)) return spec;
+  if (spec.type === 'score_model' || spec.type === 'label_model') {
+    found.judges += 1;
+    return { ...judge, ...spec };
+  }
+  if ('graders' in spec) return { ...spec, graders: askedAt(spec.graders, judge, found) };
+  if (typeof spec.type === 'string') return spec;
+  return Object.fromEntries(Object.entries(spec).map(([name, each]) => [name, askedAt(each, judge, found)]));
 }
 
 async function readGrader(text: string, places: ItemPlaces): Promise<GraderSpec[]> {

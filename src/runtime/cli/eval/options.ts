@@ -5,6 +5,8 @@ const evalSource = {
   file: id('Items: JSONL, or an OpenAI batch file'),
   targets: text('a,b,c', 'Models or routes, or a file of targets'),
   grader: text('kind', 'numeric, exact, judge:MODEL, …; repeatable'),
+  'judge-route': text('route', 'Ask the judges by this route'),
+  'judge-window': text('time', "Their window, if not the targets'"),
   answers: text('file', 'JSONL of right answers by custom_id'),
   prompt: text('text', 'How to ask, such as "{{item.question}}"'),
   system: text('text', 'A system message before it'),

@@ -27,6 +27,10 @@ export function readRunRequest(
     system: args.system,
     targets: args.targets,
     graders: valuesOf('grader', definition, rawArguments),
+    judge: {
+      ...(args['judge-route'] !== undefined && { config: args['judge-route'] }),
+      ...(args['judge-window'] !== undefined && { completion_window: args['judge-window'] }),
+    },
     params: readParams(valuesOf('param', definition, rawArguments)),
     window: args.window ?? 'immediate',
     seed: readSeed(args.seed),

@@ -10,7 +10,7 @@ import { plural } from '../figures.ts';
 import { printable } from '../printable.ts';
 import { uploadFile } from '../send.ts';
 import { note, type Terminal } from '../terminal.ts';
-import { readGraders } from './graders.ts';
+import { type JudgePlace, readGraders } from './graders.ts';
 import { type PreparedItems, prepareItems } from './prepare-items.ts';
 import { readTargets } from './targets.ts';
 import { watchRun } from './watch-run.ts';
@@ -24,6 +24,8 @@ export interface RunRequest {
   system: string | undefined;
   targets: string | undefined;
   graders: readonly string[];
+  /** Where and when judges are asked that do not say so themselves. */
+  judge: JudgePlace;
   params: Readonly<Record<string, unknown>>;
   window: string;
   sample: SampleSize | undefined;
@@ -40,7 +42,7 @@ export async function runEval(terminal: Terminal, api: Api, request: RunRequest)
   const prepared = await prepareItems(request.file, request);
   try {
     const { shape } = prepared;
-    const graders = await readGraders(request.graders, shape.places());
+    const graders = await readGraders(request.graders, shape.places(), request.judge);
     const targets = await targetsOf(request, prepared);
     const body = { ...runBody(request, prepared, targets), name: runName(request, prepared) };
     const found = await findOrCreate(api, request.name, graders, shape.source === 'jsonl');

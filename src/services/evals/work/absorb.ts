@@ -11,20 +11,28 @@ import { next, type TargetWork, take } from './turn.ts';
 
 const LINES_AT_ONCE = 200;
 
-/** Keeps what a batch of judges answered with the outputs that it is about, page by page; then goes to `stage`. */
-export async function absorb(work: TargetWork, batchId: string | null, stage: EvalStage): Promise<void> {
-  const batch = batchId === null ? null : await work.deps.store.batches.get('all', batchId);
-  // Without their answers the grades say that the judges failed.
-  if (batch !== null && (await whyUnreadable(work, batch)) === null) {
-    for await (const lines of outputPages(work, batch, { from: work.target.cursor, most: LINES_AT_ONCE })) {
-      await keep(work, lines);
-      if (!work.mayGoOn()) return;
+/**
+ * Keeps what batches of judges answered with the outputs that they are about, page by page; then goes to `stage`. The cursor
+ * counts the lines of all of them, one batch after the other.
+ */
+export async function absorb(work: TargetWork, batchIds: readonly (string | null)[], stage: EvalStage): Promise<void> {
+  let before = 0;
+  for (const id of batchIds) {
+    const batch = id === null ? null : await work.deps.store.batches.get('all', id);
+    const from = Math.max(0, work.target.cursor - before);
+    // Without their answers the grades say that the judges failed.
+    if (batch !== null && from < batch.total && (await whyUnreadable(work, batch)) === null) {
+      for await (const lines of outputPages(work, batch, { from, most: LINES_AT_ONCE })) {
+        await keep(work, lines, before);
+        if (!work.mayGoOn()) return;
+      }
     }
+    before += batch?.total ?? 0;
   }
   await take(work, { to: next(stage) });
 }
 
-async function keep(work: TargetWork, lines: readonly OutputLine[]): Promise<void> {
+async function keep(work: TargetWork, lines: readonly OutputLine[], before: number): Promise<void> {
   const { target } = work.target;
   const first = callOf(lines[0]?.custom_id ?? '').item;
   const last = callOf(lines.at(-1)?.custom_id ?? '').item;
@@ -48,7 +56,7 @@ async function keep(work: TargetWork, lines: readonly OutputLine[]): Promise<voi
   }
   const changed = new Set(lines.map((line) => callOf(line.custom_id).item));
   await take(work, {
-    to: { cursor: lines.at(-1)?.weir.line ?? work.target.cursor, usage },
+    to: { cursor: before + (lines.at(-1)?.weir.line ?? 0), usage },
     answers: [...answers].filter(([item]) => changed.has(item)).map(([item, kept]) => ({ item, answers: kept })),
   });
 }

@@ -3,6 +3,7 @@ import { GradeError } from '../../../core/eval/grader.ts';
 import { unixSeconds } from '../../../ports/clock.ts';
 import type { Deps } from '../../../ports/deps.ts';
 import type { EvalLease, EvalTargetRow } from '../../../ports/store-evals.ts';
+import { judgeBatchIds } from '../judge-batches.ts';
 import { planRun } from '../run-plan.ts';
 import { absorb } from './absorb.ts';
 import { ask } from './ask.ts';
@@ -68,15 +69,17 @@ async function advanceTarget(work: TargetWork): Promise<boolean> {
         await askJudges(work);
         break;
       case 'judging':
-        if (await runs(work, work.target.judgeBatchId)) return false;
-        if (await runs(work, work.target.embeddingBatchId)) return false;
+        for (const id of judgeBatchIds(work.target)) if (await runs(work, id)) return false;
         await take(work, { to: next('absorb') });
         break;
       case 'absorb':
-        await absorb(work, work.target.judgeBatchId, 'absorb_embeddings');
+        await absorb(work, [work.target.judgeBatchId], 'absorb_embeddings');
         break;
       case 'absorb_embeddings':
-        await absorb(work, work.target.embeddingBatchId, 'grade');
+        await absorb(work, [work.target.embeddingBatchId], 'absorb_others');
+        break;
+      case 'absorb_others':
+        await absorb(work, work.target.otherJudgeBatchIds, 'grade');
         break;
       case 'grade':
         await grade(work);

@@ -9,7 +9,8 @@ export async function ask(work: TargetWork): Promise<void> {
   const asker = work.plan.askers[work.target.target];
   if (asker == null) throw new Error(`target ${work.target.target} of ${work.run.id} asks nothing`);
   await orFail(work, async () => {
-    const batchId = await makeBatch(work, 'answers', asker.endpoint, () => linesOf(work, asker));
+    const place = { endpoint: asker.endpoint, config: work.target.spec.config };
+    const batchId = await makeBatch(work, 'answers', place, () => linesOf(work, asker));
     await take(work, { to: { ...next('sampling'), batchId } });
   });
 }

@@ -1,4 +1,5 @@
 import { ApiError } from '../../../core/api-error.ts';
+import type { Fields } from '../../../core/fields.ts';
 import type { EvalTargetRow } from '../../../ports/store-evals.ts';
 import type { Endpoint } from '../../../protocol/endpoint.ts';
 import { createBatch } from '../../batches/create.ts';
@@ -12,6 +13,13 @@ export interface AskedLine {
   body: object;
 }
 
+/** Where and when a part's requests run: by the routes of their models, in the target's window, unless it says. */
+interface BatchPlace {
+  endpoint: Endpoint;
+  config?: string | Fields | undefined;
+  window?: string;
+}
+
 /** Names of the tags that tell in the ledger what an eval paid for. */
 export const TAGS = { eval: 'eval_id', run: 'eval_run_id', target: 'eval_target', part: 'eval_part' } as const;
 
@@ -23,7 +31,7 @@ export const TAGS = { eval: 'eval_id', run: 'eval_run_id', target: 'eval_target'
 export async function makeBatch(
   work: TargetWork,
   part: Part,
-  endpoint: Endpoint,
+  { endpoint, config, window }: BatchPlace,
   lines: () => AsyncGenerator<AskedLine>,
 ): Promise<string | null> {
   const { deps, run, target } = work;
@@ -42,11 +50,10 @@ export async function makeBatch(
         expiresAfterSeconds: null,
       }),
   });
-  const config = part === 'answers' ? target.spec.config : undefined;
   const batch = await createBatch(deps, context, {
     input_file_id: file.id,
     endpoint,
-    completion_window: target.spec.completion_window,
+    completion_window: window ?? target.spec.completion_window,
     metadata: {
       ...run.metadata,
       [TAGS.eval]: run.evalId,

@@ -4,9 +4,18 @@ import type { Context, Deps } from '../../../ports/deps.ts';
 import type { EvalRunRow, EvalStep, EvalTargetRow } from '../../../ports/store-evals.ts';
 import type { RunPlan } from '../run-plan.ts';
 
+/** How many batches the judges of a target may be, beside those that are asked by their models' routes in its window. */
+export const JUDGE_PLACES_MAX = 8;
+
+export type Part = 'answers' | 'judges' | 'embeddings' | `judges-${number}`;
+
 /** The parts of a target that are batches. */
-export const PARTS = ['answers', 'judges', 'embeddings'] as const;
-export type Part = (typeof PARTS)[number];
+export const PARTS: readonly Part[] = [
+  'answers',
+  'judges',
+  'embeddings',
+  ...Array.from({ length: JUDGE_PLACES_MAX }, (_, index): Part => `judges-${index + 1}`),
+];
 
 /** How long a turn of work may go on, and under which lease. */
 export interface Turn {
