@@ -37,8 +37,22 @@ const samplingSchema = z
   })
   .openapi('EvalSamplingParams', { type: 'object' });
 
+/** So many of the source's rows, or a share of them but at least `least`, drawn by `seed`: the same rows for the same seed. */
+const sampleSchema = z
+  .strictObject({
+    size: z.int().min(1).max(1_000_000).optional(),
+    share: z.number().gt(0).max(1).optional(),
+    least: z.int().min(1).max(1_000_000).optional(),
+    seed: z.int().min(0).max(999_999_999).default(0),
+  })
+  .refine(({ size, share }) => (size === undefined) !== (share === undefined), "name one of 'size' and 'share'")
+  .refine(({ size, least }) => size === undefined || least === undefined, "'least' belongs to 'share'; remove it")
+  .openapi('EvalSampleOfRows');
+
+const rows = { source: sourceSchema, sample: sampleSchema.nullish() };
+
 const sampled = {
-  source: sourceSchema,
+  ...rows,
   input_messages: inputMessagesSchema.nullish(),
   model: z.string().min(1).max(512).nullish(),
   sampling_params: samplingSchema.nullish(),
@@ -46,7 +60,7 @@ const sampled = {
 
 export const evalDataSourceSchema = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('jsonl'), source: sourceSchema }),
+    z.strictObject({ type: z.literal('jsonl'), ...rows }),
     z.strictObject({ type: z.literal('completions'), ...sampled }),
     z.strictObject({ type: z.literal('responses'), ...sampled }),
   ])
@@ -77,7 +91,8 @@ export const evalRunCreateSchema = z
     data_source: evalDataSourceSchema,
     config: evalConfigSchema.nullish(),
     completion_window: z.string().default('immediate'),
-    targets: z.array(evalTargetSchema).min(1).max(EVAL_TARGETS_MAX).optional(),
+    /** Several answerers; or the name of a route, whose targets they are then. */
+    targets: z.union([z.array(evalTargetSchema).min(1).max(EVAL_TARGETS_MAX), z.string().min(1).max(128)]).optional(),
   })
   .openapi('EvalRunCreate');
 
@@ -163,6 +178,7 @@ export const evalRunDeletedSchema = z
 export type EvalDataSource = z.infer<typeof evalDataSourceSchema>;
 export type EvalInputMessages = z.infer<typeof inputMessagesSchema>;
 export type EvalTarget = z.infer<typeof evalTargetSchema>;
+export type EvalSampleOfRows = z.infer<typeof sampleSchema>;
 export type EvalRow = z.infer<typeof evalRowSchema>;
 export type EvalRunCreate = z.infer<typeof evalRunCreateSchema>;
 export type EvalRunObject = z.infer<typeof evalRunSchema>;

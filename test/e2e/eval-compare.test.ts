@@ -35,6 +35,7 @@ describe('weir eval', () => {
     pools = await startPools(names.map(() => ({ models: ['m'] })));
     for (const [index, name] of names.entries()) {
       const answer = (body: Record<string, unknown>): string => {
+        if (JSON.stringify(body).includes('You grade answers')) return '{"steps":[],"result":1}';
         const question = Number(/What is (\d+) \+/.exec(JSON.stringify(body))?.[1]);
         return `${HOSTILE} It is ${2 * question + (WRONG[name]?.(question) ? 1 : 0)}.`;
       };
@@ -46,7 +47,16 @@ describe('weir eval', () => {
     ]);
     weir = await startWeir({
       providers: Object.fromEntries(providers),
-      routes: { spare: { provider: 'c', model: 'm' } },
+      routes: {
+        spare: { provider: 'c', model: 'm' },
+        duo: {
+          strategy: { mode: 'loadbalance' },
+          targets: [
+            { provider: 'a', model: 'm' },
+            { provider: 'b', model: 'm' },
+          ],
+        },
+      },
     });
     folder = await temporaryFolder();
     items = join(folder, 'sums.jsonl');
@@ -144,6 +154,23 @@ describe('weir eval', () => {
     expect(files.data).toEqual([]);
   });
 
+  it('asks the targets of a route, and judges by another in a window of their own', async () => {
+    const judged = ['--grader', 'judge', '--judge-route', 'spare', '--judge-window', '1h'];
+    const ran = await run('run', items, '--route', 'duo', '--sample', '10', ...judged, '--json', '--name', 'judged');
+    expect(ran.exitCode).toBe(0);
+    const { run_id: runId, eval_id: evalId, targets: asked } = JSON.parse(ran.out) as EvalComparison;
+    expect(asked.map(({ target, passed }) => [target, passed])).toEqual([
+      ['a/m', 10],
+      ['b/m', 10],
+    ]);
+    const { targets: parts } = await weir.call<EvalRunObject>(`/v1/evals/${evalId}/runs/${runId}`);
+    for (const { judge_batch_ids: ids } of parts) {
+      expect(ids).toHaveLength(1);
+      const batch = await weir.client.batches.retrieve(ids[0] ?? '');
+      expect([batch.completion_window, batch.request_counts?.completed]).toEqual(['1h', 10]);
+    }
+  });
+
   it('chooses by a sample, tells why, and stores the route when asked to', async () => {
     const argv = ['choose', items, '--answers', answers, ...targets, '--grader', 'numeric', '--floor', '80%'];
     const ran = await run(...argv, '--sample', '50%', '--seed', '3', '--json', '--apply', 'chosen');
@@ -193,6 +220,12 @@ describe('weir eval', () => {
       [['run', items, '--answers', plain, '--targets', 'a/m', '--grader', 'exact'], 'has no custom_id'],
       [['run', items, '--targets', 'a/m', '--grader', 'regex:x', '--html', '/nowhere/x.html'], '--html'],
       [['choose', items, '--targets', 'a/m', '--grader', 'regex:x'], '--floor is missing'],
+      [['run', items, '--targets', 'a/m', '--route', 'duo', '--grader', 'regex:x'], 'leave one out'],
+      [
+        ['run', items, '--targets', 'a/m', '--grader', 'regex:x', '--judge-route', 'spare'],
+        '--judge-route is for judges',
+      ],
+      [['run', items, '--route', 'nowhere', '--grader', 'regex:x'], "no route 'nowhere'"],
     ];
     for (const [argv, words] of asks) {
       const ran = await run(...argv);

@@ -8,8 +8,9 @@ import { findFile } from '../files/file-row.ts';
 import { checkModels } from './check-models.ts';
 import { presentRun } from './present-run.ts';
 import { fetchEval } from './retrieve.ts';
+import { listTargets } from './route-targets.ts';
 import { planRun } from './run-plan.ts';
-import { type NewTarget, readTargets } from './run-targets.ts';
+import { type NewTarget, type RunInput, readTargets } from './run-targets.ts';
 
 /**
  * Creates a run in `queued`: its items are taken in, asked and graded in the background. What can be told at once is a
@@ -19,12 +20,13 @@ export async function createRun(
   deps: Deps,
   context: Context,
   evalId: string,
-  input: EvalRunCreate,
+  asked: EvalRunCreate,
   origin: string,
 ): Promise<EvalRunObject> {
   const found = await fetchEval(deps, context, evalId);
   // What a run makes belongs to whom the eval belongs to, also when an administrator starts it.
   const own: Context = { ...context, actor: { ...context.actor, tenantId: found.tenantId, role: 'user' } };
+  const input: RunInput = { ...asked, targets: await listTargets(deps, own.actor, asked.targets) };
   const targets = readTargets(input);
   const { dataSource, content } = split(input.data_source);
   const plan = planRun(found, { dataSource }, targets);

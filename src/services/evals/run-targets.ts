@@ -7,13 +7,16 @@ import type { EvalDataSource, EvalRunCreate, EvalTarget } from '../../protocol/e
 /** A target before its run has an id. */
 export type NewTarget = Pick<EvalTargetRow, 'name' | 'spec'>;
 
+/** A run's request whose targets are known one by one. */
+export type RunInput = Omit<EvalRunCreate, 'targets'> & { targets?: EvalTarget[] | undefined };
+
 type Sampled = Extract<EvalDataSource, { type: 'completions' | 'responses' }>;
 
 /**
  * The targets of a new run, each with what it leaves out taken from the run; one without input messages where the rows
  * bring their answers. Throws 400.
  */
-export function readTargets(input: EvalRunCreate): NewTarget[] {
+export function readTargets(input: RunInput): NewTarget[] {
   const { data_source: source, completion_window } = input;
   const isAsked =
     source.type !== 'jsonl' &&
@@ -33,7 +36,7 @@ export function readTargets(input: EvalRunCreate): NewTarget[] {
   return targets;
 }
 
-function refuseAsking({ data_source: source, targets }: EvalRunCreate): void {
+function refuseAsking({ data_source: source, targets }: RunInput): void {
   if (targets !== undefined) {
     throw refused(
       'targets',
@@ -48,7 +51,7 @@ function refuseAsking({ data_source: source, targets }: EvalRunCreate): void {
   }
 }
 
-function toTarget(input: EvalRunCreate, source: Sampled, target: EvalTarget, index: number): NewTarget {
+function toTarget(input: RunInput, source: Sampled, target: EvalTarget, index: number): NewTarget {
   const where = input.targets === undefined ? 'data_source' : `targets[${index}]`;
   const config = target.config ?? input.config ?? undefined;
   const route = typeof config === 'string' ? config : undefined;

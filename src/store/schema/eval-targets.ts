@@ -19,8 +19,8 @@ export const evalTargets = sqliteTable(
     failed: integer('failed').notNull(),
     errored: integer('errored').notNull(),
     criteria: text('criteria', { mode: 'json' }).$type<EvalCriterionResult[]>().notNull(),
-    otherJudgeBatchIds: text('other_judge_batch_ids', { mode: 'json' }).$type<string[]>().notNull().default([]),
     usage: text('usage', { mode: 'json' }).$type<EvalModelUsage[]>().notNull(),
+    otherJudgeBatchIds: text('other_judge_batch_ids', { mode: 'json' }).$type<string[]>().notNull().default([]),
   },
   (table) => [primaryKey({ columns: [table.runId, table.target] })],
 );

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drawSample } from '../../../src/core/eval/draw-sample.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
 import { evalRunCreateSchema } from '../../../src/protocol/eval-run.ts';
 import { createEval } from '../../../src/services/evals/create.ts';
@@ -22,7 +23,7 @@ describe('the rows of a file', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function start(deps: Deps, bytes: Uint8Array) {
+  async function start(deps: Deps, bytes: Uint8Array, sample?: { share: number; least?: number; seed?: number }) {
     const context = contextOf(deps);
     const file = await createFile(deps, context, {
       content: (async function* () {
@@ -38,7 +39,7 @@ describe('the rows of a file', () => {
       ],
     });
     const input = evalRunCreateSchema.parse({
-      data_source: { type: 'jsonl', source: { type: 'file_id', id: file.id } },
+      data_source: { type: 'jsonl', source: { type: 'file_id', id: file.id }, sample },
     });
     const { id } = await createRun(deps, context, evalId, input, 'http://weir');
     return { evalId, id, fileId: file.id };
@@ -76,6 +77,23 @@ describe('the rows of a file', () => {
     expect(found?.targets[0]).toMatchObject({ passed: 834, failed: 1_666, errored: 0 });
     const items = await rig.deps.store.evals.items(run.id, 0, 5_000);
     expect(items).toEqual(rows.map((row, item) => ({ item, row })));
+  });
+
+  it('are a sample of them where the run asks for one, the same wherever the work was interrupted', async () => {
+    const rows = Array.from({ length: 6_000 }, (_, n) => ({
+      item: { n },
+      sample: { output_text: 'x'.repeat(n % 90) },
+    }));
+    const text = rows.map((row, n) => `${JSON.stringify(row)}\n${n % 5 === 0 ? ' \n' : ''}`).join('');
+    const run = await start(rig.deps, Buffer.from(text), { share: 0.5, seed: 11 });
+    expect(await workInTurns(rig, run)).toBeGreaterThan(5);
+    const places = drawSample(rows.length, { share: 0.5, least: 1 }, 11);
+    const items = await rig.deps.store.evals.items(run.id, 0, 5_000);
+    expect(items).toEqual(places.map((place, item) => ({ item, row: rows[place] })));
+    expect(items).toHaveLength(3_000);
+    const few = await start(rig.deps, Buffer.from(text), { share: 0.001, least: 30 });
+    await workInTurns(rig, few);
+    expect((await rig.deps.store.evals.getRun('all', few.evalId, few.id))?.run.itemsRead).toBe(30);
   });
 
   it.each([

@@ -4,6 +4,7 @@ import { flag, id, json, text } from '../options.ts';
 const evalSource = {
   file: id('Items: JSONL, or an OpenAI batch file'),
   targets: text('a,b,c', 'Models or routes, or a file of targets'),
+  route: text('route', "Instead: this route's targets"),
   grader: text('kind', 'numeric, exact, judge:MODEL, …; repeatable'),
   'judge-route': text('route', 'Ask the judges by this route'),
   'judge-window': text('time', "Their window, if not the targets'"),

@@ -26,6 +26,7 @@ export function readRunRequest(
     prompt: args.prompt,
     system: args.system,
     targets: args.targets,
+    route: args.route,
     graders: valuesOf('grader', definition, rawArguments),
     judge: {
       ...(args['judge-route'] !== undefined && { config: args['judge-route'] }),

@@ -23,6 +23,8 @@ export interface RunRequest {
   prompt: string | undefined;
   system: string | undefined;
   targets: string | undefined;
+  /** A route whose targets are asked instead. */
+  route: string | undefined;
   graders: readonly string[];
   /** Where and when judges are asked that do not say so themselves. */
   judge: JudgePlace;
@@ -84,19 +86,27 @@ async function deleteFile(api: Api, id: string): Promise<void> {
   await client.files.delete(id).catch(() => undefined);
 }
 
+/** One by one, or the name of the route whose they are; null where the rows bring their answers. */
+type AskedTargets = readonly EvalTarget[] | string | null;
+
 /** The targets that were named; else the one model that the lines of a batch file name. */
-async function targetsOf({ targets, file }: RunRequest, { shape }: PreparedItems): Promise<EvalTarget[] | null> {
-  if (shape.source === 'jsonl') {
-    if (targets === undefined) return null;
-    throw wrongUse(`The rows of ${file} bring their answers; leave --targets out.`, 'targets');
+async function targetsOf({ targets, route, file }: RunRequest, { shape }: PreparedItems): Promise<AskedTargets> {
+  if (targets !== undefined && route !== undefined) {
+    throw wrongUse('--targets and --route both say who is asked; leave one out.', 'route');
   }
+  if (shape.source === 'jsonl') {
+    if (targets === undefined && route === undefined) return null;
+    const option = targets === undefined ? 'route' : 'targets';
+    throw wrongUse(`The rows of ${file} bring their answers; leave --${option} out.`, option);
+  }
+  if (route !== undefined) return route;
   if (targets !== undefined) return readTargets(targets);
   const [model] = shape.models;
   if (model !== undefined && shape.models.size === 1) return [{ model }];
   throw wrongUse('--targets is missing: models or routes to compare, separated by commas.', 'targets');
 }
 
-function runBody(request: RunRequest, { shape }: PreparedItems, targets: readonly EvalTarget[] | null) {
+function runBody(request: RunRequest, { shape }: PreparedItems, targets: AskedTargets) {
   if (targets === null) return { data_source: { type: 'jsonl' as const } };
   const params = { ...shape.params, ...request.params };
   return {

@@ -1,4 +1,5 @@
 import { toRow } from '../../../core/eval/check-row.ts';
+import { drawSample } from '../../../core/eval/draw-sample.ts';
 import type { Fields } from '../../../core/fields.ts';
 import { LineFramer } from '../../../core/jsonl.ts';
 import { unixSeconds } from '../../../ports/clock.ts';
@@ -6,6 +7,7 @@ import type { Deps } from '../../../ports/deps.ts';
 import { FileMissing } from '../../../ports/files.ts';
 import type { EvalFailure, EvalItemRow, EvalRunRow } from '../../../ports/store-evals.ts';
 import type { FileRow } from '../../../ports/store-files.ts';
+import type { EvalSampleOfRows } from '../../../protocol/eval-run.ts';
 import type { RunPlan } from '../run-plan.ts';
 import { type Turn, TurnOver } from './turn.ts';
 
@@ -56,7 +58,7 @@ interface RowsPage {
 async function* pagesOf(deps: Deps, run: EvalRunRow, plan: RunPlan): AsyncGenerator<RowsPage> {
   const { source } = run.dataSource;
   if (source.type !== 'file_id' || !('id' in source)) {
-    const rows = run.content ?? [];
+    const rows = sampleOf(run.content ?? [], run.dataSource.sample);
     for (let from = run.itemsRead; from < rows.length; from += ROWS_AT_ONCE) {
       const page = rows.slice(from, from + ROWS_AT_ONCE);
       yield { items: page.map((row, index) => ({ item: from + index, row })), byteOffset: 0 };
@@ -75,14 +77,20 @@ async function* pagesOf(deps: Deps, run: EvalRunRow, plan: RunPlan): AsyncGenera
 
 async function* filePages(deps: Deps, run: EvalRunRow, plan: RunPlan, file: FileRow): AsyncGenerator<RowsPage> {
   if (run.byteOffset >= file.bytes) return;
+  const { sample } = run.dataSource;
+  const places = sample == null ? null : placesOf(await countRows(deps, file), sample);
   let item = run.itemsRead;
+  // A page of a sample ends with the last row that it took.
+  let row = places === null || item === 0 ? item : (places[item - 1] ?? 0) + 1;
   let page: RowsPage = { items: [], byteOffset: run.byteOffset };
   let bytes = 0;
   const base = run.byteOffset;
   const framer = new LineFramer(deps.settings.maxLineBytes, (line, offset, length) => {
+    if (isBlank(line)) return;
+    row += 1;
+    if (places !== null && places[item] !== row - 1) return;
     bytes += length;
     page.byteOffset = base + offset + length;
-    if (line !== null && Buffer.from(line).toString('latin1').trim() === '') return;
     if (item >= ITEMS_MAX)
       throw new RowsRefused('too_many_items', `The file has more than ${ITEMS_MAX} rows. Split it.`);
     page.items.push({ item, row: readRow(line, item, plan) });
@@ -101,6 +109,30 @@ async function* filePages(deps: Deps, run: EvalRunRow, plan: RunPlan, file: File
   }
   framer.end();
   if (page.items.length > 0) yield page;
+}
+
+/** The rows of a file that are not blank. */
+async function countRows(deps: Deps, file: FileRow): Promise<number> {
+  let rows = 0;
+  const framer = new LineFramer(deps.settings.maxLineBytes, (line) => {
+    if (!isBlank(line)) rows += 1;
+  });
+  for await (const chunk of await deps.files.read(file.contentKey)) framer.push(chunk);
+  framer.end();
+  return rows;
+}
+
+function isBlank(line: Uint8Array | null): boolean {
+  return line !== null && Buffer.from(line).toString('latin1').trim() === '';
+}
+
+function sampleOf<Row>(rows: readonly Row[], sample: EvalSampleOfRows | null | undefined): readonly Row[] {
+  if (sample == null) return rows;
+  return placesOf(rows.length, sample).flatMap((place) => rows[place] ?? []);
+}
+
+function placesOf(total: number, { size, share, least, seed }: EvalSampleOfRows): number[] {
+  return drawSample(total, size === undefined ? { share: share ?? 1, least: least ?? 1 } : { count: size }, seed);
 }
 
 function readRow(line: Uint8Array | null, item: number, plan: RunPlan) {
