@@ -32,6 +32,7 @@ import { ThreadChecks } from './checks/thread-checks.ts';
 import { systemClock } from './clock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
+import { Lateness } from './lateness.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
 import { systemRandom } from './random.ts';
@@ -130,7 +131,9 @@ export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Pro
   });
   // An embedded database's clock is this machine's.
   const isEmbedded = options.databaseUrl.startsWith('file:');
-  const clock = new SharedClock(systemClock, isEmbedded ? async () => systemClock.now() : () => store.now());
+  const lateness = new Lateness();
+  const ownClock = { ...systemClock, lateMs: () => lateness.ms() };
+  const clock = new SharedClock(ownClock, isEmbedded ? async () => systemClock.now() : () => store.now());
   const { settings, providers } = config;
   // Its last part names the version of Node.js, and is put there anew.
   const compileCache = getCompileCacheDir();

@@ -15,6 +15,7 @@ const ANSWER_MS_MAX = 2_000;
 export class SharedClock implements Clock {
   readonly micros: Clock['micros'];
   readonly sleep: Clock['sleep'];
+  readonly lateMs: () => number;
   private readonly own: Clock;
   /** Unix milliseconds by the clock to follow. */
   private readonly ask: () => Promise<number>;
@@ -30,6 +31,7 @@ export class SharedClock implements Clock {
     this.ask = ask;
     this.micros = () => own.micros();
     this.sleep = (ms, signal) => own.sleep(ms, signal);
+    this.lateMs = () => own.lateMs?.() ?? 0;
     this.since = steadyMs(own);
     this.offset = own.now() - this.since;
     this.target = this.offset;

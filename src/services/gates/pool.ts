@@ -109,17 +109,20 @@ export class Pool {
     return least;
   }
 
-  /** Takes in the end of a call, at a moment of the clock of `slot.startedMs`. */
+  /**
+   * Takes in the end of a call, at a moment of the clock of `slot.startedMs`. `lateMs`: for so long the answer may have
+   * waited here, which says nothing about its server.
+   */
   settle(
     { at, startedMs, inFlight }: MemberSlot,
     failure: Failure | null,
     tokens: { input: number; output: number },
-    { nowMs, unit }: { nowMs: number; unit: number },
+    { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
   ): void {
     at.inFlight -= 1;
     if (failure === null) {
       at.breaker.success();
-      const latencyMs = Math.max(0, nowMs - startedMs);
+      const latencyMs = Math.max(0, nowMs - startedMs - lateMs);
       at.answered += 1;
       at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
       at.adaptive?.answered({ inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight }, nowMs);

@@ -47,11 +47,11 @@ describe('a gate', () => {
   });
 
   /** `wall`: what the machine's clock says, where that is not the time that passes. */
-  function open(of: Provider, now: () => number = Date.now, wall: () => number = now) {
+  function open(of: Provider, now: () => number = Date.now, wall: () => number = now, lateMs: () => number = () => 0) {
     const started: { job: Job; slot: Slot }[] = [];
     const rerouted: Job[] = [];
     const deps = {
-      clock: { now: wall, micros: () => now() * 1_000 },
+      clock: { now: wall, micros: () => now() * 1_000, lateMs },
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
     } as unknown as Deps;
@@ -100,6 +100,36 @@ describe('a gate', () => {
     gate.pump();
     expect(started).toHaveLength(5);
     expect(gate.inFlight).toBe(4);
+  });
+
+  it('takes the time for which answers waited in this process for no fault of their server', () => {
+    const timeline = { nowMs: 1_000, lateMs: 0 };
+    const { gate, feed, started } = open(
+      provider(['a'], { concurrency: 64, adaptive: true }),
+      () => timeline.nowMs,
+      () => timeline.nowMs,
+      () => timeline.lateMs,
+    );
+    const usage = { input_tokens: 20, output_tokens: 20 };
+    /** Answers everything in flight after `latencyMs`; the limit then. */
+    const round = (latencyMs: number): number => {
+      timeline.nowMs += latencyMs;
+      for (const { job: line, slot } of started.splice(0)) {
+        feed.settle(line, slot, null, usage);
+        feed.enqueue(job(1), 0);
+      }
+      gate.pump();
+      return gate.figures().members[0]?.limit ?? 0;
+    };
+    for (let count = 0; count < 64; count++) feed.enqueue(job(1), 0);
+    for (let count = 0; count < 40 && round(40) < 64; count++);
+    expect(round(40)).toBe(64);
+    timeline.lateMs = 120;
+    const limits = Array.from({ length: 200 }, () => round(160));
+    expect(Math.min(...limits)).toBeGreaterThanOrEqual(38);
+    timeline.lateMs = 0;
+    const slow = Array.from({ length: 200 }, () => round(160));
+    expect(Math.min(...slow)).toBeLessThan(38);
   });
 
   it('spreads lines over the members by what they have in flight', () => {
