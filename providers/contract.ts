@@ -31,6 +31,8 @@ export interface Provider {
   pricedModel?(model: string): string;
   /** The region whose prices apply, where they differ by region. */
   readonly priceRegion?: string;
+  /** The region that an answer was billed in, by the usage it reports; null where it has the usual price. */
+  billedRegion?(rawUsage: object): string | null;
   readonly immediate?: ImmediateApi;
   readonly batch?: BatchApi;
   /** What the provider itself says was used and what it charges; absent where it has no such API, or no key for it. */

@@ -5,6 +5,7 @@ import { createBatchApi } from './batch.ts';
 import { accessOf, createAnthropicClient } from './client.ts';
 import { type AnthropicSettings, anthropicSettings } from './config.ts';
 import { convert } from './convert.ts';
+import { billedRegion } from './usage.ts';
 import { createUsageApi } from './usage-api.ts';
 
 /** Anthropic's own API: Messages and Message Batches. */
@@ -23,6 +24,7 @@ export const anthropic: ProviderKind<AnthropicSettings> = {
       models: settings.models ?? null,
       limits: toLimits(settings.limits),
       convert: (line, model) => convert(line, model, { provider: name, families, defaultMaxTokens }),
+      billedRegion,
       ...createAnthropicClient(access),
       batch: createBatchApi(access),
       ...(usage && { usage }),

@@ -28,7 +28,6 @@ export function usageFromMessage(message: unknown): UsageReading {
     ...readTools(raw, problems),
   };
   if (totalInput(usage) + totalOutput(usage) === 0) problems.push('every count is zero');
-  checkExtras(raw, problems);
   return { usage, raw, problems };
 }
 
@@ -63,11 +62,6 @@ function readTools(raw: Fields, problems: string[]): Usage {
   }
   const searches = countOf(tools, 'web_search_requests', problems) ?? 0;
   return searches > 0 ? { web_searches: searches } : {};
-}
-
-/** What is billed at other prices than those of the list. */
-function checkExtras(raw: Fields, problems: string[]): void {
-  if (raw.inference_geo === 'us') problems.push('inference was bound to the US, which list prices do not cover');
 }
 
 function countOf(fields: Fields, name: string, problems: string[]): number | undefined {

@@ -24,7 +24,8 @@ export interface CompiledRow {
   untilSeconds: number;
   /** Seconds of the UTC day in which the row holds. */
   hours: { begin: number; end: number } | null;
-  region: string | null;
+  /** Null: wherever no other row names the region. */
+  regions: readonly string[] | null;
   version: string;
   source: string;
   verifiedOn: string;
@@ -53,6 +54,8 @@ export interface RatesQuery {
   /** All input tokens, cached ones included: they decide the context tier. Absent: the base tier. */
   inputTokens?: number;
   region?: string | undefined;
+  /** The region is billed apart: a list that does not name it does not price it. */
+  isRegionBilled?: boolean;
 }
 
 export interface Unpriced {
@@ -120,7 +123,7 @@ function compileRow(row: PriceRow, file: PriceFile): CompiledRow {
     fromSeconds: Date.parse(`${row.from}T00:00:00Z`) / 1000,
     untilSeconds: row.until === undefined ? Number.POSITIVE_INFINITY : Date.parse(`${row.until}T00:00:00Z`) / 1000,
     hours: row.hours === undefined ? null : { begin: secondOfDay(row.hours[0]), end: secondOfDay(row.hours[1]) },
-    region: row.region ?? null,
+    regions: row.region === undefined ? null : [row.region].flat(),
     version: file.version,
     source: file.source,
     verifiedOn: file.verified_on,
@@ -153,13 +156,18 @@ export function findRates(book: PriceBook, query: RatesQuery): FoundRates | Unpr
   const { priced, resolution } = model;
   const row = findRow(priced.rows, query);
   if (row === undefined) return { unpriced: `no_price_at_date: ${name}` };
+  if (query.isRegionBilled === true && row.regions === null && !row.isOwn) {
+    return { unpriced: `no_price_for_region: ${name} in ${query.region}` };
+  }
   const tier = row.tiers.find((candidate) => (query.inputTokens ?? 0) > candidate.aboveInputTokens);
   const card = tier?.cards[query.mode] ?? null;
   if (tier === undefined || card === null) return { unpriced: `no_${query.mode}_price: ${name}` };
   const known = found.get(tier) ?? new Map<string, FoundRates>();
   found.set(tier, known);
-  const key = `${query.mode} ${resolution} ${priced.model}`;
-  const rates = known.get(key) ?? ratesOf(row, tier, { card, mode: query.mode, model: priced.model, resolution });
+  const region = row.regions === null ? undefined : query.region;
+  const key = `${query.mode} ${resolution} ${priced.model} ${region ?? ''}`;
+  const why = { card, mode: query.mode, model: priced.model, resolution, region };
+  const rates = known.get(key) ?? ratesOf(row, tier, why);
   known.set(key, rates);
   return rates;
 }
@@ -170,7 +178,13 @@ const found = new WeakMap<CompiledTier, Map<string, FoundRates>>();
 function ratesOf(
   row: CompiledRow,
   tier: CompiledTier,
-  { card, mode, model, resolution }: { card: RateCard; mode: PriceMode; model: string; resolution: PriceResolution },
+  {
+    card,
+    mode,
+    model,
+    resolution,
+    region,
+  }: { card: RateCard; mode: PriceMode; model: string; resolution: PriceResolution; region: string | undefined },
 ): FoundRates {
   const origin = {
     version: row.version,
@@ -178,7 +192,7 @@ function ratesOf(
     priced_model: model,
     from: row.from,
     resolved_by: resolution,
-    ...(row.region !== null && { region: row.region }),
+    ...(region !== undefined && { region }),
     ...row.money,
   };
   return {
@@ -211,12 +225,12 @@ function findRow(rows: readonly CompiledRow[], query: RatesQuery): CompiledRow |
     (row) =>
       row.fromSeconds <= query.at &&
       query.at < row.untilSeconds &&
-      (row.region === null || row.region === query.region) &&
+      (row.regions === null || (query.region !== undefined && row.regions.includes(query.region))) &&
       (row.hours === null || (row.hours.begin <= second && second < row.hours.end)),
   );
   const own = current.filter((row) => row.isOwn);
   const layer = own.length > 0 ? own : current;
-  const regional = layer.filter((row) => row.region !== null);
+  const regional = layer.filter((row) => row.regions !== null);
   const eligible = regional.length > 0 ? regional : layer;
   const newest = eligible[0];
   if (newest === undefined) return undefined;

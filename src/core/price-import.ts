@@ -1,5 +1,6 @@
 /** Prices from another list beside those that hold: what would change, and the successors that would change it. */
 import { amountFor, formatUsd, parseUsdToNano } from './money.ts';
+import { callRateNames } from './rates.ts';
 
 export type CardText = Readonly<Record<string, string>>;
 
@@ -89,14 +90,17 @@ function successorOfBatch(held: HeldPrice | null, standard: CardText, notes: str
   return scale(standard, held.batch, ratio);
 }
 
-/** 2 where every batch rate is half of the standard one, 1 where all are the same, else null. */
+const isCall = (rate: string): boolean => callRateNames.some((call) => call === rate);
+
+/** 2 where every batch rate is half of the standard one (calls: the same), 1 where all are the same, else null. */
 function ratioOf(held: HeldPrice | null): bigint | null {
   if (held === null || held.batch === null) return null;
   const standard = held.standard ?? {};
   for (const ratio of [2n, 1n]) {
     const fits = Object.entries(held.batch).every(([rate, price]) => {
       const whole = standard[rate];
-      return whole !== undefined && parseUsdToNano(price) * ratio === parseUsdToNano(whole);
+      const part = isCall(rate) ? 1n : ratio;
+      return whole !== undefined && parseUsdToNano(price) * part === parseUsdToNano(whole);
     });
     if (fits) return ratio;
   }
@@ -107,7 +111,10 @@ function ratioOf(held: HeldPrice | null): bigint | null {
 function scale(standard: CardText, batch: CardText, ratio: bigint): CardText {
   const rates = Object.keys(batch).filter((rate) => standard[rate] !== undefined);
   return Object.fromEntries(
-    rates.map((rate) => [rate, formatUsd(amountFor(parseUsdToNano(standard[rate] ?? '0'), 1_000_000n / ratio)) ?? '0']),
+    rates.map((rate) => {
+      const nano = parseUsdToNano(standard[rate] ?? '0');
+      return [rate, formatUsd(isCall(rate) ? nano : amountFor(nano, 1_000_000n / ratio)) ?? '0'];
+    }),
   );
 }
 

@@ -119,6 +119,8 @@ const cards = {
 
 const priceTierSchema = z.strictObject({ above_input_tokens: z.int().positive(), ...cards });
 
+const regionName = z.string().min(1).max(64);
+
 /** Fields of a dated price. */
 export const priceRowShape = {
   /** First day (UTC) of the price; the next row of the model ends it. */
@@ -127,7 +129,8 @@ export const priceRowShape = {
   until: daySchema.optional(),
   /** Daily window (UTC, end exclusive) of a price that depends on the hour; preferred to a row without one. */
   hours: z.tuple([timeOfDay, timeOfDay]).optional(),
-  region: z.string().min(1).max(64).optional(),
+  /** Where it holds: one region, or several that have one price. Absent: wherever no other row names the region. */
+  region: z.union([regionName, z.array(regionName).min(1).max(64)]).optional(),
   ...cards,
   tiers: z.array(priceTierSchema).min(1).max(20).optional(),
 };

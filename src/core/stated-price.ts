@@ -21,9 +21,14 @@ export const statedPriceSchema = z
 
 export type StatedPrice = z.infer<typeof statedPriceSchema>;
 
+/** The regions that a price names; none where it holds wherever no other does. */
+export function regionsOf({ region }: Pick<StatedPrice, 'region'>): string[] {
+  return region === undefined ? [] : [region].flat();
+}
+
 /** What tells apart prices of one model that start on the same day: region and hours. */
 export function slotOf({ region, hours }: Pick<StatedPrice, 'region' | 'hours'>): string {
-  return [region ?? '', hours?.join('-') ?? ''].join(' ').trim();
+  return [regionsOf({ region }).toSorted().join(','), hours?.join('-') ?? ''].join(' ').trim();
 }
 
 /** The price as a price file of its own, whose version is the price's id. */

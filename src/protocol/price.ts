@@ -11,7 +11,8 @@ export const priceSchema = z
     provider: z.string(),
     model: z.string(),
     aliases: z.array(z.string()),
-    region: z.string().nullable(),
+    /** One region, or several that have one price; null: wherever no other price names the region. */
+    region: z.union([z.string(), z.array(z.string())]).nullable(),
     hours: z.array(z.string()).nullable(),
     /** First day (UTC), and the first day on which it holds no more; null while nothing ends it. */
     from: z.string(),

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { priceFiles } from '../../config/prices/index.ts';
-import { readUsage as readMessageUsage } from '../../providers/anthropic/usage.ts';
+import { billedRegion, readUsage as readMessageUsage } from '../../providers/anthropic/usage.ts';
 import { readConverseUsage } from '../../providers/bedrock/usage.ts';
 import { readUsage as readOpenAIUsage } from '../../providers/openai/usage.ts';
 import { usageFromGemini } from '../../providers/vertex/usage.ts';
@@ -36,7 +36,7 @@ function found(book: ReturnType<typeof compilePrices>, asked: RatesQuery): Found
 
 interface Golden {
   note: string;
-  price: { provider: string; model: string; mode: PriceMode; at: number };
+  price: { provider: string; model: string; mode: PriceMode; at: number; region?: string };
   body: unknown;
   expected: {
     usage: Usage | null;
@@ -61,9 +61,12 @@ describe('golden responses', () => {
     const golden = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Golden;
     it(`${name.replace('.json', '')}: ${golden.note}`, () => {
       const { body, price, expected } = golden;
-      const { usage, problems } = (readers[price.provider] ?? readOpenAIUsage)(body);
+      const { usage, raw, problems } = (readers[price.provider] ?? readOpenAIUsage)(body);
       expect({ usage, problems }).toEqual({ usage: expected.usage, problems: expected.problems });
-      const rates = found(shipped, { ...price, inputTokens: totalInput(usage ?? {}) });
+      const billed = price.provider === 'anthropic' && raw !== null ? billedRegion(raw) : null;
+      const region = billed ?? price.region;
+      const asked = { ...price, region, isRegionBilled: billed !== null, inputTokens: totalInput(usage ?? {}) };
+      const rates = found(shipped, asked);
       const list = expected.list_amount_nano === undefined ? expected.amount_nano : expected.list_amount_nano;
       expect(priceUsage({ usage, ...rates })).toEqual({
         amount_nano: expected.amount_nano,
@@ -82,6 +85,24 @@ describe('golden responses', () => {
 });
 
 describe('findRates', () => {
+  it('has one price for several regions, and none where an answer was billed in one that the list does not name', () => {
+    const rows = [row('2026-01-01', '2'), row('2026-01-01', '3', { region: ['eu-1', 'eu-2'] })];
+    const book = compilePrices([file({ m: { prices: rows } })]);
+    const inputIn = (region?: string) => found(book, query('m', { region })).rates;
+    expect(inputIn('eu-2')).toMatchObject({ input: 3_000_000_000, region: 'eu-2' });
+    expect(inputIn('eu-1')).toMatchObject({ input: 3_000_000_000, region: 'eu-1' });
+    expect(inputIn('us-1').input).toBe(2_000_000_000);
+    expect(inputIn('us-1').region).toBeUndefined();
+    const billed = (region: string) => findRates(book, query('m', { region, isRegionBilled: true }));
+    expect(billed('eu-1')).toMatchObject({ rates: { input: 3_000_000_000 } });
+    expect(billed('us-1')).toEqual({ unpriced: 'no_price_for_region: p/m in us-1' });
+    const own = { ...file({ m: { prices: [row('2026-02-01', '1')] } }, 'own'), is_own: true };
+    const withOwn = compilePrices([file({ m: { prices: rows } }), own]);
+    expect(findRates(withOwn, query('m', { region: 'us-1', isRegionBilled: true }))).toMatchObject({
+      rates: { input: 1_000_000_000 },
+    });
+  });
+
   it('takes the row that holds at the moment of the request, from midnight UTC on', () => {
     const book = compilePrices([
       file({ m: { prices: [row('2026-09-01', '2'), row('2026-10-02', '1'), row('2026-08-01', '4')] } }),

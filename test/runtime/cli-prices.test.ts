@@ -29,7 +29,7 @@ async function csv(name: string, text: string): Promise<string> {
 describe('weir prices', () => {
   it('lists prices in 80 columns, and every model of the config with the price it gets and why', async () => {
     const ran = await server.run(['prices', 'list', '--provider', 'bedrock']);
-    expect(ran.out).toMatch(/^PROVIDER +MODEL +FROM +UNTIL +IN +OUT +BATCH IN +ORIGIN\n/);
+    expect(ran.out).toMatch(/^PROVIDER +MODEL +FROM +(UNTIL +)?IN +OUT +BATCH IN +ORIGIN\n/);
     for (const line of ran.out.split('\n')) expect(columnsOf(line)).toBeLessThanOrEqual(80);
     const check = await server.json<List<PriceResolutionObject>>(['prices', 'check'], 1);
     const why = (model: string) => check.data.find((each) => each.model === model);

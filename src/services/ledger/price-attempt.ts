@@ -93,6 +93,7 @@ function ratesOf(
     isBatch: mode === 'batch',
     servedTier: result?.ok ? result.serviceTier : null,
     servedModel: result?.ok ? result.servedModel : null,
+    rawUsage: result?.rawUsage ?? null,
     at,
     ...(usage && { inputTokens: totalInput(usage) }),
   });

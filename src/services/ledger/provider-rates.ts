@@ -12,13 +12,15 @@ export interface ProviderRatesQuery {
   servedTier?: string | null | undefined;
   /** The model that the answer names, for when the one asked for has no price. */
   servedModel?: string | null | undefined;
+  /** What the answer reports as used, as it came: it may name the region that is billed. */
+  rawUsage?: object | null | undefined;
   /** Unix seconds. */
   at: number;
   /** All input tokens of the request: they decide the context tier. Absent: the base tier. */
   inputTokens?: number;
 }
 
-type PricedProvider = Pick<Provider, 'name' | 'priceProvider' | 'pricedModel' | 'priceRegion'>;
+type PricedProvider = Pick<Provider, 'name' | 'priceProvider' | 'pricedModel' | 'priceRegion' | 'billedRegion'>;
 
 /** What a provider charges for a model: the operator's own price, else the price book, else why there is none. */
 export function providerRates(
@@ -33,12 +35,14 @@ export function providerRates(
   if (ownRates) return ownRates;
   if (provider.priceProvider === null) return { unpriced: `no_price: ${provider.name}/${model}` };
   if (mode === null) return { unpriced: `no_price_for_tier: ${String(query.servedTier).slice(0, 40)}` };
-  const { at, inputTokens } = query;
+  const { at, inputTokens, rawUsage } = query;
+  const billedRegion = rawUsage ? (provider.billedRegion?.(rawUsage) ?? null) : null;
   const asked = {
     provider: provider.priceProvider,
     mode,
     at,
-    region: provider.priceRegion,
+    region: billedRegion ?? provider.priceRegion,
+    isRegionBilled: billedRegion !== null,
     ...(inputTokens !== undefined && { inputTokens }),
   };
   const found = findRates(deps.prices, { ...asked, model });

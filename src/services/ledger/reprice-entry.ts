@@ -35,6 +35,7 @@ export function repriceEntry(
     // Tier and served model are those of the answer that was; another model would answer for itself.
     servedTier: isElsewhere ? null : tierOf(entry),
     servedModel: isElsewhere ? null : entry.servedModel,
+    rawUsage: isElsewhere ? null : entry.rawUsage,
     at: otherwise.at ?? entry.createdAt,
     ...(entry.usage && { inputTokens: totalInput(entry.usage) }),
   });

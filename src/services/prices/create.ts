@@ -1,7 +1,7 @@
 import { ApiError } from '../../core/api-error.ts';
 import { compilePrices, findRates, type PriceBook } from '../../core/price-book.ts';
 import { PRICE_MODES, type PriceMode } from '../../core/rates.ts';
-import { type StatedPrice, toPriceFile } from '../../core/stated-price.ts';
+import { regionsOf, type StatedPrice, toPriceFile } from '../../core/stated-price.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { PriceCreated } from '../../protocol/price.ts';
@@ -35,7 +35,8 @@ export async function createPrice(deps: CreatePriceDeps, context: Context, input
   }
   const file = toPriceFile(id, price, source, now);
   const warnings = warningsOf(deps.prices, price);
-  const replaces = inEffect(deps.prices, price, startOf(price))?.price_version ?? null;
+  const [region] = regionsOf(price);
+  const replaces = inEffect(deps.prices, price, { at: startOf(price), region })?.price_version ?? null;
   if (!input.dryRun) {
     const row = { id, price, source, keyId: context.actor.keyId, createdAt: now };
     if (!(await deps.store.prices.add(row))) throw taken(price);
@@ -54,9 +55,8 @@ function startOf(price: StatedPrice): number {
 
 function inEffect(
   prices: PriceBook,
-  { provider, model, region }: StatedPrice,
-  at: number,
-  mode: PriceMode = 'standard',
+  { provider, model }: StatedPrice,
+  { at, region, mode = 'standard' }: { at: number; region: string | undefined; mode?: PriceMode },
 ) {
   const found = findRates(prices, { provider, model, region, mode, at });
   return 'unpriced' in found ? null : found;
@@ -65,8 +65,10 @@ function inEffect(
 function refusePast(prices: PriceBook, price: StatedPrice, now: number): void {
   const tomorrow = now - (now % DAY) + DAY;
   const start = startOf(price);
+  const named = regionsOf(price);
   for (let at = start; at < tomorrow; at += DAY) {
-    const held = inEffect(prices, price, at);
+    const found = (named.length === 0 ? [undefined] : named).map((region) => inEffect(prices, price, { at, region }));
+    const held = found.find((each) => each !== null) ?? null;
     if (held === null) continue;
     const day = (second: number) => new Date(second * 1000).toISOString().slice(0, 10);
     throw new ApiError(
@@ -83,10 +85,17 @@ async function refuseTaken(deps: Pick<Deps, 'store'>, price: StatedPrice): Promi
     other.provider === price.provider &&
     other.model.toLowerCase() === price.model.toLowerCase() &&
     other.from === price.from &&
-    other.region === price.region &&
+    isSamePlace(other, price) &&
     other.hours?.join() === price.hours?.join();
   const rows = await deps.store.prices.list();
   if (rows.some((row) => same(row.price))) throw taken(price);
+}
+
+/** Whether both hold wherever no other price names the region, or both in one that they name. */
+function isSamePlace(left: StatedPrice, right: StatedPrice): boolean {
+  const regions = regionsOf(left);
+  const others = regionsOf(right);
+  return regions.length === 0 ? others.length === 0 : regions.some((region) => others.includes(region));
 }
 
 function taken(price: StatedPrice): ApiError {
@@ -100,9 +109,10 @@ function taken(price: StatedPrice): ApiError {
 
 /** What the price in effect covers and the new one does not: it would be unpriced. */
 function warningsOf(prices: PriceBook, price: StatedPrice): string[] {
-  const start = startOf(price);
+  const at = startOf(price);
+  const [region] = regionsOf(price);
   return PRICE_MODES.filter((mode) => mode !== 'standard' && price[mode] === undefined)
-    .filter((mode) => inEffect(prices, price, start, mode) !== null)
+    .filter((mode) => inEffect(prices, price, { at, region, mode }) !== null)
     .map(
       (mode) => `There is a ${mode} price now; the new price has none, so what is served as ${mode} will be unpriced.`,
     );

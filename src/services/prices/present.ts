@@ -6,7 +6,9 @@ import type { PriceObject } from '../../protocol/price.ts';
 /** The id of a price: of a stated one its own, of a list the version with what tells the row apart. */
 export function priceId(model: string, row: CompiledRow): string {
   if (row.isOwn) return row.version;
-  return [row.version, model, row.from, row.region, row.hours && `${row.hours.begin}s`].filter(Boolean).join('/');
+  return [row.version, model, row.from, row.regions?.join(','), row.hours && `${row.hours.begin}s`]
+    .filter(Boolean)
+    .join('/');
 }
 
 /** A row of the price book as clients see it. `at`: Unix seconds. */
@@ -26,7 +28,7 @@ export function presentPrice(
     provider,
     model,
     aliases: names.filter((name) => name !== model.toLowerCase()),
-    region: row.region,
+    region: row.regions?.length === 1 ? (row.regions[0] ?? null) : row.regions && [...row.regions],
     hours: row.hours && [clock(row.hours.begin), clock(row.hours.end)],
     from: row.from,
     until: Number.isFinite(end) ? new Date(end * 1000).toISOString().slice(0, 10) : null,
@@ -53,7 +55,11 @@ type Cards = Pick<PriceObject, 'standard' | 'batch' | 'flex' | 'priority' | 'fas
 /** A row ends where it says so, or where a later one of its kind begins, or where a stated one takes its place. */
 function endOf(rows: readonly CompiledRow[], row: CompiledRow): number {
   const rivals = rows.filter(
-    (other) => other !== row && (other.isOwn || !row.isOwn) && other.region === row.region && sameHours(other, row),
+    (other) =>
+      other !== row &&
+      (other.isOwn || !row.isOwn) &&
+      other.regions?.join() === row.regions?.join() &&
+      sameHours(other, row),
   );
   const next = rivals
     .filter((other) => other.fromSeconds > row.fromSeconds || (other.isOwn && !row.isOwn))

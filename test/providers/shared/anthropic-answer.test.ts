@@ -193,7 +193,6 @@ describe('the usage of a message', () => {
       'add up',
     ],
     ['has a dearer tier', { ...usage, service_tier: 'priority' }, 'priority'],
-    ['has a dearer place', { ...usage, inference_geo: 'us' }, 'US'],
     ['has other server tools', { ...usage, server_tool_use: { code_execution_requests: 2 } }, 'server tools'],
   ])('says when it %s', (_about, reported, text) => {
     expect(read({ usage: reported }).warnings).toEqual([expect.stringContaining(text)]);

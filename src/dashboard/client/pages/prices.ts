@@ -60,7 +60,7 @@ export function Prices(): VNode {
       cell: (
         price,
       ) => html`<button type="button" class="text-button cell-main" onClick=${() => setShown(price)}>${price.model}</button>
-        <div class="cell-sub">${price.provider}${price.region ? ` · ${price.region}` : ''}</div>`,
+        <div class="cell-sub">${price.provider}${price.region ? ` · ${[price.region].flat().join(', ')}` : ''}</div>`,
     },
     { name: 'Real time', kind: 'number', cell: (price) => rate(price.standard) },
     { name: 'Batch', kind: 'number', cell: (price) => rate(price.batch) },
@@ -109,7 +109,7 @@ function PriceDialog({
 }): VNode {
   return html`<${Dialog} title=${price.model} onClose=${onClose}>
     <dl class="pairs small">
-      <dt>Provider</dt><dd>${price.provider}${price.region ? ` (${price.region})` : ''}</dd>
+      <dt>Provider</dt><dd>${price.provider}${price.region ? ` (${[price.region].flat().join(', ')})` : ''}</dd>
       <dt>Holds</dt><dd>${price.from} – ${price.until ?? 'until further notice'} (UTC days)</dd>
       ${price.aliases.length > 0 ? html`<dt>Also called</dt><dd>${price.aliases.join(', ')}</dd>` : null}
       ${price.hours ? html`<dt>Hours</dt><dd>${price.hours.join(', ')}</dd>` : null}

@@ -25,11 +25,12 @@ export function listPrices(terminal: Terminal, args: Parsed<typeof priceListArgu
       await print(terminal, 'There is no such price.');
       return EXIT.done;
     }
+    const isEnding = prices.some(({ until }) => until !== null);
     const columns: Column[] = [
-      { header: 'PROVIDER', least: 6 },
-      { header: 'MODEL', least: 12 },
+      { header: 'PROVIDER', least: 8 },
+      { header: 'MODEL', least: 11 },
       { header: 'FROM' },
-      { header: 'UNTIL' },
+      ...(isEnding ? [{ header: 'UNTIL' }] : []),
       { header: 'IN', align: 'right' },
       { header: 'OUT', align: 'right' },
       { header: 'BATCH IN', align: 'right' },
@@ -37,9 +38,9 @@ export function listPrices(terminal: Terminal, args: Parsed<typeof priceListArgu
     ];
     const rows = prices.map((price) => [
       price.provider,
-      price.region === null ? price.model : `${price.model} (${price.region})`,
+      withRegion(price),
       price.from,
-      price.until ?? '',
+      ...(isEnding ? [price.until ?? ''] : []),
       price.standard?.input ?? '–',
       price.standard?.output ?? '–',
       price.batch?.input ?? '–',
@@ -50,6 +51,12 @@ export function listPrices(terminal: Terminal, args: Parsed<typeof priceListArgu
     await note(terminal, 'USD per million tokens.');
     return EXIT.done;
   });
+}
+
+function withRegion({ model, region }: PriceObject): string {
+  const [first, ...others] = [region ?? []].flat();
+  if (first === undefined) return model;
+  return `${model} (${first}${others.length > 0 ? ` +${others.length}` : ''})`;
 }
 
 /** `weir prices check`: whether every model of the configured providers has a price. 1 when one has none. */
