@@ -4,7 +4,7 @@ import type { Converted } from '../contract.ts';
 import { selfHostedParameters } from '../shared/foreign-parameters.ts';
 import { convertToOpenAI } from '../shared/openai-convert.ts';
 
-/** `flex`, `priority` and `scale` have prices of their own (OpenAI pricing page), which no price file here holds. */
+/** `scale` is paid by time that is bought ahead (OpenAI pricing page), which no price file here holds. */
 const serviceTiers = ['auto', 'default', 'flex', 'priority'];
 
 export function convert(line: RequestLine, model: string, provider: string): Converted {

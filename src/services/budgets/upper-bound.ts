@@ -1,6 +1,7 @@
 import { estimateOutput } from '../../core/estimate.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
+import { applyParams } from '../../core/params.ts';
 import { priceUsage } from '../../core/pricing.ts';
 import { statedOutputLimit } from '../../core/tokens.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -37,12 +38,17 @@ export function upperBound(
   const input = tokens - statedOutputLimit(request.body);
   const output = estimateOutput(request.endpoint, request.body).high;
   const usage = { input_tokens: input, output_tokens: output };
-  return candidates.reduce((most, { provider: name, model }) => {
+  return candidates.reduce((most, { provider: name, model, params }) => {
     const provider = deps.providers.get(name);
     if (provider === undefined || isPaidByTime(deps.ownPrices.get(name), model)) return most;
-    const found = providerRates(deps, provider, { model, isBatch: false, at, inputTokens: input });
-    if ('unpriced' in found) return most;
-    const priced = priceUsage({ usage, rates: found.rates, list_rates: found.list_rates });
-    return Math.max(most, priced.amount_nano ?? 0);
+    const { service_tier: tier } = applyParams(request.body, params);
+    // A dearer tier may be asked for, and need not be given.
+    const tiers = typeof tier === 'string' ? [null, tier] : [null];
+    const amounts = tiers.map((servedTier) => {
+      const found = providerRates(deps, provider, { model, isBatch: false, servedTier, at, inputTokens: input });
+      if ('unpriced' in found) return 0;
+      return priceUsage({ usage, rates: found.rates, list_rates: found.list_rates }).amount_nano ?? 0;
+    });
+    return Math.max(most, ...amounts);
   }, 0);
 }
