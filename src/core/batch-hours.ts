@@ -51,6 +51,31 @@ export function nextOpening(schedules: readonly Schedule[], fromMs: number, unti
   return null;
 }
 
+/**
+ * How long (milliseconds) all schedules are open from `fromMs` on, until that is `neededMs` or it is `untilMs`; and which
+ * moment it is then. Looked at for a week at most.
+ */
+export function openFor(
+  schedules: readonly Schedule[],
+  fromMs: number,
+  neededMs: number,
+  untilMs: number,
+): { openMs: number; atMs: number } {
+  if (schedules.length === 0) {
+    const openMs = Math.min(neededMs, untilMs - fromMs);
+    return { openMs, atMs: fromMs + openMs };
+  }
+  const lastMs = Math.min(untilMs, fromMs + WEEK_MS);
+  let openMs = 0;
+  for (let at = fromMs; at < lastMs; at = nextMinute(at)) {
+    if (!schedules.every((schedule) => isOpenAt(schedule, at))) continue;
+    const more = Math.min(nextMinute(at), lastMs) - at;
+    if (openMs + more >= neededMs) return { openMs: neededMs, atMs: at + neededMs - openMs };
+    openMs += more;
+  }
+  return { openMs, atMs: untilMs };
+}
+
 /** When to ask again: windows begin and end at whole minutes of every zone. */
 export function nextMinute(nowMs: number): number {
   return (Math.floor(nowMs / 60_000) + 1) * 60_000;

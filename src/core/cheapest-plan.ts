@@ -12,66 +12,72 @@ export interface PlanOption {
   /** For the lines that it takes, in nano-USD; null when unpriced. */
   expectedNano: number | null;
   unpricedReason: string | null;
-  /** What its limits make all of them last; null when nothing limits it. Of a provider batch: the window. */
+  /** What its limits make all of them last, in time that it is open; null when nothing limits it. Of a provider batch: the window. */
   seconds: number | null;
+  /** The same by each of its limits: what has one `key` is limited together. */
+  paces: readonly { key: string; seconds: number }[];
+  /** How long it is open in the window. */
+  openSeconds: number;
   /** The fewest lines of one of its provider batches; null for no least. */
   linesMin: number | null;
 }
 
 export type PlanVerdict = 'chosen' | 'dearer' | 'unpriced' | 'refuses' | 'too_few' | 'too_slow';
 
-export interface JudgedOption extends PlanOption {
+interface Judgement {
   verdict: PlanVerdict;
   reason: string;
 }
 
-export interface PlanShare {
-  option: PlanOption;
+type Judged<Option extends PlanOption> = Option & Judgement;
+
+export interface PlanShare<Option extends PlanOption = PlanOption> {
+  option: Option;
   requests: number;
   expectedNano: number;
   seconds: number | null;
 }
 
-export interface Plan {
+export interface Plan<Option extends PlanOption = PlanOption> {
   /** Empty when no plan takes all lines. */
-  shares: PlanShare[];
-  options: JudgedOption[];
+  shares: PlanShare<Option>[];
+  options: Judged<Option>[];
   reason: string;
 }
 
 /**
  * The cheapest division of one group of lines: the cheapest target takes as many as its limits allow in the window, then
- * the next. `budget` holds what part of the window is left of each provider's limits, over several groups.
+ * the next. `budget` holds what part of the window is left of each limit, over several groups.
  */
-export function cheapestPlan(
-  options: readonly PlanOption[],
+export function cheapestPlan<Option extends PlanOption>(
+  options: readonly Option[],
   windowSeconds: number,
   budget: Map<string, number> = new Map(),
-): Plan {
+): Plan<Option> {
   const least = Math.min(...options.map(({ refused }) => refused));
-  const judged = new Map<PlanOption, Pick<JudgedOption, 'verdict' | 'reason'>>();
-  const able: PlanOption[] = [];
+  const judged = new Map<Option, Judgement>();
+  const able: Option[] = [];
   for (const option of options) {
     const verdict = unfitness(option, least);
     if (verdict === null) able.push(option);
     else judged.set(option, verdict);
   }
   const ranked = able.toSorted((left, right) => unitCost(left) - unitCost(right));
-  const shares: PlanShare[] = [];
+  const shares: PlanShare<Option>[] = [];
   let left = options[0]?.requests ?? 0;
   for (const option of ranked) {
     if (left === 0) {
       judged.set(option, { verdict: 'dearer', reason: dearerBy(option, ranked[0]) });
       continue;
     }
-    const requests = Math.min(left, roomFor(option, windowSeconds, budget));
+    const requests = Math.min(left, roomFor(option, budget));
     if (requests === 0 || isTooFew(option, requests)) {
       judged.set(option, notInTime(option, requests, windowSeconds));
       continue;
     }
     left -= requests;
     const part = requests / option.requests;
-    spend(option, part, windowSeconds, budget);
+    spend(option, part, budget);
     const seconds = option.seconds === null || option.mode === 'batch' ? option.seconds : option.seconds * part;
     shares.push({ option, requests, expectedNano: Math.round((option.expectedNano ?? 0) * part), seconds });
     judged.set(option, { verdict: 'chosen', reason: chosenBecause(option, requests, windowSeconds) });
@@ -83,7 +89,7 @@ export function cheapestPlan(
 
 const NOT_JUDGED = { verdict: 'dearer', reason: 'not needed' } as const;
 
-function unfitness(option: PlanOption, leastRefused: number): Pick<JudgedOption, 'verdict' | 'reason'> | null {
+function unfitness(option: PlanOption, leastRefused: number): Judgement | null {
   if (option.refused > leastRefused || option.refused >= option.requests) {
     return { verdict: 'refuses', reason: `cannot take ${option.refused} of ${lines(option.requests)}` };
   }
@@ -97,7 +103,7 @@ function isTooFew({ linesMin }: PlanOption, requests: number): boolean {
   return linesMin !== null && requests < linesMin;
 }
 
-function tooFew({ linesMin }: PlanOption): Pick<JudgedOption, 'verdict' | 'reason'> {
+function tooFew({ linesMin }: PlanOption): Judgement {
   return { verdict: 'too_few', reason: `takes no batch of fewer than ${lines(linesMin ?? 0)}` };
 }
 
@@ -105,17 +111,21 @@ function unitCost({ expectedNano, requests, refused }: PlanOption): number {
   return (expectedNano ?? Number.POSITIVE_INFINITY) / Math.max(1, requests - refused);
 }
 
-/** Lines that its limits let through in what is left of the window. */
-function roomFor(option: PlanOption, windowSeconds: number, budget: ReadonlyMap<string, number>): number {
-  if (option.mode === 'batch' || option.seconds === null || option.seconds === 0) return option.requests;
-  const part = budget.get(option.provider) ?? 1;
-  return Math.min(option.requests, Math.floor((option.requests * part * windowSeconds) / option.seconds));
+/** Lines that its limits let through in what is left of the time that it is open in the window. */
+function roomFor({ mode, requests, paces, openSeconds }: PlanOption, budget: ReadonlyMap<string, number>): number {
+  if (mode === 'batch') return requests;
+  if (openSeconds === 0) return 0;
+  return paces.reduce((least, { key, seconds }) => {
+    const room = seconds === 0 ? requests : ((budget.get(key) ?? 1) * requests * openSeconds) / seconds;
+    return Math.min(least, Math.floor(room));
+  }, requests);
 }
 
-function spend(option: PlanOption, part: number, windowSeconds: number, budget: Map<string, number>): void {
-  if (option.mode === 'batch' || option.seconds === null) return;
-  const used = (option.seconds * part) / windowSeconds;
-  budget.set(option.provider, Math.max(0, (budget.get(option.provider) ?? 1) - used));
+function spend({ mode, paces, openSeconds }: PlanOption, part: number, budget: Map<string, number>): void {
+  if (mode === 'batch' || openSeconds === 0) return;
+  for (const { key, seconds } of paces) {
+    budget.set(key, Math.max(0, (budget.get(key) ?? 1) - (seconds * part) / openSeconds));
+  }
 }
 
 function chosenBecause(option: PlanOption, requests: number, windowSeconds: number): string {
@@ -132,17 +142,16 @@ function dearerBy(option: PlanOption, cheapest: PlanOption | undefined): string 
   return more <= 1 ? 'costs as much' : `${Number(more.toPrecision(3))} times the cheapest`;
 }
 
-function notInTime(
-  option: PlanOption,
-  requests: number,
-  windowSeconds: number,
-): Pick<JudgedOption, 'verdict' | 'reason'> {
+function notInTime(option: PlanOption, requests: number, windowSeconds: number): Judgement {
   if (requests > 0) return tooFew(option);
+  if (option.openSeconds === 0) {
+    return { verdict: 'too_slow', reason: `has no hours for batch lines in a window of ${duration(windowSeconds)}` };
+  }
   const needed = option.seconds === null ? 'more than is left' : duration(option.seconds);
   return { verdict: 'too_slow', reason: `its limits need ${needed} for a window of ${duration(windowSeconds)}` };
 }
 
-function whyThese(shares: readonly PlanShare[], options: readonly JudgedOption[]): string {
+function whyThese(shares: readonly PlanShare[], options: readonly Judged<PlanOption>[]): string {
   const [first] = shares;
   const name = first === undefined ? '' : `${first.option.target} (${first.option.mode})`;
   const compared = options.filter(({ verdict }) => verdict === 'chosen' || verdict === 'dearer').length;
@@ -155,7 +164,7 @@ function whyThese(shares: readonly PlanShare[], options: readonly JudgedOption[]
   return `${name} costs the least of the ${compared} targets and modes that can do it in the window.${without}`;
 }
 
-function whyNone(options: readonly JudgedOption[], left: number, windowSeconds: number): string {
+function whyNone(options: readonly Judged<PlanOption>[], left: number, windowSeconds: number): string {
   if (options.length === 0) return 'No target can take these lines.';
   if (options.every(({ verdict }) => verdict === 'unpriced')) return 'No target has a price to compare.';
   return `No plan of priced targets does all lines in ${duration(windowSeconds)}: ${lines(left)} would be left.`;

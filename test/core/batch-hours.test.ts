@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isOpenAt, nextMinute, nextOpening, scheduleSchema } from '../../src/core/batch-hours.ts';
+import { isOpenAt, nextMinute, nextOpening, openFor, scheduleSchema } from '../../src/core/batch-hours.ts';
 
 const at = (text: string) => Date.parse(text);
 
@@ -48,6 +48,17 @@ describe('batch hours', () => {
     expect(nextOpening([nights], friday, at('2026-11-27T21:59:59Z'))).toBeNull();
     const days = scheduleSchema.parse({ windows: [{ from: '06:00', to: '22:00' }] });
     expect(nextOpening([nights, days], friday, week)).toBeNull();
+  });
+
+  it('counts the time that it is open, and finds the moment when it was open for long enough', () => {
+    const nights = scheduleSchema.parse({ windows: [{ from: '22:00', to: '06:00' }] });
+    const hour = 3_600_000;
+    const from = at('2026-11-27T21:00:00Z');
+    const day = from + 24 * hour;
+    expect(openFor([], from, 5 * hour, day)).toEqual({ openMs: 5 * hour, atMs: from + 5 * hour });
+    expect(openFor([nights], from, hour / 2, day)).toEqual({ openMs: hour / 2, atMs: from + 1.5 * hour });
+    expect(openFor([nights], from, 8.5 * hour, day + 24 * hour).atMs).toBe(at('2026-11-28T22:30:00Z'));
+    expect(openFor([nights], from, Number.POSITIVE_INFINITY, day)).toEqual({ openMs: 8 * hour, atMs: day });
   });
 
   it('refuses zones and times that do not exist, by name', () => {

@@ -13,6 +13,8 @@ function option(change: Partial<PlanOption>): PlanOption {
     expectedNano: 1_000_000,
     unpricedReason: null,
     seconds: null,
+    paces: change.seconds ? [{ key: `provider ${provider}`, seconds: change.seconds }] : [],
+    openSeconds: 3_600,
     linesMin: null,
     ...change,
   };
@@ -37,6 +39,33 @@ describe('cheapestPlan', () => {
       ['batch', 'batch', 500, 1_000_000],
     ]);
     expect(shares(cheapestPlan(options, 3_600, budget))).toEqual([['batch', 'batch', 1_000, 2_000_000]]);
+  });
+
+  it('keeps to each limit of a target, those that others share once, and to its hours', () => {
+    const paces = (target: string, seconds: number) => [
+      { key: 'account', seconds: 2_400 },
+      { key: target, seconds },
+    ];
+    const options = [
+      option({ target: 'pool/a', seconds: 7_200, paces: paces('a', 7_200) }),
+      option({ target: 'pool/b', seconds: 2_400, paces: paces('b', 1_800), expectedNano: 2_000_000 }),
+    ];
+    const budget = new Map<string, number>();
+    const plan = cheapestPlan(options, 3_600, budget);
+    expect(plan.shares.map(({ option: { target }, requests }) => [target, requests])).toEqual([
+      ['pool/a', 500],
+      ['pool/b', 500],
+    ]);
+    // Half of the first one's time and half of the other's are two thirds of what their account gives.
+    expect(budget.get('account')).toBeCloseTo(1 / 3);
+    const night = option({ seconds: 2_400, openSeconds: 1_200 });
+    const rest = option({ provider: 'day', expectedNano: 9_000_000 });
+    expect(shares(cheapestPlan([night, rest], 3_600))).toEqual([
+      ['pool', 'immediate', 500, 500_000],
+      ['day', 'immediate', 500, 4_500_000],
+    ]);
+    const never = cheapestPlan([option({ openSeconds: 0 }), rest], 3_600);
+    expect(never.options[0]).toMatchObject({ verdict: 'too_slow', reason: expect.stringContaining('no hours') });
   });
 
   it('leaves out what refuses more lines than others, has no price, or takes no batch so small, with the reason', () => {

@@ -15,6 +15,13 @@ describe('POST /v1/batches/estimate', () => {
   let pools: Pools;
   let weir: Weir;
 
+  const target = (provider: string, weight: number, more: object = {}) => ({
+    provider,
+    model: MODEL,
+    weight,
+    ...more,
+  });
+
   beforeEach(async () => {
     remote = await startOpenAIBatchServer();
     anthropic = await startAnthropicServer({ api_key: 'sk-ant' });
@@ -23,12 +30,6 @@ describe('POST /v1/batches/estimate', () => {
       const base_urls = [pools.servers[index]?.baseUrl];
       return { kind: 'vllm', base_urls, models: [MODEL], price: { input: 0.1, output: 0.4 }, ...extra };
     };
-    const target = (provider: string, weight: number, more: object = {}) => ({
-      provider,
-      model: MODEL,
-      weight,
-      ...more,
-    });
     weir = await startWeir({
       providers: {
         openai: { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: [MODEL] },
@@ -141,6 +142,40 @@ describe('POST /v1/batches/estimate', () => {
     expect(unlimited.expected_finish_at).toBeNull();
     const native = await estimate(chatLines(30), { config: { provider: 'openai' } });
     expect(native.expected_finish_at).toBeGreaterThanOrEqual(before + 86_400);
+  });
+
+  it('tells the pace by the limits and the hours of targets too, those of one provider together', async () => {
+    const limited = (requests: number) => ({ limits: { requests_per_minute: requests } });
+    const hours = (from: number) => {
+      const time = (hour: number) => `${String((new Date().getUTCHours() + hour) % 24).padStart(2, '0')}:00`;
+      return { schedule: { windows: [{ from: time(from), to: time(from + 2) }] } };
+    };
+    const seconds = async (targets: object[], extra: object = {}) => {
+      const config = { strategy: { mode: 'loadbalance', by: 'capacity' }, targets };
+      const before = Math.floor(Date.now() / 1000);
+      const found = await estimate(chatLines(60), { config, completion_window: 'immediate', ...extra });
+      return { found, after: (found.expected_finish_at ?? Number.NaN) - before };
+    };
+    // Thirty lines each: at thirty a minute a minute, whichever of the two is the slow one.
+    for (const rates of [
+      [30, 600],
+      [600, 30],
+    ]) {
+      const { after } = await seconds(rates.map((rate) => target('pool', 50, limited(rate))));
+      expect(after).toBeGreaterThanOrEqual(60);
+      expect(after).toBeLessThan(75);
+    }
+    // The provider's own limit, of both together, is slower than each of theirs.
+    const both = await seconds([target('slow', 50, limited(600)), target('slow', 50, limited(600))]);
+    expect(both.after).toBeGreaterThanOrEqual(60);
+    expect(both.after).toBeLessThan(75);
+    const late = await seconds([target('slow', 50, hours(3)), target('pool', 50, limited(600))], {
+      completion_window: '12h',
+    });
+    expect(late.after).toBeGreaterThan(2 * 3_600);
+    expect(late.after).toBeLessThan(3 * 3_600 + 60);
+    const chosen = late.found.plans?.options.find(({ provider }) => provider === 'slow');
+    expect(chosen?.expected_seconds).toBeGreaterThan(2 * 3_600);
   });
 
   it('finds the cheapest targets and modes within the window, and says why', async () => {

@@ -3,6 +3,7 @@ import { assertInvariants } from './invariants.ts';
 import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
 const MODEL = 'gpt-4o-mini';
+const OTHER = 'gpt-4o';
 /** A window that is not open now, nor in the next hour. */
 const closed = (): object => {
   const hour = (new Date().getUTCHours() + 3) % 24;
@@ -19,12 +20,21 @@ describe('a route’s targets with rates and hours of their own', () => {
     await pools.stop();
   });
 
-  async function open(routes: Record<string, unknown>): Promise<void> {
-    pools = await startPools([{ models: [MODEL] }, { models: [MODEL] }]);
+  const by = (targets: object[]) => ({ strategy: { mode: 'loadbalance', by: 'capacity' }, targets });
+
+  async function open(routes: Record<string, unknown>, concurrency = 256): Promise<void> {
+    const models = [MODEL, OTHER];
+    pools = await startPools([{ models, latency_ms: concurrency < 256 ? 10 : 0 }, { models: [MODEL] }]);
     const providers = Object.fromEntries(
       pools.servers.map(({ baseUrl }, index) => [
         `p${index}`,
-        { kind: 'vllm', base_urls: [baseUrl], models: [MODEL], price: { input: 1, output: 2 } },
+        {
+          kind: 'vllm',
+          base_urls: [baseUrl],
+          models: index === 0 ? models : [MODEL],
+          price: { input: 1, output: 2 },
+          limits: { concurrency },
+        },
       ]),
     );
     weir = await startWeir({ providers, routes });
@@ -57,6 +67,34 @@ describe('a route’s targets with rates and hours of their own', () => {
     expect(Date.now() - started).toBeGreaterThan(2_400);
     expect(received()).toEqual([335, 0]);
   }, 30_000);
+
+  it('at one provider pull from one queue each by its own limits, in whatever order they stand', async () => {
+    await open({
+      first: by([target('p0', { limits: { requests_per_minute: 60 } }), { ...target('p0'), model: OTHER }]),
+      last: by([{ ...target('p0'), model: OTHER }, target('p0', { limits: { requests_per_minute: 60 } })]),
+    });
+    for (const config of ['first', 'last']) {
+      const started = Date.now();
+      const input = chatLines(60);
+      const { id } = await submit(weir, input, { config });
+      const { entries } = await assertInvariants(weir, (await waitForBatch(weir, id)).id, input);
+      const slow = entries.filter(({ target: name }) => name === `p0/${MODEL}`).length;
+      // One at once, and one a second.
+      expect(slow).toBeGreaterThan(0);
+      expect(slow).toBeLessThanOrEqual(2 + (Date.now() - started) / 1000);
+      expect(entries).toHaveLength(60);
+    }
+  });
+
+  it('divide the slots of one provider by their weights', async () => {
+    await open({ weighted: by([target('p0', { weight: 75 }), { ...target('p0', { weight: 25 }), model: OTHER }]) }, 4);
+    const input = chatLines(200);
+    const { id } = await submit(weir, input, { config: 'weighted' });
+    const { entries } = await assertInvariants(weir, (await waitForBatch(weir, id)).id, input);
+    const heavy = entries.filter(({ target: name }) => name === `p0/${MODEL}`).length;
+    expect(heavy).toBeGreaterThan(130);
+    expect(heavy).toBeLessThan(170);
+  });
 
   it('answer a call with 429 and the time to wait when their tokens are spent for longer than it may wait', async () => {
     await open({ tight: target('p0', { limits: { tokens_per_minute: 60 }, retry: { attempts: 0 } }) });

@@ -1,5 +1,5 @@
+import { openFor, type Schedule } from '../../core/batch-hours.ts';
 import { cheapestPlan, type Plan, type PlanOption } from '../../core/cheapest-plan.ts';
-import { paceSeconds } from '../../core/estimate.ts';
 import { sumFigures } from '../../core/estimate-share.ts';
 import { type Candidate, type RunLane, targetName } from '../../core/lane.ts';
 import { formatUsd } from '../../core/money.ts';
@@ -11,6 +11,7 @@ import type { Estimate, EstimatePlans } from '../../protocol/estimate.ts';
 import { windowOf } from '../shards/follow-up.ts';
 import type { DryDivision } from './dry-division.ts';
 import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
+import { hoursOf, limitsOf, loadKey, openAfter, secondsBy } from './pace.ts';
 import { readPlan, WINDOW_LINES } from './read-plan.ts';
 
 /** Lines that are looked at for each target and mode. */
@@ -26,6 +27,11 @@ interface Group {
   candidates: Candidate[];
   requests: number;
   samples: { line: number; bytes: Uint8Array }[];
+}
+
+/** A way to do a group's lines, with the hours in which it can. */
+interface OpenOption extends PlanOption {
+  schedules: readonly Schedule[];
 }
 
 interface Comparison {
@@ -52,7 +58,7 @@ export async function comparePlans(
   if (groups === null || groups.length === 0) return null;
   const budget = new Map<string, number>();
   const plans = groups.map((group) => cheapestPlan(optionsOf(deps, group, comparison), comparison.seconds, budget));
-  return present(plans, estimate, comparison.now);
+  return present(plans, estimate, comparison);
 }
 
 /** Null when there are too many groups. */
@@ -105,21 +111,21 @@ function groupOf(groups: Map<string, Group>, lane: RunLane, number: number): Gro
 }
 
 function keyOf(candidate: Candidate): string {
-  return JSON.stringify([targetName(candidate), candidate.mode, candidate.params]);
+  return JSON.stringify([loadKey(candidate), candidate.mode, candidate.params]);
 }
 
 /** Every target of a group in every mode in which it can be used within the window. */
-function optionsOf(deps: Deps, group: Group, comparison: Comparison): PlanOption[] {
+function optionsOf(deps: Deps, group: Group, comparison: Comparison): OpenOption[] {
   const window = windowOf(deps, comparison);
   // Answers as long as past ones at some targets, and by limits at others, would compare what is not alike.
   const allHaveHistory = group.candidates.every((each) => comparison.known.get(targetName(each))?.history != null);
-  const options = new Map<string, PlanOption>();
+  const options = new Map<string, OpenOption>();
   for (const candidate of group.candidates) {
     const provider = deps.providers.get(candidate.provider);
     const can = { batch: provider?.batch !== undefined, immediate: provider?.immediate !== undefined };
     const wanted = candidate.mode === 'auto' ? (['auto', 'immediate'] as const) : [candidate.mode];
     for (const mode of new Set(wanted.map((each) => modeOf({ mode: each }, can, window)))) {
-      const key = `${targetName(candidate)} ${mode}`;
+      const key = `${loadKey(candidate)} ${mode}`;
       if (mode !== null && !options.has(key)) {
         options.set(key, optionOf(deps, group, candidate, mode, comparison, allHaveHistory));
       }
@@ -135,7 +141,7 @@ function optionOf(
   mode: PlanOption['mode'],
   { now, seconds, known }: Comparison,
   hasHistory: boolean,
-): PlanOption {
+): OpenOption {
   const lane: RunLane = { ...group.lane, candidates: [candidate], shared: 1 };
   const target = targetName(candidate);
   const found = known.get(target);
@@ -156,12 +162,17 @@ function optionOf(
   const provider = deps.providers.get(candidate.provider);
   const { unpriced_reason: unpricedReason } = figures;
   const expected = figures.cost.expected_nano_usd;
-  const pace = paceSeconds({
+  const load = {
     requests: scaled(figures.requests - figures.refused_count),
     tokens: scaled(figures.input_tokens + figures.output_tokens.expected),
-    requestsPerMinute: provider?.limits.requestsPerMinute ?? null,
-    tokensPerMinute: provider?.limits.tokensPerMinute ?? null,
+  };
+  const paces = limitsOf(deps, candidate).flatMap((limit) => {
+    const needed = secondsBy(limit, load);
+    return needed === null ? [] : [{ key: limit.key, seconds: needed }];
   });
+  const pace = paces.length === 0 ? null : Math.max(...paces.map((each) => each.seconds));
+  const schedules = hoursOf(deps, candidate);
+  const openMs = openFor(schedules, now * 1000, Number.POSITIVE_INFINITY, (now + seconds) * 1000).openMs;
   return {
     provider: candidate.provider,
     model: candidate.model,
@@ -172,15 +183,20 @@ function optionOf(
     expectedNano: expected === null || unpricedReason !== null ? null : scaled(expected),
     unpricedReason,
     seconds: mode === 'batch' ? seconds : pace,
+    paces,
+    openSeconds: openMs / 1000,
+    schedules,
     linesMin: mode === 'batch' ? (provider?.batch?.limits.linesMin ?? null) : null,
   };
 }
 
 function present(
-  plans: readonly Plan[],
+  plans: readonly Plan<OpenOption>[],
   { split, total }: Pick<Estimate, 'split' | 'total'>,
-  now: number,
+  { now, seconds: windowSeconds }: Comparison,
 ): EstimatePlans {
+  const lasts = ({ mode, schedules }: OpenOption, seconds: number): number =>
+    mode === 'batch' ? seconds : openAfter(schedules, now, seconds, Math.max(windowSeconds, seconds));
   const options = plans.flatMap((plan) =>
     plan.options.map((option) => ({
       provider: option.provider,
@@ -191,7 +207,7 @@ function present(
       refused_count: option.refused,
       expected_nano_usd: option.expectedNano,
       expected_usd: formatUsd(option.expectedNano),
-      expected_seconds: option.seconds === null ? null : Math.ceil(option.seconds),
+      expected_seconds: option.seconds === null ? null : Math.ceil(lasts(option, option.seconds)),
       verdict: option.verdict,
       reason: option.reason,
     })),
@@ -210,7 +226,7 @@ function present(
   const expected = isTheSplit && asRouted !== null ? asRouted : sum;
   const saves = asRouted === null ? null : asRouted - expected;
   const known = shares.every(({ seconds }) => seconds !== null);
-  const longest = Math.max(...shares.map(({ seconds }) => seconds ?? 0));
+  const longest = Math.max(...shares.map(({ option, seconds }) => lasts(option, seconds ?? 0)));
   return {
     cheapest: {
       shares: shares.map(({ option, requests, expectedNano }) => ({

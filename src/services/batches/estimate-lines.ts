@@ -51,6 +51,7 @@ export class LineEstimator {
   /** Tallies of provider batches, and where the lines go that only a batch service refuses. */
   private readonly diverted = new Map<ShareTally, ShareTally>();
   private readonly pickers = new Map<number, WeightedPicker>();
+  private readonly sent = new Map<Candidate, number>();
 
   constructor(
     deps: Pick<Deps, 'providers' | 'prices' | 'ownPrices'>,
@@ -75,7 +76,13 @@ export class LineEstimator {
     const target = this.targetOf(this.division.place(line));
     const tally = this.tallyOf(target);
     tally.requests += 1;
+    if (target.kind === 'run') this.sent.set(target.candidate, (this.sent.get(target.candidate) ?? 0) + 1);
     return (tally.requests - 1) % this.stride === 0 ? { line, tally, target } : null;
+  }
+
+  /** How many lines were counted for each target, apart where their routes say different things of it. */
+  get counts(): ReadonlyMap<Candidate, number> {
+    return this.sent;
   }
 
   /** Converts the line of `bytes` for its target, and adds what that tells. */

@@ -1,4 +1,3 @@
-import { paceSeconds } from '../../core/estimate.ts';
 import { InputCounter } from '../../core/estimate-input.ts';
 import { type ShareTally, sumFigures } from '../../core/estimate-share.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
@@ -7,7 +6,7 @@ import { createLaneAssigner } from '../../core/routing.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchCreate } from '../../protocol/batch.ts';
-import type { Estimate, EstimateShare } from '../../protocol/estimate.ts';
+import type { Estimate } from '../../protocol/estimate.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
@@ -17,6 +16,7 @@ import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
 import { findErrors } from './find-errors.ts';
 import { ForwardReader } from './forward-reader.ts';
 import { outputHistory } from './output-history.ts';
+import { finishAfter } from './pace.ts';
 import { readPlan, WINDOW_LINES } from './read-plan.ts';
 
 /** Above these, an even sample of each target's lines is looked at. */
@@ -42,20 +42,21 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
   const division = await divideDry(deps, batch, file, plan, assigner);
   const known = await knowTargets(deps, file.tenantId, division.candidates(), now);
   const { signal } = context;
-  const estimate = await estimateShares(deps, file, division, { now, sampleLines: SAMPLE_LINES, signal, known });
+  const options = { now, sampleLines: SAMPLE_LINES, signal, known };
+  const { estimate, counts } = await estimateShares(deps, file, division, options);
   const window = { completionWindow: body.completion_window, seconds };
   const plans = await comparePlans(deps, file, division, estimate, { ...window, now, known, signal });
-  const finish = finishSeconds(deps, estimate.split, seconds);
+  const finish = finishSeconds(deps, estimate, counts, { now, seconds });
   return { ...estimate, expected_finish_at: finish === null ? null : now + finish, plans };
 }
 
-/** The estimate of a file's lines as they were divided; without the time it would take. */
+/** The estimate of a file's lines as they were divided, without the time it would take; and how many each target gets. */
 export async function estimateShares(
   deps: Deps,
   file: FileRow,
   division: DryDivision,
   options: { now: number; sampleLines: number; signal?: AbortSignal; known?: ReadonlyMap<string, KnownTarget> },
-): Promise<Estimate> {
+): Promise<{ estimate: Estimate; counts: ReadonlyMap<Candidate, number> }> {
   const { now, sampleLines, signal } = options;
   const { plan } = file;
   if (plan === null) throw new Error(`file ${file.id} has no plan`);
@@ -77,7 +78,7 @@ export async function estimateShares(
       estimator.look(tally, bytes);
     }
   }
-  return present(file, estimator.end());
+  return { estimate: present(file, estimator.end()), counts: estimator.counts };
 }
 
 /** Tokenizer and past answers of every target. */
@@ -119,23 +120,20 @@ function present(file: FileRow, tallies: readonly ShareTally[]): Estimate {
   };
 }
 
-/** Provider batches promise no more than the window; of single requests only a provider's limits tell the pace. */
-function finishSeconds(deps: Deps, split: readonly EstimateShare[], windowSeconds: number): number | null {
-  if (split.some(({ mode }) => mode === 'batch')) return windowSeconds;
-  const byProvider = Map.groupBy(split, ({ provider }) => provider);
-  let latest = 0;
-  for (const [name, shares] of byProvider) {
-    if (name === null) continue;
-    const limits = deps.providers.get(name)?.limits;
-    const sent = sumFigures(shares);
-    const seconds = paceSeconds({
-      requests: sent.requests - sent.refused_count,
-      tokens: sent.input_tokens + sent.output_tokens.expected,
-      requestsPerMinute: limits?.requestsPerMinute ?? null,
-      tokensPerMinute: limits?.tokensPerMinute ?? null,
-    });
-    if (seconds === null) return null;
-    latest = Math.max(latest, seconds);
-  }
-  return Math.min(latest, windowSeconds);
+/** Provider batches promise no more than the window; of single requests only limits and hours tell the pace. */
+function finishSeconds(
+  deps: Deps,
+  { split }: Estimate,
+  counts: ReadonlyMap<Candidate, number>,
+  { now, seconds }: { now: number; seconds: number },
+): number | null {
+  if (split.some(({ mode }) => mode === 'batch')) return seconds;
+  const loads = [...counts].map(([candidate, count]) => {
+    const share = split.find(({ target }) => target === targetName(candidate));
+    const part = share === undefined ? 0 : count / Math.max(1, share.requests);
+    const requests = ((share?.requests ?? 0) - (share?.refused_count ?? 0)) * part;
+    const tokens = ((share?.input_tokens ?? 0) + (share?.output_tokens.expected ?? 0)) * part;
+    return { candidate, load: { requests, tokens } };
+  });
+  return finishAfter(deps, loads, now, seconds);
 }

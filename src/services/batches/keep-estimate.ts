@@ -27,8 +27,8 @@ export async function keepEstimate(
   try {
     const division = await divideDry(deps, batch, input, input.plan, createLaneAssigner(options));
     const now = Math.floor(deps.clock.now() / 1000);
-    const { total } = await estimateShares(deps, input, division, { now, sampleLines: SAMPLE_LINES });
-    await deps.store.batches.setEstimate(batch.id, toBatchEstimate(total));
+    const { estimate } = await estimateShares(deps, input, division, { now, sampleLines: SAMPLE_LINES });
+    await deps.store.batches.setEstimate(batch.id, toBatchEstimate(estimate.total));
   } catch (error) {
     deps.log.warn({ batch: batch.id, error: String(error) }, 'no estimate could be made');
   }

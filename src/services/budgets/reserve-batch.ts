@@ -72,5 +72,6 @@ async function estimateOf(
     const reasons = division.candidates().flatMap((candidate) => unpricedReason(deps, candidate, now) ?? []);
     if (reasons.length > 0) throw unpricedTargets('batch', [...new Set(reasons)]);
   }
-  return toBatchEstimate((await estimateShares(deps, file, division, { now, sampleLines: SAMPLE_LINES })).total);
+  const { estimate } = await estimateShares(deps, file, division, { now, sampleLines: SAMPLE_LINES });
+  return toBatchEstimate(estimate.total);
 }

@@ -27,7 +27,9 @@ export interface FeedHooks {
 
 /** Where fresh lines come from; a shared queue is the source of several feeds, each with a cap of its own. */
 interface Source {
-  readonly key: string;
+  /** Place of the target among those that share the queue. */
+  readonly index: number;
+  readonly weight: number;
   /** Requests of the queue that may be in flight from here. */
   readonly cap: () => number;
   /** The target here; null when it has no rates or hours of its own. */
@@ -42,12 +44,13 @@ interface SourceFlow {
 
 export class LineFeed implements Feed {
   readonly gate: Gate;
-  private readonly sources = new Map<string, Source>();
+  /** By queue: one for each of its targets here. */
+  private readonly sources = new Map<string, Source[]>();
   /** Batches with fresh lines for this provider share it, whatever queues their lines stand in. */
   private readonly share = new FairShare<SourceFlow>(({ source, flow }) =>
     source.inFlight >= source.cap() || this.held.holds(flow, source.limited) !== null ? null : flow.offer(),
   );
-  private readonly flows = new Map<BatchFlow, SourceFlow>();
+  private readonly flows = new Map<BatchFlow, SourceFlow[]>();
   /** Lines of this feed at the provider now. */
   inFlight = 0;
 
@@ -76,10 +79,12 @@ export class LineFeed implements Feed {
     gate.attach(this);
   }
 
-  addSource(key: string, cap: () => number, target: Candidate): void {
+  /** `index`: the target's place among those that share the queue. */
+  addSource(key: string, cap: () => number, target: Candidate, index: number): void {
     const limited = isLimited(target) ? target : null;
     this.limited ||= limited !== null;
-    this.sources.set(key, { key, cap, limited, inFlight: 0 });
+    const source = { index, weight: target.weight, cap, limited, inFlight: 0 };
+    this.sources.set(key, [...(this.sources.get(key) ?? []), source]);
   }
 
   hasSource(key: string): boolean {
@@ -88,15 +93,16 @@ export class LineFeed implements Feed {
 
   /** Takes a batch's lines in a queue into account, or no longer. */
   changeFlow(key: string, flow: BatchFlow, change: 'opened' | 'closed'): void {
-    const source = this.sources.get(key);
-    if (change === 'opened' && source) {
-      const item = { source, flow };
-      this.flows.set(flow, item);
-      this.share.add([...flow.path, { key }], item);
-    } else {
-      const item = this.flows.get(flow);
+    if (change === 'closed') {
+      for (const item of this.flows.get(flow) ?? []) this.share.remove(item);
       this.flows.delete(flow);
-      if (item) this.share.remove(item);
+      return;
+    }
+    const items = (this.sources.get(key) ?? []).map((source) => ({ source, flow }));
+    this.flows.set(flow, items);
+    for (const item of items) {
+      const { index, weight } = item.source;
+      this.share.add([...flow.path, { key }, { key: String(index), weight: () => weight }], item);
     }
   }
 
@@ -201,12 +207,12 @@ export class LineFeed implements Feed {
       (goes ? leaving : staying).push(job);
     }
     this.ready = staying;
-    for (const { source, flow } of this.flows.values()) {
+    for (const { source, flow } of [...this.flows.values()].flat()) {
       if (!isClosed(this.held.holds(flow, source.limited))) continue;
       while (leaving.length < this.gate.limit && flow.offer() !== null) {
         const job = flow.next;
         if (job === null) break;
-        job.candidates = this.startingHere(job);
+        job.candidates = startingAt(source, job);
         if (nextOf(job) === null) break;
         leaving.push(flow.take());
       }
@@ -215,23 +221,18 @@ export class LineFeed implements Feed {
   }
 
   private takeFresh(): Job | undefined {
-    const job = this.share.next()?.flow.take();
-    if (job) job.candidates = this.startingHere(job);
+    const item = this.share.next();
+    const job = item?.flow.take();
+    if (item && job) job.candidates = startingAt(item.source, job);
     return job;
   }
 
-  /** Of a shared queue's candidates, the one that takes the line comes first; the others are its alternatives. */
-  private startingHere({ segment: { lane } }: Job): readonly Candidate[] {
-    if (lane.shared < 2) return lane.candidates;
-    const mine = lane.candidates.findIndex((candidate) => candidate.provider === this.gate.provider.name);
-    const shared = lane.candidates.slice(0, lane.shared);
-    return [...shared.slice(mine), ...shared.slice(0, mine), ...lane.candidates.slice(lane.shared)];
-  }
-
-  /** Lines of a shared queue count against their feed's share of it, as long as they are where they began. */
+  /** Lines of a shared queue count against their target's share of it, as long as they are where they began. */
   private countShared(job: Job, change: 1 | -1): void {
-    if (job.segment.lane.shared < 2 || job.progress.candidate > 0) return;
-    const own = this.sources.get(job.segment.lease.queue);
+    const { lane, lease } = job.segment;
+    if (lane.shared < 2 || job.progress.candidate > 0) return;
+    const [first] = job.candidates;
+    const own = this.sources.get(lease.queue)?.find(({ index }) => lane.candidates[index] === first);
     if (own) own.inFlight += change;
   }
 
@@ -246,6 +247,13 @@ export class LineFeed implements Feed {
     );
     if (due.length > 0) this.gate.pump();
   }
+}
+
+/** Of a shared queue's candidates, the one that takes the line comes first; the others are its alternatives. */
+function startingAt({ index }: Source, { segment: { lane } }: Job): readonly Candidate[] {
+  if (lane.shared < 2) return lane.candidates;
+  const shared = lane.candidates.slice(0, lane.shared);
+  return [...shared.slice(index), ...shared.slice(0, index), ...lane.candidates.slice(lane.shared)];
 }
 
 /** The candidate that a line may move on to without a call; null for none. */

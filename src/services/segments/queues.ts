@@ -65,10 +65,7 @@ export class Queues {
 
   /** Requests that may be in flight at once from a lane's first queue. */
   slots(lane: RunLane): number {
-    return lane.candidates.slice(0, lane.shared).reduce((sum, { provider }) => {
-      const gate = this.feeds.get(provider)?.gate;
-      return sum + (gate ? this.most(gate) : 0);
-    }, 0);
+    return this.feedsOf(lane).reduce((sum, { gate }) => sum + this.most(gate), 0);
   }
 
   /** Starts what may start, at every gate. */
@@ -79,7 +76,7 @@ export class Queues {
 
   private open(key: string, lane: RunLane): SegmentQueue {
     const sharing = lane.candidates.slice(0, lane.shared);
-    const feeds = sharing.flatMap(({ provider }) => this.feeds.get(provider) ?? []);
+    const feeds = this.feedsOf(lane);
     const queue = new SegmentQueue(key, this.deps, {
       onReady: () => this.pump(),
       onFlow: (flow: BatchFlow, change) => {
@@ -92,18 +89,28 @@ export class Queues {
       weight === heaviest ? (this.feeds.get(provider)?.gate ?? []) : [],
     );
     const widest = (): number => heaviestGates.reduce((most, { limit }) => Math.max(most, limit), 1);
-    for (const target of sharing) {
+    for (const [index, target] of sharing.entries()) {
       const { provider, weight } = target;
-      // A share of the heaviest target's slots, in proportion to weight; alone in its queue, all of them.
+      const feed = this.feeds.get(provider);
+      const there = sharing.reduce((sum, each) => sum + (each.provider === provider ? each.weight : 0), 0);
+      // A share of the heaviest target's slots, in proportion to weight, and of its provider's own where others are there,
+      // too; alone in its queue, all of them.
+      const shareOf = (slots: number, all: number): number => Math.round((slots * weight) / all);
       const cap =
         lane.shared < 2
           ? () => Number.POSITIVE_INFINITY
-          : () => Math.max(1, Math.round((widest() * weight) / heaviest));
-      this.feeds.get(provider)?.addSource(key, cap, target);
+          : () => Math.max(1, Math.min(shareOf(widest(), heaviest), shareOf(feed?.gate.limit ?? 0, there)));
+      feed?.addSource(key, cap, target, index);
     }
     // No provider of this name takes single requests (any more): its lines go on to their next target, or fail.
     if (feeds.length === 0) this.unserved.push(queue);
     return queue;
+  }
+
+  /** Of the providers whose targets share a lane's first queue. */
+  private feedsOf(lane: RunLane): LineFeed[] {
+    const names = new Set(lane.candidates.slice(0, lane.shared).map(({ provider }) => provider));
+    return [...names].flatMap((name) => this.feeds.get(name) ?? []);
   }
 
   private isFull(queue: SegmentQueue): boolean {
