@@ -89,10 +89,9 @@ export interface ImmediateApi {
   execute(request: NativeRequest, call: Call): Promise<Result>;
   /**
    * One call whose answer comes in pieces. Never throws: trouble before the first piece is a failed Result; after it,
-   * `pieces` rejects with ProviderError. Absent where answers come whole only. `options` are the client's own
-   * `stream_options`.
+   * `pieces` rejects with ProviderError. `options` are the client's own `stream_options`.
    */
-  stream?(
+  stream(
     request: NativeRequest,
     options: Readonly<Record<string, unknown>>,
     call: Call,

@@ -10,15 +10,11 @@ import { badResponse, failureOfCall } from './openai-status.ts';
 import { brokenStream, isStreamOf, readData, readEvents, refusedStream } from './stream-answer.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
-type Call = Parameters<NonNullable<ImmediateApi['stream']>>[2];
-type Request = Parameters<NonNullable<ImmediateApi['stream']>>[0];
+type Call = Parameters<ImmediateApi['stream']>[2];
+type Request = Parameters<ImmediateApi['stream']>[0];
 
 /** The contract's `stream` for a service that speaks OpenAI's shapes. Asks for the usage, which only some send unasked. */
-export function createStream(
-  access: OpenAIAccess,
-  urlOf: UrlOf,
-  readers: ResultReaders,
-): NonNullable<ImmediateApi['stream']> {
+export function createStream(access: OpenAIAccess, urlOf: UrlOf, readers: ResultReaders): ImmediateApi['stream'] {
   return async (request, options, call) => {
     const context: AnswerContext = { provider: access.provider, secrets: access.secrets, nowMs: call.nowMs };
     const url = urlOf(call.member, request.endpoint, request.model);

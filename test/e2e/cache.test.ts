@@ -168,6 +168,84 @@ describe('the cache of a route', () => {
     expect(received()).toBe(4);
   });
 
+  it('lets calls that stream the same listen to one stream, from its beginning and to its end', async () => {
+    await open();
+    pools.servers[0]?.configure({ latency_ms: { base: 100, per_token: 15 } });
+    interface Listener {
+      said: string;
+      usages: number;
+      hit: boolean;
+      ended: boolean;
+    }
+    const listen = async (until = Number.POSITIVE_INFINITY, usage = false): Promise<Listener> => {
+      const options = usage ? { stream_options: { include_usage: true } } : {};
+      const { data, response } = await weir.client.chat.completions
+        .create({ ...ask('Together'), ...options, stream: true })
+        .withResponse();
+      const heard = { said: '', usages: 0, hit: response.headers.get('x-weir-cache') === 'hit', ended: false };
+      for await (const chunk of data) {
+        heard.said += chunk.choices[0]?.delta.content ?? '';
+        if (chunk.usage) heard.usages += 1;
+        heard.ended ||= chunk.choices[0]?.finish_reason === 'stop';
+        if (heard.said.length > until) break;
+      }
+      return heard;
+    };
+    // The first one leaves after some words; one joins when it has left.
+    const first = listen(10);
+    await expect.poll(received, { interval: 10 }).toBe(1);
+    const others = Array.from({ length: 4 }, (_, index) => listen(Number.POSITIVE_INFINITY, index === 0));
+    const left = await first;
+    const late = await Promise.all([...others, listen()]);
+    const sent = received();
+    expect([sent, left.hit, left.ended]).toEqual([1, false, false]);
+    expect(late.map(({ hit, ended }) => [hit, ended])).toEqual(Array.from({ length: 5 }, () => [true, true]));
+    expect(late.map(({ usages }) => usages)).toEqual([1, 0, 0, 0, 0]);
+    expect(new Set(late.map(({ said }) => said)).size).toBe(1);
+    expect(late[0]?.said.startsWith(left.said)).toBe(true);
+    const booked = await entries();
+    expect(booked.map(({ status, estimated }) => [status, estimated])).toEqual(
+      Array.from({ length: 6 }, () => ['succeeded', false]),
+    );
+    const paid = booked.filter(({ amount_nano_usd: amount }) => amount !== 0);
+    expect(paid).toHaveLength(1);
+    expect(paid[0]?.usage?.output_tokens).toBe(pools.servers[0]?.counters.tokens_out);
+    expect(new Set(booked.map(({ list_amount_nano_usd: list }) => list))).toEqual(new Set([paid[0]?.amount_nano_usd]));
+
+    // All leave: the stream is given up, and entered once, as far as it was heard.
+    let begun = 0;
+    const all = Promise.withResolvers<void>();
+    const begin = (): Promise<void> => {
+      begun += 1;
+      if (begun === 3) all.resolve();
+      return all.promise;
+    };
+    await Promise.all([1, 2, 3].map(() => listenTo('Given up', begin)));
+    await expect.poll(() => pools.servers[0]?.counters.client_aborts).toBe(1);
+    await expect.poll(async () => (await entries()).length).toBe(7);
+    expect((await entries()).at(-1)).toMatchObject({ status: 'unknown', error_code: 'client_disconnected' });
+
+    // What fails before its first word fails for each; what breaks off after it does so for all.
+    pools.servers[0]?.configure({ poison: [{ contains: 'Failing', fail_with: 400 }] });
+    const failing = await Promise.allSettled([1, 2, 3].map(() => listenTo('Failing')));
+    expect(failing.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    const before = received();
+    pools.servers[0]?.configure({ rate_reset_mid_body: 1 });
+    const broken = await Promise.allSettled([1, 2, 3].map(() => listenTo('Broken')));
+    expect(broken.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(received()).toBeLessThan(before + 3);
+    await expect.poll(async () => (await entries()).at(-1)?.status).toBe('unknown');
+  });
+
+  /** Listens to a stream; with `leave`, only until it resolves, which is asked for when the first words are there. */
+  async function listenTo(text: string, leave?: () => Promise<void>): Promise<void> {
+    for await (const chunk of await weir.client.chat.completions.create({ ...ask(text), stream: true })) {
+      if (leave === undefined || !chunk.choices[0]?.delta.content) continue;
+      await leave();
+      break;
+    }
+  }
+
   it('holds for a key that asks for it, whatever its routes say, and for no other', async () => {
     await open();
     const makeKey = async (limits: object): Promise<ReturnType<typeof connect>> => {

@@ -16,23 +16,28 @@ type CacheDeps = Pick<Deps, 'answers' | 'providers' | 'gates'>;
 
 /**
  * Answers a call from the cache where that may be, else by `send`. Calls that ask the same of the same target side by side
- * are sent once, where answers come whole; a stream is for one client, who may be slow.
+ * are sent once; so are those that stream, among themselves (`ask`: share-stream.ts).
  */
 export async function throughCache(
   deps: CacheDeps,
   hand: CallInHand,
-  isWhole: boolean,
-  send: (keep: Keep) => Promise<CallAnswer>,
+  send: (keep: Keep, ask: CacheAsk | null) => Promise<CallAnswer>,
 ): Promise<CallAnswer> {
   const keep: Keep = (candidate, answer) => {
     const [ask] = asksOf(hand, [candidate]);
     if (ask !== undefined) void deps.answers.keep(ask, answer);
   };
   const [ask] = asksOf(hand, hand.candidates.slice(0, 1));
-  if (hand.call.cache !== 'use') return send(keep);
+  if (hand.call.cache !== 'use') return send(keep, null);
   const known = await findKept(deps, hand);
   if (known !== null) return known;
-  return ask === undefined || !isWhole ? send(keep) : sendOnce(deps, hand, { ask, keep, send });
+  if (ask === undefined || hand.call.stream !== null) return send(keep, ask ?? null);
+  return sendOnce(deps, hand, { ask, keep, send: (kept) => send(kept, null) });
+}
+
+/** Whether an answer of the candidate is one to what is asked. */
+export function isAnswerTo(hand: CallInHand, ask: CacheAsk | null, candidate: Candidate): boolean {
+  return ask !== null && asksOf(hand, [candidate])[0]?.key === ask.key;
 }
 
 async function sendOnce(
@@ -43,7 +48,7 @@ async function sendOnce(
   const own: { answer?: Promise<CallAnswer>; shared?: Success } = {};
   const { result } = await deps.answers.through(ask, async () => {
     own.answer = send((candidate, answer) => {
-      if (asksOf(hand, [candidate])[0]?.key === ask.key) own.shared = answer;
+      if (isAnswerTo(hand, ask, candidate)) own.shared = answer;
       else keep(candidate, answer);
     });
     // Its own client is told below what went wrong; the others try for themselves.
@@ -85,10 +90,15 @@ async function giveAgain(
   if (candidate === undefined || provider === undefined) return null;
   if (judgeCall(deps, hand, hand.candidates.indexOf(candidate), answer).do !== 'take') return null;
   await account.enterCached(candidate, provider, answer);
-  const headers = { ...targetHeaders(candidate, 0, []), 'x-weir-cost-nano-usd': '0', 'x-weir-cache': 'hit' };
+  const headers = hitHeaders(candidate);
   if (call.stream !== null) return { status: 200, headers, events: finishedEvents(call, answer.body) };
   const { status, body } = answer;
   return { status, headers: { 'content-type': 'application/json', ...headers }, body };
+}
+
+/** The headers of an answer that another call has bought. */
+export function hitHeaders(candidate: Candidate): Record<string, string> {
+  return { ...targetHeaders(candidate, 0, []), 'x-weir-cost-nano-usd': '0', 'x-weir-cache': 'hit' };
 }
 
 /** Whether an answer of this candidate may be given again. */

@@ -18,13 +18,12 @@ import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
 import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
-import { type Keep, throughCache } from './cached-call.ts';
-import { deliverStream, openStream, sureToSettle } from './deliver-stream.ts';
+import { isAnswerTo, type Keep, throughCache } from './cached-call.ts';
 import { EntryWriter } from './entry-writer.ts';
-import { finishedEvents } from './finished-events.ts';
 import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
 import { CallPlanner } from './planner.ts';
 import { type Call, type CallHeaders, readCall } from './read-call.ts';
+import { type LiveAnswers, shareStream } from './share-stream.ts';
 
 export interface CallRequest {
   actor: Actor;
@@ -45,6 +44,7 @@ export class Calls {
   private readonly planner: CallPlanner;
   private readonly writer: EntryWriter;
   private readonly budgets: CallBudgets;
+  private readonly live: LiveAnswers = new Map();
   private open = 0;
 
   constructor(deps: Deps) {
@@ -154,14 +154,13 @@ export class Calls {
     const delivery = { streams: false };
     try {
       hand.keyCacheSeconds = await keyCacheSeconds(this.deps.limiter, actor.keyId);
-      const isWhole = call.stream === null || !this.streams(hand);
-      return await throughCache(this.deps, hand, isWhole, async (keep) => {
+      return await throughCache(this.deps, hand, async (keep, ask) => {
         if (call.stream === null) return this.whole(hand, keep);
-        if (isWhole) return this.wholeAsStream(hand, keep);
-        const begun = await tryCandidates(this.deps, hand, openStream(call.stream.options));
+        const answers = (candidate: Candidate): boolean => isAnswerTo(hand, ask, candidate);
+        const sent = { hand, account, ask, answers, keep, closed: close };
+        const answer = await shareStream(this.deps, this.live, sent);
         delivery.streams = true;
-        const headers = targetHeaders(begun.candidate, account.attempts + 1, begun.warnings);
-        return { status: 200, headers, events: sureToSettle(deliverStream(hand, begun, { keep, closed: close })) };
+        return answer;
       });
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error;
@@ -183,19 +182,9 @@ export class Calls {
     return [...sharing, ...candidates.slice(shared)];
   }
 
-  /** Whether every candidate answers in pieces; where one does not, the answer is cut into pieces here. */
-  private streams({ candidates }: CallInHand): boolean {
-    return candidates.every(({ provider }) => this.deps.providers.get(provider)?.immediate?.stream !== undefined);
-  }
-
   private async whole(hand: CallInHand, keep: Keep): Promise<WholeAnswer> {
     const { answer, headers } = await this.execute(hand, keep);
     return { status: answer.status, headers: { 'content-type': 'application/json', ...headers }, body: answer.body };
-  }
-
-  private async wholeAsStream(hand: CallInHand, keep: Keep): Promise<CallAnswer> {
-    const { answer, headers } = await this.execute(hand, keep);
-    return { status: 200, headers, events: finishedEvents(hand.call, answer.body) };
   }
 
   private async execute(hand: CallInHand, keep: Keep): Promise<{ answer: Success; headers: Record<string, string> }> {
