@@ -1,6 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Deps } from '../ports/deps.ts';
-import { Autobatch } from '../services/autobatch/autobatch.ts';
+import { Autobatch, type AutobatchWork } from '../services/autobatch/autobatch.ts';
 import { Calls } from '../services/calls/calls.ts';
 import { createAuthenticator } from '../services/keys/authenticate.ts';
 import { adminOnly, authenticate } from './auth.ts';
@@ -41,17 +41,17 @@ import { registerWebhooks } from './routes/webhooks.ts';
 
 /** What the app shares with other parts of its process: one of each. */
 export interface AppParts extends CallParts {
-  /** null where there is no background work of one process to answer from (Workers). */
-  autobatch: Autobatch | null;
+  autobatch: Autobatch;
 }
 
-export function createParts(deps: Deps): AppParts & { autobatch: Autobatch } {
+/** `autobatch`: who makes batches of parked calls. */
+export function createParts(deps: Deps, autobatch: AutobatchWork = 'here'): AppParts {
   const calls = new Calls(deps);
   return {
     authenticator: createAuthenticator(deps),
     calls,
     metrics: deps.metrics ?? createMetrics(),
-    autobatch: new Autobatch(deps, calls),
+    autobatch: new Autobatch(deps, calls, autobatch),
   };
 }
 
@@ -68,10 +68,8 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   app.use('/v1/budgets/*', adminOnly);
   app.use('/v1/providers/*', adminOnly);
   app.use('/v1/*', boundBody(deps));
-  if (parts.autobatch !== null) {
-    app.use('/batching/*', authenticate(deps, authenticator), boundBody(deps));
-    registerBatching(app, parts.autobatch);
-  }
+  app.use('/batching/*', authenticate(deps, authenticator), boundBody(deps));
+  registerBatching(app, parts.autobatch);
   app.use('/v1/*', idempotency(deps));
 
   registerFiles(app, deps);

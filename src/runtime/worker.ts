@@ -30,9 +30,7 @@ export default {
       return refuse(error);
     }
     const { deps } = invocation;
-    // Nobody here would outlive the request to make batches of parked calls.
-    const parts = { ...createParts(deps), autobatch: null };
-    return withLength(await createApp(deps, parts).fetch(request));
+    return withLength(await createApp(deps, createParts(deps, 'elsewhere')).fetch(request));
   },
 
   async scheduled(_event: unknown, bindings: WorkerBindings): Promise<void> {

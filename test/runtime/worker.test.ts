@@ -17,6 +17,7 @@ import {
   type Weir,
   waitForBatch,
 } from '../e2e/weir.ts';
+import { startReceiver } from '../services/webhook-receiver.ts';
 
 const MODEL = { models: ['gpt-4o-mini'], count_by: { path: 'messages.0.content' } as const };
 const SECONDS = 90;
@@ -53,7 +54,11 @@ async function startStage(options: { latencyMs: number; variables?: Record<strin
       environment: {
         WEIR_DATABASE_URL: database.url,
         WEIR_ADMIN_KEY: ADMIN_KEY,
-        WEIR_CONFIG_TEXT: JSON.stringify(config),
+        WEIR_CONFIG_TEXT: JSON.stringify({
+          ...config,
+          settings: { autobatch_wait_ms: 500 },
+          webhooks: { allow_hosts: ['127.0.0.1'] },
+        }),
         WEIR_LOG_LEVEL: 'warn',
         ...options.variables,
       },
@@ -152,6 +157,92 @@ if (missing.length > 0) {
         return (await evals.runs.retrieve(run.id, path)).result_counts;
       });
       expect(counts).toMatchObject({ total: 2, passed: 2 });
+    });
+
+    it('answers synchronous calls from batches, and one that is given up and sent again from the same', async () => {
+      const { weir, pools } = stage;
+      const before = received(pools).reduce((sum, count) => sum + count, 0);
+      const client = connect(weir.url, ADMIN_KEY).client.withOptions({
+        baseURL: `${weir.url}/batching/v1`,
+        maxRetries: 0,
+      });
+      const ask = (question: string) => ({
+        model: 'split',
+        messages: [{ role: 'user' as const, content: question }],
+        max_tokens: 32,
+      });
+      await withCron(stage, async () => {
+        const calls = Array.from({ length: 6 }, (_, index) =>
+          client.chat.completions.create(ask(`Parked ${index}?`)).withResponse(),
+        );
+        const answers = await Promise.all(calls);
+        expect(answers.every(({ data }) => data.choices[0]?.message.content !== '')).toBe(true);
+        const ids = new Set(answers.map(({ response }) => response.headers.get('x-weir-batch')));
+        for (const id of ids) {
+          const batch = await weir.client.batches.retrieve(id ?? '');
+          const input = await (await weir.client.files.content(batch.input_file_id)).text();
+          await waitForBatch(weir, batch.id, { seconds: WAIT_SECONDS });
+          await assertInvariants(weir, batch.id, input);
+        }
+
+        const left = new AbortController();
+        const given = client.chat.completions.create(ask('Given up?'), { signal: left.signal });
+        setTimeout(() => left.abort(), 200);
+        await expect(given).rejects.toThrow('aborted');
+        const again = await client.chat.completions.create(ask('Given up?'));
+        expect(again.choices[0]?.message.content).not.toBe('');
+
+        const text = [];
+        for await (const chunk of await client.chat.completions.create({ ...ask('Streamed?'), stream: true })) {
+          text.push(chunk.choices[0]?.delta.content ?? '');
+        }
+        expect(text.join('')).not.toBe('');
+
+        const headers = {
+          authorization: `Bearer ${ADMIN_KEY}`,
+          'content-type': 'application/json',
+          prefer: 'respond-async',
+        };
+        const body = JSON.stringify(ask('Later?'));
+        const parked = await fetch(`${weir.url}/batching/v1/chat/completions`, { method: 'POST', headers, body });
+        expect(parked.status).toBe(202);
+        const place = new URL(parked.headers.get('location') ?? '', weir.url);
+        await expect.poll(async () => (await fetch(place, { headers })).status, POLL).toBe(200);
+        expect(await (await fetch(place, { headers })).json()).toMatchObject({ object: 'chat.completion' });
+
+        const now = await client.chat.completions
+          .create(ask('At once?'), { headers: { 'x-weir-priority': 'interactive' } })
+          .withResponse();
+        expect(now.response.headers.get('x-weir-batch')).toBeNull();
+      });
+      expect(received(pools).reduce((sum, count) => sum + count, 0) - before).toBe(10);
+    });
+
+    it('tells webhooks of the ends of batches, signed for the official SDK', async () => {
+      const { weir } = stage;
+      const receiver = await startReceiver();
+      try {
+        const hook = await weir.client.webhooks.create({
+          name: 'ops',
+          url: receiver.url,
+          event_types: ['batch.completed', 'batch.failed'],
+        });
+        const good = await submit(weir, chatLines(4), { config: 'split' });
+        const bad = await submit(weir, '{"custom_id": 1}\n', { config: 'split' });
+        await withCron(stage, () => receiver.until(2));
+        const events = await Promise.all(
+          receiver.received.map(({ body, headers }) =>
+            weir.client.webhooks.unwrap(body, headers as Record<string, string>, hook.signing_secret),
+          ),
+        );
+        expect(events.map(({ type, data }) => [type, (data as { id: string }).id]).toSorted()).toEqual([
+          ['batch.completed', good.id],
+          ['batch.failed', bad.id],
+        ]);
+        await weir.client.webhooks.delete(hook.id);
+      } finally {
+        await receiver.close();
+      }
     });
 
     it('answers downloads with their length, and by ranges', async () => {

@@ -4,7 +4,9 @@
  */
 import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
+import { Autobatch } from '../../services/autobatch/autobatch.ts';
 import { BatchRunner } from '../../services/batches/run.ts';
+import { Calls } from '../../services/calls/calls.ts';
 import { EvalRunner } from '../../services/evals/work/runner.ts';
 import { Engine } from '../../services/segments/engine.ts';
 import { ShardRunner } from '../../services/shards/run.ts';
@@ -70,6 +72,7 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
     },
   };
   const mayGoOn = (): boolean => deps.clock.now() < until && !calls.spent.aborted;
+  const autobatch = new Autobatch(own, new Calls(own), 'elsewhere');
   try {
     do {
       await work(own, mayGoOn);
@@ -78,11 +81,28 @@ async function run({ deps, calls, openStore }: Invocation, limits: RoundLimits):
       if (!calls.spent.aborted) await tick(own, batches);
       await batches.idle();
       if (!calls.spent.aborted) await deliver(own, mayGoOn);
+      if (!calls.spent.aborted) await makeBatches(own, autobatch, until, mayGoOn);
     } while (nudged && mayGoOn());
   } finally {
     // The engine gives some leases back without waiting; what is under way when an invocation ends is cancelled.
     await store.close();
     busyUntil = 0;
+  }
+}
+
+/** Takes in answers of parked calls, and makes batches of those that are due before the round's end. */
+async function makeBatches(
+  { clock }: Deps,
+  autobatch: Autobatch,
+  until: number,
+  mayGoOn: () => boolean,
+): Promise<void> {
+  while (mayGoOn()) {
+    const dueMs = await autobatch.turn();
+    // A batch that was made is news.
+    if (nudged || dueMs === null || clock.now() + dueMs >= until) return;
+    const at = clock.now() + dueMs;
+    while (!nudged && clock.now() < at && mayGoOn()) await clock.sleep(LOOK_MS);
   }
 }
 

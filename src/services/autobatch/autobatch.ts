@@ -31,6 +31,16 @@ const LOOK_SHARE = 0.02;
 const LOOK_MAX_MS = 10_000;
 /** After trouble. */
 const RETRY_MS = 5_000;
+/** Where answers are brought elsewhere, they are looked for after this, and then after a share of the time since. */
+const ELSEWHERE_MS = 250;
+const ELSEWHERE_SHARE = 0.1;
+const ELSEWHERE_MAX_MS = 5_000;
+
+/**
+ * Who makes batches of what is parked: `here`, once started; or `elsewhere`, where an instance lives as long as one request
+ * and turns are taken by the background work. Nobody can then tell which requests still wait: those that are alike share one call.
+ */
+export type AutobatchWork = 'here' | 'elsewhere';
 
 /** What is known here of a group whose batch runs. */
 interface Watched {
@@ -46,15 +56,17 @@ export interface ParkRequest extends CallRequest {
 export class Autobatch {
   private readonly deps: Deps;
   private readonly calls: Calls;
+  private readonly work: AutobatchWork;
   private readonly waiters: Waiters;
   private readonly watched = new Map<string, Watched>();
   private readonly stopping = new AbortController();
   private news = new AbortController();
   private running: Promise<void> | null = null;
 
-  constructor(deps: Deps, calls: Calls) {
+  constructor(deps: Deps, calls: Calls, work: AutobatchWork = 'here') {
     this.deps = deps;
     this.calls = calls;
+    this.work = work;
     this.waiters = new Waiters(deps.clock);
   }
 
@@ -111,6 +123,7 @@ export class Autobatch {
     if (known !== null) return this.taken(known);
     if (await this.deps.store.parkedCalls.insert(row)) {
       this.news.abort();
+      if (this.work === 'elsewhere') this.deps.nudge();
       return this.taken(row);
     }
     // Another request with this Idempotency-Key came first.
@@ -160,11 +173,34 @@ export class Autobatch {
       // An answer that came between finding the row and waiting for it wakes nobody.
       const before = (await this.deps.store.parkedCalls.get('all', row.id)) ?? row;
       if (before.status !== null || ms <= 0) return before;
-      await place.wait(ms, until);
+      if (this.work === 'here') await place.wait(ms, until);
+      else await this.lookFor(row.id, place, ms, until);
       return (await this.deps.store.parkedCalls.get('all', row.id)) ?? row;
     } finally {
       place.leave();
     }
+  }
+
+  /** Waits for an answer that nobody here tells of. */
+  private async lookFor(id: string, place: Place, ms: number, until: AbortSignal): Promise<void> {
+    const { clock, store } = this.deps;
+    const since = clock.now();
+    for (let waited = 0; waited < ms && !until.aborted; waited = clock.now() - since) {
+      const pause = Math.min(ELSEWHERE_MAX_MS, Math.max(ELSEWHERE_MS, waited * ELSEWHERE_SHARE));
+      await place.wait(Math.min(pause, ms - waited), until);
+      const row = await store.parkedCalls.get('all', id);
+      if (row === null || row.status !== null) return;
+    }
+  }
+
+  /** One look at everything that is due. Answers in how many milliseconds the next calls are; null when none wait. */
+  async turn(): Promise<number | null> {
+    await this.round(false);
+    const { clock, settings, store } = this.deps;
+    const waiting = await store.parkedCalls.waiting();
+    if (waiting.length === 0) return null;
+    const oldest = Math.min(...waiting.map((kind) => kind.oldest));
+    return Math.max(0, oldest * 1_000 + settings.autobatchWaitMs - clock.now());
   }
 
   private async run(): Promise<void> {
