@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createClient } from '@libsql/client';
 import type { Store } from '../ports/store.ts';
 import { Database } from './client.ts';
 import { openThreads } from './embedded/thread-client.ts';
@@ -29,6 +28,8 @@ export async function openStore(address: StoreAddress): Promise<Store> {
 /** Opens the database alone, without its tables. */
 export async function openDatabase({ url, authToken }: StoreAddress): Promise<Database> {
   if (!url.startsWith('file:')) {
+    // Most servers have an embedded database: the client of remote ones is megabytes that they need not read.
+    const { createClient } = await import('@libsql/client');
     const client = createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch: REMOTE_FETCH });
     return new Database(fromLibsql(client));
   }

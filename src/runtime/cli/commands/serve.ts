@@ -1,3 +1,4 @@
+import { giveBackMemory } from '../../give-back-memory.ts';
 import { startServer } from '../../node.ts';
 import { EXIT, trouble } from '../exit.ts';
 import { note, print, type Terminal } from '../terminal.ts';
@@ -12,6 +13,7 @@ export async function serve(terminal: Terminal): Promise<number> {
     stopping.resolve();
   });
   try {
+    giveBackMemory();
     const server = await startServer({ env: terminal.environment }).catch((error: unknown) => {
       throw explained(error);
     });

@@ -1,0 +1,17 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** V8's own function, with the options that matter here. */
+type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
+
+/**
+ * Collects all garbage and gives its memory back to the system. Reading the modules leaves as much garbage as it leaves
+ * code, and makes the young generation as large as it may become: without this, both stay for as long as the process
+ * has little to do. Takes a tenth of a second of processor time, in which nothing else runs.
+ */
+export function giveBackMemory(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as Collect;
+  setFlagsFromString('--no-expose-gc');
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
