@@ -3,9 +3,14 @@ export const ID_RECORD_BYTES = 8;
 
 const loadMax = 0.75;
 const firstCapacity = 1_024;
+/** The hashes of one pass are not quite as many as those of another. */
+const roomFactor = 1.05;
 
-/** Says of a hash, by its low half, that it stands once: it need not be looked at. */
+/** Leaves out what surely stands once. */
 interface Filter {
+  /** How many it does not leave out. */
+  readonly suspects: number;
+  /** By the low half of a hash. */
   mayRepeat(low: number): boolean;
 }
 
@@ -30,7 +35,10 @@ export class RepeatFinder {
 
   /** Begins pass `index` (from 0) of `passes`. */
   begin(index: number, passes: number): void {
-    this.table.fill(0);
+    const expected = Math.ceil((this.filter.suspects / passes / loadMax) * roomFactor);
+    const capacity = Math.max(firstCapacity, expected);
+    if (this.table.length < capacity * 3) this.replace(new Uint32Array(capacity * 3));
+    else this.table.fill(0);
     this.held = 0;
     this.line = 0;
     this.from = Math.ceil((index * 0x1_0000_0000) / passes);
@@ -72,9 +80,13 @@ export class RepeatFinder {
       if (old[index + 2] === 0) continue;
       table.set(old.subarray(index, index + 3), findSlot(table, old[index] as number, old[index + 1] as number));
     }
-    this.table = table;
+    this.replace(table);
+  }
+
+  private replace(table: Uint32Array<ArrayBuffer>): void {
     // Gives the memory back at once, not when the garbage collector comes by.
-    old.buffer.transfer(0);
+    this.table.buffer.transfer(0);
+    this.table = table;
   }
 }
 

@@ -2,7 +2,7 @@ import type { ApiError } from '../core/api-error.ts';
 import type { PlanSummary } from '../core/plan.ts';
 import type { Settings } from './settings.ts';
 
-/** Records of lines, in blocks that follow each other. */
+/** Records of lines, in blocks that follow each other, each with memory of its own: whoever gets them owns them. */
 export interface LineRecords {
   /** Plan records: core/plan.ts. */
   plan: readonly Uint8Array[];

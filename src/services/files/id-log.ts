@@ -1,5 +1,6 @@
 import { ID_RECORD_BYTES } from '../../core/repeats.ts';
 import type { FileStore, FileWriter } from '../../ports/files.ts';
+import { giveBack } from './give-back.ts';
 
 /** Lines whose hashes are held in memory; those of a larger file go to the file store. */
 const heldLines = 512 * 1024;
@@ -25,16 +26,22 @@ export class IdLog {
     return this.#bytes / ID_RECORD_BYTES;
   }
 
+  /** The log owns the blocks from then on. */
   async add(blocks: readonly Uint8Array[]): Promise<void> {
     for (const block of blocks) {
       this.#bytes += block.length;
       if (this.#writer === null) this.#blocks.push(block);
-      else await this.#writer.write(block);
+      else await this.#store(this.#writer, block);
     }
     if (this.#writer !== null || this.lines <= this.#heldLines) return;
     this.#writer = await this.#files.create(this.#key);
-    for (const block of this.#blocks) await this.#writer.write(block);
+    for (const block of this.#blocks) await this.#store(this.#writer, block);
     this.#blocks = [];
+  }
+
+  async #store(writer: FileWriter, block: Uint8Array): Promise<void> {
+    await writer.write(block);
+    giveBack(block);
   }
 
   /** To be called once, after the last block. */
@@ -42,12 +49,14 @@ export class IdLog {
     await this.#writer?.close();
   }
 
-  /** All records in the order of the lines, in pieces of whole records. */
+  /** All records in the order of the lines, in pieces of whole records, which are gone when the next is asked for. */
   async *read(): AsyncGenerator<Uint8Array> {
     yield* this.#blocks;
     if (this.#writer === null) return;
     for (let offset = 0; offset < this.#bytes; offset += chunkBytes) {
-      yield await this.#files.readRange(this.#key, { offset, length: chunkBytes });
+      const records = await this.#files.readRange(this.#key, { offset, length: chunkBytes });
+      yield records;
+      giveBack(records);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { ApiError } from '../../core/api-error.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { CheckedInput, InputCheck, LineRecords } from '../../ports/input-checks.ts';
+import { giveBack } from './give-back.ts';
 import type { IdLog } from './id-log.ts';
 
 /** Large, as each costs messages and a write; but a block of blank lines makes 24 times its size in records. */
@@ -140,7 +141,10 @@ export class InputFeed {
   async #record({ plan, ids, refusal }: LineRecords): Promise<void> {
     this.#refusal = refusal;
     if (refusal !== null) return;
-    for (const block of plan) await this.#plan.write(block);
+    for (const block of plan) {
+      await this.#plan.write(block);
+      giveBack(block);
+    }
     await this.#ids.add(ids);
   }
 }
