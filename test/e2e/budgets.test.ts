@@ -2,7 +2,9 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
+
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
+import { seededRandom } from '../../providers/sandbox/servers/random.ts';
 import type { BudgetObject } from '../../src/protocol/budget.ts';
 import { type DatabaseServer, hasDatabaseServer, startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
 import { type Receiver, startReceiver } from '../services/webhook-receiver.ts';
@@ -26,6 +28,9 @@ const MODEL = { models: ['gpt-4o-mini'] };
 /** USD per million tokens, so high that a line costs about two cents. */
 const PRICE = { input: 100, output: 400 };
 const USD = 1_000_000_000;
+/** Of runs in which servers are killed at random moments, so many times each. */
+const KILL_SEEDS = [1, 2];
+const KILLS = 3;
 
 describe('budgets', () => {
   let pools: Pools | undefined;
@@ -143,6 +148,59 @@ describe('budgets', () => {
     await waitForBatch(weir, id, { seconds: 60 });
     expectStopped(await assertInvariants(weir, id, input), await budgetOf(weir, budget), 1);
   }, 120_000);
+
+  it.runIf(hasDatabaseServer()).each(KILL_SEEDS)(
+    'hold through kill -9 of any server at any moment, under every kind of failed answer (seed %i)',
+    async (seed) => {
+      const random = seededRandom(seed);
+      folder = await temporaryFolder();
+      database = await startDatabaseServer(join(folder, 'database'));
+      // Refused with and without a time to wait, cut off before the answer and after it was made, cut short, broken.
+      const faults = {
+        ...MODEL,
+        rate_429: 0.06,
+        rate_500: 0.03,
+        rate_reset: 0.03,
+        rate_reset_mid_body: 0.05,
+        rate_bad_json: 0.05,
+        bad_json: 'truncated' as const,
+        latency_ms: { min: 5, max: 40 },
+      };
+      const config = await open(
+        [
+          { ...faults, seed, retry_after: 'seconds' },
+          { ...faults, seed: seed + 1, retry_after: 'milliseconds', retry_after_seconds: 0.2 },
+          { ...faults, seed: seed + 2 },
+        ],
+        {
+          limits: { concurrency: 8 },
+          settings: { part_delay_ms: 20, lease_seconds: 5, segment_lines: 20, max_open_segments: 4 },
+          retry: { attempts: 5 },
+        },
+      );
+      const env = { WEIR_DATABASE_URL: database.url };
+      const servers = [await spawn(config, env), await spawn(config, env)];
+      const anyone = (): number => Math.floor(random() * servers.length);
+      const at = (index: number): WeirProcess => servers[index] as WeirProcess;
+      const budget = await dollar(at(0));
+      const input = chatLines(520);
+      const { id } = await submit(at(1), input, { config: 'split' });
+      const shares = Array.from({ length: KILLS }, random).sort();
+      for (const share of shares) {
+        await waitForBatch(at(anyone()), id, {
+          until: (batch) => (batch as unknown as Books['batch']).cost.amount_nano_usd >= 0.97 * share * USD,
+        });
+        const victim = anyone();
+        await at(victim).kill();
+        servers[victim] = await spawn(config, env);
+      }
+      await waitForBatch(at(anyone()), id, { seconds: 90 });
+      const books = await assertInvariants(at(anyone()), id, input);
+      expectStopped(books, await budgetOf(at(anyone()), budget), servers.length);
+      expect(books.entries.some(({ status }) => status === 'unknown')).toBe(true);
+    },
+    180_000,
+  );
 
   it.runIf(hasDatabaseServer())(
     'are shared by two servers, which together stop at the dollar and what they had in flight',
