@@ -19,16 +19,25 @@ export interface Outcome {
 
 const BUSY_TRIES = 6;
 const BUSY_PAUSE_MS = 25;
+/** Characters of the parameters of writes that go together: what is small does not wait for what is large. */
+const TOGETHER_CHARACTERS = 256 * 1024;
+
+interface WaitingWrite {
+  inputs: SqlInput[];
+  resolve: (results: SqlResult[]) => void;
+  reject: (error: unknown) => void;
+}
 
 /**
- * A libSQL database, embedded or remote. Writes go one at a time: two connections that contend for the write lock only
- * wait for each other.
+ * A libSQL database, embedded or remote. Writes go in the order in which they were asked for, over one connection: two
+ * that contend for the write lock only wait for each other. Those that come while one is under way go together.
  */
 export class Database {
   /** Drizzle over `read` and `write`: a statement awaited alone is one atomic write. */
   readonly orm: SqliteRemoteDatabase;
   readonly #client: SqlClient;
-  #lastWrite: Promise<unknown> = Promise.resolve();
+  #waiting: WaitingWrite[] = [];
+  #writing: Promise<void> | null = null;
   #closed = false;
 
   constructor(client: SqlClient) {
@@ -65,7 +74,7 @@ export class Database {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#lastWrite;
+    await this.#writing;
     await this.#client.close();
   }
 
@@ -76,10 +85,39 @@ export class Database {
 
   #write(statements: readonly Statement[]): Promise<SqlResult[]> {
     const inputs = statements.map(toInput);
-    const run = () => this.#retryBusy(() => this.#client.write(inputs));
-    const result = this.#lastWrite.then(run, run);
-    this.#lastWrite = result.catch(() => undefined);
-    return result;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ inputs, resolve, reject });
+      this.#writing ??= this.#writeAll();
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#takeGroup();
+      try {
+        const writes = group.map(({ inputs }) => inputs);
+        const outcomes = await this.#retryBusy(() => this.#client.write(writes));
+        for (const [index, { resolve, reject }] of group.entries()) {
+          const outcome = outcomes[index] ?? new Error('the database gave no answer');
+          if (outcome instanceof Error) reject(outcome);
+          else resolve(outcome);
+        }
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#writing = null;
+  }
+
+  #takeGroup(): WaitingWrite[] {
+    let characters = 0;
+    let count = 0;
+    for (const { inputs } of this.#waiting) {
+      characters += lengthOf(inputs);
+      if (count > 0 && (count >= this.#client.writesAtOnce || characters > TOGETHER_CHARACTERS)) break;
+      count += 1;
+    }
+    return this.#waiting.splice(0, count);
   }
 
   async #runDrizzle(statement: { sql: string; args: Argument[] }): Promise<unknown[][]> {
@@ -139,6 +177,12 @@ function errorChain(error: unknown): Error[] {
   const chain: Error[] = [];
   for (let each = error; each instanceof Error && chain.length < 4; each = each.cause) chain.push(each);
   return chain;
+}
+
+function lengthOf(inputs: readonly SqlInput[]): number {
+  let length = 0;
+  for (const { args } of inputs) for (const value of args) if (typeof value === 'string') length += value.length;
+  return length;
 }
 
 function toInput(statement: Statement): SqlInput {

@@ -16,11 +16,19 @@ export interface SqlResult {
   rowsAffected: number;
 }
 
+/** The results of a write's statements, or why nothing of it happened. */
+export type SqlOutcome = SqlResult[] | Error;
+
 export interface SqlClient {
+  /** So many writes may be asked for at once. */
+  readonly writesAtOnce: number;
   /** Runs one statement that changes nothing. */
   read(input: SqlInput): Promise<SqlResult>;
-  /** Runs the statements as one atomic write. */
-  write(inputs: SqlInput[]): Promise<SqlResult[]>;
+  /**
+   * Runs each list of statements as one atomic write, in their order. They become durable together: rejects when none
+   * of them happened.
+   */
+  write(writes: SqlInput[][]): Promise<SqlOutcome[]>;
   /** Starts with fresh connections: one that was met by SQLITE_BUSY may not commit again. */
   reconnect(): Promise<void>;
   close(): Promise<void>;
@@ -29,8 +37,9 @@ export interface SqlClient {
 /** A client of `@libsql/client` as a SqlClient. */
 export function fromLibsql(client: Client): SqlClient {
   return {
+    writesAtOnce: 1,
     read: async (input) => toResult(await client.execute(input)),
-    write: async (inputs) => (await client.batch(inputs, 'write')).map(toResult),
+    write: async ([inputs = []]) => [(await client.batch(inputs, 'write')).map(toResult)],
     reconnect: async () => {
       if (client.protocol === 'file') client.reconnect();
     },

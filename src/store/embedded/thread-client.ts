@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { SqlClient, SqlInput, SqlResult } from '../sql-client.ts';
+import type { SqlClient, SqlInput, SqlOutcome, SqlResult } from '../sql-client.ts';
 
 interface ConnectionOptions {
   path: string;
@@ -8,16 +8,26 @@ interface ConnectionOptions {
   busyTimeoutMs: number;
 }
 
-interface ThreadRequest {
-  id: number;
-  /** `one` runs a statement alone; `all` runs them as one atomic write. */
-  do: 'open' | 'one' | 'all' | 'reopen' | 'close';
-  inputs: SqlInput[];
+/** `one` runs a statement alone; `writes` runs lists of them, each as one atomic write. */
+type ThreadOrder =
+  | { do: 'open' | 'reopen' | 'close'; inputs: [] }
+  | { do: 'one'; inputs: [SqlInput] }
+  | { do: 'writes'; inputs: SqlInput[][] };
+
+interface ThreadError {
+  message: string;
+  code?: string;
 }
 
+/** A result for each input: of a write, those of its statements, or what it failed of. */
+type ThreadResults = (SqlResult | SqlResult[] | { error: ThreadError })[];
+
 type ThreadAnswer =
-  | { id: number; results: SqlResult[]; error?: never }
-  | { id: number; results?: never; error: { message: string; code?: string } };
+  | { id: number; results: ThreadResults; error?: never }
+  | { id: number; results?: never; error: ThreadError };
+
+/** Each write that is waiting shares the next one's wait for the disk, up to so many. */
+const WRITES_AT_ONCE = 32;
 
 /** What a thread makes is short-lived: left alone, it would take 48 MB before it tidies up. */
 const YOUNG_MEGABYTES = 8;
@@ -42,17 +52,18 @@ export async function openThreads(writing: ConnectionOptions, reading: Connectio
   const reader = new Thread(reading);
   try {
     // The writer makes the file and sets its journal; only then is there something to read.
-    await writer.ask('open', []);
-    await reader.ask('open', []);
+    await writer.ask({ do: 'open', inputs: [] });
+    await reader.ask({ do: 'open', inputs: [] });
   } catch (error) {
     await Promise.all([writer.close(), reader.close()]);
     throw error;
   }
   return {
-    read: async (input) => first(await reader.ask('one', [input])),
-    write: (inputs) => writer.ask('all', inputs),
+    writesAtOnce: WRITES_AT_ONCE,
+    read: async (input) => resultOf((await reader.ask({ do: 'one', inputs: [input] }))[0]),
+    write: async (writes) => (await writer.ask({ do: 'writes', inputs: writes })).map(outcomeOf),
     reconnect: async () => {
-      await Promise.all([writer.ask('reopen', []), reader.ask('reopen', [])]);
+      await Promise.all([writer, reader].map((thread) => thread.ask({ do: 'reopen', inputs: [] })));
     },
     close: async () => {
       await reader.close();
@@ -62,14 +73,20 @@ export async function openThreads(writing: ConnectionOptions, reading: Connectio
   };
 }
 
-function first(results: SqlResult[]): SqlResult {
-  const [result] = results;
-  if (result === undefined) throw new DatabaseError('the database gave no answer');
+function resultOf(result: ThreadResults[number] | undefined): SqlResult {
+  if (result === undefined || Array.isArray(result) || 'error' in result) {
+    throw new DatabaseError('the database gave no answer');
+  }
   return result;
 }
 
+function outcomeOf(result: ThreadResults[number]): SqlOutcome {
+  if (Array.isArray(result)) return result;
+  return 'error' in result ? new DatabaseError(result.error.message, result.error.code) : [result];
+}
+
 interface Waiting {
-  resolve(results: SqlResult[]): void;
+  resolve(results: ThreadResults): void;
   reject(error: Error): void;
 }
 
@@ -85,9 +102,9 @@ class Thread {
     this.#options = options;
   }
 
-  ask(action: ThreadRequest['do'], inputs: SqlInput[]): Promise<SqlResult[]> {
+  ask(order: ThreadOrder): Promise<ThreadResults> {
     if (this.#closing !== null) return Promise.reject(new DatabaseError('the database is closed', 'CLIENT_CLOSED'));
-    return this.#send(action, inputs);
+    return this.#send(order);
   }
 
   close(): Promise<void> {
@@ -98,19 +115,18 @@ class Thread {
   async #close(): Promise<void> {
     const worker = this.#worker;
     if (worker === null) return;
-    await this.#send('close', []).catch(() => undefined);
+    await this.#send({ do: 'close', inputs: [] }).catch(() => undefined);
     await worker.terminate();
   }
 
-  #send(action: ThreadRequest['do'], inputs: SqlInput[]): Promise<SqlResult[]> {
+  #send(order: ThreadOrder): Promise<ThreadResults> {
     const worker = this.#worker ?? this.#start();
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       // Like a socket, the thread keeps the process up only while somebody waits for it.
       if (this.#waiting.size === 0) worker.ref();
       this.#waiting.set(id, { resolve, reject });
-      const request: ThreadRequest = { id, do: action, inputs };
-      worker.postMessage(request);
+      worker.postMessage({ id, ...order });
     });
   }
 

@@ -34,16 +34,36 @@ class Connection {
     }
   }
 
-  /** Runs all statements or none. */
-  executeAll(inputs) {
+  /** Runs each write's statements all or none, and makes the writes durable together: one wait for the disk. */
+  executeWrites(writes) {
     this.#database.exec('begin immediate');
     try {
-      const results = inputs.map((input) => this.execute(input));
+      const outcomes = writes.map((inputs) => (writes.length === 1 ? this.#executeAll(inputs) : this.#try(inputs)));
       this.#database.exec('commit');
-      return results;
+      return outcomes;
     } catch (error) {
       this.#rollBack();
       throw error;
+    }
+  }
+
+  #executeAll(inputs) {
+    return inputs.map((input) => this.execute(input));
+  }
+
+  /** One write among others: what it fails of is its own. */
+  #try(inputs) {
+    this.#database.exec('savepoint own_write');
+    try {
+      const results = this.#executeAll(inputs);
+      this.#database.exec('release own_write');
+      return results;
+    } catch (error) {
+      // A full disk, for one, ends them all.
+      if (!this.#database.inTransaction) throw error;
+      this.#database.exec('rollback to own_write');
+      this.#database.exec('release own_write');
+      return { error: describe(error) };
     }
   }
 
@@ -107,7 +127,7 @@ function perform(action, inputs) {
   }
   connection ??= new Connection(workerData);
   if (action === 'one') return inputs.map((input) => connection.execute(input));
-  if (action === 'all') return connection.executeAll(inputs);
+  if (action === 'writes') return connection.executeWrites(inputs);
   if (action === 'reopen') connection.reopen();
   return [];
 }
