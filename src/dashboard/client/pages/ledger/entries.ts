@@ -1,5 +1,6 @@
 import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
+import { totalInput, totalOutput } from '../../../../core/usage.ts';
 import type { LedgerEntryObject } from '../../../../protocol/ledger.ts';
 import type { Page } from '../../../../protocol/page.ts';
 import { withQuery } from '../../api.ts';
@@ -43,12 +44,12 @@ export function Entries({ filter }: { filter: Record<string, string | number | n
     {
       name: 'Tokens in',
       kind: 'number',
-      cell: ({ usage }) => (usage ? formatCount(usage.input ?? 0) : html`<span class="faint">–</span>`),
+      cell: ({ usage }) => (usage ? formatCount(totalInput(usage)) : html`<span class="faint">–</span>`),
     },
     {
       name: 'Tokens out',
       kind: 'number',
-      cell: ({ usage }) => (usage ? formatCount(usage.output ?? 0) : html`<span class="faint">–</span>`),
+      cell: ({ usage }) => (usage ? formatCount(totalOutput(usage)) : html`<span class="faint">–</span>`),
     },
     {
       name: 'Amount',
