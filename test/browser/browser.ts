@@ -51,6 +51,14 @@ export async function signIn(page: Page, url: string, key: string): Promise<void
   await page.getByRole('heading', { name: 'Overview' }).waitFor();
 }
 
+/** The same in both themes, of a page that stays as it is: with a dialog open, for instance. */
+export async function expectAccessibleInThemes(page: Page, where: string): Promise<void> {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await expectAccessible(page, `${where}, ${colorScheme}`);
+  }
+}
+
 interface Finding {
   id: string;
   impact: string | null;

@@ -14,7 +14,7 @@ import {
   type Weir,
   waitForBatch,
 } from '../e2e/weir.ts';
-import { describeInBrowser, expectAccessible, launch, openPage, signIn } from './browser.ts';
+import { describeInBrowser, expectAccessible, expectAccessibleInThemes, launch, openPage, signIn } from './browser.ts';
 import { seedLedger } from './seed.ts';
 
 const OUTPUT = join(import.meta.dirname, '../output/dashboard');
@@ -80,6 +80,53 @@ describeInBrowser('every page', () => {
         await page.screenshot({ path: join(OUTPUT, `${name}-${width}-${theme}.png`), fullPage: true });
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         expect([name, width, Math.max(0, overflow)]).toEqual([name, width, 0]);
+      }
+    }
+    expect(complaints.list).toEqual([]);
+    await context.close();
+  });
+
+  it('has dialogs that are accessible in both themes, and fit every width', { timeout: 120_000 }, async () => {
+    const { page, context, complaints } = await openPage(browser);
+    await signIn(page, weir.url, ADMIN_KEY);
+    const batch = places.find(([name]) => name === 'batch')?.[1] ?? '';
+    const dialogs: [name: string, place: string, button: string | RegExp][] = [
+      ['new key', '/keys', 'New key'],
+      ['key', '/keys', 'Edit nightly'],
+      ['revoke', '/keys', 'Revoke nightly'],
+      ['new budget', '/budgets', 'New budget'],
+      ['budget', '/budgets', /^Edit/],
+      ['delete budget', '/budgets', /^Delete/],
+      ['state price', '/prices?provider=openai&model=gpt-5.4', 'New price'],
+      ['price', '/prices?provider=openai&model=gpt-5.4', 'gpt-5.4'],
+      ['entry', '/ledger?view=entries', /^request-/],
+      ['retry', batch, /^Retry/],
+      ['request', batch, 'request-1'],
+    ];
+    for (const [name, place, button] of dialogs) {
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.goto(`${weir.url}/dashboard${place}`);
+      await page.getByRole('button', { name: button, exact: true }).first().click();
+      await page.getByRole('dialog').waitFor();
+      await page.waitForFunction(() => document.querySelector('dialog .skeleton') === null);
+      await expectAccessibleInThemes(page, `dialog: ${name}`);
+      if (name === 'price') {
+        // The form of a successor shows every rate of every card.
+        await page.getByRole('button', { name: 'State its successor' }).click();
+        await page.getByLabel('From (UTC day)').waitFor();
+        await expectAccessibleInThemes(page, 'dialog: successor');
+      }
+      for (const theme of THEMES) {
+        await page.emulateMedia({ colorScheme: theme });
+        for (const width of [360, 768, 1440]) {
+          await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+          await page.screenshot({ path: join(OUTPUT, `dialog-${name.replaceAll(' ', '-')}-${width}-${theme}.png`) });
+          const overflow = await page.evaluate(() => {
+            const dialog = document.querySelector('dialog');
+            return dialog === null ? 1 : dialog.scrollWidth - dialog.clientWidth;
+          });
+          expect([name, width, overflow]).toEqual([name, width, 0]);
+        }
       }
     }
     expect(complaints.list).toEqual([]);

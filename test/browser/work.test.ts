@@ -17,7 +17,7 @@ import {
   type Weir,
   waitForBatch,
 } from '../e2e/weir.ts';
-import { describeInBrowser, launch, openPage, signIn } from './browser.ts';
+import { describeInBrowser, expectAccessibleInThemes, launch, openPage, signIn } from './browser.ts';
 
 describeInBrowser('work in the dashboard', () => {
   let browser: Browser;
@@ -87,6 +87,10 @@ describeInBrowser('work in the dashboard', () => {
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText('Paused').first().waitFor();
     expect((await weir.call<BatchObject>(`/v1/batches/${id}`)).paused).toBe(true);
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('dialog').waitFor();
+    await expectAccessibleInThemes(page, 'cancel this batch');
+    await page.getByRole('button', { name: 'Keep as it is' }).click();
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByText('Running').first().waitFor();
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
