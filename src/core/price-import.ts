@@ -17,6 +17,7 @@ export interface ListedPrice {
 export interface HeldPrice {
   provider: string;
   model: string;
+  region?: string | readonly string[] | null;
   standard: CardText | null;
   batch: CardText | null;
   tiers: readonly { above_input_tokens: number; standard?: unknown; batch?: unknown }[];
@@ -28,7 +29,7 @@ export interface PriceChange {
   /** `standard.input`, `above_200000.output`, … with decimal strings; null where there is none. */
   fields: { name: string; before: string | null; after: string | null }[];
   /** What to send to POST /v1/prices beside `from` and `source`; null when it has to be stated by hand. */
-  successor: object | null;
+  successor: Record<string, unknown> | null;
   notes: string[];
 }
 
@@ -54,6 +55,7 @@ export function compareWithHeld(listed: ListedPrice, held: HeldPrice | null): Pr
   const successor = {
     provider,
     model,
+    ...(held?.region && { region: held.region }),
     standard,
     ...(batch && { batch }),
     ...(tiers.length > 0 && {

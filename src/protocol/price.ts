@@ -60,6 +60,31 @@ export const priceResolutionSchema = z
   })
   .openapi('PriceResolution');
 
+/** What another list has otherwise than the price that holds, and what would have to be stated to follow it. */
+export const priceChangeSchema = z
+  .object({
+    object: z.literal('price.change'),
+    provider: z.string(),
+    model: z.string(),
+    /** `standard.input`, `above_200000.output`, …; null where there is none. */
+    fields: z.array(z.object({ name: z.string(), before: z.string().nullable(), after: z.string().nullable() })),
+    /** Body of POST /v1/prices beside `from` and `source`; null where it has to be stated by hand. */
+    successor: z.record(z.string(), z.unknown()).nullable(),
+    notes: z.array(z.string()),
+  })
+  .openapi('PriceChange');
+
+export const priceChangesSchema = z
+  .object({
+    object: z.literal('list'),
+    /** The list that was compared with. */
+    source: z.string(),
+    data: z.array(priceChangeSchema),
+  })
+  .openapi('PriceChangeList');
+
+export type PriceChangeObject = z.infer<typeof priceChangeSchema>;
+export type PriceChanges = z.infer<typeof priceChangesSchema>;
 export type PriceObject = z.infer<typeof priceSchema>;
 export type PriceCreated = z.infer<typeof priceCreatedSchema>;
 export type PriceResolutionObject = z.infer<typeof priceResolutionSchema>;

@@ -5,7 +5,7 @@ import type { BatchTarget } from '../../src/protocol/batch-insight.ts';
 import type { BudgetObject } from '../../src/protocol/budget.ts';
 import type { KeyObject } from '../../src/protocol/key.ts';
 import type { Page as ListPage } from '../../src/protocol/page.ts';
-import type { PriceObject } from '../../src/protocol/price.ts';
+import type { PriceChanges, PriceObject } from '../../src/protocol/price.ts';
 import { assertInvariants } from '../e2e/invariants.ts';
 import {
   ADMIN_KEY,
@@ -19,7 +19,7 @@ import {
   type Weir,
   waitForBatch,
 } from '../e2e/weir.ts';
-import { describeInBrowser, launch, openPage, signIn } from './browser.ts';
+import { describeInBrowser, expectAccessibleInThemes, launch, openPage, signIn } from './browser.ts';
 
 const HOSTILE = '<img src=x onerror="window.hacked=1">';
 
@@ -200,6 +200,110 @@ describeInBrowser('money in the dashboard', () => {
     expect(price?.from).toBe(tomorrow);
     expect(await page.evaluate(() => (globalThis as { hacked?: number }).hacked)).toBeUndefined();
     expect(complaints.list.filter((text) => !text.includes('status of 400'))).toEqual([]);
+    await context.close();
+  });
+
+  it('states a price with every class of tokens, a context tier and regions', async () => {
+    const { page, context, complaints } = await openPage(browser);
+    await signIn(page, weir.url, ADMIN_KEY);
+    await page.goto(`${weir.url}/dashboard/prices`);
+    await page.getByRole('button', { name: 'New price' }).click();
+    const dialog = page.getByRole('dialog');
+    const fill = (label: string, value: string) => dialog.getByLabel(label, { exact: true }).fill(value);
+    await fill('Provider', 'bedrock');
+    await fill('Model', 'house.model-v1:0');
+    await dialog.getByLabel('Region').fill('eu-west-1, eu-west-2');
+    const rates = {
+      ...{
+        Input: '2',
+        Output: '8',
+        'Cached input': '0.2',
+        'Cache write, 5 minutes': '2.5',
+        'Cache write, 1 hour': '4',
+      },
+      ...{
+        Reasoning: '9',
+        'Audio in': '10',
+        'Cached audio': '1',
+        'Audio out': '20',
+        'Images in': '3',
+        'Images out': '30',
+      },
+      ...{ 'Web search': '0.01', 'File search': '0.0025' },
+    };
+    for (const [label, value] of Object.entries(rates)) await fill(label, value);
+    const mode = page.getByRole('group', { name: 'Mode' });
+    for (const name of ['batch', 'priority']) {
+      await mode.getByRole('button', { name }).click();
+      await fill('Input', name === 'batch' ? '1' : '3');
+      await fill('Output', name === 'batch' ? '4' : 'dear');
+    }
+    await mode.getByRole('button', { name: 'flex' }).click();
+    await page.getByRole('button', { name: 'Add a context tier' }).click();
+    await fill('Above input tokens', '200000');
+    await fill('Input', '4');
+    await fill('Output', '12');
+    await page.getByRole('button', { name: 'Check the price' }).click();
+    // What is wrong is shown, on whichever card it stands.
+    await page.getByRole('alert').getByText('priority.output').waitFor();
+    expect(await page.getByLabel('Output', { exact: true }).getAttribute('aria-invalid')).toBe('true');
+    await fill('Output', '12');
+    await page.getByRole('button', { name: 'Check the price' }).click();
+    await page.getByText('No price holds on that day').waitFor();
+    await page.getByRole('button', { name: 'State the price' }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    const stated = async () =>
+      (await weir.call<ListPage<PriceObject>>('/v1/prices?origin=stated&provider=bedrock')).data;
+    expect(await stated()).toMatchObject([
+      {
+        region: ['eu-west-1', 'eu-west-2'],
+        standard: {
+          ...{ input: '2', output: '8', cached_input: '0.2', cache_write: '2.5', cache_write_1h: '4', reasoning: '9' },
+          ...{ input_audio: '10', cached_audio: '1', output_audio: '20', input_image: '3', output_image: '30' },
+          ...{ web_search: '0.01', file_search: '0.0025' },
+        },
+        batch: { input: '1', output: '4' },
+        priority: { input: '3', output: '12' },
+        flex: null,
+        tiers: [{ above_input_tokens: 200_000, standard: { input: '4', output: '12' } }],
+      },
+    ]);
+    expect(complaints.list.filter((text) => !text.includes('status of 400'))).toEqual([]);
+    await context.close();
+  });
+
+  it('compares prices with another list, and states what is chosen from a day on', async () => {
+    const { page, context, complaints } = await openPage(browser);
+    await signIn(page, weir.url, ADMIN_KEY);
+    await page.goto(`${weir.url}/dashboard/prices?provider=groq`);
+    await page.getByRole('button', { name: 'Compare' }).click();
+    const { data: changes } = await weir.call<PriceChanges>('/v1/prices/diff?provider=groq');
+    const [change] = changes;
+    const row = page
+      .getByRole('table', { name: 'Prices of another list' })
+      .getByRole('row', { name: change?.model ?? '' });
+    for (const { after } of change?.fields ?? []) await row.getByText(`$${after}`).first().waitFor();
+    await expectAccessibleInThemes(page, 'prices of another list');
+    const go = page.getByRole('button', { name: /^Check what is chosen/ });
+    expect(await go.isDisabled()).toBe(true);
+    await row.getByRole('checkbox').check();
+    await go.click();
+    const stated = async () => (await weir.call<ListPage<PriceObject>>('/v1/prices?origin=stated&provider=groq')).data;
+    await page.getByRole('button', { name: /^State 1 price from/ }).waitFor();
+    expect(await stated()).toEqual([]);
+    await page.getByRole('button', { name: /^State 1 price from/ }).click();
+    await row.getByText('Stated.').waitFor();
+    expect(await stated()).toMatchObject([
+      {
+        model: change?.model,
+        source: '@pydantic/genai-prices',
+        standard: change?.successor?.standard,
+        in_effect: false,
+      },
+    ]);
+    const { secret } = await post<{ secret: string }>('/v1/keys', { name: 'user', tenant_id: 'acme' });
+    await expect(connect(weir.url, secret).call('/v1/prices/diff')).rejects.toThrow(/403/);
+    expect(complaints.list).toEqual([]);
     await context.close();
   });
 

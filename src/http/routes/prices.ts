@@ -3,11 +3,17 @@ import { ApiError } from '../../core/api-error.ts';
 import { PRICE_MODES } from '../../core/rates.ts';
 import { statedPriceSchema } from '../../core/stated-price.ts';
 import type { Deps } from '../../ports/deps.ts';
-import { priceCreatedSchema, pricePageSchema, priceResolutionSchema } from '../../protocol/price.ts';
+import {
+  priceChangesSchema,
+  priceCreatedSchema,
+  pricePageSchema,
+  priceResolutionSchema,
+} from '../../protocol/price.ts';
 import { requireAdmin } from '../../services/keys/require-admin.ts';
 import { readSeconds } from '../../services/ledger/filter.ts';
 import { createPrice } from '../../services/prices/create.ts';
 import { deletePrice } from '../../services/prices/delete.ts';
+import { diffPrices } from '../../services/prices/diff.ts';
 import { listPrices } from '../../services/prices/list.ts';
 import { resolvePrice } from '../../services/prices/resolve.ts';
 import type { AppEnv } from '../env.ts';
@@ -48,6 +54,19 @@ const resolve = createRoute({
     }),
   },
   responses: { 200: { description: 'The price', content: { 'application/json': { schema: priceResolutionSchema } } } },
+});
+
+const diff = createRoute({
+  method: 'get',
+  path: '/v1/prices/diff',
+  tags,
+  summary: 'What @pydantic/genai-prices has otherwise than the prices that hold now; reads only',
+  description:
+    'For administrators. `successor` is what to send to POST /v1/prices, with `from` and `source`, to follow it from a day on.',
+  request: { query: z.strictObject({ provider: text.optional() }) },
+  responses: {
+    200: { description: 'One change for each model', content: { 'application/json': { schema: priceChangesSchema } } },
+  },
 });
 
 const create = createRoute({
@@ -95,6 +114,12 @@ export function registerPrices(app: OpenAPIHono<AppEnv>, deps: Deps): void {
     const { at, input_tokens: inputTokens, ...query } = c.req.valid('query');
     requireAdmin(c.get('context').actor);
     return c.json(resolvePrice(deps, { ...query, at: readSeconds('at', at), inputTokens }), 200);
+  });
+  app.openapi(diff, async (c) => {
+    requireAdmin(c.get('context').actor);
+    const changes = await diffPrices(deps, c.req.valid('query'));
+    const data = changes.map((change) => ({ object: 'price.change' as const, ...change }));
+    return c.json({ object: 'list' as const, source: '@pydantic/genai-prices', data }, 200);
   });
   app.openapi(create, async (c) => {
     requireAdmin(c.get('context').actor);

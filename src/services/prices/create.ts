@@ -111,9 +111,19 @@ function taken(price: StatedPrice): ApiError {
 function warningsOf(prices: PriceBook, price: StatedPrice): string[] {
   const at = startOf(price);
   const [region] = regionsOf(price);
-  return PRICE_MODES.filter((mode) => mode !== 'standard' && price[mode] === undefined)
+  const lost = PRICE_MODES.filter((mode) => mode !== 'standard' && price[mode] === undefined)
     .filter((mode) => inEffect(prices, price, { at, region, mode }) !== null)
     .map(
       (mode) => `There is a ${mode} price now; the new price has none, so what is served as ${mode} will be unpriced.`,
     );
+  const regions = region === undefined ? pricedRegions(prices, price, at) : [];
+  if (regions.length === 0) return lost;
+  const named = regions.slice(0, 10).join(', ') + (regions.length > 10 ? ', …' : '');
+  return [...lost, `Regions have prices of their own (${named}); the new price takes the place of theirs too.`];
+}
+
+function pricedRegions(prices: PriceBook, { provider, model }: StatedPrice, at: number): string[] {
+  const rows = prices.get(provider)?.get(model.toLowerCase())?.rows ?? [];
+  const held = rows.filter(({ isOwn, fromSeconds, untilSeconds }) => !isOwn && fromSeconds <= at && at < untilSeconds);
+  return [...new Set(held.flatMap(({ regions }) => regions ?? []))].toSorted();
 }

@@ -1,5 +1,5 @@
 import type { MatchLogic, ModelInfo, ModelPrice } from '@pydantic/genai-prices';
-import { decimalOf, type HeldPrice, type ListedPrice } from '../../../core/price-import.ts';
+import { decimalOf, type HeldPrice, type ListedPrice } from '../../core/price-import.ts';
 
 /** Our price files and what the package calls their providers. */
 const PROVIDERS: Readonly<Record<string, string>> = {

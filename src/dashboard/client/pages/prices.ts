@@ -15,11 +15,12 @@ import { type Column, Table } from '../parts/table.ts';
 import { useQuery } from '../query.ts';
 import { query, setQuery } from '../router.ts';
 import { PriceCoverage } from './prices/coverage.ts';
+import { PricesElsewhere } from './prices/elsewhere.ts';
+import { MODES } from './prices/price-form.ts';
 import { type PriceStart, StatePrice } from './prices/state-price.ts';
 
 const PAGE_ROWS = 50;
 const HOUR = 3_600;
-const MODES = ['standard', 'batch', 'flex', 'priority', 'fast'] as const;
 const WHEN = [
   { value: '', label: 'In effect now' },
   { value: 'all', label: 'All dates' },
@@ -92,6 +93,7 @@ export function Prices(): VNode {
           <${Pager} hasMore=${page.has_more} page=${pages.length} onNext=${() => setCursors({ cursors: [...pages, page.last_id ?? ''], of: view })}
             onPrevious=${() => setCursors({ cursors: pages.slice(0, -1), of: view })} />`}</${Answer}>
     ${isAdmin ? html`<${PriceCoverage} onState=${(provider: string, model: string) => setStating({ provider, model, price: null })} />` : null}
+    ${isAdmin ? html`<${PricesElsewhere} provider=${provider} onStated=${list.reload} />` : null}
     ${shown ? html`<${PriceDialog} price=${shown} onClose=${() => setShown(null)} onSucceed=${isAdmin && shown.origin !== 'config' ? succeed : null} />` : null}
     ${stating ? html`<${StatePrice} start=${stating === 'new' ? null : stating} onClose=${() => setStating(null)} onStated=${list.reload} />` : null}
   </div>`;

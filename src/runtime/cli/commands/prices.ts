@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { readPriceCsv } from '../../../core/price-csv.ts';
 import { compareWithHeld, type ListedPrice, type PriceChange } from '../../../core/price-import.ts';
 import type { Page } from '../../../protocol/page.ts';
-import type { PriceCreated, PriceObject, PriceResolutionObject } from '../../../protocol/price.ts';
+import type { PriceChanges, PriceCreated, PriceObject, PriceResolutionObject } from '../../../protocol/price.ts';
 import { type Api, withApi } from '../api.ts';
 import { type CliError, EXIT, wrongUse } from '../exit.ts';
 import { plural } from '../figures.ts';
@@ -169,8 +169,13 @@ async function printOutcomes(
 }
 
 async function findChanges(api: Api, args: Parsed<typeof priceSourceArguments>): Promise<PriceChange[]> {
+  const { file, provider } = args;
+  if (file === undefined) {
+    const query = new URLSearchParams(provider === undefined ? {} : { provider });
+    return (await api.get<PriceChanges>(`/v1/prices/diff?${query}`)).data;
+  }
   const now = Math.floor(Date.now() / 1000);
-  const held = (await allPrices(api, { provider: args.provider, at: String(now) })).filter(
+  const held = (await allPrices(api, { provider, at: String(now) })).filter(
     ({ region, hours }) => region === null && hours === null,
   );
   const find = (listed: ListedPrice) => {
@@ -180,16 +185,10 @@ async function findChanges(api: Api, args: Parsed<typeof priceSourceArguments>):
         price.provider === listed.provider && (price.model.toLowerCase() === name || price.aliases.includes(name)),
     );
   };
-  const listed = args.file === undefined ? await genai(held) : await readCsv(args.file);
-  return listed
-    .filter(({ provider }) => args.provider === undefined || provider === args.provider)
+  return (await readCsv(file))
+    .filter((listed) => provider === undefined || listed.provider === provider)
     .map((each) => compareWithHeld(each, find(each) ?? null))
     .filter((change) => change !== null);
-}
-
-async function genai(held: readonly PriceObject[]): Promise<ListedPrice[]> {
-  const { genaiPrices } = await import('../prices/genai.ts');
-  return genaiPrices(held, new Date());
 }
 
 async function readCsv(path: string): Promise<ListedPrice[]> {
