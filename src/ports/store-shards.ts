@@ -106,6 +106,12 @@ export interface AskedLine {
   question: string;
 }
 
+/** A shard that asks. */
+export interface Asker {
+  shardId: string;
+  batchId: string;
+}
+
 export interface StoreShards {
   /** A random word that tells this installation's objects at providers from those of others: 8 of [a-z0-9], for ever the same. */
   installation(): Promise<string>;
@@ -155,14 +161,16 @@ export interface StoreShards {
   ): Promise<boolean>;
   /**
    * Notes lines that the shard is about to ask its provider for; with `fresh` in place of all noted before. Answers, by
-   * question, the batch of the shard that asks it already: its provider batch is under way, or a step of its submit is.
+   * question, the shard that asks it already, with its batch: its provider batch is under way, or a step of its submit is.
    * Such a line is not noted. null, with nothing written, when the lease is gone.
    */
   ask(
     lease: { id: string; leaseToken: string },
     lines: readonly AskedLine[],
     fresh: boolean,
-  ): Promise<Map<string, string> | null>;
+  ): Promise<Map<string, Asker> | null>;
+  /** Whether every one of these shards is still on its way to answers. */
+  areAsking(ids: readonly string[]): Promise<boolean>;
   /** The lines that a shard asks for, until it is done or abandoned. None of a shard in which no answer can be given again. */
   askedLines(shardId: string): Promise<AskedLine[]>;
   /** Of a provider (and model, if named): provider batches submitted and not ended, and their tokens. */

@@ -1,6 +1,6 @@
 import { asc, eq } from '#drizzle';
 import type { AskedLine, StoreShards } from '../ports/store-shards.ts';
-import type { Database, Statement } from './client.ts';
+import type { Database, Row, Statement } from './client.ts';
 import { askedLines } from './schema/asked-lines.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
 
@@ -33,14 +33,25 @@ export async function askLines(
     },
     {
       sql: `with ${BULK_ROWS}
-            select a.question, o.batch_id from r cross join asked_lines a on a.question = v ->> 0
+            select a.question, o.id, o.batch_id from r cross join asked_lines a on a.question = v ->> 0
               join shards o on o.id = a.shard_id
             where a.shard_id <> ?`,
       args: [rows, id],
     },
   ]);
   const others = outcomes?.at(-1)?.rows;
-  return others === undefined ? null : new Map(others.map((row) => [String(row.question), String(row.batch_id)]));
+  if (others === undefined) return null;
+  const asker = (row: Row) => ({ shardId: String(row.id), batchId: String(row.batch_id) });
+  return new Map(others.map((row) => [String(row.question), asker(row)]));
+}
+
+/** See StoreShards.areAsking. */
+export async function areAsking(database: Database, ids: readonly string[]): Promise<boolean> {
+  const [row] = await database.read({
+    sql: `select count(*) as asking from shards o where o.id in (select value from json_each(?)) and ${IS_ASKING}`,
+    args: [JSON.stringify(ids)],
+  });
+  return Number(row?.asking) === ids.length;
 }
 
 /** See StoreShards.askedLines. */

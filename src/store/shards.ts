@@ -11,7 +11,7 @@ import type {
   StoreShards,
   SubmittedShard,
 } from '../ports/store-shards.ts';
-import { askLines, listAskedLines } from './asked-lines.ts';
+import { areAsking, askLines, listAskedLines } from './asked-lines.ts';
 import type { Database } from './client.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { shards } from './schema/shards.ts';
@@ -95,6 +95,10 @@ export class LibsqlShards implements StoreShards {
 
   ask(...query: Parameters<StoreShards['ask']>): ReturnType<StoreShards['ask']> {
     return askLines(this.#db, ...query);
+  }
+
+  areAsking(ids: readonly string[]): Promise<boolean> {
+    return areAsking(this.#db, ids);
   }
 
   askedLines(shardId: string): Promise<AskedLine[]> {

@@ -106,6 +106,7 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.shards.ledgeredLines(lease[0]);
   await watchedStore.shards.ask({ id: lease[0], leaseToken: lease[1] }, [{ line: 0, question: 'q' }], true);
   await watchedStore.shards.askedLines(lease[0]);
+  await watchedStore.shards.areAsking([lease[0]]);
   await watchedStore.shards.list('batch_1');
   const followUp = { segments: [segmentRow('batch_1', 5)], shards: [] };
   await watchedStore.shards.settle(...lease, { state: 'done', now: NOW, nextAt: NOW, followUp });

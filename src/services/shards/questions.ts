@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
-import type { AskedLine } from '../../ports/store-shards.ts';
+import type { AskedLine, Asker } from '../../ports/store-shards.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { cacheAsk, keyCacheSeconds, questionKey } from '../cache/cache-key.ts';
@@ -48,7 +48,7 @@ export async function chooseLines(work: ShardWork, lines: readonly ShardLine[]):
   for (const each of open) if (!each.isAlone && !first.has(each.question)) first.set(each.question, each);
   const others = await note(work, [...first.values()], true);
   const own = [...first.values()].filter(({ question }) => !others.has(question));
-  const late = [...first.values()].filter(({ question }) => isTooLateFor(work, others.get(question)));
+  const late = [...first.values()].filter(({ question }) => isTooLateFor(work, others.get(question)?.batchId));
   const chosen = new Set([...own, ...late]);
   const pool = [...open.filter((each) => !each.isAlone && !chosen.has(each)), ...spare];
   const filling = pool.slice(0, lacking(work, chosen.size, pool.length));
@@ -60,7 +60,18 @@ export async function chooseLines(work: ShardWork, lines: readonly ShardLine[]):
     alone.map((each) => asAlone(work, each)),
     false,
   );
-  return [...own, ...alone].map(({ place }) => place).sort((a, b) => a.line - b.line);
+  const asked = [...own, ...alone].map(({ place }) => place).sort((a, b) => a.line - b.line);
+  if (asked.length > 0) work.waits.delete(work.shard.id);
+  else work.waits.set(work.shard.id, new Map([...others.values()].map(({ shardId, batchId }) => [shardId, batchId])));
+  return asked;
+}
+
+/** Whether every line would have to wait as when it was last looked at: to look again takes a while. */
+export async function stillWaits(work: ShardWork): Promise<boolean> {
+  const askers = work.waits.get(work.shard.id);
+  if (askers === undefined || askers.size === 0) return false;
+  if ([...askers.values()].some((batchId) => isTooLateFor(work, batchId))) return false;
+  return work.deps.store.shards.areAsking([...askers.keys()]);
 }
 
 /** Gives kept answers to those of `lines` that have one. */
@@ -189,13 +200,13 @@ function isTooLateFor({ deps, batch }: ShardWork, owner: string | undefined): bo
   return unixSeconds(deps.clock) - batch.createdAt > (batch.expiresAt - batch.createdAt) * WAIT_SHARE;
 }
 
-async function note(work: ShardWork, lines: readonly AskedLine[], fresh: boolean): Promise<Map<string, string>> {
-  const others = new Map<string, string>();
+async function note(work: ShardWork, lines: readonly AskedLine[], fresh: boolean): Promise<Map<string, Asker>> {
+  const others = new Map<string, Asker>();
   for (let at = 0; at < lines.length || (at === 0 && fresh); at += NOTED_AT_ONCE) {
     const group = lines.slice(at, at + NOTED_AT_ONCE).map(({ line, question }) => ({ line, question }));
     const held = await work.deps.store.shards.ask(work.shard, group, fresh && at === 0);
     if (held === null) throw new LeaseLost();
-    for (const [question, batchId] of held) others.set(question, batchId);
+    for (const [question, asker] of held) others.set(question, asker);
   }
   return others;
 }

@@ -3,6 +3,7 @@ import type { PausedTarget } from '../../core/shard-alert.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
+import type { Waits } from './shard-work.ts';
 import { stepShard } from './step.ts';
 import { Turns } from './turns.ts';
 
@@ -13,6 +14,7 @@ export class ShardRunner {
   private readonly abort = new AbortController();
   /** By the id of the shard. */
   private readonly running = new Map<string, Promise<void>>();
+  private readonly waits: Waits = new Map();
   private readonly turns: Turns;
   private claiming = false;
   private hasMore = false;
@@ -59,7 +61,7 @@ export class ShardRunner {
     // Its lease had lapsed, while this process was stopped perhaps: the step goes on under the new one.
     if (this.running.has(shard.id)) return;
     this.turns.begin(shard.provider, this.deps.clock.now());
-    const step = stepShard(this.deps, shard, this.abort.signal).finally(() => {
+    const step = stepShard(this.deps, shard, this.waits, this.abort.signal).finally(() => {
       this.running.delete(shard.id);
       this.turns.end(shard.provider);
       if (this.hasMore)

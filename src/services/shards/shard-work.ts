@@ -22,7 +22,11 @@ export interface ShardWork {
   provider: Provider;
   api: BatchApi;
   call: BatchCall;
+  waits: Waits;
 }
+
+/** By the id of a shard: of which others all its lines awaited answers when it was last looked at (id, batch). */
+export type Waits = Map<string, ReadonlyMap<string, string>>;
 
 export type ShardLine = LaneLine;
 

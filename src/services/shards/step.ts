@@ -6,7 +6,7 @@ import type { ShardLease } from '../../ports/store-shards.ts';
 import { collectShard } from './collect.ts';
 import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
-import { batchCall, LeaseLost, type ShardWork, save } from './shard-work.ts';
+import { batchCall, LeaseLost, type ShardWork, save, type Waits } from './shard-work.ts';
 import { resumeSubmit, submitShard } from './submit.ts';
 
 /** A step that failed for a reason of ours is tried again after this. */
@@ -15,14 +15,15 @@ const RETRY_SECONDS = 10;
 const RETRY_SECONDS_MAX = 3_600;
 
 /** Does what is due for a leased shard, and gives the lease back; what waits for its end is told. Never throws. */
-export async function stepShard(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<void> {
+export async function stepShard(deps: Deps, shard: ShardLease, waits: Waits, signal: AbortSignal): Promise<void> {
   const { state } = shard;
   try {
     const work = await openWork(deps, shard, signal);
-    if (work) await step(work);
+    if (work) await step({ ...work, waits });
   } catch (error) {
     if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
   } finally {
+    if (shard.state !== 'pending') waits.delete(shard.id);
     await deps.store.shards.release(shard.id, shard.leaseToken).catch(() => undefined);
     // A poll that found it running changes nothing for anybody else.
     if (shard.state !== state) deps.nudge();
@@ -66,7 +67,7 @@ async function cleanUp(work: ShardWork): Promise<void> {
 }
 
 /** Everything for a step; null when the provider is missing and the shard was dealt with, or put off, without it. */
-async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<ShardWork | null> {
+async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<Omit<ShardWork, 'waits'> | null> {
   const batch = await deps.store.batches.get('all', shard.batchId);
   const input = batch && (await deps.store.files.getAny(batch.inputFileId));
   const lane = batch?.lanes[shard.lane];

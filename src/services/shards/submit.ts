@@ -13,7 +13,7 @@ import { keepHours } from './hours.ts';
 import { giveUpAnswers } from './lost.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
-import { chooseLines, sharingOf, takeKept } from './questions.ts';
+import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { save, settle, unfinishedLines } from './shard-work.ts';
@@ -28,6 +28,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   if (lines.length === 0) return endShard(work, [], null);
   // It waited for room or for an operator until its window nears the end: faster lanes can still do it.
   if (overdueSince(work, unixSeconds(work.deps.clock)) !== null) return leaveLate(work, lines);
+  if (await stillWaits(work)) return lookLater(work);
   const isNew = shard.nextAt <= shard.createdAt;
   if (!(await keepHours(work, lines, isNew))) return;
   if (await isFull(work)) {
@@ -65,9 +66,12 @@ async function leaveLate(work: ShardWork, lines: readonly ShardLine[]): Promise<
 
 /** Every line that is left waits for the answer that another shard asks for. */
 async function awaitAnswers(work: ShardWork): Promise<void> {
-  const { deps, shard } = work;
   const left = await unfinishedLines(work);
-  if (left.length === 0) return endShard(work, [], null);
+  return left.length === 0 ? endShard(work, [], null) : lookLater(work);
+}
+
+async function lookLater(work: ShardWork): Promise<void> {
+  const { deps, shard } = work;
   const now = unixSeconds(deps.clock);
   const seconds = pollSeconds(now - shard.createdAt, deps.settings.pollSecondsMin, deps.random.unit());
   return save(work, { failure: null, nextAt: now + seconds });

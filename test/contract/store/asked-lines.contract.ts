@@ -14,7 +14,7 @@ export function askedLinesContract(subject: Subject): void {
       await claimShards(store);
       expect(await store.shards.ask(lease(0), asked('a', 'b'), true)).toEqual(new Map());
       const others = await store.shards.ask(lease(0, 'batch_2'), asked('c', 'b'), true);
-      expect(others).toEqual(new Map([['b', 'batch_1']]));
+      expect(others).toEqual(new Map([['b', { shardId: 'batch_1-s0', batchId: 'batch_1' }]]));
       expect(await store.shards.askedLines('batch_1-s0')).toEqual([
         { line: 0, question: 'a' },
         { line: 1, question: 'b' },
@@ -32,11 +32,13 @@ export function askedLinesContract(subject: Subject): void {
       const rows = [0, 1].map((index) => shardRow('batch_1', index));
       await startBatch(store, 'batch_1', [], {}, rows);
       await claimShards(store);
+      const isAsking = () => store.shards.areAsking(['batch_1-s0']);
       const isHeld = async () => (await store.shards.ask(lease(1), asked('a'), true))?.has('a');
       await store.shards.ask(lease(0), asked('a'), true);
-      expect(await isHeld()).toBe(true);
+      expect([await isHeld(), await isAsking()]).toEqual([true, true]);
       await store.shards.release('batch_1-s0', 'worker');
-      expect(await isHeld()).toBe(false);
+      expect([await isHeld(), await isAsking()]).toEqual([false, false]);
+      expect(await store.shards.areAsking(['batch_1-s0', 'batch_1-s1'])).toBe(false);
 
       await claimShards(store);
       await store.shards.ask(lease(1), [], true);

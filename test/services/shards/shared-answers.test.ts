@@ -5,6 +5,7 @@ import type { BatchLimits } from '../../../providers/contract.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
 import { isTerminal } from '../../../src/core/batch-state.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
+import { ShardRunner } from '../../../src/services/shards/run.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
 import { beginBatch, entriesOf, openRig, type Rig, workUntil } from './rig.ts';
 
@@ -169,11 +170,23 @@ describe('lines of provider batches that ask the same', () => {
     const second = await beginBatch(deps, alike(40, 20), { config: 'kept' });
     const third = await beginBatch(deps, alike(10, 10), { config: 'kept' });
     expect(await workUntil(deps, async () => (await state(deps, second)()) === 'running')).toBe(true);
-    for (let round = 0; round < 5; round++) {
+    let looks = 0;
+    const findAll = (...asked: Parameters<typeof deps.answers.findAll>) => {
+      looks += 1;
+      return deps.answers.findAll(...asked);
+    };
+    const counted = {
+      ...deps,
+      answers: Object.assign(Object.create(deps.answers) as typeof deps.answers, { findAll }),
+    };
+    const runner = new ShardRunner(counted);
+    for (let round = 0; round < 8; round++) {
       rig.advance(120);
-      await workUntil(deps, () => true);
+      await workUntil(counted, () => true, { runner });
     }
     expect(await state(deps, third)()).toBe('pending');
+    // Its lines are looked at once; then whoever asks for them.
+    expect(looks).toBe(1);
     await deps.store.batches.cancel('all', first, Math.floor(deps.clock.now() / 1000));
     await workToEnd(at, first);
     remote.configure({ job_ms: 1 });
