@@ -25,6 +25,8 @@ const notInBatch = {
 
 /** The parameter of a native body that a batch cannot serve; null when there is none. */
 export function unbatchable(body: string): string | null {
+  // What all of them begin with: short texts are searched for several times as fast.
+  if (!body.includes('"tool') && !body.includes('"outp')) return null;
   const named = Object.entries(notInBatch).filter(([field]) => body.includes(`"${field}"`));
   if (named.length === 0) return null;
   const fields = JSON.parse(body) as Record<string, unknown>;
@@ -39,6 +41,7 @@ function isStated(value: unknown, field: string): boolean {
 
 /** A record with a cache point fails as a whole in a batch: they are taken out, which changes no answer. */
 export function withoutCachePoints(body: string): string {
+  if (!body.includes('"cach')) return body;
   if (!body.includes('"cachePoint"') && !body.includes('"cache_control"')) return body;
   const request = JSON.parse(body) as { system?: unknown; messages?: { content?: unknown }[]; tools?: unknown };
   request.system = stripped(request.system);

@@ -1,3 +1,5 @@
+import { remembered } from '../shared/remembered.ts';
+
 /** How a model is spoken to. One form serves batch and immediate mode. */
 export type ModelForm = 'converse' | 'claude' | 'titan-embed' | 'cohere-embed';
 
@@ -138,7 +140,10 @@ const arnPattern =
  * application inference profile or a custom name. null: no family in the table.
  */
 export function knownModel(name: string, aliases: Readonly<Record<string, string>>): KnownModel | null {
-  const stated = Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name;
+  return knownName(Object.hasOwn(aliases, name) ? (aliases[name] ?? name) : name);
+}
+
+const knownName = remembered((stated: string): KnownModel | null => {
   const id = arnPattern.exec(stated)?.[2] ?? stated;
   const dot = id.indexOf('.');
   const region = id.slice(0, Math.max(dot, 0));
@@ -146,7 +151,7 @@ export function knownModel(name: string, aliases: Readonly<Record<string, string
   const base = profile === undefined ? id : id.slice(dot + 1);
   const family = families.find(({ prefix }) => base.startsWith(prefix));
   return family === undefined ? null : { family, base, priced: profile === 'own' ? id : base };
-}
+});
 
 /**
  * The form of a batch job's records: the family's own, or InvokeModel's for models that `invoked` names, by the beginning of

@@ -1,3 +1,5 @@
+import { remembered } from './remembered.ts';
+
 /** Words of `output_config.effort`, weakest first. */
 export const efforts = ['low', 'medium', 'high', 'xhigh', 'max'] as const;
 export type Effort = (typeof efforts)[number];
@@ -100,13 +102,13 @@ export function familyNamed(name: string): ClaudeFamily | null {
  * (`us.anthropic.claude-sonnet-4-5-20250929-v1:0`) and Vertex AI (`claude-sonnet-4-5@20250929`) write it; null when the
  * table does not know it.
  */
-export function familyOfModel(model: string): ClaudeFamily | null {
+export const familyOfModel = remembered((model: string): ClaudeFamily | null => {
   const name = model
     .replace(/^(?:[a-z]+(?:-[a-z]+)*\.)?anthropic\./, '')
     .replace(/@[\w-]+$/, '')
     .replace(/-v\d+(?::\d+(?::\w+)?)?$/, '')
     .replace(/-(?:\d{8}|latest)$/, '');
   return familyNamed(name);
-}
+});
 
 export const familyNames: readonly string[] = Object.keys(traits);

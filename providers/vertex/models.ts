@@ -1,3 +1,5 @@
+import { remembered } from '../shared/remembered.ts';
+
 /** How a family is told to think: not at all, by a budget of tokens (2.5), or by a level (3 and later). */
 export type Thinking =
   | { by: 'none' }
@@ -50,9 +52,9 @@ const families: readonly (readonly [RegExp, Family])[] = [
 ];
 
 /** The family of a model; null when no table entry knows it. */
-export function familyOf(model: string): Family | null {
-  return families.find(([pattern]) => pattern.test(model))?.[1] ?? null;
-}
+export const familyOf = remembered(
+  (model: string): Family | null => families.find(([pattern]) => pattern.test(model))?.[1] ?? null,
+);
 
 /** What an entry without `models` serves. Claude models need an agreement in the project, so they are listed by hand. */
 export const usualModels: readonly string[] = [
