@@ -1,6 +1,16 @@
 import { type Fields, fieldsOf, listOf } from '../../src/core/fields.ts';
 import { ProviderError, type Result, type StreamPiece, type Success } from '../contract.ts';
 
+/** What a piece knows that says nothing. */
+export const SILENT: Omit<StreamPiece, 'event' | 'data'> = {
+  content: false,
+  usageOnly: false,
+  usage: null,
+  rawUsage: null,
+  servedModel: null,
+  finishReason: null,
+};
+
 /** A chunk of a chat completion, with what it says beside its text. */
 export interface ChatPiece extends Omit<StreamPiece, 'event' | 'data'> {
   chunk: Fields;
@@ -104,12 +114,7 @@ export class ChatChunks {
     this.inputUsage = null;
     return {
       chunk: { id, object: 'chat.completion.chunk', created, model, choices, usage },
-      content: false,
-      usageOnly: false,
-      usage: null,
-      rawUsage: null,
-      servedModel: null,
-      finishReason: null,
+      ...SILENT,
       ...(inputUsage !== null && { inputUsage }),
       ...known,
     };

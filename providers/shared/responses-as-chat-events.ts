@@ -1,7 +1,7 @@
 import { StreamAssembler } from '../../src/core/assemble-stream.ts';
 import { type Fields, fieldsOf, listOf } from '../../src/core/fields.ts';
 import type { StreamPiece } from '../contract.ts';
-import type { ChatPiece } from './chat-chunks.ts';
+import { type ChatPiece, SILENT } from './chat-chunks.ts';
 import { callItem, endOfResponse, messageItem, reasoningItem, responseOf } from './responses-as-chat-answer.ts';
 
 /** How a text is told by the events of the Responses API (openai-node, ResponseStreamEvent), and what it is a part of. */
@@ -155,12 +155,7 @@ export class ResponsePieces {
     return {
       event: type,
       data: JSON.stringify({ type, sequence_number: this.number++, ...members }),
-      content: false,
-      usageOnly: false,
-      usage: null,
-      rawUsage: null,
-      servedModel: null,
-      finishReason: null,
+      ...SILENT,
       ...known,
     };
   }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { type SseEvent, SseReader } from '../../src/core/sse.ts';
 import { HttpFailure, type HttpResponse, type HttpStream } from '../../src/ports/http-client.ts';
 import { type Failed, ProviderError, type Result } from '../contract.ts';
-import { type AnswerContext, parseAnswer } from './answer.ts';
+import type { AnswerContext } from './answer.ts';
 import { type Fields, isFields } from './error-body.ts';
 import { badResponse, failureOfCall } from './openai-status.ts';
 
@@ -19,8 +19,12 @@ export async function* readEvents(response: HttpStream): AsyncGenerator<SseEvent
 
 /** The data of an event. Throws ProviderError for anything but an object. */
 export function readData(data: string, status: number, { provider }: AnswerContext): Fields {
-  const { json } = parseAnswer(Buffer.from(data));
-  if (isFields(json)) return json;
+  try {
+    const json: unknown = JSON.parse(data);
+    if (isFields(json)) return json;
+  } catch {
+    // Told below.
+  }
   throw new ProviderError(badResponse(status, `${provider} sent an event that is no JSON.`));
 }
 
