@@ -83,6 +83,7 @@ export class LiveAnswer {
   join(signal: AbortSignal): AnswerReader {
     const reader = new AnswerReader(this, signal);
     this.readers.add(reader);
+    if (signal.aborted) reader.leave();
     return reader;
   }
 

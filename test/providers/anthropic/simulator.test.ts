@@ -52,6 +52,35 @@ describe('the simulated Anthropic', () => {
     expect(models).toContain(model);
   });
 
+  it('streams to the official SDK what it answers whole, and breaks off as told', async () => {
+    const { client, server } = await start({ usage: 'cached', stream: { write_bytes: 5 } });
+    const tools = [{ name: 'add', input_schema: { type: 'object' as const } }];
+    const bodies = [
+      { model, max_tokens: 100, messages },
+      { model, max_tokens: 3, messages },
+      { model, max_tokens: 2_000, messages, thinking: { type: 'enabled' as const, budget_tokens: 1_024 } },
+      { model, max_tokens: 100, messages, tools, tool_choice: { type: 'any' as const } },
+    ];
+    for (const body of bodies) {
+      const whole = await client.messages.create(body);
+      const streamed = await client.messages.stream(body).finalMessage();
+      expect([streamed.id, streamed.content, streamed.stop_reason]).toEqual([
+        whole.id,
+        whole.content,
+        whole.stop_reason,
+      ]);
+      expect(streamed.usage).toMatchObject({
+        input_tokens: whole.usage.input_tokens,
+        cache_read_input_tokens: whole.usage.cache_read_input_tokens,
+        output_tokens: whole.usage.output_tokens,
+      });
+    }
+    for (const fault of ['error', 'cut'] as const) {
+      server.configure({ stream: { fault, fault_at: 5 } });
+      await expect(client.messages.stream({ model, max_tokens: 100, messages }).finalMessage()).rejects.toThrow();
+    }
+  });
+
   it('runs batches for the official SDK, results in another order', async () => {
     const { client, server } = await start({ hold: true });
     const requests = Array.from({ length: 30 }, (_, index) => ({

@@ -101,6 +101,14 @@ describe('an answer that several listen to', () => {
     expect(entered).toEqual(['client_disconnected']);
   });
 
+  it('is not asked for when its only client has left already', () => {
+    const { live } = begin([pieceOf(10)]);
+    const client = new AbortController();
+    client.abort();
+    live.join(client.signal);
+    expect(live.signal.aborted).toBe(true);
+  });
+
   it('tells those who wait for it when it does not begin', async () => {
     const { live } = begin([pieceOf(10)]);
     live.withdraw();
