@@ -10,7 +10,7 @@ import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { keepAnswers } from './keep-answers.ts';
 import { convertLine, lineOfKey } from './native-input.ts';
 import { sharingOf } from './questions.ts';
-import { entryOf, type ShardOutcome, settleLines } from './settle-lines.ts';
+import { entryOf, partName, type ShardOutcome, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, settle, shardLines, unfinishedLines } from './shard-work.ts';
 import { lacksUsage, type UsageShares, usageShares } from './usage-shares.ts';
@@ -93,7 +93,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
       const outcomes = await outcomesOf(work, group, shares);
       // Kept first: who waits for these answers finds them once this shard is done, wherever a crash comes between.
       await keepAnswers(work, outcomes);
-      await settleLines(work, outcomes, options(work, group, known));
+      await settleLines(work, outcomes, { name: partName(work, 'answers'), known, last: work.batch.stop !== null });
     }
     group = [];
     bytes = 0;
@@ -170,12 +170,6 @@ export async function collectWaste(work: ShardWork): Promise<void> {
   }
   await flush();
   await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
-}
-
-function options(work: ShardWork, group: readonly { line: ShardLine }[], known: ReadonlySet<number>) {
-  const first = group[0]?.line.line ?? 0;
-  const name = `${work.shard.id}-${work.shard.tries}-${first}-${work.shard.leaseToken.slice(-6)}`;
-  return { name, known, last: work.batch.stop !== null };
 }
 
 async function outcomesOf(work: ShardWork, group: readonly Answered[], shares: UsageShares): Promise<ShardOutcome[]> {

@@ -3,7 +3,6 @@
  * lines of a shard that are alike one is sent, and its answer is for all; a line that another shard asks for already waits
  * for that shard, as the next shard of its lines. Which line asks is noted before anything is sent (StoreShards.ask).
  */
-import { Buffer } from 'node:buffer';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { AskedLine, Asker } from '../../ports/store-shards.ts';
@@ -11,7 +10,7 @@ import type { RequestLine } from '../../protocol/request-line.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { cacheAsk, keyCacheSeconds, questionKey } from '../cache/cache-key.ts';
 import { nativeLine, tooFew } from './native-input.ts';
-import { nextCandidate, settleLines } from './settle-lines.ts';
+import { nextCandidate, partName, settleLines } from './settle-lines.ts';
 import { LeaseLost, type ShardLine, type ShardWork } from './shard-work.ts';
 
 /** So many kept answers may be in memory at once, each of which may be large. */
@@ -177,9 +176,7 @@ async function settleKept(work: ShardWork, kept: Awaited<ReturnType<typeof keptA
   const outcomes = kept.flatMap(({ line, request, answer }) =>
     answer === undefined ? [] : [{ line, request, result: answer, failure: null, warnings: [], isShared: true }],
   );
-  // A part of this name holds these answers alone, however often the lines are looked at.
-  const name = `${work.shard.id}-kept-${Buffer.from(work.deps.random.bytes(8)).toString('hex')}`;
-  const settled = await settleLines(work, outcomes, { name, known: new Set(), last: false });
+  const settled = await settleLines(work, outcomes, { name: partName(work, 'kept'), known: new Set(), last: false });
   return kept
     .filter(({ line }) => !settled.has(line.line))
     .map(({ line, question }) => ({ place: line, line: line.line, question, isAlone: true }));

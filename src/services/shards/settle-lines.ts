@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { Result } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
@@ -84,6 +85,14 @@ export async function settleLines(
   });
   if (!outcome.ok) throw new LeaseLost();
   return settled;
+}
+
+/**
+ * The name of a part of a shard, like no other's: what is settled differs each time that lines are looked at, even where the
+ * first of them is the same, as lines that go on have no result.
+ */
+export function partName({ deps, shard }: Pick<ShardWork, 'deps' | 'shard'>, what: string): string {
+  return `${shard.id}-${what}-${Buffer.from(deps.random.bytes(8)).toString('hex')}`;
 }
 
 /** Enters lines that were in a provider batch whose answers are lost: what they cost nobody can say. */

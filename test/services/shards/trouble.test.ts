@@ -1,11 +1,12 @@
 /** Provider batches whose service misbehaves for minutes or hours: the clock is moved on in place of the wait. */
 import { rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { BatchCall, ShardInput } from '../../../providers/contract.ts';
+import type { BatchCall, BatchResult, ShardInput } from '../../../providers/contract.ts';
 import { ProviderError } from '../../../providers/contract.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
 import { isTerminal } from '../../../src/core/batch-state.ts';
 import { refusal } from '../../../src/core/failure.ts';
+import { committedLines } from '../../../src/services/results/committed-lines.ts';
 import { sweepProviders } from '../../../src/services/shards/orphans.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
@@ -70,6 +71,34 @@ describe('a provider batch', () => {
     expect(isDone).toBe(true);
     expect(await rig.deps.store.batches.get('all', id)).toMatchObject({ completed: 30, failed: 0, entries: 30 });
     expect(remote.counters.batches_created).toBe(1);
+  });
+
+  it('keeps what an earlier look at its damaged results has settled, beside lines that go on', async () => {
+    const remote = await service({ line_faults: [{ contains: 'Question 0:', status: 500 }] });
+    const rig = await rigOn(remote);
+    const provider = rig.deps.providers.get('openai');
+    if (!provider?.batch) throw new Error('the provider has no batch service');
+    const { batch } = provider;
+    const failure = { ...refusal('bad_response', 'bad_response', 'Damaged.'), reachedProvider: true };
+    const damaged = { ok: false, failure, usage: null, rawUsage: null, body: null, requestId: null } as const;
+    let readings = 0;
+    const results = async function* (...asked: Parameters<typeof batch.results>) {
+      readings += 1;
+      const answers: BatchResult[] = [];
+      for await (const answer of batch.results(...asked)) answers.push(answer);
+      for (const answer of answers.toSorted((a, b) => Number(a.key?.slice(2)) - Number(b.key?.slice(2)))) {
+        yield readings === 1 && answer.key === 'l-6' ? { ...answer, result: damaged } : answer;
+      }
+    };
+    const shaky = { ...provider, convert: provider.convert.bind(provider), batch: { ...batch, results } };
+    const deps = { ...rig.deps, providers: new Map([['openai', shaky]]) };
+    const id = await beginBatch(deps, chatLines(30));
+    const isLeft = async () => (await deps.store.segments.backlog()).length > 0;
+    expect(await workUntil(deps, isLeft, { between: () => rig.advance(30) })).toBe(true);
+    expect(readings).toBe(2);
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 29, failed: 0, entries: 30 });
+    const settled = await committedLines(deps, { batchId: id, firstLine: 0, lastLine: 29 });
+    expect([...settled].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 29 }, (_, index) => index + 1));
   });
 
   it('whose results stay damaged is given up after an hour, its lines entered as what nobody can price', async () => {
