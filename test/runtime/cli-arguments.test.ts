@@ -25,7 +25,7 @@ describe('a command line that cannot work', () => {
     [['submit', 'package.json'], 'Line 1 of package.json is no JSON in UTF-8.'],
     [['status', '--watch'], '--watch needs a batch id.'],
     [['status', '--limit', '0'], '--limit needs a whole number from 1 to 100.'],
-    [['ledger', '--format', 'xml'], '--format must be one of table, json, csv, jsonl.'],
+    [['ledger', '--format', 'xml'], '--format must be one of table, json, csv, jsonl, parquet.'],
     [['ledger', '--entries', '--group-by', 'model'], 'leave --group-by out'],
     [['keys', 'frob'], 'weir keys has no command frob.'],
     [['--json'], 'There is no option --json.'],
