@@ -126,7 +126,8 @@ export async function writeEntries(
 
 function insertsOf(rows: readonly Identified[], kind: 'lines' | 'renumber' | 'calls'): Statement[] {
   if (kind === 'renumber') return oneLineEach(rows).map((wave) => insertEntries(wave, RENUMBERED));
-  return insertAlike(rows, kind === 'calls' ? OF_CALLS : OF_LINES);
+  // What tells of a call is its time, and many have the same: their order is all that tells which came first.
+  return kind === 'calls' ? insertAlike(rows, OF_CALLS, { inOrder: true }) : insertAlike(rows, OF_LINES);
 }
 
 /** Whether a write without `renumber` failed on an attempt number that is taken. */
@@ -180,13 +181,20 @@ function insertEntries(rows: readonly Identified[], { varying, constant, sql }: 
   return { sql, args: [bulkRows(rows.map((row) => varying.map(([, value]) => value(row)))), ...cells] };
 }
 
-/** The entries in a statement for each set of equal columns: SQLite reads those once, and not from every row's JSON. */
-function insertAlike(rows: readonly Identified[], { alike, any }: typeof OF_LINES): Statement[] {
+/**
+ * The entries in a statement for each set of equal columns: SQLite reads those once, and not from every row's JSON. With
+ * `inOrder`, entries that are alike but not neighbours have statements of their own.
+ */
+function insertAlike(
+  rows: readonly Identified[],
+  { alike, any }: typeof OF_LINES,
+  { inOrder = false } = {},
+): Statement[] {
   const groups: Identified[][] = [];
   let current: Identified[] | undefined;
   for (const row of rows) {
     if (current === undefined || !isAlike(alike, current[0], row)) {
-      current = groups.find(([first]) => isAlike(alike, first, row));
+      current = inOrder ? undefined : groups.find(([first]) => isAlike(alike, first, row));
       if (current === undefined) {
         current = [];
         groups.push(current);
@@ -196,9 +204,10 @@ function insertAlike(rows: readonly Identified[], { alike, any }: typeof OF_LINE
     current.push(row);
   }
   // A line's attempts keep their order, as the attempt is one of the equal columns.
-  return groups
-    .toSorted(([left], [right]) => (left?.entry.attempt ?? 0) - (right?.entry.attempt ?? 0))
-    .map((group) => insertEntries(group, alike));
+  const ordered = inOrder
+    ? groups
+    : groups.toSorted(([left], [right]) => (left?.entry.attempt ?? 0) - (right?.entry.attempt ?? 0));
+  return ordered.map((group) => insertEntries(group, alike));
 }
 
 function isAlike({ constant }: Insert, left: Identified | undefined, right: Identified): boolean {

@@ -16,6 +16,7 @@ import {
   type NativeServices,
   poolModel,
   poolPrice,
+  regions,
   serviceNames,
   startNativeServices,
 } from './native-services.ts';
@@ -41,7 +42,7 @@ const nothingLeft = Object.fromEntries(serviceNames.map((name) => [name, { live:
 function priceOfChat(lines: readonly OutputLine[], mode: 'batch' | 'standard'): bigint {
   return lines.reduce((sum, line) => {
     const { provider, model } = line.weir;
-    const card = provider === 'pool' ? poolPrice : cardOf(provider ?? '', model ?? '', mode);
+    const card = provider === 'pool' ? poolPrice : cardOf(provider ?? '', model ?? '', mode, regions[provider ?? '']);
     return sum + priceOf(chatCompletion.parse(line.response?.body).usage, card);
   }, 0n);
 }
@@ -128,7 +129,7 @@ describe('five batch services', () => {
       expect(own).toHaveLength(100);
       for (const line of own) {
         const { usage, data } = embeddingList.parse(line.response?.body);
-        price += priceOf(usage, cardOf(provider, model, 'batch'));
+        price += priceOf(usage, cardOf(provider, model, 'batch', regions[provider]));
         const index = line.weir.line - 1;
         expect(data.map((item) => item.index)).toEqual(textsOf(index).map((_text, position) => position));
         for (const { embedding } of data) {

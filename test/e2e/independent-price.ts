@@ -5,15 +5,20 @@ type Card = Record<string, string>;
 
 interface File {
   provider: string;
-  models: Record<string, { prices: { from: string; standard: Card; batch?: Card }[] }>;
+  models: Record<string, { prices: { from: string; region?: string | string[]; standard: Card; batch?: Card }[] }>;
 }
 
-/** The prices of a model that hold today, USD per million tokens. Throws where there are none. */
-export function cardOf(provider: string, model: string, mode: 'standard' | 'batch'): Card {
+/**
+ * The prices of a model that hold today in a region, USD per million tokens: those for the region, or where there are
+ * none those that name no region. Throws where there are neither.
+ */
+export function cardOf(provider: string, model: string, mode: 'standard' | 'batch', region?: string): Card {
   const today = new Date().toISOString().slice(0, 10);
   const files = (priceFiles as readonly File[]).filter((file) => file.provider === provider);
   const rows = files.flatMap((file) => file.models[model]?.prices ?? []).filter(({ from }) => from <= today);
-  const card = rows.toSorted((a, b) => (a.from < b.from ? 1 : -1))[0]?.[mode];
+  const here = rows.filter((row) => region !== undefined && [row.region].flat().includes(region));
+  const valid = here.length > 0 ? here : rows.filter((row) => row.region === undefined);
+  const card = valid.toSorted((a, b) => (a.from < b.from ? 1 : -1))[0]?.[mode];
   if (card === undefined) throw new Error(`no ${mode} price of ${provider}/${model}`);
   return card;
 }

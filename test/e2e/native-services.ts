@@ -24,6 +24,9 @@ export const chatModels = {
 export type ServiceName = keyof typeof chatModels;
 export const serviceNames = Object.keys(chatModels) as ServiceName[];
 
+/** Where services run that have prices by region. */
+export const regions: Partial<Record<string, string>> = { bedrock: 'us-east-1' };
+
 /** On Bedrock, Claude has a form of its own. */
 export const bedrockClaude = 'global.anthropic.claude-sonnet-4-6';
 export const embeddingModels = {
@@ -144,7 +147,7 @@ function providersAt(
     },
     bedrock: {
       kind: 'bedrock',
-      region: 'us-east-1',
+      region: regions.bedrock,
       ...bedrockCaller,
       role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
       bucket: bedrock.s3.settings.bucket,
