@@ -3,6 +3,7 @@ import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { cameInTime, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
+import { LeasedWork } from '../leased-work.ts';
 import { finalizeBatch } from './finalize.ts';
 import { startBatch } from './start.ts';
 
@@ -13,8 +14,7 @@ const RETRY_SECONDS = 5;
 export class BatchRunner {
   readonly token: string;
   private readonly deps: Deps;
-  /** What is worked on here, by batch. */
-  private readonly running = new Map<string, Promise<void>>();
+  private readonly work = new LeasedWork();
   private stopped = false;
 
   constructor(deps: Deps) {
@@ -24,7 +24,7 @@ export class BatchRunner {
 
   /** Starts on the batches that are due. Answers how many, when they are claimed and not when they are done. */
   async wake(): Promise<number> {
-    const room = BATCHES_AT_ONCE - this.running.size;
+    const room = BATCHES_AT_ONCE - this.work.size;
     if (this.stopped || room <= 0) return 0;
     const now = unixSeconds(this.deps.clock);
     const due = await this.deps.store.batches.claimDue({
@@ -34,20 +34,18 @@ export class BatchRunner {
       limit: room,
     });
     for (const batch of due) {
-      // Its lease had lapsed, while this process was stopped perhaps: the work goes on under the new one.
-      if (this.running.has(batch.id)) continue;
-      const work = this.work(batch).finally(() => {
-        this.running.delete(batch.id);
-        this.deps.nudge();
-      });
-      this.running.set(batch.id, work);
+      this.work.begin(
+        batch.id,
+        () => this.advance(batch),
+        (nextAt) => this.giveBack(batch, nextAt),
+      );
     }
     return due.length;
   }
 
   /** Resolves when no batch is worked on here. */
-  async idle(): Promise<void> {
-    while (this.running.size > 0) await Promise.all(this.running.values());
+  idle(): Promise<void> {
+    return this.work.idle();
   }
 
   /** Takes nothing more, and waits for what is under way as long as requests in flight may take: it can be done again. */
@@ -58,26 +56,31 @@ export class BatchRunner {
 
   /** The largest batch takes minutes: while work goes on here, so does the lease. Call it every third of a lease. */
   async renew(): Promise<void> {
-    if (this.running.size === 0) return;
+    if (this.work.size === 0) return;
     const until = unixSeconds(this.deps.clock) + this.deps.settings.leaseSeconds;
-    await this.deps.store.batches.renew([...this.running.keys()], this.token, until);
+    await this.deps.store.batches.renew(this.work.ids, this.token, until);
   }
 
-  /** A batch that cannot be worked on now (its disk, its database) is tried again a little later. */
-  private async work(batch: BatchRow): Promise<void> {
+  /** When it is to be looked at again: one that cannot be worked on now (its disk, its database) a little later. */
+  private async advance(batch: BatchRow): Promise<number> {
     const { deps, token } = this;
-    let nextAt = 0;
     try {
       if (batch.status === 'validating') await startBatch(deps, batch, token);
       else await finalizeBatch(deps, batch, token);
+      return 0;
     } catch (error) {
       deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
-      nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
+      return unixSeconds(deps.clock) + RETRY_SECONDS;
     }
+  }
+
+  private async giveBack(batch: BatchRow, nextAt: number): Promise<void> {
+    const { deps, token } = this;
     await deps.store.batches
       .release(batch.id, token, nextAt)
       .catch((error: unknown) =>
         deps.log.warn({ batch: batch.id, error: describeError(error) }, 'batch lease not given back'),
       );
+    deps.nudge();
   }
 }

@@ -3,6 +3,7 @@ import type { PausedTarget } from '../../core/shard-alert.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
+import { LeasedWork } from '../leased-work.ts';
 import type { Waits } from './shard-work.ts';
 import { stepShard } from './step.ts';
 import { Turns } from './turns.ts';
@@ -12,8 +13,7 @@ export class ShardRunner {
   readonly token: string;
   private readonly deps: Deps;
   private readonly abort = new AbortController();
-  /** By the id of the shard. */
-  private readonly running = new Map<string, Promise<void>>();
+  private readonly work = new LeasedWork();
   private readonly waits: Waits = new Map();
   private readonly turns: Turns;
   private claiming = false;
@@ -44,7 +44,7 @@ export class ShardRunner {
     const paused = await this.pausedTargets();
     let wasKeptOut = false;
     for (;;) {
-      const room = settings.maxShardSteps - this.running.size;
+      const room = settings.maxShardSteps - this.work.size;
       if (room <= 0) return true;
       const { exclude, each } = this.turns.open(clock.now());
       wasKeptOut ||= exclude.length > 0;
@@ -58,16 +58,19 @@ export class ShardRunner {
   }
 
   private begin(shard: ShardLease): void {
-    // Its lease had lapsed, while this process was stopped perhaps: the step goes on under the new one.
-    if (this.running.has(shard.id)) return;
-    this.turns.begin(shard.provider, this.deps.clock.now());
-    const step = stepShard(this.deps, shard, this.waits, this.abort.signal).finally(() => {
-      this.running.delete(shard.id);
-      this.turns.end(shard.provider);
+    const { deps } = this;
+    const { state } = shard;
+    const step = (): Promise<void> => {
+      this.turns.begin(shard.provider, deps.clock.now());
+      return stepShard(deps, shard, this.waits, this.abort.signal).finally(() => this.turns.end(shard.provider));
+    };
+    this.work.begin(shard.id, step, async () => {
+      await deps.store.shards.release(shard.id, shard.leaseToken).catch(() => undefined);
+      // A poll that found it running changes nothing for anybody else.
+      if (shard.state !== state) deps.nudge();
       if (this.hasMore)
-        this.wake().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim of shards failed'));
+        this.wake().catch((error: unknown) => deps.log.error({ error: String(error) }, 'claim of shards failed'));
     });
-    this.running.set(shard.id, step);
   }
 
   /** Asked for once a second: every wake would be too often with thousands of shards. */
@@ -82,14 +85,14 @@ export class ShardRunner {
 
   /** A step may outlast its lease: while it runs here, the lease goes on. Call it every third of a lease. */
   async renew(): Promise<void> {
-    if (this.running.size === 0) return;
+    if (this.work.size === 0) return;
     const until = unixSeconds(this.deps.clock) + this.deps.settings.leaseSeconds;
-    await this.deps.store.shards.renew([...this.running.keys()], this.token, until);
+    await this.deps.store.shards.renew(this.work.ids, this.token, until);
   }
 
   /** Resolves when no step is running. */
-  async idle(): Promise<void> {
-    while (this.running.size > 0) await Promise.all(this.running.values());
+  idle(): Promise<void> {
+    return this.work.idle();
   }
 
   /** Breaks off what is running: every step can be taken again from what it has stored. */

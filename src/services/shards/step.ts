@@ -14,9 +14,8 @@ const RETRY_SECONDS = 10;
 /** One of an ended provider batch is tried again after a quarter of the time since its end, at most this. */
 const RETRY_SECONDS_MAX = 3_600;
 
-/** Does what is due for a leased shard, and gives the lease back; what waits for its end is told. Never throws. */
+/** Does what is due for a leased shard. Never throws. */
 export async function stepShard(deps: Deps, shard: ShardLease, waits: Waits, signal: AbortSignal): Promise<void> {
-  const { state } = shard;
   try {
     const work = await openWork(deps, shard, signal);
     if (work) await step({ ...work, waits });
@@ -24,9 +23,6 @@ export async function stepShard(deps: Deps, shard: ShardLease, waits: Waits, sig
     if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
   } finally {
     if (shard.state !== 'pending') waits.delete(shard.id);
-    await deps.store.shards.release(shard.id, shard.leaseToken).catch(() => undefined);
-    // A poll that found it running changes nothing for anybody else.
-    if (shard.state !== state) deps.nudge();
   }
 }
 

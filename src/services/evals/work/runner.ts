@@ -4,6 +4,7 @@ import { formatId, ID_BYTES } from '../../../core/ids.ts';
 import { unixSeconds } from '../../../ports/clock.ts';
 import type { Deps } from '../../../ports/deps.ts';
 import type { EvalLease } from '../../../ports/store-evals.ts';
+import { LeasedWork } from '../../leased-work.ts';
 import { advanceRun } from './advance-run.ts';
 import { cleanUp } from './clean-up.ts';
 
@@ -16,7 +17,7 @@ const PAGES_AT_ONCE = 200;
 export class EvalRunner {
   readonly token: string;
   private readonly deps: Deps;
-  private readonly running = new Map<string, Promise<void>>();
+  private readonly work = new LeasedWork();
   private readonly stopping = new AbortController();
 
   constructor(deps: Deps) {
@@ -26,27 +27,25 @@ export class EvalRunner {
 
   /** Starts on the runs that can go on. Answers how many. */
   async wake(): Promise<number> {
-    const room = RUNS_AT_ONCE - this.running.size;
+    const room = RUNS_AT_ONCE - this.work.size;
     if (this.stopping.signal.aborted || room <= 0) return 0;
     const now = unixSeconds(this.deps.clock);
     const until = now + this.deps.settings.leaseSeconds;
     const due = await this.deps.store.evalWork.claimDue({ now, until, token: this.token, limit: room });
     for (const lease of due) {
       const { id } = lease.run;
-      // Its lease had lapsed: the work goes on under the new one.
-      if (this.running.has(id)) continue;
-      const work = this.work(lease).finally(() => {
-        this.running.delete(id);
-        this.deps.nudge();
-      });
-      this.running.set(id, work);
+      this.work.begin(
+        id,
+        () => this.advance(lease),
+        (nextAt) => this.giveBack(id, nextAt),
+      );
     }
     return due.length;
   }
 
   /** Resolves when no run is worked on here. */
-  async idle(): Promise<void> {
-    while (this.running.size > 0) await Promise.all(this.running.values());
+  idle(): Promise<void> {
+    return this.work.idle();
   }
 
   /** Takes nothing more, and ends after the pages under way. */
@@ -57,33 +56,38 @@ export class EvalRunner {
 
   /** Call it every third of a lease. */
   async renew(): Promise<void> {
-    if (this.running.size === 0) return;
+    if (this.work.size === 0) return;
     const until = unixSeconds(this.deps.clock) + this.deps.settings.leaseSeconds;
-    await this.deps.store.evalWork.renew([...this.running.keys()], this.token, until);
+    await this.deps.store.evalWork.renew(this.work.ids, this.token, until);
   }
 
-  /** A run that cannot be worked on now (its disk, its database) is tried again a little later. */
-  private async work(lease: EvalLease): Promise<void> {
+  /** When it is to be looked at again: one that cannot be worked on now (its disk, its database) a little later. */
+  private async advance(lease: EvalLease): Promise<number> {
     const { deps, token } = this;
     const { id, status, deletedAt } = lease.run;
-    let nextAt = 0;
     try {
       if (status === 'queued' || (status === 'in_progress' && deletedAt === null)) {
         let pages = PAGES_AT_ONCE;
         const mayGoOn = (): boolean => !this.stopping.signal.aborted && pages-- > 0;
         await advanceRun(deps, lease, { token, mayGoOn, signal: this.stopping.signal });
-      } else if (!(await cleanUp(deps, lease, token))) nextAt = unixSeconds(deps.clock) + 1;
+      } else if (!(await cleanUp(deps, lease, token))) return unixSeconds(deps.clock) + 1;
+      return 0;
     } catch (error) {
       const isLater = error instanceof ApiError && error.status === 429;
       const fields = { evalRun: id, status, error: describeError(error) };
       if (isLater) deps.log.info(fields, 'an eval run waits for what its key may use');
       else deps.log.error(fields, 'work on an eval run failed');
-      nextAt = unixSeconds(deps.clock) + RETRY_SECONDS;
+      return unixSeconds(deps.clock) + RETRY_SECONDS;
     }
+  }
+
+  private async giveBack(id: string, nextAt: number): Promise<void> {
+    const { deps, token } = this;
     await deps.store.evalWork
       .release(id, token, nextAt)
       .catch((error: unknown) =>
         deps.log.warn({ evalRun: id, error: describeError(error) }, 'eval lease not given back'),
       );
+    deps.nudge();
   }
 }
