@@ -6,6 +6,7 @@ import type { Endpoint } from '../protocol/endpoint.ts';
 import { defectOf } from './answer-defects.ts';
 import { type Failure, refusal } from './failure.ts';
 import { type Candidate, type HealingRule, targetName } from './lane.ts';
+import { OUTPUT_LIMITS } from './tokens.ts';
 
 export type Defect = 'truncation' | 'invalid_json' | 'refusal';
 
@@ -100,8 +101,7 @@ export function raiseLimits(
 }
 
 function limitNames(request: Readonly<Record<string, unknown>>): string[] {
-  const names = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'];
-  return names.filter((name) => typeof request[name] === 'number');
+  return OUTPUT_LIMITS.filter((name) => typeof request[name] === 'number');
 }
 
 function defectOfCode(code: string): Defect | undefined {

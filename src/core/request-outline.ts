@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { BodyOutline, RequestLine } from '../protocol/request-line.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
+import { OUTPUT_LIMITS } from './tokens.ts';
 import { parseRequestLine, textOf } from './validate-input.ts';
 
 const CLOSE_OBJECT = 0x7d;
@@ -12,8 +13,6 @@ const CUSTOM_ID = asciiBytes('custom_id');
 const URL_MEMBER = asciiBytes('url');
 const BODY = asciiBytes('body');
 
-/** The limits of core/tokens.ts, the first that is given counts. */
-const LIMITS = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'];
 /** A body with more members is parsed. */
 const MEMBERS_MAX = 64;
 
@@ -51,8 +50,8 @@ export class RequestReader {
   /** Places of values in the buffer: -1 where there is none. */
   private modelFrom = -1;
   private modelTo = -1;
-  private readonly limitsFrom = [-1, -1, -1];
-  private readonly limitsTo = [-1, -1, -1];
+  private readonly limitsFrom = OUTPUT_LIMITS.map(() => -1);
+  private readonly limitsTo = OUTPUT_LIMITS.map(() => -1);
 
   // Lines of one file name the same few again and again, in the same order.
   private lastUrl: Uint8Array = new Uint8Array(0);
@@ -167,7 +166,7 @@ export class RequestReader {
       this.modelTo = to;
       return;
     }
-    const limit = LIMITS.indexOf(name);
+    const limit = OUTPUT_LIMITS.indexOf(name);
     if (limit < 0) return;
     this.limitsFrom[limit] = from;
     this.limitsTo[limit] = to;
@@ -175,7 +174,7 @@ export class RequestReader {
 
   private outputLimit(): number {
     const { bytes } = this.json.run;
-    for (let index = 0; index < LIMITS.length; index++) {
+    for (let index = 0; index < OUTPUT_LIMITS.length; index++) {
       const from = this.limitsFrom[index] as number;
       if (from < 0 || bytes[from] === LETTER_N) continue;
       const limit = Number(this.json.textAt(from, this.limitsTo[index] as number));

@@ -1,23 +1,30 @@
 import type { RequestLine } from '../protocol/request-line.ts';
 
 const BYTES_PER_TOKEN = 4;
+/** The members of a body that limit its answer: the first that is given counts. */
+export const OUTPUT_LIMITS: readonly string[] = ['max_completion_tokens', 'max_tokens', 'max_output_tokens'];
 
 type Body = Readonly<Record<string, unknown>>;
 
 /** What a request may use at most, before its answer: four bytes a token, and all the output that it allows. */
 export function estimateTokens(body: Body, bytes: number): number {
-  return Math.ceil(bytes / BYTES_PER_TOKEN) + statedOutputLimit(body);
+  return inputTokens(bytes) + statedOutputLimit(body);
 }
 
 /** The same of a line of an input file, whose body need not be parsed for it. */
 export function estimateLineTokens(request: RequestLine, bytes: number): number {
-  const { outline } = request;
-  if (outline === undefined) return estimateTokens(request.body, bytes);
-  return Math.ceil(bytes / BYTES_PER_TOKEN) + outline.outputLimit;
+  return inputTokens(bytes) + (request.outline?.outputLimit ?? statedOutputLimit(request.body));
+}
+
+function inputTokens(bytes: number): number {
+  return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 
 /** The output tokens that a request allows; 0 when it does not say. */
 export function statedOutputLimit(body: Body): number {
-  const limit = body.max_completion_tokens ?? body.max_tokens ?? body.max_output_tokens;
-  return typeof limit === 'number' && limit > 0 ? limit : 0;
+  for (const name of OUTPUT_LIMITS) {
+    const limit = body[name];
+    if (limit !== undefined && limit !== null) return typeof limit === 'number' && limit > 0 ? limit : 0;
+  }
+  return 0;
 }
