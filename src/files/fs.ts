@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import {
   type ByteRange,
@@ -12,12 +12,16 @@ import {
 } from '../ports/files.ts';
 import { type OpenFile, OpenFiles } from './fs-handles.ts';
 import { isErrno, openWriter } from './fs-writer.ts';
+import { Placing } from './placing.ts';
 
 const chunkBytes = 256 * 1024;
 /** Unfinished objects; no key can name it, because no segment of a key starts with a dot. */
 const temporaryDirectory = '.unfinished';
 /** What a crash left unfinished is removed at the next start after this. */
 const temporaryLifeMs = 86_400_000;
+
+/** One thread for all of a process's stores. */
+const placing = new Placing();
 
 /**
  * Objects as files under `root`, which is made when absent. An object is written beside, synced and renamed, so that
@@ -38,9 +42,14 @@ export async function openFsFiles(root: string): Promise<FileStore> {
     async create(key): Promise<FileWriter> {
       const path = pathOf(key);
       return openWriter(join(temporary, randomUUID()), async (from) => {
-        await putInPlace(base, from, path);
+        await placing.place({ base, from, to: path, bytes: null });
         files.forget(path);
       });
+    },
+    async put(key, bytes) {
+      const path = pathOf(key);
+      await placing.place({ base, from: join(temporary, randomUUID()), to: path, bytes });
+      files.forget(path);
     },
     async read(key, range) {
       const path = pathOf(key);
@@ -83,41 +92,6 @@ async function removeStale(directory: string): Promise<void> {
     // Another process may finish an object meanwhile.
     const found = await stat(path).catch(() => null);
     if (found !== null && found.mtimeMs < before) await rm(path, { force: true });
-  }
-}
-
-/** Renames a synced file to its place and syncs the directories that name it. */
-async function putInPlace(base: string, from: string, to: string): Promise<void> {
-  const directory = dirname(to);
-  // A delete that empties the directory may remove it in between.
-  for (let tries = 3; ; tries--) {
-    try {
-      const made = await mkdir(directory, { recursive: true });
-      if (!isInside(base, await realpath(directory))) throw new RangeError('a link leads out of the file store');
-      await rename(from, to);
-      await syncDirectories(directory, made === undefined ? directory : dirname(made));
-      return;
-    } catch (error) {
-      if (tries === 1 || !isErrno(error, 'ENOENT')) throw error;
-    }
-  }
-}
-
-async function syncDirectories(from: string, upTo: string): Promise<void> {
-  for (let directory = from; ; directory = dirname(directory)) {
-    await syncDirectory(directory);
-    if (directory.length <= upTo.length) return;
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows opens no directories, and needs no sync of them.
-  if (sep === '\\') return;
-  const handle = await open(directory, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

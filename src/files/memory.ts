@@ -23,6 +23,10 @@ export function openMemoryFiles(now: () => number): FileStore {
       checkObjectKey(key);
       return memoryWriter((bytes) => objects.set(key, { bytes, modifiedAt: Math.floor(now() / 1000) }));
     },
+    async put(key, bytes) {
+      checkObjectKey(key);
+      objects.set(key, { bytes, modifiedAt: Math.floor(now() / 1000) });
+    },
     async read(key, range) {
       const bytes = find(key);
       return chunksOf(range === undefined ? bytes : cut(bytes, range));

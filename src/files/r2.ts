@@ -46,6 +46,10 @@ export function openR2Files(bucket: R2Bucket): FileStore {
       checkObjectKey(key);
       return new R2Writer(bucket, key);
     },
+    async put(key, bytes) {
+      checkObjectKey(key);
+      await bucket.put(key, bytes);
+    },
     async read(key, range) {
       const object = await getObject(bucket, key, range);
       return object === null ? nothing() : object.body;

@@ -5,6 +5,8 @@
 export interface FileStore {
   /** Starts an object. The object becomes visible, and durable, when `close` resolves. */
   create(key: string): Promise<FileWriter>;
+  /** Writes a small object at once, visible and durable when it resolves. `bytes` fill a buffer of their own, and are given away. */
+  put(key: string, bytes: Uint8Array): Promise<void>;
   /** Streams an object or `range` of it. Throws FileMissing. A range beyond the end yields what there is. */
   read(key: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
   /** Reads a range into memory; shorter at the end of the object. Throws FileMissing. */

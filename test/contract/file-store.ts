@@ -28,6 +28,18 @@ export function describeFileStore(name: string, open: () => Promise<FileStore>):
       }
     });
 
+    it('puts a small object at once, and another in its place', async () => {
+      const store = await open();
+      const bytes = randomish(600_000);
+      await store.put('batches/b/parts/1', Uint8Array.from(bytes));
+      expect(same(await read(store, 'batches/b/parts/1'), bytes)).toBe(true);
+      await store.put('batches/b/parts/1', Uint8Array.from([1, 2, 3]));
+      expect([...(await store.readRange('batches/b/parts/1', { offset: 1, length: 9 }))]).toEqual([2, 3]);
+      await store.put('batches/b/parts/2', new Uint8Array(0));
+      expect(await names(store, 'batches/')).toEqual(['batches/b/parts/1', 'batches/b/parts/2']);
+      expect(await store.size('batches/b/parts/2')).toBe(0);
+    });
+
     it('gives nothing beyond the end', async () => {
       const store = await open();
       await write(store, 'a', [Buffer.from('abc')]);
@@ -170,6 +182,7 @@ export function describeFileStore(name: string, open: () => Promise<FileStore>):
     ])('refuses the key %j', async (key) => {
       const store = await open();
       await expect(store.create(key)).rejects.toThrow(RangeError);
+      await expect(store.put(key, new Uint8Array(1))).rejects.toThrow(RangeError);
       await expect(store.read(key)).rejects.toThrow(RangeError);
       await expect(store.readRange(key, { offset: 0, length: 1 })).rejects.toThrow(RangeError);
       await expect(store.size(key)).rejects.toThrow(RangeError);

@@ -41,6 +41,8 @@ describe('file store: file system', () => {
     const writer = await store.create('linked/new');
     await expect(writer.close()).rejects.toThrow('leads out');
     await writer.abort();
+    await expect(store.put('linked/new', Uint8Array.from([1]))).rejects.toThrow('leads out');
+    expect(await readdir(join(root, '.unfinished'))).toEqual([]);
     await store.delete('linked/secret');
     expect(await readdir(outside)).toEqual(['secret']);
     for await (const object of store.list('')) throw new Error(`listed ${object.key}`);
@@ -81,6 +83,19 @@ describe('file store: file system', () => {
       expect(await store.size('parts/batch/new')).toBe(0);
       await store.delete('parts/batch/new');
     }
+  });
+
+  it('says why an object could not be put, and puts the next one', async () => {
+    const root = await temporary();
+    const store = await openFsFiles(root);
+    await writeFile(join(root, 'taken'), 'x');
+    await expect(store.put('taken/a', Uint8Array.from([1]))).rejects.toMatchObject({ code: 'EEXIST' });
+    const many = Array.from({ length: 50 }, (_, index) => store.put(`parts/${index}`, Uint8Array.from([index])));
+    await Promise.all(many);
+    for (let index = 0; index < 50; index++) {
+      expect([...(await store.readRange(`parts/${index}`, { offset: 0, length: 9 }))]).toEqual([index]);
+    }
+    expect(await readdir(join(root, '.unfinished'))).toEqual([]);
   });
 
   it('closes its handle when a reader stops early', async () => {

@@ -33,22 +33,21 @@ export async function writePart(
   }
   const encoded = encodePartIndex(index);
   const key = `batches/${batchId}/parts/${name}`;
-  const writer = await deps.files.create(key);
-  try {
-    await writer.write(Buffer.concat(lines.map(({ record }) => record)));
-    await writer.write(encoded);
-    await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
+  const bytes = Buffer.allocUnsafeSlow(offset + encoded.byteLength);
+  let at = 0;
+  for (const { record } of lines) {
+    bytes.set(record, at);
+    at += record.length;
   }
+  bytes.set(encoded, at);
+  await deps.files.put(key, bytes);
   return {
     key,
     batchId,
     firstLine,
     lastLine,
     count: lines.length,
-    bytes: offset + encoded.byteLength,
+    bytes: at + encoded.byteLength,
     indexOffset: offset,
     createdAt: unixSeconds(deps.clock),
     busyMs: null,
