@@ -25,7 +25,10 @@ export interface Provider {
   readonly schedule?: Schedule;
   /** Entries of one account share its requests and tokens a minute; absent: the entry is an account of its own. */
   readonly account?: string;
-  /** Pure. Never throws and never drops silently: a failure names the parameter, a warning tells what was left out. */
+  /**
+   * Pure. Never throws and never drops silently: a failure names the parameter, a warning tells what was left out. By the
+   * `content` and `text` of a request nothing is decided, but for being blank and what is cut off their ends.
+   */
   convert(line: RequestLine, model: string): Converted;
   /** The name under which `model` is priced (a deployment's model, a profile's base); the same name by default. */
   pricedModel?(model: string): string;

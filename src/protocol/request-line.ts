@@ -7,6 +7,22 @@ export interface RequestLine {
   body: Record<string, unknown>;
   /** Where the line was not parsed yet: its body as bytes. Whoever changes the body makes a line without it. */
   readonly outline?: BodyOutline;
+  /** Where the line was not parsed yet: its body apart from its texts. Whoever changes the body makes a line without it. */
+  readonly frame?: RequestFrame;
+}
+
+/** A request's body apart from what is said in it: requests of one file often differ in their texts alone. */
+export interface RequestFrame {
+  /** One object for all requests of a file that have it in common. */
+  readonly shape: FrameShape;
+  /** As they stand between their quotes, escapes and all. */
+  readonly texts: readonly string[];
+}
+
+export interface FrameShape {
+  readonly endpoint: Endpoint;
+  /** The body's JSON text with marks in the places of the texts (core/request-frame.ts). */
+  readonly json: string;
 }
 
 /** What can be said of a request's body from its bytes: enough to send it on as it is. */

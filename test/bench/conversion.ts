@@ -6,10 +6,11 @@
  */
 import { createHash } from 'node:crypto';
 import { IdHash } from '../../src/core/id-hash.ts';
-import { parseRequestLine } from '../../src/core/validate-input.ts';
+import { FrameReader } from '../../src/core/request-frame.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import { findProvider } from '../../src/runtime/cli/convert/find-provider.ts';
 import { PlanBuilder } from '../../src/services/files/plan-builder.ts';
+import { LineConverter } from '../../src/services/shards/line-converter.ts';
 import { layLine } from '../../src/services/shards/native-input.ts';
 import { figure, type GoalRow, report } from './goals.ts';
 import { median } from './table.ts';
@@ -59,8 +60,10 @@ function ingest(): void {
 async function conversion(kind: string, model: string): Promise<() => void> {
   const { provider, api } = await findProvider(kind, model, {}, false);
   return () => {
+    const frames = new FrameReader();
+    const converter = new LineConverter(provider, { model, params: { defaults: {}, overrides: {}, drops: [] } });
     for (const [index, line] of lines.entries()) {
-      const converted = provider.convert(parseRequestLine(line), model);
+      const converted = converter.convert(frames.read(line));
       if (!converted.ok) throw new Error(`${kind} refuses the line: ${converted.failure.message}`);
       const native = layLine(provider.name, api, index, converted.request);
       if (typeof native !== 'string') throw new Error(`${kind} refuses the line: ${native.message}`);

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto';
 import { type BatchResult, ProviderError, type Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import { FrameReader } from '../../core/request-frame.ts';
 import type { Usage } from '../../core/usage.ts';
-import { parseRequestLine } from '../../core/validate-input.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { keepAnswers } from './keep-answers.ts';
-import { convertLine, lineOfKey } from './native-input.ts';
+import { LineConverter } from './line-converter.ts';
+import { lineOfKey } from './native-input.ts';
 import { sharingOf } from './questions.ts';
 import { entryOf, partName, type ShardOutcome, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
@@ -175,12 +176,14 @@ export async function collectWaste(work: ShardWork): Promise<void> {
 async function outcomesOf(work: ShardWork, group: readonly Answered[], shares: UsageShares): Promise<ShardOutcome[]> {
   const estimates = group.some(({ answer }) => lacksUsage(answer)) ? await shares() : null;
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
+  const frames = new FrameReader();
+  const converter = new LineConverter(work.provider, work.candidate);
   const outcomes: ShardOutcome[] = [];
   for (const { line, answer, isShared } of group.toSorted((a, b) => a.line.line - b.line.line)) {
-    const request = parseRequestLine(await reader.read(line));
+    const request = frames.read(await reader.read(line));
     const estimate = lacksUsage(answer) ? estimates?.get(lineOfKey(answer.key) ?? line.line) : undefined;
     const result = estimate && answer.result.ok ? withEstimate(answer.result, estimate) : answer.result;
-    const converted = convertLine(work, request);
+    const converted = converter.convert(request);
     const warnings = converted.ok ? converted.warnings : [];
     outcomes.push({
       line,

@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
-import type { BatchApi, Converted, NativeRequest } from '../../../providers/contract.ts';
+import type { BatchApi, NativeRequest } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { escapeLineSeparators } from '../../core/jsonl.ts';
-import { applyParams } from '../../core/params.ts';
-import { parseRequestLine } from '../../core/validate-input.ts';
+import { FrameReader } from '../../core/request-frame.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
+import { LineConverter } from './line-converter.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 
 const WRITE_BYTES = 256 * 1024;
@@ -37,17 +37,13 @@ export function lineOfKey(key: string | null): number | null {
   return Number.isSafeInteger(number) ? number - 1 : null;
 }
 
-/** A line in the provider's form, or why it has none. */
-export function convertLine(work: ShardWork, request: RequestLine): Converted {
-  const body = applyParams(request.body, work.candidate.params);
-  return work.provider.convert({ ...request, body }, work.candidate.model);
-}
-
 /** Writes the provider's input file for `lines`, one line in memory at a time. */
 export async function writeNativeInput(work: ShardWork, lines: readonly ShardLine[]): Promise<NativeInput> {
   const { deps, shard, input, api } = work;
   const key = `batches/${shard.batchId}/shards/${shard.id}`;
   const reader = new ForwardReader(deps.files, input.contentKey);
+  const frames = new FrameReader();
+  const converter = new LineConverter(work.provider, work.candidate);
   const writer = await deps.files.create(key);
   const refused: RefusedLine[] = [];
   let waiting: string[] = [];
@@ -56,8 +52,8 @@ export async function writeNativeInput(work: ShardWork, lines: readonly ShardLin
   let count = 0;
   try {
     for (const line of lines) {
-      const request = parseRequestLine(await reader.read(line));
-      const native = nativeLine(work, line, request);
+      const request = frames.read(await reader.read(line));
+      const native = nativeLine(work, line, request, converter);
       if (typeof native !== 'string') {
         refused.push({ line, request, failure: native });
         continue;
@@ -95,10 +91,15 @@ export function tooFew({ provider, api }: ShardWork, why: Failure | null): Failu
 export class TooLarge extends Error {}
 
 /** A line of the provider's input file, with its line feed, or why the line has no place in it. */
-export function nativeLine({ api, ...work }: ShardWork, line: ShardLine, request: RequestLine): string | Failure {
-  const converted = convertLine({ api, ...work }, request);
+export function nativeLine(
+  { provider, candidate, api }: ShardWork,
+  line: ShardLine,
+  request: RequestLine,
+  converter = new LineConverter(provider, candidate),
+): string | Failure {
+  const converted = converter.convert(request);
   if (!converted.ok) return converted.failure;
-  return layLine(work.provider.name, api, line.line, converted.request);
+  return layLine(provider.name, api, line.line, converted.request);
 }
 
 /** A converted request as a line of the provider's input file, or why its batch service does not take it. */
