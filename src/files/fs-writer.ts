@@ -6,6 +6,8 @@ const bufferBytes = 256 * 1024;
 const directBytes = 512 * 1024;
 /** Most objects are small, and come in numbers. */
 const firstBufferBytes = 16 * 1024;
+/** Synced as it grows, a large object is durable soon after its last piece: its pages are on their way to the disk already. */
+const syncBytes = 32 * 1024 * 1024;
 
 /**
  * Writes a file at `path` in large pieces, one behind: while a piece is being written the next is collected. `close`
@@ -28,6 +30,11 @@ class FsWriter implements FileWriter {
   #spare: Buffer<ArrayBuffer> | null = null;
   #length = 0;
   #writing: Promise<void> = Promise.resolve();
+  /** Written since the last sync began. */
+  #unsynced = 0;
+  /** One at a time, and never rejected: a failed sync is not to be told by the next one. */
+  #syncing: Promise<void> | null = null;
+  #syncFailure: Error | null = null;
   #state: 'open' | 'closing' | 'ended' = 'open';
 
   constructor(path: string, handle: FileHandle, finish: (path: string) => Promise<void>) {
@@ -38,6 +45,7 @@ class FsWriter implements FileWriter {
 
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#state !== 'open') throw new Error('the object is closed already');
+    if (this.#syncFailure !== null) throw this.#syncFailure;
     if (chunk.length >= directBytes) return this.#writeDirectly(chunk);
     for (let at = 0; at < chunk.length; ) {
       if (this.#length === this.#collected.length) await this.#makeRoom(chunk.length - at);
@@ -53,6 +61,8 @@ class FsWriter implements FileWriter {
     this.#state = 'closing';
     await this.#writing;
     await writeFully(this.#handle, this.#collected, this.#length);
+    await this.#syncing;
+    if (this.#syncFailure !== null) throw this.#syncFailure;
     await this.#handle.datasync();
     await this.#handle.close();
     await this.#finish(this.#path);
@@ -63,6 +73,7 @@ class FsWriter implements FileWriter {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     await this.#writing.catch(() => undefined);
+    await this.#syncing;
     await this.#handle.close().catch(() => undefined);
     await rm(this.#path, { force: true });
   }
@@ -73,6 +84,7 @@ class FsWriter implements FileWriter {
     this.#length = 0;
     this.#writing = writeFully(this.#handle, chunk, chunk.length);
     await this.#writing;
+    this.#syncAfter(chunk.length);
   }
 
   /** Room for more when what is collected fills its buffer: a larger buffer, or an empty one while the full one is written. */
@@ -84,12 +96,27 @@ class FsWriter implements FileWriter {
       return;
     }
     await this.#writing;
+    this.#syncAfter(full.length);
     this.#collected = this.#spare ?? Buffer.allocUnsafeSlow(bufferBytes);
     this.#spare = full;
     this.#length = 0;
     this.#writing = writeFully(this.#handle, full, full.length);
     // Its failure is met by the next wait; until then it must not count as unhandled.
     this.#writing.catch(() => undefined);
+  }
+
+  #syncAfter(bytes: number): void {
+    this.#unsynced += bytes;
+    if (this.#unsynced < syncBytes || this.#syncing !== null) return;
+    this.#unsynced = 0;
+    this.#syncing = this.#handle.datasync().then(
+      () => {
+        this.#syncing = null;
+      },
+      (error: Error) => {
+        this.#syncFailure = error;
+      },
+    );
   }
 }
 

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, mkdtemp, open, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openFsFiles } from '../../src/files/fs.ts';
 import { openMemoryFiles } from '../../src/files/memory.ts';
 import { openR2Files } from '../../src/files/r2.ts';
@@ -73,6 +73,37 @@ describe('file store: file system', () => {
     await aborted.write(Buffer.alloc(3_000_000));
     await aborted.abort();
     expect(await readdir(join(root, '.unfinished'))).toEqual(['fresh']);
+  });
+
+  it('keeps nothing of an object that the disk failed to sync while it grew', async () => {
+    const root = await temporary();
+    const store = await openFsFiles(root);
+    const probe = await open(root);
+    const prototype = Object.getPrototypeOf(probe) as FileHandle;
+    await probe.close();
+    const syncs = vi.spyOn(prototype, 'datasync');
+    try {
+      // A later sync succeeds, as it does on a disk that has told of its failure once.
+      syncs.mockRejectedValueOnce(new Error('the disk is broken'));
+      for (const write of [Buffer.alloc(1_000_000), Buffer.alloc(100_000)]) {
+        const writer = await store.create('large');
+        const writing = async () => {
+          for (let bytes = 0; bytes < 40_000_000; bytes += write.length) await writer.write(write);
+          await writer.close();
+        };
+        if (write.length === 1_000_000) {
+          await expect(writing()).rejects.toThrow('the disk is broken');
+          await writer.abort();
+          expect(await store.size('large')).toBeNull();
+        } else {
+          await writing();
+          expect(await store.size('large')).toBe(40_000_000);
+        }
+      }
+      expect(await readdir(join(root, '.unfinished'))).toEqual([]);
+    } finally {
+      syncs.mockRestore();
+    }
   });
 
   it('writes while another delete removes the emptied directory', async () => {
