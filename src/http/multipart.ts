@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyInstance } from '@fastify/busboy';
 import { ApiError } from '../core/api-error.ts';
+import { Delimiters } from './delimiters.ts';
 import type { BodyReader, FormSource } from './upload-body.ts';
 
 const limits = { files: 1, fields: 32, parts: 40, fieldSize: 8_192, headerPairs: 32, headerSize: 16_384 };
@@ -53,7 +54,12 @@ class FormReader {
   readonly #ended = Promise.withResolvers<void>();
   #failure: Error | null = null;
   #file: Readable | null = null;
-  /** Settles the write that the parser holds back until its file is read. */
+  /** While the parser need not see all of the file; null when it sees everything. */
+  #delimiters: Delimiters | null;
+  /** Bytes of the file that pass the parser by, until the file's reader has taken them. */
+  #passing: Uint8Array | null = null;
+  #wakeReader: () => void = () => undefined;
+  /** Settles what is held back until the file is read. */
   #release: (() => void) | null = null;
   #pumping: Promise<void> = Promise.resolve();
   #state: 'open' | 'ended' | 'closed' = 'open';
@@ -66,6 +72,7 @@ class FormReader {
   constructor(source: FormSource, options: FormOptions) {
     this.#source = source;
     this.#options = options;
+    this.#delimiters = Delimiters.of(source.contentType);
     // Whoever waits sees the failure; nobody has to.
     this.#opened.promise.catch(() => undefined);
     this.#ended.promise.catch(() => undefined);
@@ -149,16 +156,28 @@ class FormReader {
     this.#ended.reject(this.#failure);
     this.#file?.destroy(this.#failure);
     this.#release?.();
+    this.#wakeReader();
   }
 
+  /** The file: what the parser gives of it, and what passes the parser by, which comes later than all that it gave before. */
   async *#content(stream: Readable): AsyncGenerator<Uint8Array> {
-    try {
-      for await (const chunk of stream) yield chunk as Uint8Array;
-    } catch (error) {
-      throw this.#failure ?? error;
+    for (const event of ['readable', 'end', 'close']) stream.on(event, () => this.#wakeReader());
+    for (;;) {
+      // An aborted stream may end like a whole one.
+      if (this.#failure !== null) throw this.#failure;
+      const chunk = (stream.read() as Uint8Array | null) ?? this.#passing;
+      if (chunk !== null) {
+        yield chunk;
+        if (chunk !== this.#passing) continue;
+        this.#passing = null;
+        this.#release?.();
+      } else if (stream.readableEnded) return;
+      else {
+        await new Promise<void>((resolve) => {
+          this.#wakeReader = resolve;
+        });
+      }
     }
-    // An aborted stream may end like a whole one.
-    if (this.#failure !== null) throw this.#failure;
   }
 
   async #pump(body: BodyReader, parser: BusboyInstance): Promise<void> {
@@ -166,7 +185,8 @@ class FormReader {
       while (this.#failure === null && this.#state === 'open') {
         const { done, value } = await this.#read(body, this.#options.idleMs ?? defaultIdleMs);
         if (done) break;
-        if (value !== undefined) await this.#write(parser, value);
+        if (value !== undefined)
+          await this.#take(parser, Buffer.from(value.buffer, value.byteOffset, value.byteLength));
       }
     } catch (error) {
       if (this.#failure === null) this.#fail(error as Error);
@@ -191,11 +211,40 @@ class FormReader {
     });
   }
 
+  /** Gives the next bytes to the parser, but for those that are surely the file's: nearly all of a large form. */
+  async #take(parser: BusboyInstance, bytes: Buffer): Promise<void> {
+    for (let rest = bytes; rest.length > 0 && this.#failure === null; ) {
+      const delimiters = this.#delimiters;
+      if (delimiters === null) return this.#write(parser, rest);
+      if (this.#file !== null && !delimiters.holds) {
+        const passing = delimiters.before(rest);
+        if (passing > 0) await this.#pass(rest.subarray(0, passing));
+        rest = rest.subarray(passing);
+        if (rest.length === 0) return;
+      }
+      const { taken, ends } = delimiters.take(rest);
+      await this.#write(parser, rest.subarray(0, taken));
+      // The first delimiter after its head ends the file; what the parser held back of it, it has given by now.
+      if (ends && this.#file !== null) this.#delimiters = null;
+      rest = rest.subarray(taken);
+    }
+  }
+
   /** Resolves when the parser can take more, which is when the file before has been read. */
-  async #write(parser: BusboyInstance, chunk: Uint8Array): Promise<void> {
+  #write(parser: BusboyInstance, bytes: Buffer): Promise<void> {
+    return this.#held((resolve) => parser.write(bytes, () => resolve()));
+  }
+
+  /** Resolves when the reader of the file has taken these bytes. */
+  #pass(bytes: Buffer): Promise<void> {
+    this.#passing = bytes;
+    return this.#held(() => this.#wakeReader());
+  }
+
+  async #held(begin: (release: () => void) => void): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#release = resolve;
-    parser.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength), () => resolve());
+    begin(resolve);
     await promise;
     this.#release = null;
   }

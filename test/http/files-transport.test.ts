@@ -182,6 +182,20 @@ describe('openForm', () => {
     );
   });
 
+  it('is read with every way to write its boundary, in pieces large and small', async () => {
+    const content = `${`${'x'.repeat(999)}\r`.repeat(500)}\r\n--${BOUNDARY.slice(0, -1)}`;
+    const bytes = form([purpose, { ...file, body: content }, { name: 'last', body: 'y' }]);
+    for (const written of [BOUNDARY, `"${BOUNDARY}"`, `${BOUNDARY}; charset=utf-8`]) {
+      const source = inPieces(bytes, [200, 70_000, 300_000, 300_007, 500_200]);
+      const found = await readForm({ ...source, contentType: `multipart/form-data; boundary=${written}` });
+      expect(found.content === content, written).toBe(true);
+      expect(found.fields).toEqual([
+        ['purpose', 'batch'],
+        ['last', 'y'],
+      ]);
+    }
+  });
+
   it('is cut short wherever the body ends too early, and at every place says so', async () => {
     const whole = form([purpose, { ...file, body: 'a\r\nb' }, { name: 'last', body: 'x' }]);
     for (let end = 0; end < whole.length - 4; end++) {
