@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { ApiError } from '../../core/api-error.ts';
 import type { FileWriter } from '../../ports/files.ts';
 import type { CheckedInput, InputCheck, LineRecords } from '../../ports/input-checks.ts';
@@ -24,11 +25,11 @@ export class InputFeed {
   readonly #content: FileWriter;
   readonly #plan: FileWriter;
   readonly #ids: IdLog;
-  readonly #free: Uint8Array[] = [];
+  readonly #free: Buffer[] = [];
   #blocks = 0;
   /** Of each block: a small file needs no large ones. */
   #blockBytes = blockBytes;
-  #block: Uint8Array | null = null;
+  #block: Buffer | null = null;
   #filled = 0;
   /** Settles when the records of all blocks so far are written. */
   #recorded: Promise<void> = Promise.resolve();
@@ -91,19 +92,21 @@ export class InputFeed {
     for (let at = 0; at < chunk.length; ) {
       this.#block ??= await this.#nextBlock(check);
       const take = Math.min(chunk.length - at, this.#blockBytes - this.#filled);
-      this.#block.set(chunk.subarray(at, at + take), this.#filled);
+      // Into shared memory, set() goes byte by byte, and this goes as fast as memory does.
+      this.#block.fill(chunk.subarray(at, at + take), this.#filled, this.#filled + take);
       this.#filled += take;
       at += take;
       if (this.#filled === this.#blockBytes) this.#send(check);
     }
   }
 
-  async #nextBlock(check: InputCheck): Promise<Uint8Array> {
+  async #nextBlock(check: InputCheck): Promise<Buffer> {
     if (this.#free.length === 0 && this.#blocks === blocksMax) await this.#used[0];
     const free = this.#free.pop();
     if (free !== undefined) return free;
     this.#blocks += 1;
-    return check.allocate(this.#blockBytes);
+    const { buffer, byteOffset, length } = check.allocate(this.#blockBytes);
+    return Buffer.from(buffer, byteOffset, length);
   }
 
   /** Has the block looked at and written. */
@@ -132,7 +135,7 @@ export class InputFeed {
     await this.#content.write(bytes);
   }
 
-  async #freeAfter(uses: Promise<void>[], block: Uint8Array): Promise<void> {
+  async #freeAfter(uses: Promise<void>[], block: Buffer): Promise<void> {
     await Promise.all(uses);
     this.#free.push(block);
     void this.#used.shift();
