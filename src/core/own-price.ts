@@ -115,23 +115,34 @@ export function gpuSecondRate(gpuHour: string | number, gpus: number, usdRate?: 
   return toSafeInteger(divideHalfEven(toUsd(parseUsdToNano(toDecimal(gpuHour)), usdRate) * BigInt(gpus), 3600n));
 }
 
+interface OwnRatesQuery {
+  model: string;
+  mode: PriceMode;
+}
+
 /** Rates found before, by price, then version, mode and model: every entry of a model then names the same object. */
 const found = new WeakMap<CompiledOwnPrice, Map<string, FoundRates>>();
 /** Requests may name any model. */
 const FOUND_MAX = 1_000;
+/** What was asked last, as entries of one model mostly follow each other. */
+let last: (OwnRatesQuery & { book: OwnPriceBook; rates: FoundRates }) | null = null;
 
 /** The operator's rates for a model, or null when the own price does not cover it (then the price files decide). */
-export function findOwnRates(book: OwnPriceBook, query: { model: string; mode: PriceMode }): FoundRates | null {
-  const price = book.models.get(query.model.toLowerCase()) ?? book.any;
+export function findOwnRates(book: OwnPriceBook, query: OwnRatesQuery): FoundRates | null {
+  const { model, mode } = query;
+  if (last !== null && last.book === book && last.model === model && last.mode === mode) return last.rates;
+  const price = book.models.get(model.toLowerCase()) ?? book.any;
   if (price === null) return null;
   const known = found.get(price) ?? new Map<string, FoundRates>();
   found.set(price, known);
-  const key = `${book.version}\n${query.mode}\n${query.model}`;
-  const earlier = known.get(key);
-  if (earlier !== undefined) return earlier;
-  const rates = ownRates(book.version, price, query);
-  if (known.size >= FOUND_MAX) known.clear();
-  known.set(key, rates);
+  const key = `${book.version}\n${mode}\n${model}`;
+  let rates = known.get(key);
+  if (rates === undefined) {
+    rates = ownRates(book.version, price, query);
+    if (known.size >= FOUND_MAX) known.clear();
+    known.set(key, rates);
+  }
+  last = { book, model, mode, rates };
   return rates;
 }
 

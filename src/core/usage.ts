@@ -103,6 +103,8 @@ export interface UsageReading {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const NO_FIELDS: Fields = {};
+
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -121,7 +123,7 @@ class UsageReader {
 
   fields(fields: Fields, name: string): Fields {
     const value = fields[name];
-    if (value === undefined || value === null) return {};
+    if (value === undefined || value === null) return NO_FIELDS;
     if (isFields(value)) return value;
     this.problems.push(`${name} is not an object: ${describe(value)}`);
     return {};
@@ -152,46 +154,61 @@ export function usageFromOpenAI(body: unknown): UsageReading {
   const isList = isFields(body) && body.object === 'list';
   const totals = readTotals(reader, raw, isList);
   if (totals === null) return { usage: null, raw, problems: reader.problems };
-  const usage = { ...readInput(reader, raw, totals), ...readOutput(reader, raw, totals), ...readTools(reader, body) };
+  const usage: Usage = {};
+  readInput(reader, raw, totals, usage);
+  readOutput(reader, raw, totals, usage);
+  readTools(reader, body, usage);
   if (totalInput(usage) + totalOutput(usage) === 0) reader.problems.push('every count is zero');
   return { usage, raw, problems: reader.problems };
 }
 
+/** What the members are called. */
+const NAMES = {
+  chat: {
+    input: 'prompt_tokens',
+    inputDetails: 'prompt_tokens_details',
+    output: 'completion_tokens',
+    outputDetails: 'completion_tokens_details',
+  },
+  responses: {
+    input: 'input_tokens',
+    inputDetails: 'input_tokens_details',
+    output: 'output_tokens',
+    outputDetails: 'output_tokens_details',
+  },
+} as const;
+
 interface Totals {
-  /** `prompt` and `completion`, or `input` and `output` as the Responses API calls them. */
-  inputName: 'prompt' | 'input';
-  outputName: 'completion' | 'output';
+  names: (typeof NAMES)['chat' | 'responses'];
   input: number;
   output: number | undefined;
   total: number | undefined;
 }
 
 function readTotals(reader: UsageReader, raw: Fields, isList: boolean): Totals | null {
-  const isResponses = raw.prompt_tokens === undefined && raw.input_tokens !== undefined;
-  const inputName = isResponses ? 'input' : 'prompt';
-  const outputName = isResponses ? 'output' : 'completion';
+  const names = raw.prompt_tokens === undefined && raw.input_tokens !== undefined ? NAMES.responses : NAMES.chat;
   const total = reader.count(raw, 'total_tokens');
-  const reportedInput = reader.count(raw, `${inputName}_tokens`);
-  const reportedOutput = reader.count(raw, `${outputName}_tokens`);
+  const reportedInput = reader.count(raw, names.input);
+  const reportedOutput = reader.count(raw, names.output);
   if (reader.problems.length > 0) return null;
   // Embedding servers other than OpenAI's report the total alone; nothing but input can be in it.
   const input = reportedInput ?? (isList && reportedOutput === undefined ? total : undefined);
   if (input === undefined) {
-    reader.problems.push(`${inputName}_tokens is missing`);
+    reader.problems.push(`${names.input} is missing`);
     return null;
   }
-  if (reportedOutput !== undefined || isList) return { inputName, outputName, input, output: reportedOutput, total };
+  if (reportedOutput !== undefined || isList) return { names, input, output: reportedOutput, total };
   if (total === undefined || total < input) {
-    reader.problems.push(`${outputName}_tokens is missing`);
+    reader.problems.push(`${names.output} is missing`);
     return null;
   }
-  if (total === input) return { inputName, outputName, input, output: undefined, total };
-  reader.problems.push(`${outputName}_tokens is missing: taken as total_tokens less ${inputName}_tokens`);
-  return { inputName, outputName, input, output: total - input, total };
+  if (total === input) return { names, input, output: undefined, total };
+  reader.problems.push(`${names.output} is missing: taken as total_tokens less ${names.input}`);
+  return { names, input, output: total - input, total };
 }
 
-function readInput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
-  const details = reader.fields(raw, `${totals.inputName}_tokens_details`);
+function readInput(reader: UsageReader, raw: Fields, totals: Totals, usage: Usage): void {
+  const details = reader.fields(raw, totals.names.inputDetails);
   const cachedDetails = reader.fields(details, 'cached_tokens_details');
   let rest = totals.input;
   // The dearer kinds first: if the parts exceed the whole, it is the discount that is cut.
@@ -204,19 +221,17 @@ function readInput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
   const cachedAudio = reader.part('cached audio_tokens', reader.count(cachedDetails, 'audio_tokens'), audio);
   const cached = reader.part('cached_tokens', reader.count(details, 'cached_tokens'), rest + cachedAudio);
   const cachedText = Math.max(0, cached - cachedAudio);
-  return {
-    input_tokens: rest - cachedText,
-    ...(cachedText > 0 && { cached_input_tokens: cachedText }),
-    ...(written > 0 && { cache_write_tokens: written }),
-    ...(audio > cachedAudio && { input_audio_tokens: audio - cachedAudio }),
-    ...(cachedAudio > 0 && { cached_audio_tokens: cachedAudio }),
-    ...(image > 0 && { input_image_tokens: image }),
-  };
+  usage.input_tokens = rest - cachedText;
+  if (cachedText > 0) usage.cached_input_tokens = cachedText;
+  if (written > 0) usage.cache_write_tokens = written;
+  if (audio > cachedAudio) usage.input_audio_tokens = audio - cachedAudio;
+  if (cachedAudio > 0) usage.cached_audio_tokens = cachedAudio;
+  if (image > 0) usage.input_image_tokens = image;
 }
 
-function readOutput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
-  if (totals.output === undefined) return {};
-  const details = reader.fields(raw, `${totals.outputName}_tokens_details`);
+function readOutput(reader: UsageReader, raw: Fields, totals: Totals, usage: Usage): void {
+  if (totals.output === undefined) return;
+  const details = reader.fields(raw, totals.names.outputDetails);
   const reportedReasoning = reader.count(details, 'reasoning_tokens');
   const sum = totals.input + totals.output;
   // Some servers (xAI, Gemini) count reasoning beside the completion; their own total gives it away.
@@ -231,17 +246,16 @@ function readOutput(reader: UsageReader, raw: Fields, totals: Totals): Usage {
   rest -= image;
   const reasoning = isBeside ? (reportedReasoning ?? 0) : reader.part('reasoning_tokens', reportedReasoning, rest);
   if (!isBeside) rest -= reasoning;
-  return {
-    output_tokens: rest,
-    ...(reasoning > 0 && { reasoning_tokens: reasoning }),
-    ...(audio > 0 && { output_audio_tokens: audio }),
-    ...(image > 0 && { output_image_tokens: image }),
-  };
+  usage.output_tokens = rest;
+  if (reasoning > 0) usage.reasoning_tokens = reasoning;
+  if (audio > 0) usage.output_audio_tokens = audio;
+  if (image > 0) usage.output_image_tokens = image;
 }
 
 /** Calls of hosted tools: items of a response's output. A search is billed, opening a page of its results is not. */
-function readTools(reader: UsageReader, body: unknown): Usage {
-  const items = isFields(body) && Array.isArray(body.output) ? body.output.filter(isFields) : [];
+function readTools(reader: UsageReader, body: unknown, usage: Usage): void {
+  if (!isFields(body) || !Array.isArray(body.output)) return;
+  const items = body.output.filter(isFields);
   const count = (type: string) => items.filter((item) => item.type === type && item.status !== 'failed').length;
   const opened = items.filter(
     (item) => item.type === 'web_search_call' && isFields(item.action) && (item.action.type ?? 'search') !== 'search',
@@ -251,5 +265,6 @@ function readTools(reader: UsageReader, body: unknown): Usage {
   if (count('code_interpreter_call') > 0) {
     reader.problems.push('the code interpreter was used, which is billed by container and not priced here');
   }
-  return { ...(web > 0 && { web_searches: web }), ...(files > 0 && { file_searches: files }) };
+  if (web > 0) usage.web_searches = web;
+  if (files > 0) usage.file_searches = files;
 }
