@@ -26,8 +26,18 @@ import { literalList } from './text.ts';
 export class LibsqlBatches implements StoreBatches {
   readonly #db: Database;
 
+  /** Built once: clients ask for their batches all the time, and to build a query costs more than to run it. */
+  readonly #one;
+  readonly #own;
+
   constructor(db: Database) {
     this.#db = db;
+    const from = () => db.orm.select(batchColumns).from(batches);
+    const hasId = eq(batches.id, sql.placeholder('id'));
+    this.#one = from().where(hasId).prepare();
+    this.#own = from()
+      .where(and(hasId, eq(batches.tenantId, sql.placeholder('tenantId'))))
+      .prepare();
   }
 
   async insert(row: BatchRow): Promise<BatchRow> {
@@ -47,11 +57,7 @@ export class LibsqlBatches implements StoreBatches {
   }
 
   async get(scope: Scope, id: string): Promise<BatchRow | null> {
-    const row = await this.#db.orm
-      .select(batchColumns)
-      .from(batches)
-      .where(and(eq(batches.id, id), inScope(batches, scope)))
-      .get();
+    const row = scope === 'all' ? await this.#one.get({ id }) : await this.#own.get({ id, tenantId: scope.tenantId });
     return row === undefined ? null : toBatchRow(row);
   }
 
