@@ -10,7 +10,7 @@ import { ADMIN_KEY, connect, type Weir } from '../e2e/weir.ts';
 const LAUNCH = join(import.meta.dirname, '../../src/runtime/cli/launch.js');
 const BOUNDARY = 'bench';
 
-/** Weir in a process of its own, with the flags of `npm start`. */
+/** Weir in a process of its own, started as `npm start` does. */
 export interface ServerProcess extends Omit<Weir, 'stop'> {
   pid: number;
   end(signal: NodeJS.Signals): Promise<void>;
@@ -19,7 +19,7 @@ export interface ServerProcess extends Omit<Weir, 'stop'> {
 export async function startServerProcess(config: object, folder: string): Promise<ServerProcess> {
   const configPath = join(folder, 'weir.json');
   await writeFile(configPath, JSON.stringify(config));
-  const child = spawn(process.execPath, ['--max-semi-space-size=16', LAUNCH, 'serve'], {
+  const child = spawn(process.execPath, [LAUNCH, 'serve'], {
     cwd: folder,
     env: {
       ...process.env,

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = join(PROJECT, 'src/runtime/cli.ts');
+const LAUNCH = join(PROJECT, 'src/runtime/cli/launch.js');
 
 const children: ChildProcess[] = [];
 const folders: string[] = [];
@@ -24,9 +25,9 @@ async function newFolder(): Promise<string> {
 }
 
 /** Starts the command line as a process of its own. */
-function start(argv: readonly string[], environment: Record<string, string>) {
+function start(argv: readonly string[], environment: Record<string, string>, program = CLI) {
   const env = { PATH: process.env.PATH ?? '', ...environment };
-  const child = spawn(process.execPath, [CLI, ...argv], { cwd: PROJECT, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...argv], { cwd: PROJECT, env, stdio: ['ignore', 'pipe', 'pipe'] });
   children.push(child);
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   return { child, exited, out: text(child.stdout), notes: text(child.stderr) };
@@ -45,6 +46,26 @@ async function printed({ stdout }: ChildProcess, pattern: RegExp): Promise<strin
 }
 
 describe('weir serve', () => {
+  it.runIf(process.platform === 'linux')(
+    'starts with the settings that only a start can set, as the same process',
+    async () => {
+      const environment = { WEIR_PORT: '0', WEIR_DATA_DIR: await newFolder(), WEIR_LOG_LEVEL: 'warn' };
+      for (const [given, arenas] of [
+        [undefined, '2'],
+        ['4', '4'],
+      ] as const) {
+        const set = given === undefined ? {} : { MALLOC_ARENA_MAX: given };
+        const { child, exited } = start(['serve'], { ...environment, ...set }, LAUNCH);
+        await printed(child, /ready at/);
+        const ofProcess = (name: string): Promise<string> => readFile(`/proc/${child.pid}/${name}`, 'latin1');
+        expect((await ofProcess('environ')).split('\0')).toContain(`MALLOC_ARENA_MAX=${arenas}`);
+        expect((await ofProcess('cmdline')).includes('--max-semi-space-size=8')).toBe(given === undefined);
+        child.kill('SIGTERM');
+        expect(await exited).toBe(0);
+      }
+    },
+  );
+
   it('prints its address, the admin key once, and ends with 0 at SIGTERM', async () => {
     const environment = { WEIR_PORT: '0', WEIR_DATA_DIR: await newFolder(), WEIR_LOG_LEVEL: 'warn' };
     const first = start(['serve'], environment);

@@ -1,9 +1,26 @@
-#!/usr/bin/env -S node --max-semi-space-size=16
+#!/usr/bin/env node
 // Plain JavaScript, so that a Node.js that cannot read TypeScript can still say so.
 import * as nodeModule from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 
+/**
+ * What only a start can set, for a server: with two heaps for all its threads instead of eight for each processor, which give
+ * back what is free at their ends and large pieces at once, glibc takes a quarter less of memory. Twice 8 MB for what is
+ * young in V8's heap costs no more time than twice 16.
+ */
+const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
+const YOUNG = '--max-semi-space-size=8';
+
+/** Starts this process anew with those settings: same process id, same streams. What the operator set stays as it is. */
+function startFrugally() {
+  const { argv, execArgv, execPath, env, platform } = process;
+  const isSet = 'MALLOC_ARENA_MAX' in env || process.channel !== undefined;
+  if (platform !== 'linux' || isSet || argv[2] !== 'serve' || process.execve === undefined) return;
+  process.execve(execPath, [execPath, YOUNG, ...execArgv, ...argv.slice(1)], { ...ALLOCATOR, ...env });
+}
+
+startFrugally();
 // Compiled code is kept beside the packages: a start takes half the time and 40 MB less, as no TypeScript is read again.
 // What only the next start would gain is written in time, for a process that is killed writes nothing.
 nodeModule.enableCompileCache?.(fileURLToPath(new URL('../../../node_modules/.cache/weir', import.meta.url)));
