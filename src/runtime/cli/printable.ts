@@ -38,7 +38,14 @@ function escapeUnit(unit: number): string {
   return `\\u${unit.toString(16).padStart(4, '0')}`;
 }
 
-const SEGMENTER = new Intl.Segmenter();
+/** Made when it is needed: the tables it reads take megabytes, and a server prints next to nothing. */
+let segmenter: Intl.Segmenter | null = null;
+
+function graphemesOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter();
+  return segmenter.segment(text);
+}
+
 const PLAIN_ASCII = /^[\x20-\x7e]*$/;
 const ZERO_WIDTH = /^[\p{M}\p{Cf}]+$/u;
 const WIDE =
@@ -49,7 +56,7 @@ export function columnsOf(text: string): number {
   const plain = stripVTControlCharacters(text);
   if (PLAIN_ASCII.test(plain)) return plain.length;
   let columns = 0;
-  for (const { segment } of SEGMENTER.segment(plain)) columns += columnsOfGrapheme(segment);
+  for (const { segment } of graphemesOf(plain)) columns += columnsOfGrapheme(segment);
   return columns;
 }
 
@@ -64,7 +71,7 @@ export function cut(text: string, columns: number): string {
   if (columns < 1) return '';
   let kept = '';
   let used = 0;
-  for (const { segment } of SEGMENTER.segment(text)) {
+  for (const { segment } of graphemesOf(text)) {
     const width = columnsOfGrapheme(segment);
     if (used + width > columns - 1) break;
     kept += segment;
