@@ -17,8 +17,8 @@ const BUSY_TIMEOUT_MS = 5_000;
 /** FULL: a committed part must survive a loss of power, not only of the process. */
 const DURABLE = ['journal_mode = wal', 'synchronous = full'];
 /** Pages kept in memory, mostly of the ledger's indexes (a negative size is in KiB); 16 MiB of log between checkpoints. */
-const WRITER = [...DURABLE, 'cache_size = -49152', 'wal_autocheckpoint = 4096'];
-const READER = [...DURABLE, 'cache_size = -16384', 'query_only = true'];
+const WRITER = [...DURABLE, 'cache_size = -16384', 'wal_autocheckpoint = 4096'];
+const READER = [...DURABLE, 'cache_size = -4096', 'query_only = true'];
 
 /** Opens the store, with the directory of its file and its tables made where they are missing. */
 export async function openStore(address: StoreAddress): Promise<Store> {
