@@ -56,12 +56,13 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       await (await openInside(base, path, key)).handle.close();
       return stream(base, path, key, range);
     },
-    async readRange(key, range) {
+    async readRange(key, range, into) {
       const path = pathOf(key);
       return files.use(
         path,
         () => openInside(base, path, key),
-        ({ handle, size }) => readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset))),
+        ({ handle, size }) =>
+          readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset)), into),
       );
     },
     async size(key) {
@@ -131,8 +132,8 @@ async function* stream(base: string, path: string, key: string, range?: ByteRang
   }
 }
 
-async function readFully(handle: FileHandle, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+async function readFully(handle: FileHandle, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+  const bytes = into !== undefined && into.length >= length ? into : Buffer.allocUnsafeSlow(length);
   let filled = 0;
   while (filled < length) {
     const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);

@@ -9,8 +9,11 @@ export interface FileStore {
   put(key: string, bytes: Uint8Array): Promise<void>;
   /** Streams an object or `range` of it. Throws FileMissing. A range beyond the end yields what there is. */
   read(key: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
-  /** Reads a range into memory; shorter at the end of the object. Throws FileMissing. */
-  readRange(key: string, range: ByteRange): Promise<Uint8Array>;
+  /**
+   * Reads a range into memory; shorter at the end of the object. Throws FileMissing. A store that would copy the bytes
+   * may put them into `into` instead, when they have room there.
+   */
+  readRange(key: string, range: ByteRange, into?: Uint8Array): Promise<Uint8Array>;
   /** Size in bytes; null when there is no such object. */
   size(key: string): Promise<number | null>;
   /** Removes an object; removing what is not there is no error. */

@@ -40,6 +40,20 @@ export function describeFileStore(name: string, open: () => Promise<FileStore>):
       expect(await store.size('batches/b/parts/2')).toBe(0);
     });
 
+    it('may read into memory that it is given, when there is room', async () => {
+      const store = await open();
+      const bytes = randomish(300_000);
+      await write(store, 'a', [bytes]);
+      const memory = new Uint8Array(100_000);
+      for (const length of [100_000, 70_000, 100_001, 0]) {
+        const expected = bytes.subarray(7, 7 + length);
+        expect(same(await store.readRange('a', { offset: 7, length }, memory), expected)).toBe(true);
+      }
+      expect(same(await store.readRange('a', { offset: 299_990, length: 50 }, memory), bytes.subarray(299_990))).toBe(
+        true,
+      );
+    });
+
     it('gives nothing beyond the end', async () => {
       const store = await open();
       await write(store, 'a', [Buffer.from('abc')]);

@@ -32,7 +32,7 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
   let stopped = 0;
   const neverRun = batch.front === null ? null : { cancelled: 0, expired: 0 };
   try {
-    const reader = new PartReader(deps.files);
+    const reader = new PartReader(deps.files, { forward: true });
     for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest })) {
       for (const line of group) {
         if (line.state === 'pending') continue;

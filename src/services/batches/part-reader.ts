@@ -18,14 +18,30 @@ export interface LocatedRecord {
   entry: PartIndexEntry;
 }
 
+/** A part that takes the place of another has its memory, if it is of much the same size. */
+const SPARE_BYTES = 256 * 1024;
+const SPARES_MAX = 2;
+
+interface HeldPart {
+  bytes: Uint8Array;
+  lastLine: number;
+}
+
 /** Reads records of parts in bounded memory, keeping the parts used last. */
 export class PartReader {
   private readonly files: FileStore;
-  private readonly cache = new Map<string, Uint8Array>();
+  /** Told to go forward only, it drops a part as soon as the next one begins behind it, and reads that into its memory. */
+  private readonly forward: boolean;
+  private readonly cache = new Map<string, HeldPart>();
   private cached = 0;
+  /** Memory that this reader made: what a store answers with may be the store's own. */
+  private readonly own = new WeakSet<ArrayBufferLike>();
+  private readonly spares: Uint8Array[] = [];
 
-  constructor(files: FileStore) {
+  /** With `forward`, lines are asked for in input order, and the bytes of one hold until the next is asked for. */
+  constructor(files: FileStore, { forward = false } = {}) {
     this.files = files;
+    this.forward = forward;
   }
 
   /** Where the results of the 0-based lines from `first` to `last` are, by line. */
@@ -60,7 +76,7 @@ export class PartReader {
 
   /** The part that holds a record, when it is in memory: the record is there at `entry.offset`. */
   held({ part }: LocatedRecord): Uint8Array | null {
-    return this.cache.get(part.key) ?? null;
+    return this.cache.get(part.key)?.bytes ?? null;
   }
 
   /** Bytes `from` to `to` of a record. */
@@ -77,16 +93,36 @@ export class PartReader {
     if (known) {
       this.cache.delete(part.key);
       this.cache.set(part.key, known);
-      return known;
+      return known.bytes;
     }
-    const bytes = await this.files.readRange(part.key, { offset: 0, length: part.indexOffset });
-    this.cache.set(part.key, bytes);
+    for (const [key, { lastLine }] of this.forward ? this.cache : []) if (lastLine < part.firstLine) this.drop(key);
+    const range = { offset: 0, length: part.indexOffset };
+    const bytes = await this.files.readRange(part.key, range, this.forward ? this.memory(range.length) : undefined);
+    this.cache.set(part.key, { bytes, lastLine: part.lastLine });
     this.cached += bytes.byteLength;
-    for (const [key, old] of this.cache) {
+    for (const key of this.cache.keys()) {
       if (this.cached <= CACHE_BYTES_MAX || key === part.key) break;
-      this.cache.delete(key);
-      this.cached -= old.byteLength;
+      this.drop(key);
     }
     return bytes;
+  }
+
+  private drop(key: string): void {
+    const bytes = this.cache.get(key)?.bytes;
+    if (bytes === undefined) return;
+    this.cache.delete(key);
+    this.cached -= bytes.byteLength;
+    if (this.spares.length < SPARES_MAX && this.own.has(bytes.buffer)) this.spares.push(new Uint8Array(bytes.buffer));
+  }
+
+  /** Collected only some parts later, each part's memory would add up to several times the cache. */
+  private memory(bytes: number): Uint8Array {
+    const at = this.spares.findIndex(({ length }) => length >= bytes);
+    const [spare] = at < 0 ? [] : this.spares.splice(at, 1);
+    if (spare) return spare;
+    this.spares.shift();
+    const made = new Uint8Array(Math.ceil(bytes / SPARE_BYTES) * SPARE_BYTES);
+    this.own.add(made.buffer);
+    return made;
   }
 }
