@@ -1,5 +1,17 @@
+import { locked, ownRegion, type Region } from './shared/region.ts';
+import type { Seat } from './shared/slots.ts';
+
 /** Virtual time runs in millionths of a microsecond, so that sharing among many requests loses nothing that counts. */
 const scale = 1_000_000n;
+
+/** Words of the region: requests in flight, in all and of each seat. */
+const COUNT = 1;
+const OF_SEATS = 2;
+/** Behind them, in eights of bytes: the moment; virtual time; busy time that did not divide evenly among those in flight; the part of a microsecond that the last shares were rounded down by. */
+const NOW = 16;
+const VIRTUAL = 17;
+const UNDIVIDED = 18;
+const UNROUNDED = 19;
 
 /** One request in flight on a pool, from `start` to `end`. */
 export interface GpuToken {
@@ -13,48 +25,77 @@ export interface GpuToken {
  * time to the microsecond; until then what does not divide evenly is carried forward.
  */
 export class GpuClock {
+  private readonly region: Region;
+  private readonly seat: Pick<Seat, 'own'>;
+  /** Those of this thread; the pool's are counted in the region. */
   private readonly inFlight = new Set<GpuToken>();
-  private now = 0;
-  private virtual = 0n;
-  /** Busy time that did not divide evenly among those in flight. */
-  private undivided = 0n;
-  /** The part of a microsecond that the last shares were rounded down by. */
-  private unrounded = 0n;
+
+  /** Engines that use one pool have one region: each moment is shared among the requests of all of them. */
+  constructor(region: Region = ownRegion(), seat: Pick<Seat, 'own'> = { own: 0 }) {
+    this.region = region;
+    this.seat = seat;
+  }
 
   /** A request enters at `nowMicros` (whole microseconds of any clock; a step backwards counts as no time). */
   start(nowMicros: number): GpuToken {
-    this.advance(nowMicros);
-    const token = { startedAt: this.virtual };
+    const token = locked(this.region, () => {
+      this.advance(nowMicros);
+      this.change(this.seat.own, 1);
+      return { startedAt: this.region.bigs[VIRTUAL] as bigint };
+    });
     this.inFlight.add(token);
     return token;
   }
 
   /** The request leaves; its share in whole microseconds of the pool. Throws when the token has already ended. */
   end(token: GpuToken, nowMicros: number): number {
-    if (!this.inFlight.has(token)) throw new Error('this GPU time token has already ended, or belongs to another pool');
-    this.advance(nowMicros);
-    this.inFlight.delete(token);
-    let share = this.virtual - token.startedAt + this.unrounded;
-    if (this.inFlight.size === 0) {
-      share += this.undivided;
-      this.undivided = 0n;
+    if (!this.inFlight.delete(token)) {
+      throw new Error('this GPU time token has already ended, or belongs to another pool');
     }
-    this.unrounded = share % scale;
-    return Number(share / scale);
+    return locked(this.region, () => {
+      const { bigs } = this.region;
+      this.advance(nowMicros);
+      this.change(this.seat.own, -1);
+      // In 64 bits virtual time comes round after a hundred busy days; what lies between two moments does not.
+      const sinceStart = BigInt.asIntN(64, (bigs[VIRTUAL] as bigint) - token.startedAt);
+      let share = sinceStart + (bigs[UNROUNDED] as bigint);
+      if (this.size === 0) {
+        share += bigs[UNDIVIDED] as bigint;
+        bigs[UNDIVIDED] = 0n;
+      }
+      bigs[UNROUNDED] = share % scale;
+      return Number(share / scale);
+    });
   }
 
   /** Requests now sharing the pool. */
   get size(): number {
-    return this.inFlight.size;
+    return this.region.ints[COUNT] as number;
+  }
+
+  /** An engine is no more: from `nowMicros` on its requests have no part. */
+  vacate(seat: number, nowMicros: number): void {
+    locked(this.region, () => {
+      this.advance(nowMicros);
+      this.change(seat, -(this.region.ints[OF_SEATS + seat] as number));
+    });
+  }
+
+  private change(seat: number, by: number): void {
+    const { ints } = this.region;
+    ints[COUNT] = (ints[COUNT] as number) + by;
+    ints[OF_SEATS + seat] = (ints[OF_SEATS + seat] as number) + by;
   }
 
   private advance(nowMicros: number): void {
-    const elapsed = nowMicros - this.now;
-    this.now = Math.max(this.now, nowMicros);
-    if (elapsed <= 0 || this.inFlight.size === 0) return;
-    const count = BigInt(this.inFlight.size);
-    const work = BigInt(elapsed) * scale + this.undivided;
-    this.virtual += work / count;
-    this.undivided = work % count;
+    const { floats, bigs } = this.region;
+    const now = floats[NOW] as number;
+    const elapsed = nowMicros - now;
+    floats[NOW] = Math.max(now, nowMicros);
+    if (elapsed <= 0 || this.size === 0) return;
+    const count = BigInt(this.size);
+    const work = BigInt(elapsed) * scale + (bigs[UNDIVIDED] as bigint);
+    bigs[VIRTUAL] = (bigs[VIRTUAL] as bigint) + work / count;
+    bigs[UNDIVIDED] = work % count;
   }
 }

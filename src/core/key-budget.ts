@@ -1,8 +1,11 @@
 import { type KeyLimits, type KeyLimitsInput, NO_KEY_LIMITS } from '../protocol/key.ts';
-import { MinuteBudget } from './limiter.ts';
+import { type BudgetCell, MinuteBudget } from './limiter.ts';
+import { ownRegion, type Region } from './shared/region.ts';
 
 /** Of each budget, lines of batches leave this part to synchronous calls: a batch does not starve its key's users. */
 const INTERACTIVE_PART = 0.1;
+/** What three budgets take. */
+const REGION_BYTES = 96;
 
 /** Limits as a client or the config states them, with null for what they leave out. */
 export function completeLimits(stated: KeyLimitsInput | null | undefined): KeyLimits {
@@ -16,16 +19,19 @@ export function completeLimits(stated: KeyLimitsInput | null | undefined): KeyLi
  */
 export class KeyBudget {
   private limits: KeyLimits;
+  private readonly region: Region;
   private share = 1;
   private requests: MinuteBudget | null;
   private tokens: MinuteBudget | null;
   private batches: MinuteBudget | null;
 
-  constructor(limits: KeyLimits, nowMs: number) {
+  /** `region`: where its budgets stand, which all have in common that count for one key. */
+  constructor(limits: KeyLimits, nowMs: number, region: Region = ownRegion(REGION_BYTES)) {
     this.limits = limits;
-    this.requests = minute(limits.requests_per_minute, nowMs);
-    this.tokens = minute(limits.tokens_per_minute, nowMs);
-    this.batches = minute(limits.batches_per_minute, nowMs);
+    this.region = region;
+    this.requests = minute(limits.requests_per_minute, nowMs, { region, place: 0 });
+    this.tokens = minute(limits.tokens_per_minute, nowMs, { region, place: 1 });
+    this.batches = minute(limits.batches_per_minute, nowMs, { region, place: 2 });
   }
 
   get stated(): KeyLimits {
@@ -47,7 +53,7 @@ export class KeyBudget {
 
   /** Takes in limits that may have changed; a budget whose limit is another begins anew. */
   change(limits: KeyLimits, nowMs: number): void {
-    const fresh = new KeyBudget(limits, nowMs);
+    const fresh = new KeyBudget(limits, nowMs, this.region);
     fresh.takeShare(this.share, nowMs);
     if (limits.requests_per_minute !== this.limits.requests_per_minute) this.requests = fresh.requests;
     if (limits.tokens_per_minute !== this.limits.tokens_per_minute) this.tokens = fresh.tokens;
@@ -123,8 +129,8 @@ function burstOf(limit: number, share: number): number {
   return Math.max(Math.min(1, limit), limit * share);
 }
 
-function minute(limit: number | null, nowMs: number): MinuteBudget | null {
-  return limit === null ? null : new MinuteBudget(limit, nowMs, limit);
+function minute(limit: number | null, nowMs: number, cell: BudgetCell): MinuteBudget | null {
+  return limit === null ? null : new MinuteBudget(limit, nowMs, limit, cell);
 }
 
 /** A wait as OpenAI writes it: `120ms`, `7s`, `1m30s`. */

@@ -6,6 +6,7 @@ import type { KeyRole } from '../protocol/key.ts';
 import type { AnswerCache } from './answer-cache.ts';
 import type { Assets } from './assets.ts';
 import type { Clock } from './clock.ts';
+import type { Common } from './common.ts';
 import type { FileStore } from './files.ts';
 import type { Gates } from './gates.ts';
 import type { HttpClient } from './http-client.ts';
@@ -41,6 +42,8 @@ export interface Deps {
   gates: Gates;
   /** Routes of the config file: name → routing config, already validated. */
   configRoutes: ReadonlyMap<string, unknown>;
+  /** What the engines of this server share; absent where there is one, in this thread. */
+  common?: Common;
   /** What of batches is at providers now; absent where nobody looks at it. */
   inFlight?: InFlight;
   /** What API keys may use. */

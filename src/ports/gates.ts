@@ -14,8 +14,9 @@ export type Gates = ReadonlyMap<string, Gate>;
 
 export interface Gate {
   readonly provider: Provider;
-  /** Requests that may be in flight at once at most: the operator's bound. What the members can take may be less. */
+  /** Requests that may be in flight at once at most: this server's part of the operator's bound. What the members can take may be less. */
   readonly limit: number;
+  /** From all engines of this server. */
   readonly inFlight: number;
   /** Calls that wait to be admitted. */
   readonly callsWaiting: number;
@@ -27,7 +28,7 @@ export interface Gate {
   /** What a target's route says of its rates and hours for a tenant; null when it says nothing. */
   target(tenantId: string, candidate: Candidate): TargetGate | null;
 
-  /** What part of the rates a minute, 0 to 1, is this process's own: others on the same database have the rest. */
+  /** What part of the bounds, 0 to 1, is this server's own: others on the same database have the rest. */
   takeShare(share: number): void;
 
   /** Admits one synchronous call, at once or when there is room for it. Never rejects: a refusal is a failure to act on. */
@@ -46,8 +47,10 @@ export interface Gate {
 
   /** Asks the members how they are, as far as that is due. Bounded in time; never rejects. */
   inspect(http: HttpClient, signal: AbortSignal): Promise<void>;
-  /** What is known of the provider now. */
+  /** What the engines of this server know of the provider now. */
   figures(): GateFigures;
+  /** The engine in this seat is no more: what it had in flight is not any more. */
+  vacate(seat: number): void;
 
   /** Ends timers and refuses the calls that wait. */
   close(): void;
@@ -69,6 +72,8 @@ export interface GateFigures {
   callsWaiting: number;
   /** False outside the provider's hours for batch lines. */
   batchOpen: boolean;
+  /** It has members, and whoever called them last found none of them there. */
+  unreachable: boolean;
   members: MemberFigures[];
 }
 

@@ -7,14 +7,16 @@ export interface BusyTime {
   busyUntil: number;
 }
 
-/** The lines of batches that this process has at providers as single requests, by batch and target. */
+/** The lines of batches that this server has at providers as single requests, by batch and target. */
 export interface InFlight {
   begin(batchId: string, target: string): void;
   end(batchId: string, target: string): void;
   /** Lines by target that were sent and are not answered yet. */
   of(batchId: string): ReadonlyMap<string, number>;
-  /** Since it was taken last; null when nothing was in flight since. */
-  busy(batchId: string): BusyTime | null;
-  /** The same, after which it counts anew. */
+  /** Since it was taken last, of each engine of this server that had something in flight since. */
+  busy(batchId: string): readonly BusyTime[];
+  /** Of this engine alone, after which it counts anew; null when nothing was in flight since. */
   takeBusy(batchId: string): BusyTime | null;
+  /** Batches that this engine has something in flight of, or had since its busy time was taken. */
+  batches(): string[];
 }

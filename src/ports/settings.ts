@@ -12,9 +12,11 @@ export interface Settings {
   /** How long an `immediate` batch may take before its rest expires. */
   immediateWindowSeconds: number;
 
+  /** Engines that run lines of batches, each in a thread of its own; 0: one, in the main thread. */
+  engineThreads: number;
   segmentLines: number;
   segmentBytes: number;
-  /** Leased segments a process works on at once. */
+  /** Leased segments a server works on at once. */
   maxOpenSegments: number;
   leaseSeconds: number;
   /** A part is committed at this many lines or bytes, or after this delay, whichever comes first. */
@@ -65,6 +67,7 @@ export const DEFAULT_SETTINGS: Settings = {
   maxModels: 1_000,
   batchFileSeconds: 30 * 86_400,
   immediateWindowSeconds: 86_400,
+  engineThreads: 0,
   segmentLines: 500,
   segmentBytes: 16 * 1024 ** 2,
   maxOpenSegments: 64,

@@ -113,8 +113,8 @@ export interface StoreSegments {
   renew(held: readonly { id: string; token: string }[], until: number): Promise<Map<string, BatchControl>>;
   /** Gives segments back, cleanly: nothing of them is in flight. */
   release(segments: readonly { id: string; token: string }[]): Promise<void>;
-  /** Makes leases that ended before `now` claimable again, as resumed. With `others`: all but that holder's. */
-  recover(query: { now: number } | { others: string }): Promise<number>;
+  /** Makes leases that ended before `now` claimable again, as resumed. With `others`: all but that holder's; with `holder`: that one's. */
+  recover(query: { now: number } | { others: string } | { holder: string }): Promise<number>;
   /** Parts of a batch that touch [firstLine, lastLine], by firstLine. */
   parts(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]>;
   /** Parts of a batch in the order they were committed, after `afterKey` (null: from the first). */

@@ -1,5 +1,10 @@
 import type { Clock } from '../ports/clock.ts';
 
+/** What the process's monotonic clock shows beyond this thread's, which begins with the thread, in microseconds. */
+export function steadyOffset(): number {
+  return Number(process.hrtime.bigint()) / 1000 - systemClock.micros();
+}
+
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),

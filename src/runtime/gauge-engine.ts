@@ -1,6 +1,6 @@
 import type { GateFigures, Gates, MemberFigures } from '../ports/gates.ts';
 import type { Metric, Metrics } from '../ports/metrics.ts';
-import type { Engine } from '../services/segments/engine.ts';
+import type { LineEngine } from './loop.ts';
 
 const ofProvider = (name: string, help: string): Metric => ({ name, help, labels: ['provider'] });
 const ofMember = (name: string, help: string): Metric => ({ name, help, labels: ['provider', 'member'] });
@@ -35,13 +35,13 @@ const MEMBER: readonly [Metric, (member: MemberFigures) => number | null][] = [
 const reachable = ofProvider('weir_provider_reachable', 'Whether a member answers: 1 or 0.');
 
 /** Gauges of the gates and of the lines that wait at them, read when the metrics are. */
-export function gaugeEngine(engine: Engine, gates: Gates, metrics: Metrics): void {
+export function gaugeEngine(engine: Pick<LineEngine, 'snapshot'>, gates: Gates, metrics: Metrics): void {
   metrics.onRender(async () => {
     for (const { provider, waiting: lines } of engine.snapshot()) metrics.set(waiting, { provider }, lines);
     for (const [provider, gate] of gates) {
       const figures = gate.figures();
       for (const [metric, read] of PROVIDER) metrics.set(metric, { provider }, read(figures));
-      metrics.set(reachable, { provider }, gate.unreachable ? 0 : 1);
+      metrics.set(reachable, { provider }, figures.unreachable ? 0 : 1);
       for (const member of figures.members) {
         for (const [metric, read] of MEMBER) {
           const value = read(member);

@@ -17,6 +17,8 @@ export interface LoadOptions {
 export interface Loaded {
   options: ServerOptions;
   config: Config;
+  /** What the config was read from, `${…}` as it stands there. */
+  text: string;
 }
 
 /** Reads the environment and the config file. Throws StartError with everything that is wrong in both. */
@@ -30,7 +32,7 @@ export async function loadConfig({ environment, kinds, readText }: LoadOptions):
     throw new StartError([...(options.ok ? [] : options.problems), problem]);
   }
   const config = readConfig(text ?? '', { environment, kinds });
-  if (options.ok && config.ok) return { options: options.value, config: config.value };
+  if (options.ok && config.ok) return { options: options.value, config: config.value, text: text ?? '' };
   throw new StartError([
     ...(options.ok ? [] : options.problems),
     ...(config.ok ? [] : config.problems.map((problem) => inFile(path, problem))),

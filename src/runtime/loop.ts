@@ -9,14 +9,21 @@ import { ShardRunner } from '../services/shards/run.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
 import { tick } from '../services/tick.ts';
 import { WebhookRunner } from '../services/webhooks/run.ts';
+import { keepLooking } from './look.ts';
 
 const TICK_MS = 1_000;
 const SWEEP_MS = 60_000;
-/** The members of pools are asked how they are, where that is due. */
-const LOOK_MS = 2_000;
+
+/** What runs the lines of batches: an engine in this thread, or those of several others. */
+export interface LineEngine extends Pick<Engine, 'token' | 'wake' | 'renew' | 'stop' | 'snapshot'> {
+  /** Begins its work; leases of earlier runs are free by then. */
+  start?(): void;
+  /** The part of the bounds that is this server's own, 0 to 1. */
+  takeShare?(share: number): void;
+}
 
 export interface Loop {
-  readonly engine: Engine;
+  readonly engine: LineEngine;
   /** Looks for work now instead of at the next tick. */
   nudge(): void;
   /** Finishes what is in flight, gives everything else back, and ends. */
@@ -27,13 +34,13 @@ export interface Loop {
  * Node's background work: ticks, the engine and its leases, sweeps. `exclusive`: no other process works on this
  * database, so leases of an earlier run are taken over at once instead of at their end.
  */
-export async function startLoop(deps: Deps, options: { exclusive: boolean }): Promise<Loop> {
-  const engine = new Engine(deps);
+export async function startLoop(deps: Deps, options: { exclusive: boolean; engine?: LineEngine }): Promise<Loop> {
+  const engine: LineEngine = options.engine ?? new Engine(deps);
   const shards = new ShardRunner(deps);
   const batches = new BatchRunner(deps);
   const evals = new EvalRunner(deps);
   const webhooks = new WebhookRunner(deps);
-  const presence = options.exclusive ? null : new Presence(deps, engine.token);
+  const presence = options.exclusive ? null : new Presence(deps, engine.token, (share) => engine.takeShare?.(share));
   const stopping = new AbortController();
   /** What is in flight at a stop is under lease until it is committed. */
   const stopped = new AbortController();
@@ -57,6 +64,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
 
   // Before anything is sent by rates that others have a part of.
   await presence?.announce();
+  engine.start?.();
 
   const leaseMs = deps.settings.leaseSeconds * 1000;
   let renewedAt = deps.clock.now();
@@ -125,14 +133,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean }): Pr
     }
   };
 
-  const look = async (): Promise<void> => {
-    while (!stopping.signal.aborted) {
-      await deps.clock.sleep(LOOK_MS, stopping.signal);
-      await Promise.all([...deps.gates.values()].map((gate) => gate.inspect(deps.http, stopping.signal)));
-    }
-  };
-
-  const running = Promise.all([work(), clean(), findOrphans(), look()]);
+  const running = Promise.all([work(), clean(), findOrphans(), keepLooking(deps, stopping.signal)]);
   const keeping = keepLeases();
   return {
     engine,

@@ -1,44 +1,21 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { getCompileCacheDir } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
-import { pino } from 'pino';
-import { priceFiles } from '../../config/prices/index.ts';
 import { kinds } from '../../providers/registry.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
-import { compilePrices } from '../core/price-book.ts';
 import { createDashboard } from '../dashboard/routes.ts';
-import { openFsFiles } from '../files/fs.ts';
-import { openJournals } from '../files/journal.ts';
 import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';
-import { createMetrics } from '../http/metrics.ts';
 import { keepUploadBody } from '../http/upload-body.ts';
 import type { Deps } from '../ports/deps.ts';
-import { createAnswerCache } from '../services/cache/answer-cache.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
-import { openGates } from '../services/gates/open-gates.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
-import { createKeyLimiter } from '../services/keys/limiter.ts';
-import { hashSecret } from '../services/keys/secret.ts';
 import { refreshPrices } from '../services/prices/refresh.ts';
-import { createInFlight } from '../services/segments/in-flight.ts';
-import { openStore } from '../store/open-node.ts';
-import { nodeAssets } from './assets.ts';
-import { ThreadChecks } from './checks/thread-checks.ts';
-import { systemClock } from './clock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
-import { Lateness } from './lateness.ts';
-import { type Loaded, loadConfig } from './load.ts';
+import { loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
-import { systemRandom } from './random.ts';
-import { SharedClock } from './shared-clock.ts';
-import { nodeTokenizers } from './tokenizers.ts';
-import { createWebhookSender } from './webhook-sender.ts';
+import { nodeDeps, threadedDeps } from './node-deps.ts';
 
 export interface StartOptions {
   env: Environment;
@@ -64,13 +41,18 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     readText: (path) =>
       options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
   });
-  const deps = await nodeDeps(loaded, options.quiet === true);
+  const quiet = options.quiet === true;
+  const threaded = loaded.config.settings.engineThreads === 0 ? null : await threadedDeps(loaded, options.env, quiet);
+  const deps = threaded?.deps ?? (await nodeDeps(loaded, quiet));
   await refreshPrices(deps);
   const first = await bootstrap(deps);
   await recoverJournals(deps);
   let nudge = (): void => undefined;
   const nudging: Deps = { ...deps, nudge: () => nudge() };
-  const loop = await startLoop(nudging, { exclusive: loaded.options.databaseUrl.startsWith('file:') });
+  const loop = await startLoop(nudging, {
+    exclusive: loaded.options.databaseUrl.startsWith('file:'),
+    ...(threaded && { engine: threaded.engines(nudging) }),
+  });
   nudge = () => loop.nudge();
   if (deps.metrics) gaugeEngine(loop.engine, deps.gates, deps.metrics);
 
@@ -121,56 +103,6 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       await close();
     },
   };
-}
-
-/** The dependencies of a Node process, opened. */
-export async function nodeDeps({ options, config }: Loaded, quiet: boolean): Promise<Deps> {
-  const store = await openStore({
-    url: options.databaseUrl,
-    ...(options.databaseAuthToken === null ? {} : { authToken: options.databaseAuthToken }),
-  });
-  // An embedded database's clock is this machine's.
-  const isEmbedded = options.databaseUrl.startsWith('file:');
-  const lateness = new Lateness();
-  const ownClock = { ...systemClock, lateMs: () => lateness.ms() };
-  const clock = new SharedClock(ownClock, isEmbedded ? async () => systemClock.now() : () => store.now());
-  const { settings, providers } = config;
-  // Its last part names the version of Node.js, and is put there anew.
-  const compileCache = getCompileCacheDir();
-  const redact = ['*.authorization', '*.api_key', '*.secret'];
-  const log = pino({ level: quiet ? 'silent' : options.logLevel, redact });
-  await clock.sync().catch((error: unknown) => log.warn({ err: error }, 'the database does not tell the time'));
-  return {
-    store,
-    files: await openFsFiles(filePath(options.filesUrl)),
-    journals: openJournals(join(options.dataDir, 'journal')),
-    http: createUndiciHttpClient(),
-    clock,
-    webhookSender: createWebhookSender(config.webhookHosts),
-    random: systemRandom,
-    log,
-    settings,
-    providers,
-    gates: openGates({ clock, random: systemRandom, settings, providers }),
-    configRoutes: config.routes,
-    limiter: createKeyLimiter({ store, clock }, config.keyLimits),
-    inFlight: createInFlight(clock),
-    answers: createAnswerCache({ store, clock, log }),
-    prices: compilePrices(priceFiles),
-    priceFiles,
-    ownPrices: config.ownPrices,
-    nudge: () => undefined,
-    adminKeyHash: options.adminKey === null ? null : hashSecret(options.adminKey),
-    metrics: createMetrics({ process: true }),
-    assets: nodeAssets(),
-    tokenizers: nodeTokenizers(),
-    inputChecks: new ThreadChecks(compileCache === undefined ? undefined : dirname(compileCache)),
-  };
-}
-
-/** `file:./data/files` as well as `file:///var/lib/weir`. */
-function filePath(url: string): string {
-  return url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
 }
 
 /** Only a file that is not there counts as none: one that cannot be read must not start a server without its config. */

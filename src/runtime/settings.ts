@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Checked, check, type Path, type Problem } from '../core/problems.ts';
+import { SEATS_MAX } from '../core/shared/slots.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../ports/settings.ts';
 import type { Environment } from './env.ts';
 
@@ -116,6 +117,8 @@ const MOST: Partial<Record<keyof Settings, number>> = {
   maxModels: 65_535,
   maxFileBytes: 2 ** 47,
   maxOpenSegments: 10_000,
+  // A seat at each provider, beside that of the main thread's calls.
+  engineThreads: SEATS_MAX - 1,
   // Timers hold 31 bits of milliseconds.
   requestTimeoutMs: 2 ** 31 - 1,
   partDelayMs: 60_000,
@@ -126,6 +129,7 @@ const MOST: Partial<Record<keyof Settings, number>> = {
   autobatchHoldSeconds: 86_400,
 };
 const LEAST: Partial<Record<keyof Settings, number>> = {
+  engineThreads: 0,
   partDelayMs: 0,
   drainSeconds: 0,
   modelListSeconds: 0,

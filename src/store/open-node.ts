@@ -1,11 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { MessagePort } from 'node:worker_threads';
 import type { Store } from '../ports/store.ts';
 import { Database } from './client.ts';
-import { openThreads } from './embedded/thread-client.ts';
+import { attachThreads, type DatabaseThread, openThreads, type ThreadsClient } from './embedded/thread-client.ts';
 import { REMOTE_FETCH } from './remote-fetch.ts';
 import { fromLibsql } from './sql-client.ts';
-import { openStoreOn } from './store.ts';
+import { openStoreOn, storeOn } from './store.ts';
+
+export type { DatabaseThread };
 
 export interface StoreAddress {
   /** `file:<path>` for an embedded database; `libsql://`, `https://` or `http://` for a server. */
@@ -20,23 +23,52 @@ const DURABLE = ['journal_mode = wal', 'synchronous = full'];
 const WRITER = [...DURABLE, 'cache_size = -16384', 'wal_autocheckpoint = 4096'];
 const READER = [...DURABLE, 'cache_size = -4096', 'query_only = true'];
 
+/** A store whose embedded database other threads of the process may use, too (`attachStore`); null: one that has no file. */
+export interface SharedStore {
+  store: Store;
+  serve: ((thread: DatabaseThread, port: MessagePort) => Promise<void>) | null;
+}
+
 /** Opens the store, with the directory of its file and its tables made where they are missing. */
 export async function openStore(address: StoreAddress): Promise<Store> {
-  return openStoreOn(await openDatabase(address));
+  return (await openSharedStore(address)).store;
+}
+
+/** As `openStore`, for several threads. */
+export async function openSharedStore(address: StoreAddress): Promise<SharedStore> {
+  if (!address.url.startsWith('file:')) return { store: await openStoreOn(await openRemote(address)), serve: null };
+  const client = await openEmbedded(address);
+  return { store: await openStoreOn(new Database(client)), serve: client.serve };
+}
+
+/**
+ * The store that another thread of this process has opened, for use in this one. `send` brings a port to the `serve` of
+ * that thread; a database that is a server's is connected to anew.
+ */
+export async function attachStore(
+  address: StoreAddress,
+  send: (thread: DatabaseThread, port: MessagePort) => void,
+): Promise<Store> {
+  return storeOn(address.url.startsWith('file:') ? new Database(attachThreads(send)) : await openRemote(address));
 }
 
 /** Opens the database alone, without its tables. */
-export async function openDatabase({ url, authToken }: StoreAddress): Promise<Database> {
-  if (!url.startsWith('file:')) {
-    // Most servers have an embedded database: the client of remote ones is megabytes that they need not read.
-    const { createClient } = await import('@libsql/client');
-    const client = createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch: REMOTE_FETCH });
-    return new Database(fromLibsql(client));
-  }
+export async function openDatabase(address: StoreAddress): Promise<Database> {
+  return address.url.startsWith('file:') ? new Database(await openEmbedded(address)) : openRemote(address);
+}
+
+async function openRemote({ url, authToken }: StoreAddress): Promise<Database> {
+  // Most servers have an embedded database: the client of remote ones is megabytes that they need not read.
+  const { createClient } = await import('@libsql/client');
+  const client = createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch: REMOTE_FETCH });
+  return new Database(fromLibsql(client));
+}
+
+async function openEmbedded({ url }: StoreAddress): Promise<ThreadsClient> {
   const path = filePath(url);
   await mkdir(dirname(path), { recursive: true });
   const connection = { path, busyTimeoutMs: BUSY_TIMEOUT_MS };
-  return new Database(await openThreads({ ...connection, pragmas: WRITER }, { ...connection, pragmas: READER }));
+  return openThreads({ ...connection, pragmas: WRITER }, { ...connection, pragmas: READER });
 }
 
 function filePath(url: string): string {

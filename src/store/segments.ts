@@ -10,7 +10,7 @@ import type {
 import { toControl } from './batch-row.ts';
 import { heldBy } from './budget-left.ts';
 import { claimDoubtful, claimSegments } from './claim.ts';
-import type { Database } from './client.ts';
+import type { Database, Statement } from './client.ts';
 import { commitResults } from './commit.ts';
 import { partsSince, partsTouching } from './parts.ts';
 import { BULK_ROWS, bulkRows } from './text.ts';
@@ -73,11 +73,8 @@ export class LibsqlSegments implements StoreSegments {
     ]);
   }
 
-  async recover(query: { now: number } | { others: string }): Promise<number> {
-    const ended =
-      'now' in query
-        ? { sql: 'lease_until < ?', args: [query.now] }
-        : { sql: `not (${heldBy('token', '?')})`, args: [query.others, query.others] };
+  async recover(query: Parameters<StoreSegments['recover']>[0]): Promise<number> {
+    const ended = endedLeases(query);
     const [recovered] = await this.#db.write([
       {
         sql: `update segments set state = 'pending', token = null, lease_until = null, resumed = 1
@@ -110,4 +107,12 @@ export class LibsqlSegments implements StoreSegments {
       leased: Number(row.leased),
     }));
   }
+}
+
+function endedLeases(query: Parameters<StoreSegments['recover']>[0]): Statement {
+  if ('now' in query) return { sql: 'lease_until < ?', args: [query.now] };
+  const held = heldBy('token', '?');
+  return 'holder' in query
+    ? { sql: held, args: [query.holder, query.holder] }
+    : { sql: `not (${held})`, args: [query.others, query.others] };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { kinds } from '../../providers/registry.ts';
 import { loadConfig } from '../../src/runtime/load.ts';
-import { nodeDeps } from '../../src/runtime/node.ts';
+import { nodeDeps } from '../../src/runtime/node-deps.ts';
 import { FIRST_SWEEP, sweep } from '../../src/services/sweep.ts';
 import { ask, codeOf, post, refusalOf, start, upload } from './answers.ts';
 import { assertInvariants, readOutput } from './invariants.ts';

@@ -4,7 +4,7 @@ import { kinds } from '../../providers/registry.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { loadConfig } from '../../src/runtime/load.ts';
 import { startLoop } from '../../src/runtime/loop.ts';
-import { nodeDeps } from '../../src/runtime/node.ts';
+import { nodeDeps } from '../../src/runtime/node-deps.ts';
 import { chatLines, splitConfig, startPools, temporaryFolder } from '../e2e/weir.ts';
 import { beginBatch } from '../services/shards/rig.ts';
 

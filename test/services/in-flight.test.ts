@@ -18,14 +18,15 @@ describe('lines in flight', () => {
     clock.ms = 400;
     expect([...inFlight.of('b')]).toEqual([['pool/llama', 2]]);
     const first = { busyMs: 100 + 2 * 300, busyFrom: 1_000_000, busyUntil: 1_000_400 };
-    expect(inFlight.busy('b')).toEqual(first);
+    expect(inFlight.busy('b')).toEqual([first]);
+    expect(inFlight.batches()).toEqual(['b', 'other']);
     expect(inFlight.takeBusy('b')).toEqual(first);
     inFlight.end('b', 'pool/llama');
     clock.ms = 1_000;
     inFlight.end('b', 'pool/llama');
     // What ends before it is taken is not lost, and only then forgotten.
     expect(inFlight.takeBusy('b')).toEqual({ busyMs: 600, busyFrom: 1_000_400, busyUntil: 1_001_000 });
-    expect([inFlight.busy('b'), inFlight.of('b').size]).toEqual([null, 0]);
-    expect(inFlight.busy('other')?.busyMs).toBe(900);
+    expect([inFlight.busy('b'), inFlight.of('b').size]).toEqual([[], 0]);
+    expect(inFlight.busy('other')[0]?.busyMs).toBe(900);
   });
 });

@@ -1,5 +1,7 @@
 import type { Provider, ProviderLimits } from '../../../providers/contract.ts';
 import { MinuteBudget } from '../../core/limiter.ts';
+import type { Region } from '../../core/shared/region.ts';
+import type { Common } from '../../ports/common.ts';
 
 type Rates = Pick<ProviderLimits, 'requestsPerMinute' | 'tokensPerMinute'>;
 
@@ -10,11 +12,15 @@ export class Budgets {
   private readonly requests: MinuteBudget | null;
   private readonly tokens: MinuteBudget | null;
 
-  constructor(rates: Rates, nowMs: number) {
-    const make = (perMinute: number | null) => (perMinute === null ? null : new MinuteBudget(perMinute, nowMs));
+  /** `region`: where all have it that spend of these rates. */
+  constructor(rates: Rates, nowMs: number, region?: Region) {
+    const make = (perMinute: number | null, place: number) =>
+      perMinute === null
+        ? null
+        : new MinuteBudget(perMinute, nowMs, undefined, region === undefined ? undefined : { region, place });
     this.rates = rates;
-    this.requests = make(rates.requestsPerMinute);
-    this.tokens = make(rates.tokensPerMinute);
+    this.requests = make(rates.requestsPerMinute, 0);
+    this.tokens = make(rates.tokensPerMinute, 1);
   }
 
   /** One request never holds the budget for longer than its minute, whatever output it allows. */
@@ -53,20 +59,20 @@ export class Budgets {
 }
 
 /** The budgets of each provider by its name; entries of one account share them, by the tightest limits that they state. */
-export function openBudgets(providers: Iterable<Provider>, nowMs: number): Map<string, Budgets> {
+export function openBudgets(providers: Iterable<Provider>, nowMs: number, common?: Common): Map<string, Budgets> {
   const accounts = new Map<string, Provider[]>();
   for (const provider of providers) {
     const key = provider.account === undefined ? `provider ${provider.name}` : `account ${provider.account}`;
     accounts.set(key, [...(accounts.get(key) ?? []), provider]);
   }
   const budgets = new Map<string, Budgets>();
-  for (const members of accounts.values()) {
-    const least = (key: 'requestsPerMinute' | 'tokensPerMinute'): number | null => {
-      const stated = members.map(({ limits }) => limits[key]).filter((limit) => limit !== null);
+  for (const [key, members] of accounts) {
+    const least = (rate: 'requestsPerMinute' | 'tokensPerMinute'): number | null => {
+      const stated = members.map(({ limits }) => limits[rate]).filter((limit) => limit !== null);
       return stated.length === 0 ? null : Math.min(...stated);
     };
     const limits = { requestsPerMinute: least('requestsPerMinute'), tokensPerMinute: least('tokensPerMinute') };
-    const shared = new Budgets(limits, nowMs);
+    const shared = new Budgets(limits, nowMs, common?.region(`rates ${key}`));
     for (const { name } of members) budgets.set(name, shared);
   }
   return budgets;

@@ -1,4 +1,4 @@
-import type { MemberFigures } from '../../ports/gates.ts';
+import type { GateFigures, MemberFigures } from '../../ports/gates.ts';
 import type { Member } from './pool.ts';
 
 /** What is known of a member at a moment of the gate's clock. `limit`: what one may hold that is not adaptive. */
@@ -30,4 +30,44 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
 function breakerState(closed: boolean, waitMs: number): MemberFigures['breaker'] {
   if (closed) return 'closed';
   return waitMs > 0 ? 'open' : 'probing';
+}
+
+/** What several engines know of one provider as one: requests add up, and what troubles one of them is trouble. */
+export function withOthers(own: GateFigures, others: readonly GateFigures[]): GateFigures {
+  if (others.length === 0) return own;
+  const all = [own, ...others];
+  const callers = all.filter(({ members }) => members.some(({ answered, failed }) => answered + failed > 0));
+  return {
+    ...own,
+    unreachable: callers.length > 0 && callers.every(({ unreachable }) => unreachable),
+    members: own.members.map((member, index) =>
+      memberWithOthers(
+        member,
+        all.flatMap(({ members }) => members[index] ?? []),
+        own.limit,
+      ),
+    ),
+  };
+}
+
+const BREAKERS = ['closed', 'probing', 'open'] as const;
+const HEALTH = ['unknown', 'healthy', 'wrong_model', 'unhealthy'] as const;
+
+function memberWithOthers(own: MemberFigures, all: readonly MemberFigures[], bound: number): MemberFigures {
+  const sum = (read: (member: MemberFigures) => number): number => all.reduce((total, each) => total + read(each), 0);
+  const callers = all.filter(({ answered, failed }) => answered + failed > 0);
+  const answered = sum((each) => each.answered);
+  const worst = [...all].sort((a, b) => HEALTH.indexOf(b.health) - HEALTH.indexOf(a.health))[0] ?? own;
+  return {
+    name: own.name,
+    limit: Math.min(bound, callers.length === 0 ? own.limit : callers.reduce((total, { limit }) => total + limit, 0)),
+    inFlight: sum((each) => each.inFlight),
+    answered,
+    failed: sum((each) => each.failed),
+    latencyMs: answered === 0 ? null : sum((each) => (each.latencyMs ?? 0) * each.answered) / answered,
+    breaker: BREAKERS[Math.max(...all.map(({ breaker }) => BREAKERS.indexOf(breaker)))] ?? own.breaker,
+    health: worst.health,
+    healthReason: worst.healthReason,
+    load: all.find(({ load }) => load !== null)?.load ?? null,
+  };
 }

@@ -6,13 +6,14 @@ import type { Provider } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { GpuClock } from '../../core/gpu-time.ts';
 import type { Candidate } from '../../core/lane.ts';
+import { Slots } from '../../core/shared/slots.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot, TargetGate } from '../../ports/gates.ts';
 import type { HttpClient } from '../../ports/http-client.ts';
 import type { Budgets } from './budgets.ts';
-import { CallQueue } from './call-queue.ts';
-import { figuresOf } from './figures.ts';
+import { CallQueue, type WaitingCall } from './call-queue.ts';
+import { figuresOf, withOthers } from './figures.ts';
 import { Hours } from './hours.ts';
 import { Inspection } from './inspection.ts';
 import { type Member, MemberSlot, Pool } from './pool.ts';
@@ -21,19 +22,19 @@ import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
 import { TargetGates } from './target-gates.ts';
 import { WakeTimer } from './wake-timer.ts';
 
-export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings'>;
+export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings' | 'common'>;
 
 /** More calls than this do not wait at one gate. */
 const CALLS_WAITING_MAX = 10_000;
 /** For so long after a call, batch lines leave a part of the slots free. */
 const CALLS_RECENT_MS = 10_000;
 const BATCH_PART = 0.9;
+/** A word from another engine may be late: nothing waits for it any longer. */
+const LOOK_AGAIN_MS = 50;
 
 export class ProviderGate implements Gate {
   readonly provider: Provider;
-  readonly limit: number;
-  readonly gpu = new GpuClock();
-  inFlight = 0;
+  readonly gpu: GpuClock;
 
   private readonly deps: GateDeps;
   private readonly pool: Pool;
@@ -43,8 +44,11 @@ export class ProviderGate implements Gate {
   private readonly prefixes: Prefixes | null;
   private readonly calls = new CallQueue();
   private feed: Feed | null = null;
-  /** When a call was last here, by the steady clock as all times of a gate but its hours. */
-  private calledAt = Number.NEGATIVE_INFINITY;
+  /** Of all engines of this server, as is what they know of each other's calls: by the steady clock, as all times of a gate but its hours. */
+  private readonly slots: Slots;
+  /** Of all servers on this database. */
+  private readonly limitOfAll: number;
+  private share = 1;
   private readonly hours: Hours;
   private readonly targets: TargetGates;
   private readonly timer = new WakeTimer(() => this.pump());
@@ -56,13 +60,24 @@ export class ProviderGate implements Gate {
     this.provider = provider;
     this.budgets = budgets;
     const { limits } = provider;
-    this.limit = Math.max(1, limits.concurrency ?? deps.settings.defaultConcurrency);
+    const { common } = deps;
+    this.slots = new Slots(common?.region(`slots ${provider.name}`), common?.seat);
+    this.gpu = new GpuClock(common?.region(`gpu ${provider.name}`), common?.seat);
+    this.limitOfAll = Math.max(1, limits.concurrency ?? deps.settings.defaultConcurrency);
     this.pool = new Pool(provider.immediate?.members ?? [], this.limit, limits.adaptive !== false);
     this.inspection = new Inspection(provider, this.pool);
     const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     this.hours = new Hours(deps.clock, provider.schedule);
-    this.targets = new TargetGates(deps.clock);
+    this.targets = new TargetGates(deps, provider.name);
+  }
+
+  get limit(): number {
+    return Math.max(1, Math.floor(this.limitOfAll * this.share));
+  }
+
+  get inFlight(): number {
+    return this.slots.total;
   }
 
   get callsWaiting(): number {
@@ -78,6 +93,7 @@ export class ProviderGate implements Gate {
   }
 
   takeShare(share: number): void {
+    this.share = share;
     this.budgets.takeShare(share, steadyMs(this.deps.clock));
     this.targets.takeShare(share);
     this.pump();
@@ -88,7 +104,7 @@ export class ProviderGate implements Gate {
     if (ask.signal?.aborted) return refuse(clientGone());
     if (this.calls.size >= CALLS_WAITING_MAX) return refuse(noRoom(this.provider.name, null));
     const now = steadyMs(this.deps.clock);
-    this.calledAt = now;
+    this.slots.noteCalls(this.calls.size, now);
     this.pool.still(true);
     return this.calls.wait(ask, now, () => this.pump(), clientGone);
   }
@@ -113,13 +129,15 @@ export class ProviderGate implements Gate {
     }
     const now = steadyMs(this.deps.clock);
     this.calls.refuseLate(now, () => noRoom(this.provider.name, null));
+    this.slots.noteCalls(this.calls.size, null);
+    this.slots.passOn(this.limit);
     this.timer.set(Math.min(now + waitMs, this.calls.earliestDeadline), now);
   }
 
   settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void {
     const own = slot as MemberSlot;
     const now = steadyMs(this.deps.clock);
-    this.inFlight -= 1;
+    this.slots.giveBack();
     if (usedTokens !== null) this.budgets.correct(own.tokens, usedTokens, now);
     this.pool.settle(
       own,
@@ -131,21 +149,29 @@ export class ProviderGate implements Gate {
 
   async inspect(http: HttpClient, signal: AbortSignal): Promise<void> {
     const steady = steadyMs(this.deps.clock);
-    if (steady - this.calledAt >= CALLS_RECENT_MS) this.pool.still(false);
-    const busy = this.inFlight > 0 || this.calls.size > 0;
+    this.pool.still(steady - this.slots.calledAt < CALLS_RECENT_MS);
+    const busy = this.slots.own > 0 || this.calls.size > 0;
     await this.inspection.look(http, signal, { nowMs: this.deps.clock.now(), steadyMs: steady, busy });
     this.pump();
   }
 
   figures(): GateFigures {
     const now = steadyMs(this.deps.clock);
-    return {
+    const own = {
       limit: this.limit,
       inFlight: this.inFlight,
       callsWaiting: this.calls.size,
       batchOpen: this.hours.closedMs === 0,
+      unreachable: this.unreachable,
       members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
     };
+    return withOthers(own, this.deps.common?.figuresOf(this.provider.name) ?? []);
+  }
+
+  vacate(seat: number): void {
+    this.slots.vacate(seat);
+    this.gpu.vacate(seat, Math.round(this.deps.clock.micros()));
+    this.pump();
   }
 
   close(): void {
@@ -156,39 +182,55 @@ export class ProviderGate implements Gate {
 
   /** Starts calls, then lines, while there is room; how long to wait for what holds the next one up, if that is known. */
   private startAll(): number {
-    while (this.inFlight < this.limit) {
+    for (;;) {
       const call = this.calls.first;
       if (!call && !this.feed?.mayStart()) break;
       const now = steadyMs(this.deps.clock);
       const closedMs = call ? 0 : this.hours.closedMs;
       if (closedMs > 0) {
         this.feed?.detour();
+        this.slots.wantNone();
         return closedMs;
       }
       // While somebody waits for answers, a few slots are kept for the next call.
-      const part = !call && now - this.calledAt < CALLS_RECENT_MS ? BATCH_PART : 1;
-      if (part < 1 && this.inFlight >= Math.max(1, this.limit * part)) break;
-      const member = this.pool.choose(now, part);
-      if (!member) {
-        if (this.unreachable) {
-          this.calls.refuseLate(Number.POSITIVE_INFINITY, () => nobodyAnswers(this.provider.name));
-          this.feed?.detour();
-        }
-        return this.delayed(this.pool.waitMs(now), now);
+      const part = !call && now - this.slots.calledAt < CALLS_RECENT_MS ? BATCH_PART : 1;
+      // Those who have slots say when one is free.
+      if (!this.slots.take(part < 1 ? Math.max(1, this.limit * part) : this.limit, call !== undefined)) {
+        return this.slots.shared ? LOOK_AGAIN_MS : Number.POSITIVE_INFINITY;
       }
-      const budgetWait = this.budgets.waitMs(now);
-      if (budgetWait > 0) return this.delayed(budgetWait, now);
-      const { feed } = this;
-      if (call) {
-        const slot = this.slotAt(member);
-        this.book(slot, call.tokens, now);
-        this.calls.admit(call, this.permit(slot));
-      } else if (feed?.take()) {
-        const slot = this.slotAt(this.prefixes ? this.prefixes.choose(member, feed.prompt(), now, part) : member);
-        this.book(slot, feed.start(slot), now);
-      } else break;
+      const waitMs = this.startOne(call, part, now);
+      if (waitMs === 0) continue;
+      this.slots.giveBack();
+      this.slots.wantNone();
+      return waitMs;
     }
+    this.slots.wantNone();
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** Starts the call, or a line, in the slot that was taken: 0, else how long to wait, infinite when there is none to start. */
+  private startOne(call: WaitingCall | undefined, part: number, now: number): number {
+    const member = this.pool.choose(now, part);
+    if (!member) {
+      if (this.unreachable) {
+        this.calls.refuseLate(Number.POSITIVE_INFINITY, () => nobodyAnswers(this.provider.name));
+        this.feed?.detour();
+      }
+      return this.delayed(this.pool.waitMs(now), now);
+    }
+    const budgetWait = this.budgets.waitMs(now);
+    if (budgetWait > 0) return this.delayed(budgetWait, now);
+    const { feed } = this;
+    if (call) {
+      const slot = this.slotAt(member);
+      this.book(slot, call.tokens, now);
+      this.calls.admit(call, this.permit(slot));
+      return 0;
+    }
+    if (!feed?.take()) return Number.POSITIVE_INFINITY;
+    const slot = this.slotAt(this.prefixes ? this.prefixes.choose(member, feed.prompt(), now, part) : member);
+    this.book(slot, feed.start(slot), now);
+    return 0;
   }
 
   /** Nothing starts for `waitMs`: calls that cannot wait so long hear of it now. */
@@ -202,7 +244,6 @@ export class ProviderGate implements Gate {
   private book(slot: MemberSlot, tokens: number, now: number): void {
     slot.tokens = Math.min(tokens, this.budgets.tokensMax);
     slot.at.inFlight += 1;
-    this.inFlight += 1;
     this.budgets.spend(slot.tokens, now);
   }
 

@@ -4,10 +4,10 @@ import type { Gate, Gates } from '../../ports/gates.ts';
 import { Budgets, openBudgets } from './budgets.ts';
 import { type GateDeps, ProviderGate } from './gate.ts';
 
-/** A gate for each provider that takes single requests. There is one set of them in a process. */
+/** A gate for each provider that takes single requests. There is one set of them in a thread. */
 export function openGates(deps: GateDeps & Pick<Deps, 'providers'>): Gates {
   const now = steadyMs(deps.clock);
-  const budgets = openBudgets(deps.providers.values(), now);
+  const budgets = openBudgets(deps.providers.values(), now, deps.common);
   const gates = new Map<string, Gate>();
   for (const [name, provider] of deps.providers) {
     const own = budgets.get(name) ?? new Budgets(provider.limits, now);

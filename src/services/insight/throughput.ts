@@ -21,8 +21,7 @@ export async function batchThroughput(deps: Deps, context: Context, id: string):
   const start = first - (first % stretch);
   const count = Math.floor((last - start) / stretch) + 1;
   const busy = await deps.store.insight.busyTimes(id, stretch);
-  const underWay = deps.inFlight?.busy(id) ?? null;
-  const times = underWay === null ? busy : [...busy, underWay];
+  const times = [...busy, ...(deps.inFlight?.busy(id) ?? [])];
   const inFlight = meanInFlight(times, { start: start * 1000, stretchMs: stretch * 1000, count });
   const data = inFlight.map((mean, index) => {
     const at = start + index * stretch;

@@ -19,10 +19,10 @@ export type KnownBudgets = Map<string, Known>;
 
 /**
  * Limits by key: what the key's row states, else `defaults` (the config's `key_limits`), which do not bind admin keys.
- * Rates are counted in this process, in its share of them; live batches and stored bytes in the database.
+ * Rates are counted in this server, in its share of them; live batches and stored bytes in the database.
  */
 export function createKeyLimiter(
-  deps: Pick<Deps, 'store' | 'clock'>,
+  deps: Pick<Deps, 'store' | 'clock' | 'common'>,
   defaults: KeyLimits,
   known: KnownBudgets = new Map(),
 ): KeyLimiter {
@@ -44,7 +44,8 @@ export function createKeyLimiter(
     if (found !== undefined && found.freshUntil > now) return found.budget;
     const limits = await limitsOf(keyId);
     // Another call may have put it there meanwhile: a key has one budget.
-    const entry = known.get(keyId) ?? { budget: new KeyBudget(limits, now), freshUntil: 0 };
+    const begin = () => new KeyBudget(limits, now, deps.common?.region(`key ${keyId}`));
+    const entry = known.get(keyId) ?? { budget: begin(), freshUntil: 0 };
     entry.budget.change(limits, now);
     entry.budget.takeShare(share, now);
     entry.freshUntil = now + FRESH_MS;

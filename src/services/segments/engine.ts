@@ -5,7 +5,7 @@
  *                              ▲                            │
  *                              └────── wait, next one ◀─────┘ failed
  *
- * One engine per process; several processes share the work by leases.
+ * One engine per thread; several threads and processes share the work by leases.
  */
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { laneFrom } from '../../core/lane.ts';

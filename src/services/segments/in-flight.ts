@@ -47,8 +47,12 @@ export function createInFlight(clock: Clock): InFlight {
       if (left > 0) flow.targets.set(target, left);
       else flow.targets.delete(target);
     },
+    batches: () => [...batches.keys()],
     of: (batchId) => batches.get(batchId)?.targets ?? NONE,
-    busy,
+    busy(batchId) {
+      const own = busy(batchId);
+      return own === null ? [] : [own];
+    },
     takeBusy(batchId) {
       const taken = busy(batchId);
       const flow = batches.get(batchId);

@@ -8,18 +8,21 @@ const FORGET_LEASES = 10;
 type PresenceDeps = Pick<Deps, 'store' | 'clock' | 'settings' | 'gates' | 'limiter' | 'log'>;
 
 /**
- * Servers on one database divide the rates among them: each takes one part of as many as are there. One that was killed
+ * Servers on one database divide the bounds among them: each takes one part of as many as are there. One that was killed
  * counts until a lease after it was last heard of; one that stops says so.
  */
 export class Presence {
   private readonly deps: PresenceDeps;
   private readonly id: string;
+  private readonly onShare: (share: number) => void;
   private servers = 1;
   private countedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(deps: PresenceDeps, id: string) {
+  /** `onShare`: told of this server's part, 0 to 1, when it is another. */
+  constructor(deps: PresenceDeps, id: string, onShare: (share: number) => void = () => undefined) {
     this.deps = deps;
     this.id = id;
+    this.onShare = onShare;
   }
 
   /** Says that this server is there, and counts. Call it at the start, and every third of a lease. */
@@ -43,9 +46,10 @@ export class Presence {
     this.countedAt = steadyMs(clock);
     const servers = Math.max(1, await store.servers.count(unixSeconds(clock) - settings.leaseSeconds));
     if (servers === this.servers) return;
-    log.info({ servers }, 'the rates are divided among the servers');
+    log.info({ servers }, 'the bounds are divided among the servers');
     this.servers = servers;
     for (const gate of gates.values()) gate.takeShare(1 / servers);
     limiter.takeShare(1 / servers);
+    this.onShare(1 / servers);
   }
 }

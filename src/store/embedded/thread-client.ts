@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { SqlClient, SqlInput, SqlOutcome, SqlResult } from '../sql-client.ts';
 
 interface ConnectionOptions {
@@ -8,9 +8,13 @@ interface ConnectionOptions {
   busyTimeoutMs: number;
 }
 
-/** `one` runs a statement alone; `writes` runs lists of them, each as one atomic write. */
+/**
+ * `one` runs a statement alone; `writes` runs lists of them, each as one atomic write; `serve` takes orders from another
+ * thread's port, too.
+ */
 type ThreadOrder =
   | { do: 'open' | 'reopen' | 'close'; inputs: [] }
+  | { do: 'serve'; inputs: [MessagePort] }
   | { do: 'one'; inputs: [SqlInput] }
   | { do: 'writes'; inputs: SqlInput[][] };
 
@@ -43,13 +47,22 @@ class DatabaseError extends Error {
   }
 }
 
+/** Which of the two threads of a database. */
+export type DatabaseThread = 'writer' | 'reader';
+
+/** The client of whoever opened the database; other threads of the process may use it through ports. */
+export interface ThreadsClient extends SqlClient {
+  /** Lets the thread take orders from the other end of `port`. Rejects when it cannot. */
+  serve(thread: DatabaseThread, port: MessagePort): Promise<void>;
+}
+
 /**
  * An embedded database, used by threads of their own: one writes, one reads beside it. Neither a commit that waits for
  * the disk nor a query over millions of rows holds up the event loop, and a long query holds up no commit.
  */
-export async function openThreads(writing: ConnectionOptions, reading: ConnectionOptions): Promise<SqlClient> {
-  const writer = new Thread(writing);
-  const reader = new Thread(reading);
+export async function openThreads(writing: ConnectionOptions, reading: ConnectionOptions): Promise<ThreadsClient> {
+  const writer = new Thread(() => startThread(writing));
+  const reader = new Thread(() => startThread(reading));
   try {
     // The writer makes the file and sets its journal; only then is there something to read.
     await writer.ask({ do: 'open', inputs: [] });
@@ -58,6 +71,42 @@ export async function openThreads(writing: ConnectionOptions, reading: Connectio
     await Promise.all([writer.close(), reader.close()]);
     throw error;
   }
+  const threads = { writer, reader };
+  return {
+    ...clientOf(threads),
+    serve: async (thread, port) => {
+      await threads[thread].ask({ do: 'serve', inputs: [port] }, [port]);
+    },
+    close: async () => {
+      await reader.close();
+      // The last connection to close folds the write-ahead log into the database.
+      await writer.close();
+    },
+  };
+}
+
+/**
+ * The database that another thread of the process has opened. `send` brings one end of a channel to that thread, for its
+ * `serve`: at the first request, and again when the database's thread was lost.
+ */
+export function attachThreads(send: (thread: DatabaseThread, port: MessagePort) => void): SqlClient {
+  const attach = (thread: DatabaseThread): Thread =>
+    new Thread(() => {
+      const { port1, port2 } = new MessageChannel();
+      send(thread, port2);
+      return { channel: port1, end: async () => port1.close() };
+    });
+  const threads = { writer: attach('writer'), reader: attach('reader') };
+  return {
+    ...clientOf(threads),
+    // The connections are not this thread's to close.
+    close: async () => {
+      await Promise.all([threads.writer.leave(), threads.reader.leave()]);
+    },
+  };
+}
+
+function clientOf({ writer, reader }: Record<DatabaseThread, Thread>): Omit<SqlClient, 'close'> {
   return {
     writesAtOnce: WRITES_AT_ONCE,
     read: async (input) => resultOf((await reader.ask({ do: 'one', inputs: [input] }))[0]),
@@ -65,10 +114,20 @@ export async function openThreads(writing: ConnectionOptions, reading: Connectio
     reconnect: async () => {
       await Promise.all([writer, reader].map((thread) => thread.ask({ do: 'reopen', inputs: [] })));
     },
-    close: async () => {
-      await reader.close();
-      // The last connection to close folds the write-ahead log into the database.
-      await writer.close();
+  };
+}
+
+function startThread(options: ConnectionOptions): Link {
+  // The process's own flags may be of a kind that a thread does not take.
+  const worker = new Worker(new URL('./thread.js', import.meta.url), {
+    workerData: options,
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
+  });
+  return {
+    channel: worker,
+    end: async () => {
+      await worker.terminate();
     },
   };
 }
@@ -90,71 +149,80 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** The way to a thread, and how it is ended from here. */
+interface Link {
+  channel: Worker | MessagePort;
+  end(): Promise<void>;
+}
+
 /** One connection in its thread. A thread that dies fails what it was asked; the next request starts another. */
 class Thread {
-  readonly #options: ConnectionOptions;
+  readonly #open: () => Link;
   readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | null = null;
+  #link: Link | null = null;
   #next = 0;
   #closing: Promise<void> | null = null;
 
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
+  constructor(open: () => Link) {
+    this.#open = open;
   }
 
-  ask(order: ThreadOrder): Promise<ThreadResults> {
+  ask(order: ThreadOrder, transfer: MessagePort[] = []): Promise<ThreadResults> {
     if (this.#closing !== null) return Promise.reject(new DatabaseError('the database is closed', 'CLIENT_CLOSED'));
-    return this.#send(order);
+    return this.#send(order, transfer);
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close(true);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
-    const worker = this.#worker;
-    if (worker === null) return;
-    await this.#send({ do: 'close', inputs: [] }).catch(() => undefined);
-    await worker.terminate();
+  /** Ends the link, not the connection behind it. */
+  leave(): Promise<void> {
+    this.#closing ??= this.#close(false);
+    return this.#closing;
   }
 
-  #send(order: ThreadOrder): Promise<ThreadResults> {
-    const worker = this.#worker ?? this.#start();
+  async #close(connection: boolean): Promise<void> {
+    const link = this.#link;
+    if (link === null) return;
+    if (connection) await this.#send({ do: 'close', inputs: [] }, []).catch(() => undefined);
+    await link.end();
+  }
+
+  #send(order: ThreadOrder, transfer: MessagePort[]): Promise<ThreadResults> {
+    const { channel } = this.#link ?? this.#start();
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       // Like a socket, the thread keeps the process up only while somebody waits for it.
-      if (this.#waiting.size === 0) worker.ref();
+      if (this.#waiting.size === 0) channel.ref();
       this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...order });
+      channel.postMessage({ id, ...order }, transfer);
     });
   }
 
-  #start(): Worker {
-    // The process's own flags may be of a kind that a thread does not take.
-    const worker = new Worker(new URL('./thread.js', import.meta.url), {
-      workerData: this.#options,
-      execArgv: [],
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
-    });
-    worker.on('message', (answer: ThreadAnswer) => this.#settle(worker, answer));
-    worker.on('error', (error) => this.#lose(worker, error));
-    worker.on('exit', () => this.#lose(worker, null));
-    this.#worker = worker;
-    return worker;
+  #start(): Link {
+    const link = this.#open();
+    const { channel } = link;
+    channel.on('message', (answer: ThreadAnswer) => this.#settle(link, answer));
+    channel.on('error', (error: unknown) => this.#lose(link, error));
+    channel.on('exit', () => this.#lose(link, null));
+    channel.on('close', () => this.#lose(link, null));
+    this.#link = link;
+    return link;
   }
 
-  #settle(worker: Worker, { id, results, error }: ThreadAnswer): void {
+  #settle(link: Link, { id, results, error }: ThreadAnswer): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
-    if (this.#waiting.size === 0) worker.unref();
+    if (this.#waiting.size === 0) link.channel.unref();
     if (error) waiting?.reject(new DatabaseError(error.message, error.code));
     else waiting?.resolve(results);
   }
 
-  #lose(worker: Worker, error: unknown): void {
-    if (this.#worker !== worker) return;
-    this.#worker = null;
+  #lose(link: Link, error: unknown): void {
+    if (this.#link !== link) return;
+    this.#link = null;
     const reason = error instanceof Error ? `: ${error.message}` : '';
     for (const { reject } of this.#waiting.values()) {
       reject(new DatabaseError(`the database's thread ended before it answered${reason}`, 'THREAD_ENDED'));

@@ -3,7 +3,7 @@
  * thread-client.ts, which holds the types of what goes between them. Plain JavaScript, because reading TypeScript costs
  * each thread 16 MB that it needs for nothing else.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import Libsql from 'libsql';
 
 /** Statements kept ready, by their text: preparing the large ones costs as much as running them. */
@@ -138,10 +138,68 @@ function describe(error) {
   return typeof error.code === 'string' ? { message: error.message, code: error.code } : { message: error.message };
 }
 
-parentPort.on('message', ({ id, do: action, inputs }) => {
-  try {
-    parentPort.postMessage({ id, results: perform(action, inputs) });
-  } catch (error) {
-    parentPort.postMessage({ id, error: describe(error) });
+/** Whose orders are taken: the thread that started this one, and those that it let in. */
+const ports = new Set();
+
+/** The orders that have come meanwhile, each port's in its order. */
+function waiting() {
+  const found = [];
+  for (const port of ports) {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      found.push({ port, order: next.message });
+    }
   }
-});
+  return found;
+}
+
+function answer({ port, order: { id } }, work) {
+  try {
+    port.postMessage({ id, results: work() });
+  } catch (error) {
+    port.postMessage({ id, error: describe(error) });
+  }
+}
+
+/** Writes that came from several threads wait for the disk together. What they fail of as a whole, each is told. */
+function answerWrites(asks) {
+  let outcomes = null;
+  let failure = null;
+  try {
+    outcomes = perform(
+      'writes',
+      asks.flatMap(({ order }) => order.inputs),
+    );
+  } catch (error) {
+    failure = error;
+  }
+  let first = 0;
+  for (const ask of asks) {
+    const from = first;
+    first += ask.order.inputs.length;
+    answer(ask, () => {
+      if (failure !== null) throw failure;
+      return outcomes.slice(from, first);
+    });
+  }
+}
+
+function take(asks) {
+  while (asks.length > 0) {
+    const other = asks.findIndex(({ order }) => order.do !== 'writes');
+    if (other === 0) {
+      const ask = asks.shift();
+      answer(ask, () =>
+        ask.order.do === 'serve' ? serve(ask.order.inputs[0]) : perform(ask.order.do, ask.order.inputs),
+      );
+    } else answerWrites(asks.splice(0, other < 0 ? asks.length : other));
+  }
+}
+
+function serve(port) {
+  ports.add(port);
+  port.on('message', (order) => take([{ port, order }, ...(ports.size > 1 ? waiting() : [])]));
+  port.on('close', () => ports.delete(port));
+  return [];
+}
+
+serve(parentPort);

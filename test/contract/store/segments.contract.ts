@@ -57,6 +57,8 @@ export function segmentsContract(subject: Subject): void {
       await claim(store, { token: 'now' });
       expect(await store.segments.recover({ others: 'now' })).toBe(2);
       expect(await store.segments.backlog()).toEqual([{ queue: 'pool', pending: 20, leased: 10 }]);
+      expect(await store.segments.recover({ holder: 'no' })).toBe(0);
+      expect(await store.segments.recover({ holder: 'now' })).toBe(1);
     });
 
     it('are held longer by a renewal, which tells how their batches stand', async () => {

@@ -5,7 +5,7 @@ import type { Context, Deps } from '../../../src/ports/deps.ts';
 import type { StoredLedgerEntry } from '../../../src/ports/store-ledger.ts';
 import type { BatchCreate } from '../../../src/protocol/batch.ts';
 import { loadConfig } from '../../../src/runtime/load.ts';
-import { nodeDeps } from '../../../src/runtime/node.ts';
+import { nodeDeps } from '../../../src/runtime/node-deps.ts';
 import { createBatch } from '../../../src/services/batches/create.ts';
 import { BatchRunner } from '../../../src/services/batches/run.ts';
 import { createFile } from '../../../src/services/files/create.ts';

@@ -1,0 +1,172 @@
+/** One engine in a thread of its own, on what it shares with the others of its server. It ends when it is told to stop. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { kinds } from '../../../providers/registry.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Settings } from '../../ports/settings.ts';
+import { refreshPrices } from '../../services/prices/refresh.ts';
+import { Engine } from '../../services/segments/engine.ts';
+import { attachStore } from '../../store/open-node.ts';
+import { steadyOffset } from '../clock.ts';
+import { type Loaded, loadConfig } from '../load.ts';
+import { keepLooking } from '../look.ts';
+import { addressOf, depsOn } from '../node-deps.ts';
+import { ThreadCommon } from './common.ts';
+import type { EngineReport, EngineThreadData, FromEngine, ToEngine } from './messages.ts';
+
+const TICK_MS = 1_000;
+const PRICES_SECONDS = 60;
+const REPORT_MS = 250;
+
+const data = workerData as EngineThreadData;
+const port = parentPort;
+if (port === null) throw new Error('an engine runs in a thread');
+const tell = (message: FromEngine, transfer: Parameters<typeof port.postMessage>[1] = []): void =>
+  port.postMessage(message, transfer);
+
+const loaded = await loadConfig({
+  environment: data.environment,
+  kinds,
+  readText: () => Promise.resolve(data.configText),
+});
+const common = new ThreadCommon(data.common, data.seat, (seat) => tell({ tell: 'pump', seat }));
+const deps = await openDeps(loaded);
+await run(new Engine(deps));
+
+async function openDeps(all: Loaded): Promise<Deps> {
+  const store = await attachStore(addressOf(all.options), (thread, end) =>
+    tell({ tell: 'database', thread, port: end }, [end]),
+  );
+  const opened = await depsOn(all, {
+    store,
+    log: toldLog(),
+    steadyMicros: steadyOffset() - data.steadyOffset,
+    common,
+  });
+  takeShare(opened, data.share);
+  const settings = partOf(all.config.settings);
+  return { ...opened, settings, nudge: () => tell({ tell: 'nudge' }) };
+}
+
+/** The bounds of a server's memory, and of what a crash of it leaves in doubt, are divided among its engines. */
+function partOf(settings: Settings): Settings {
+  const part = (whole: number): number => Math.ceil(whole / settings.engineThreads);
+  return { ...settings, partLines: part(settings.partLines), maxOpenSegments: part(settings.maxOpenSegments) };
+}
+
+function takeShare({ gates, limiter }: Pick<Deps, 'gates' | 'limiter'>, share: number): void {
+  for (const gate of gates.values()) gate.takeShare(share);
+  limiter.takeShare(share);
+}
+
+/** One log for all threads, in the main thread. */
+function toldLog(): Log {
+  const at =
+    (level: keyof Log) =>
+    (fields: object, message: string): void => {
+      // Errors keep what they say on the way to another thread; what else is no data does not arrive at all.
+      const texts = Object.entries(fields).map(([name, value]) => [
+        name,
+        value instanceof Error ? String(value) : value,
+      ]);
+      tell({ tell: 'log', level, fields: Object.fromEntries(texts), message });
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+async function run(engine: Engine): Promise<void> {
+  const stopping = new AbortController();
+  /** What is in flight at a stop is under lease until it is committed. */
+  const stopped = new AbortController();
+  let wake = new AbortController();
+  let told = { renew: false, prices: true };
+  const leaseMs = deps.settings.leaseSeconds * 1000;
+  let renewedAt = deps.clock.now();
+  const report = (what: string) => (error: unknown) => deps.log.error({ error: String(error) }, `${what} failed`);
+
+  const renew = async (): Promise<void> => {
+    const begunAt = deps.clock.now();
+    await engine.renew();
+    renewedAt = begunAt;
+  };
+
+  const work = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const { renew: mustRenew, prices } = told;
+      told = { renew: false, prices: false };
+      wake = new AbortController();
+      // Before anything more is priced by them.
+      await refreshPrices(deps, prices ? 0 : PRICES_SECONDS);
+      if (mustRenew || deps.clock.now() - renewedAt > leaseMs / 2) await renew().catch(report('lease renewal'));
+      await engine.wake().catch(report('claim'));
+      await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
+    }
+  };
+
+  const keepLeases = async (): Promise<void> => {
+    for (;;) {
+      await deps.clock.sleep(leaseMs / 3, stopped.signal);
+      if (stopped.signal.aborted) return;
+      await Promise.all([
+        renew().catch(report('lease renewal')),
+        deps.clock.sync?.().catch(report('look at the clock')),
+      ]);
+    }
+  };
+
+  let last = '';
+  const tellHow = (): void => {
+    const how = reportOf(engine);
+    const text = JSON.stringify(how);
+    if (text !== last) tell({ tell: 'report', report: how });
+    last = text;
+  };
+
+  tell({ tell: 'ready', token: engine.token });
+  const reporting = setInterval(tellHow, REPORT_MS);
+  const running = Promise.all([
+    work().catch((error: unknown) => {
+      report('the prices')(error);
+      // It starts again, and then knows them.
+      throw error;
+    }),
+    keepLooking(deps, stopping.signal),
+  ]);
+  const keeping = keepLeases();
+  await new Promise<void>((resolve) => {
+    port?.on('message', (message: ToEngine) => {
+      if (message.do === 'wake') {
+        told = { renew: told.renew || message.renew, prices: told.prices || message.prices };
+        wake.abort();
+      } else if (message.do === 'share') takeShare(deps, message.share);
+      else if (message.do === 'stop') resolve();
+      else {
+        common.looks(data.seat);
+        for (const gate of deps.gates.values()) gate.pump();
+      }
+    });
+  });
+  stopping.abort();
+  await Promise.all([running, engine.stop()]).finally(() => stopped.abort());
+  await keeping;
+  clearInterval(reporting);
+  for (const gate of deps.gates.values()) gate.close();
+  for (const provider of deps.providers.values()) await provider.close?.();
+  await deps.http.close();
+  await deps.webhookSender.close();
+  await deps.store.close();
+  process.exit(0);
+}
+
+function reportOf(engine: Engine): EngineReport {
+  const { gates, inFlight } = deps;
+  return {
+    figures: Object.fromEntries([...gates].map(([name, gate]) => [name, gate.figures()])),
+    waiting: engine.snapshot(),
+    inFlight: (inFlight?.batches() ?? []).map((batchId) => ({
+      batchId,
+      targets: [...(inFlight?.of(batchId) ?? [])],
+      busy: inFlight?.busy(batchId) ?? [],
+    })),
+  };
+}

@@ -1,0 +1,144 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Worker } from 'node:worker_threads';
+import { afterEach, describe, expect, it } from 'vitest';
+import { assertInvariants } from './invariants.ts';
+import {
+  chatLines,
+  type Pools,
+  spawnWeir,
+  splitConfig,
+  startPools,
+  startWeir,
+  submit,
+  temporaryFolder,
+  type Weir,
+  type WeirProcess,
+  waitForBatch,
+} from './weir.ts';
+
+const MODEL = 'gpt-4o-mini';
+const CONCURRENCY = 12;
+const SETTINGS = { engine_threads: 2, segment_lines: 25, part_lines: 40, part_delay_ms: 20, lease_seconds: 5 };
+
+describe('engines in two threads', () => {
+  let pools: Pools;
+  let running: (Weir | WeirProcess)[] = [];
+  let folder: string | undefined;
+
+  afterEach(async () => {
+    await Promise.all(running.map((weir) => ('stop' in weir ? weir.stop() : weir.kill())));
+    running = [];
+    await pools.stop();
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    folder = undefined;
+  });
+
+  async function start(config: object): Promise<Weir> {
+    folder ??= await temporaryFolder();
+    const weir = await startWeir(config, { folder: join(folder, 'data') });
+    running.push(weir);
+    return weir;
+  }
+
+  /** How many engines wrote results of a batch: each names its parts after itself. */
+  async function engines(batchId: string): Promise<number> {
+    const names = await readdir(join(folder ?? '', 'data/files'), { recursive: true });
+    const parts = names.filter((name) => name.includes(batchId)).map((name) => basename(name));
+    return new Set(parts.flatMap((name) => /^(.+)-\d{8}/.exec(name)?.[1] ?? [])).size;
+  }
+
+  async function spawn(config: object): Promise<WeirProcess> {
+    folder ??= await temporaryFolder();
+    await writeFile(join(folder, 'weir.json'), JSON.stringify(config));
+    const weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    running = [weir];
+    return weir;
+  }
+
+  it('run one batch over two providers together, and keep in sum to the concurrency of each', async () => {
+    pools = await startPools([
+      { models: [MODEL], latency_ms: 10, rate_429: 0.03 },
+      { models: [MODEL], latency_ms: 20, rate_500: 0.03, seed: 2 },
+    ]);
+    const urls = pools.servers.map(({ baseUrl }) => baseUrl);
+    const limits = { concurrency: CONCURRENCY, adaptive: false };
+    const weir = await start(splitConfig(urls, [60, 40], { limits, settings: SETTINGS }));
+    const input = chatLines(1_200);
+    const { id } = await submit(weir, input, { config: 'split' });
+    const ended = await waitForBatch(weir, id, { seconds: 60 });
+    expect(ended.request_counts).toEqual({ total: 1_200, completed: 1_200, failed: 0 });
+    await assertInvariants(weir, id, input);
+    for (const { counters } of pools.servers) expect(counters.max_running).toBe(CONCURRENCY);
+    expect(await engines(id)).toBe(2);
+    const { data } = await weir.call<{ data: { name: string; in_flight: number; members: { answered: number }[] }[] }>(
+      '/v1/providers',
+    );
+    // What the engines told last may be a moment old.
+    const answered = async () => {
+      const { data: providers } = await weir.call<{ data: { members: { answered: number }[] }[] }>('/v1/providers');
+      return providers.flatMap(({ members }) => members).reduce((sum, member) => sum + member.answered, 0);
+    };
+    await expect.poll(answered, { timeout: 10_000 }).toBe(1_200);
+    expect(data.map(({ in_flight: inFlight }) => inFlight)).toEqual([0, 0]);
+  }, 90_000);
+
+  it('lose nothing by kill -9, and send again at most what was in flight or not committed', async () => {
+    const settings = { ...SETTINGS, part_lines: 20 };
+    pools = await startPools([{ models: [MODEL], latency_ms: { min: 20, max: 60 }, rate_429: 0.03 }]);
+    const limits = { concurrency: CONCURRENCY };
+    const config = splitConfig([pools.servers[0]?.baseUrl ?? ''], [1], { limits, settings });
+    const input = chatLines(600);
+    let weir = await spawn(config);
+    const { id } = await submit(weir, input, { config: 'split' });
+    const done = (least: number) => (batch: { request_counts?: { completed: number } | undefined }) =>
+      (batch.request_counts?.completed ?? 0) >= least;
+    const kills = [100, 250, 400];
+    for (const least of kills) {
+      await waitForBatch(weir, id, { seconds: 40, until: done(least) });
+      await weir.kill();
+      weir = await spawn(config);
+    }
+    const ended = await waitForBatch(weir, id, { seconds: 60 });
+    expect(ended.request_counts).toEqual({ total: 600, completed: 600, failed: 0 });
+    const { entries } = await assertInvariants(weir, id, input);
+    const { counters } = pools.servers[0] as (typeof pools.servers)[number];
+    const again = (counters.by_status.get(200) ?? 0) + counters.client_aborts - 600;
+    expect(again).toBeLessThanOrEqual(kills.length * (CONCURRENCY + 2 * settings.part_lines));
+    expect(entries.length).toBeGreaterThanOrEqual(counters.received);
+    expect(counters.max_running).toBeLessThanOrEqual(CONCURRENCY);
+    expect(await engines(id)).toBeGreaterThan(2);
+  }, 180_000);
+
+  it('go on without one that dies: its lines run elsewhere at once, and another takes its place', async () => {
+    const threads: Worker[] = [];
+    // The threads of a database have a bound of their own.
+    const watch = (worker: Worker) => worker.resourceLimits?.maxYoungGenerationSizeMb !== 8 && threads.push(worker);
+    process.on('worker', watch);
+    pools = await startPools([{ models: [MODEL], latency_ms: 300 }]);
+    const [server] = pools.servers as [(typeof pools.servers)[number]];
+    const limits = { concurrency: CONCURRENCY, adaptive: false };
+    const settings = { ...SETTINGS, lease_seconds: 600, part_lines: 10 };
+    const weir = await start(splitConfig([server.baseUrl], [1], { limits, settings }));
+    const input = chatLines(300);
+    const { id } = await submit(weir, input, { config: 'split' });
+    await waitForBatch(weir, id, {
+      seconds: 60,
+      until: ({ request_counts: counts }) => (counts?.completed ?? 0) > 60,
+    });
+    const [first] = threads;
+    await first?.terminate();
+    server.configure({ latency_ms: 20 });
+    const ended = await waitForBatch(weir, id, { seconds: 60 });
+    process.off('worker', watch);
+    expect(ended.request_counts).toEqual({ total: 300, completed: 300, failed: 0 });
+    const { entries } = await assertInvariants(weir, id, input);
+    const again = (server.counters.by_status.get(200) ?? 0) + server.counters.client_aborts - 300;
+    expect(again).toBeLessThanOrEqual(CONCURRENCY + 2 * settings.part_lines);
+    expect(entries.length).toBeGreaterThanOrEqual(server.counters.received);
+    expect(server.counters.max_running).toBe(CONCURRENCY);
+    await expect.poll(() => threads.length, { timeout: 10_000 }).toBe(3);
+    const { data } = await weir.call<{ data: { in_flight: number }[] }>('/v1/providers');
+    expect(data.map(({ in_flight: inFlight }) => inFlight)).toEqual([0]);
+  }, 120_000);
+});
