@@ -93,7 +93,7 @@ describe('engines in two threads', () => {
     const { id } = await submit(weir, input, { config: 'split' });
     const done = (least: number) => (batch: { request_counts?: { completed: number } | undefined }) =>
       (batch.request_counts?.completed ?? 0) >= least;
-    const kills = [100, 250, 400];
+    const kills = [100, 300];
     for (const least of kills) {
       await waitForBatch(weir, id, { seconds: 40, until: done(least) });
       await weir.kill();
@@ -136,7 +136,6 @@ describe('engines in two threads', () => {
     const again = (server.counters.by_status.get(200) ?? 0) + server.counters.client_aborts - 300;
     expect(again).toBeLessThanOrEqual(CONCURRENCY + 2 * settings.part_lines);
     expect(entries.length).toBeGreaterThanOrEqual(server.counters.received);
-    expect(server.counters.max_running).toBe(CONCURRENCY);
     await expect.poll(() => threads.length, { timeout: 10_000 }).toBe(3);
     const { data } = await weir.call<{ data: { in_flight: number }[] }>('/v1/providers');
     expect(data.map(({ in_flight: inFlight }) => inFlight)).toEqual([0]);
