@@ -4,7 +4,8 @@
  *
  *   node test/bench/ingest.ts [--megabytes 1000]
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,6 +46,20 @@ async function jqRate(): Promise<number | null> {
   return status === 0 ? rate : null;
 }
 
+/** MB/s of the same upload to a server that looks at nothing: what the client and the system leave to reach. */
+async function discardedRate(): Promise<number> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'discarding-server.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [url] = (await once(child.stdout, 'data')) as [Buffer];
+  const started = performance.now();
+  await uploadLines(url.toString('utf8').trim(), lines, longChatLine);
+  const rate = (lines * lineBytes) / 1e3 / (performance.now() - started);
+  child.kill();
+  await once(child, 'exit');
+  return rate;
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'weir-bench-'));
 const server = await startServerProcess({}, folder);
 try {
@@ -54,6 +69,7 @@ try {
   const rate = (lines * lineBytes) / 1e3 / (performance.now() - started);
   const bare = parseRate();
   const jq = await jqRate();
+  const discarded = await discardedRate();
   const peak = await megabytesOf(server.pid, 'VmHWM');
   report([
     {
@@ -71,6 +87,14 @@ try {
       figure: jq === null ? 'not measured' : `${(rate / jq).toFixed(1)} ×`,
       wanted: '≥ 10 ×',
       met: jq === null ? null : rate / jq >= 10,
+    },
+    {
+      goal: 6,
+      what: `the same upload to a server that counts its bytes`,
+      yardstick: `JSON.parse from memory ${figure(bare)} MB/s`,
+      figure: `${(discarded / bare).toFixed(2)} × (${figure(discarded)} MB/s)`,
+      wanted: 'what can be reached',
+      met: null,
     },
     {
       goal: 6,
