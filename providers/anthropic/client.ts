@@ -1,7 +1,7 @@
 import type { HttpRequest, HttpResponse, HttpStream } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type Call, type ImmediateApi, ProviderError } from '../contract.ts';
-import { type AnswerContext, parseAnswer } from '../shared/answer.ts';
+import { type AnswerContext, parseAnswer, readId } from '../shared/answer.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { MessageStream, streamed } from '../shared/anthropic-messages-stream.ts';
 import { isFields } from '../shared/error-body.ts';
@@ -9,7 +9,7 @@ import { type NativeStream, toAnswerStream } from '../shared/native-stream.ts';
 import { resultOfCall } from '../shared/openai-results.ts';
 import { badResponse, failureOfCall } from '../shared/openai-status.ts';
 import type { AnthropicSettings } from './config.ts';
-import { readId, resultOf } from './results.ts';
+import { resultOf } from './results.ts';
 import { failureOfControl } from './status.ts';
 
 /** Pinned: a newer version refuses sampling parameters, whatever the model (migration guide of 2026-10-21). */

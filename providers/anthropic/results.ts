@@ -3,7 +3,7 @@ import { type Failure, refusal } from '../../src/core/failure.ts';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Failed, Result } from '../contract.ts';
-import { type AnswerContext, parseAnswer } from '../shared/answer.ts';
+import { type AnswerContext, parseAnswer, readId } from '../shared/answer.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { failedWith, failureOfError } from '../shared/anthropic-messages-errors.ts';
 import { isFields } from '../shared/error-body.ts';
@@ -107,11 +107,6 @@ function unreadable(raw: string, message: string): BatchResult {
 export function oversizedLine(bytes: number, provider: string): BatchResult {
   const message = `${provider} returned a line of ${bytes} bytes, more than may be kept.`;
   return { key: null, result: failedWith(badResponse(200, message, 'response_too_large'), null), raw: '' };
-}
-
-/** An id of a request, as a header or a line states it. */
-export function readId(value: unknown): string | null {
-  return typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value) ? value : null;
 }
 
 function parse(text: string): unknown {

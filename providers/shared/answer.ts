@@ -52,6 +52,10 @@ function isUtf8(body: Uint8Array): boolean {
 
 /** The provider's id of the request: OpenAI's header, or Azure's API management one. */
 export function requestIdOf(headers: HttpResponse['headers']): string | null {
-  const id = headers['x-request-id'] ?? headers['apim-request-id'] ?? headers['x-ms-request-id'];
-  return id !== undefined && /^[\x21-\x7e]{1,200}$/.test(id) ? id : null;
+  return readId(headers['x-request-id'] ?? headers['apim-request-id'] ?? headers['x-ms-request-id']);
+}
+
+/** An id of a request, as a header or a line states it; null for what can be none. */
+export function readId(value: unknown): string | null {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value) ? value : null;
 }

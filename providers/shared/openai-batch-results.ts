@@ -1,8 +1,9 @@
 import { type Failure, type FailureKind, toErrorBody } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Failed, Result } from '../contract.ts';
-import type { AnswerContext } from './answer.ts';
+import { type AnswerContext, readId } from './answer.ts';
 import { isFields } from './error-body.ts';
+import { forwardedLine } from './openai-batch-forwarded.ts';
 import { memberText } from './openai-batch-json.ts';
 import { type ResultReaders, resultOf } from './openai-results.ts';
 import { badResponse, typeOf } from './openai-status.ts';
@@ -35,6 +36,8 @@ export function resultOfBytes(
   context: AnswerContext,
   readers: ResultReaders,
 ): BatchResult | null {
+  const forwarded = endpoint === null ? null : forwardedLine(bytes, endpoint, readers);
+  if (forwarded !== null) return forwarded;
   const text = lenient.decode(bytes);
   if (text.trim() === '') return null;
   const read = resultOfLine(text, endpoint, context, readers);
@@ -145,10 +148,6 @@ function endpointOf(body: unknown): Endpoint {
   if (object === 'response') return '/v1/responses';
   if (object === 'text_completion') return '/v1/completions';
   return isFields(body) && Array.isArray(body.results) ? '/v1/moderations' : '/v1/chat/completions';
-}
-
-function readId(value: unknown): string | null {
-  return typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value) ? value : null;
 }
 
 function parse(text: string): unknown {

@@ -14,11 +14,12 @@ export function forwardedAnswer(endpoint: Endpoint, response: HttpResponse, read
   if (!isSuccess(response.status)) return null;
   const scanned = scanner.scan(endpoint, response.body);
   if (scanned === null || scanned.finishReasons.some(isGivenUp)) return null;
-  return new ForwardedAnswer(endpoint, response, scanned, readers);
+  const { status, headers, body } = response;
+  return new ForwardedAnswer(endpoint, { status, requestId: requestIdOf(headers), bytes: body }, scanned, readers);
 }
 
 /** Its text is made when somebody asks for it; a spread leaves it behind. */
-class ForwardedAnswer implements Success {
+export class ForwardedAnswer implements Success {
   readonly ok = true;
   readonly status: number;
   readonly requestId: string | null;
@@ -31,11 +32,16 @@ class ForwardedAnswer implements Success {
   readonly warnings: string[];
   #text: string | null = null;
 
-  constructor(endpoint: Endpoint, response: HttpResponse, scanned: ScannedAnswer, readers: ResultReaders) {
+  constructor(
+    endpoint: Endpoint,
+    { status, requestId, bytes }: Pick<Success, 'status' | 'requestId'> & { bytes: Uint8Array },
+    scanned: ScannedAnswer,
+    readers: ResultReaders,
+  ) {
     const { usage, raw, problems } = readers.readUsage(scanned);
-    this.status = response.status;
-    this.requestId = requestIdOf(response.headers);
-    this.bytes = response.body;
+    this.status = status;
+    this.requestId = requestId;
+    this.bytes = bytes;
     this.usage = usage;
     this.rawUsage = raw;
     this.servedModel = scanned.model;

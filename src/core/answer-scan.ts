@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
+import { openText } from './json-pick.ts';
 
 const QUOTE = 0x22;
 const OPEN_ARRAY = 0x5b;
@@ -32,9 +33,6 @@ const WHOLE: Partial<Record<Endpoint, Whole>> = {
 
 /** U+0085, U+2028 and U+2029, which must be escaped in a line (core/jsonl.ts). */
 const SEPARATORS = ['\u0085', '\u2028', '\u2029'].map((separator) => Buffer.from(separator));
-
-/** Answers up to this size are gone over in one place: to look into a buffer of its own costs more than to copy it. */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** A member that is a short text. Answers say the same ones again and again: the last is kept. */
 class Word {
@@ -77,7 +75,7 @@ export interface ScannedAnswer {
  * left to the full reading (providers/shared/openai-results.ts).
  */
 export class AnswerScanner {
-  private readonly json = new JsonCursor();
+  private readonly json: JsonCursor;
   private readonly object = new Word('object');
   private readonly model = new Word('model');
   private readonly tier = new Word('service_tier');
@@ -88,20 +86,32 @@ export class AnswerScanner {
   private isWhole = false;
   private finishReasons: (string | null)[] = [];
 
+  constructor(json = new JsonCursor()) {
+    this.json = json;
+  }
+
   scan(endpoint: Endpoint, body: Uint8Array): ScannedAnswer | null {
+    if (body.includes(LINE_FEED) || body.includes(CARRIAGE_RETURN)) return null;
+    const { json } = this;
+    openText(json, body);
+    if (!this.pass(endpoint) || !json.ends()) return null;
+    if (json.utf8 && hasSeparator(body)) return null;
+    return this.found();
+  }
+
+  /** Passes the answer at which the cursor stands; false for one that is to be left. */
+  pass(endpoint: Endpoint): boolean {
     const whole = WHOLE[endpoint];
-    if (whole === undefined || body.includes(LINE_FEED) || body.includes(CARRIAGE_RETURN)) return null;
-    const { json, words } = this;
-    if (body.length > scratch.length) json.open(body, 0, body.length);
-    else {
-      scratch.set(body);
-      json.open(scratch, 0, body.length);
-    }
-    for (const word of words) word.text = null;
+    if (whole === undefined) return false;
+    for (const word of this.words) word.text = null;
     this.usageTo = 0;
     this.isWhole = false;
-    if (json.next() !== OPEN_OBJECT || !this.members(whole) || !json.ends() || !this.isWhole) return null;
-    if (json.utf8 && hasSeparator(body)) return null;
+    return this.json.next() === OPEN_OBJECT && this.members(whole) && this.isWhole;
+  }
+
+  /** What the answer says that was passed. */
+  found(): ScannedAnswer {
+    const { json } = this;
     return {
       object: this.object.text,
       model: this.model.text,
@@ -172,7 +182,8 @@ export class AnswerScanner {
   }
 }
 
-function hasSeparator(body: Uint8Array): boolean {
+/** Whether a character stands in an answer that must be escaped in a line. */
+export function hasSeparator(body: Uint8Array): boolean {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   return SEPARATORS.some((separator) => bytes.includes(separator));
 }

@@ -1,23 +1,31 @@
 /**
- * Turning OpenAI lines into each provider's native batch lines, beside what an upload does with the same lines (check,
- * plan, duplicate ids, sha-256). Both from memory, in one process.
+ * Turning OpenAI lines into each provider's native batch lines, and native result lines into OpenAI's with their usage,
+ * beside what an upload does with lines (check, plan, duplicate ids, sha-256). All from memory, in one process.
  *
  *   node test/bench/conversion.ts
  */
 import { createHash } from 'node:crypto';
+import { priceFiles } from '../../config/prices/index.ts';
 import { IdHash } from '../../src/core/id-hash.ts';
+import type { Candidate } from '../../src/core/lane.ts';
+import { compilePrices } from '../../src/core/price-book.ts';
 import { FrameReader } from '../../src/core/request-frame.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import { findProvider } from '../../src/runtime/cli/convert/find-provider.ts';
 import { PlanBuilder } from '../../src/services/files/plan-builder.ts';
+import { priceAttempt } from '../../src/services/ledger/price-attempt.ts';
+import { resultOfAttempt } from '../../src/services/results/line-result.ts';
 import { LineConverter } from '../../src/services/shards/line-converter.ts';
 import { layLine } from '../../src/services/shards/native-input.ts';
 import { figure, type GoalRow, report } from './goals.ts';
+import { type NativeAnswers, nativeAnswers } from './native-answers.ts';
 import { median } from './table.ts';
 
 const LINES = 20_000;
 const ROUNDS = 5;
 const WANTED = 0.4;
+/** Unix seconds. */
+const NOW = 1_790_000_000;
 const TARGETS = [
   ['openai', 'gpt-4.1-mini'],
   ['azure', 'gpt-4o-mini'],
@@ -26,6 +34,7 @@ const TARGETS = [
   ['vertex', 'gemini-2.5-flash'],
   ['anthropic', 'claude-haiku-4-5'],
 ] as const;
+type Target = (typeof TARGETS)[number];
 
 const lines = Array.from({ length: LINES }, (_, index) => {
   const content = `${'word '.repeat(180)}${index}`;
@@ -34,15 +43,23 @@ const lines = Array.from({ length: LINES }, (_, index) => {
     JSON.stringify({ custom_id: `request-${index}`, method: 'POST', url: '/v1/chat/completions', body }),
   );
 });
-const megabytes = lines.reduce((sum, line) => sum + line.length, 0) / 1e6;
+interface Work {
+  what: string;
+  bytes: number;
+  /** Of ingest; null where the row only informs. */
+  wanted: number | null;
+  run(): void;
+}
 
 /** MB a second of processor time, so that neighbours do not count. */
-function rateOf(work: () => void): number {
+function rateOf({ bytes, run }: Work): number {
   const before = process.cpuUsage();
-  work();
+  run();
   const { user, system } = process.cpuUsage(before);
-  return (megabytes * 1e6) / (user + system);
+  return bytes / (user + system);
 }
+
+const bytesOf = (all: readonly Uint8Array[]) => all.reduce((sum, { length }) => sum + length, 0);
 
 function ingest(): void {
   const plan = new PlanBuilder(DEFAULT_SETTINGS, new IdHash(new Uint8Array(8)));
@@ -57,11 +74,11 @@ function ingest(): void {
 }
 
 /** What a shard does with its lines for a provider's batch. */
-async function conversion(kind: string, model: string): Promise<() => void> {
+async function conversion([kind, model]: Target): Promise<Work> {
   const { provider, api } = await findProvider(kind, model, {}, false);
-  return () => {
+  const run = () => {
     const frames = new FrameReader();
-    const converter = new LineConverter(provider, { model, params: { defaults: {}, overrides: {}, drops: [] } });
+    const converter = new LineConverter(provider, candidateOf(kind, model));
     for (const [index, line] of lines.entries()) {
       const converted = converter.convert(frames.read(line));
       if (!converted.ok) throw new Error(`${kind} refuses the line: ${converted.failure.message}`);
@@ -69,24 +86,60 @@ async function conversion(kind: string, model: string): Promise<() => void> {
       if (typeof native !== 'string') throw new Error(`${kind} refuses the line: ${native.message}`);
     }
   };
+  return { what: `conversion to ${kind}, ${model}`, bytes: bytesOf(lines), wanted: WANTED, run };
 }
 
-const works = [ingest, ...(await Promise.all(TARGETS.map(([kind, model]) => conversion(kind, model))))];
+/** What a shard does with the lines of a provider's results: lines of OpenAI's form, and where `isPriced` their ledger entries. */
+async function normalisation({ kind, model, line, read }: NativeAnswers, isPriced: boolean): Promise<Work> {
+  const { provider } = await findProvider(kind, model, {}, false);
+  const answers = Array.from({ length: LINES }, (_, index) => Buffer.from(JSON.stringify(line(index))));
+  const candidate = candidateOf(kind, model);
+  const deps = { prices: compilePrices(priceFiles), ownPrices: new Map() };
+  const of = { batchId: 'batch_0123456789', candidate, attempts: 1, warnings: [] };
+  const entry = { tenantId: 't', keyId: 'k', batchId: of.batchId, attempt: 1, tags: null, route: null };
+  const ended = { provider, candidate, final: true, at: NOW, latencyMs: null, gpuMicroseconds: null };
+  const run = () => {
+    for (const [index, answer] of answers.entries()) {
+      const result = read(answer);
+      if (!result.ok || result.usage === null) throw new Error(`${kind}: the answer was not understood`);
+      const customId = `request-${index}`;
+      const attempt = { ...entry, ...ended, mode: 'batch', customId, line: index + 1, result } as const;
+      const costNano = isPriced ? priceAttempt(deps, attempt).amountNano : 0;
+      if (costNano === null) throw new Error(`${kind}: the answer has no price`);
+      resultOfAttempt({ ...of, line: index, customId, costNano }, result);
+    }
+  };
+  const what = `results of ${kind}, ${model}${isPriced ? ', with priced entries' : ''}`;
+  return { what, bytes: bytesOf(answers), wanted: isPriced ? null : WANTED, run };
+}
+
+function candidateOf(provider: string, model: string): Candidate {
+  const params = { defaults: {}, overrides: {}, drops: [] };
+  const retry = { attempts: 1, onStatusCodes: [], useRetryAfter: true };
+  return { provider, model, mode: 'batch', weight: 1, retry, requestTimeoutMs: null, params, enterOn: 'any' };
+}
+
+const works: Work[] = [
+  { what: 'ingest', bytes: bytesOf(lines), wanted: null, run: ingest },
+  ...(await Promise.all(TARGETS.map(conversion))),
+  ...(await Promise.all(nativeAnswers.map((one) => normalisation(one, false)))),
+  ...(await Promise.all(nativeAnswers.map((one) => normalisation(one, true)))),
+];
 // The first round warms up; then each is measured in turn.
-for (const work of works) work();
+for (const { run } of works) run();
 const rounds = Array.from({ length: ROUNDS }, () => works.map(rateOf));
 const [ingestRate = Number.NaN, ...rates] = works.map((_, index) => median(rounds.map((round) => round[index] ?? 0)));
 
 report(
-  TARGETS.map(([kind, model], index): GoalRow => {
+  works.slice(1).map(({ what, wanted }, index): GoalRow => {
     const rate = rates[index] ?? Number.NaN;
     return {
       goal: 8,
-      what: `conversion to ${kind}, ${model}`,
+      what,
       yardstick: `ingest ${figure(ingestRate)} MB/s`,
       figure: `${(rate / ingestRate).toFixed(2)} × (${figure(rate)} MB/s)`,
-      wanted: `≥ ${WANTED} ×`,
-      met: rate / ingestRate >= WANTED,
+      wanted: wanted === null ? '–' : `≥ ${wanted} ×`,
+      met: wanted === null ? null : rate / ingestRate >= wanted,
     };
   }),
 );

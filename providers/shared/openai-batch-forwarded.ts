@@ -1,0 +1,68 @@
+import { Buffer } from 'node:buffer';
+import { AnswerScanner, hasSeparator } from '../../src/core/answer-scan.ts';
+import { JsonCursor } from '../../src/core/json-cursor.ts';
+import { Members, type Picked, pick, Span } from '../../src/core/json-pick.ts';
+import { textOf } from '../../src/core/validate-input.ts';
+import type { Endpoint } from '../../src/protocol/endpoint.ts';
+import type { BatchResult } from '../contract.ts';
+import { readId } from './answer.ts';
+import { ForwardedAnswer } from './openai-forwarded.ts';
+import { isGivenUp, type ResultReaders } from './openai-results.ts';
+
+const CARRIAGE_RETURN = 0x0d;
+const STATUS_OK = '200';
+
+/** The answer in a line: it stands there as it can go on. */
+class Answer implements Picked {
+  endpoint: Endpoint = '/v1/chat/completions';
+  from = 0;
+  to = 0;
+  readonly scanner: AnswerScanner;
+
+  constructor(json: JsonCursor) {
+    this.scanner = new AnswerScanner(json);
+  }
+
+  clear(): void {
+    this.to = 0;
+  }
+
+  read(json: JsonCursor): boolean {
+    json.next();
+    this.from = json.place;
+    if (!this.scanner.pass(this.endpoint)) return false;
+    this.to = json.place;
+    return true;
+  }
+}
+
+const json = new JsonCursor();
+const id = new Span();
+const customId = new Span();
+const error = new Span();
+const status = new Span();
+const requestId = new Span();
+const answer = new Answer(json);
+const response = new Members({ status_code: status, request_id: requestId, body: answer });
+const line = new Members({ id, custom_id: customId, response, error });
+
+/**
+ * The success that a line of an output file holds whose answer can be passed on as it stands there; null for any other
+ * line, which `resultOfLine` reads.
+ */
+export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: ResultReaders): BatchResult | null {
+  answer.endpoint = endpoint;
+  if (!pick(json, bytes, line) || answer.to === 0 || !error.isEmpty) return null;
+  const key = customId.word(json);
+  if (key === null || key === '' || json.textAt(status.from, status.to) !== STATUS_OK) return null;
+  if (bytes.includes(CARRIAGE_RETURN) || (json.utf8 && hasSeparator(bytes))) return null;
+  const scanned = answer.scanner.found();
+  if (scanned.finishReasons.some(isGivenUp)) return null;
+  const found = {
+    status: Number(STATUS_OK),
+    requestId: readId(requestId.word(json)) ?? readId(id.word(json)),
+    // A copy: the bytes are of use during the call only.
+    bytes: Buffer.from(json.run.bytes.subarray(answer.from, answer.to)),
+  };
+  return { key, result: new ForwardedAnswer(endpoint, found, scanned, readers), raw: textOf(bytes) };
+}
