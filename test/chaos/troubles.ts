@@ -1,6 +1,7 @@
 /** Carries the steps of a plan out on the world; each trouble ends by itself, and all of them by `calm`. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '@libsql/client';
 import type { SimulatedServer } from '../../providers/sandbox/servers/openai-compatible.ts';
 import type { SettingsChanges } from '../../providers/sandbox/servers/settings.ts';
@@ -42,6 +43,9 @@ function signal(pid: number, name: NodeJS.Signals): void {
 /** Jumps that are too small to end leases by themselves may add up to one that does. */
 const LEASES_END_MS = 40_000;
 const BALLAST_BYTES = 64 * 1024 ** 2;
+/** Longer than any trouble lasts that keeps the database server from starting. */
+const DATABASE_TRIES = 40;
+const DATABASE_PAUSE_MS = 250;
 
 export class Troubles {
   /** Ends of a lease without a word: after each, what was under way may be sent again. */
@@ -194,11 +198,19 @@ export class Troubles {
     };
   }
 
-  /** Starts the database server again if it is gone: one whose disk is full may end by itself. */
+  /** Starts the database server again if it is gone: one whose disk is full ends by itself, and does not start. */
   private async restoreDatabase(): Promise<void> {
     const { database, databaseFolder } = this.world;
     if (database === null || database.isRunning()) return;
-    this.world.database = await startDatabaseServer(databaseFolder, database.port);
+    for (let tries = 1; ; tries++) {
+      try {
+        this.world.database = await startDatabaseServer(databaseFolder, database.port);
+        return;
+      } catch (error) {
+        if (tries === DATABASE_TRIES) throw error;
+        await pause(DATABASE_PAUSE_MS);
+      }
+    }
   }
 
   private async troublePool(index: number, trouble: PoolTrouble): Promise<() => Promise<unknown>> {
