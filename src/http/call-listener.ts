@@ -1,9 +1,11 @@
+import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { ApiError } from '../core/api-error.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
-import type { CallAnswer } from '../services/calls/answer.ts';
+import type { CallAnswer, StreamedAnswer, WholeAnswer } from '../services/calls/answer.ts';
 import type { Calls } from '../services/calls/calls.ts';
 import type { Authenticator } from '../services/keys/authenticate.ts';
 import { presentedSecret } from './auth.ts';
@@ -27,6 +29,7 @@ export type CallListener = (request: IncomingMessage, response: ServerResponse) 
  * (an Idempotency-Key, a compressed body, a session in place of a key) is left to the app.
  */
 export function createCallListener(deps: Deps, parts: CallParts): CallListener {
+  const departures = new Departures();
   return (request, response) => {
     const endpoint = request.method === 'POST' ? calledEndpoint(request.url ?? '') : undefined;
     if (endpoint === undefined) return false;
@@ -38,12 +41,40 @@ export function createCallListener(deps: Deps, parts: CallParts): CallListener {
     };
     const secret = presentedSecret(header);
     if (secret === null) return false;
-    void new Exchange(deps, parts, request, response, endpoint, header).run(secret);
+    const client = departures.of(request.socket);
+    void new Exchange(deps, parts, { request, response, endpoint, header, client }).run(secret);
     return true;
   };
 }
 
+/** Longer bodies are written as the bytes that they are. */
+const LATIN1_MAX = 64 * 1024;
+
 const emptyBody = new Uint8Array(0);
+
+/** Signals of connections, aborted when they close: one serves all the calls of a connection, which leave together. */
+class Departures {
+  private readonly signals = new WeakMap<Socket, AbortSignal>();
+
+  of(socket: Socket): AbortSignal {
+    const known = this.signals.get(socket);
+    if (known !== undefined) return known;
+    const departure = new AbortController();
+    if (socket.destroyed) departure.abort();
+    else socket.once('close', () => departure.abort());
+    this.signals.set(socket, departure.signal);
+    return departure.signal;
+  }
+}
+
+interface Asked {
+  request: IncomingMessage;
+  response: ServerResponse;
+  endpoint: Endpoint;
+  header: (name: string) => string | undefined;
+  /** Aborts when the client has left. */
+  client: AbortSignal;
+}
 
 /** One call and its answer on the wire. Never rejects. */
 class Exchange {
@@ -55,42 +86,31 @@ class Exchange {
   private readonly header: (name: string) => string | undefined;
   private readonly requestId: string;
   private readonly startedAt: number;
-  private readonly client = new AbortController();
-  /** Set while the body is awaited. */
-  private cutOff: (() => void) | null = null;
+  private readonly client: AbortSignal;
 
-  constructor(
-    deps: Deps,
-    parts: CallParts,
-    request: IncomingMessage,
-    response: ServerResponse,
-    endpoint: Endpoint,
-    header: (name: string) => string | undefined,
-  ) {
+  constructor(deps: Deps, parts: CallParts, { request, response, endpoint, header, client }: Asked) {
     this.deps = deps;
     this.parts = parts;
     this.request = request;
     this.response = response;
     this.endpoint = endpoint;
     this.header = header;
+    this.client = client;
     this.startedAt = deps.clock.micros();
     this.requestId = requestIdOf(deps, header('x-request-id'));
-    response.on('close', () => {
-      if (response.writableFinished) return;
-      this.client.abort();
-      this.cutOff?.();
-    });
   }
 
   async run(secret: string): Promise<void> {
     try {
+      const { authenticator, calls } = this.parts;
       const address = this.request.socket.remoteAddress ?? 'unknown';
-      const actor = await this.parts.authenticator.authenticate(secret, address);
+      const actor = authenticator.recall(secret) ?? (await authenticator.authenticate(secret, address));
       const raw = await this.readBody();
-      const { endpoint, header, requestId } = this;
+      const { endpoint, header, requestId, client: signal } = this;
       const headers = callHeaders(header);
-      const { signal } = this.client;
-      await this.send(await this.parts.calls.answer({ actor, endpoint, raw, headers, requestId, signal }));
+      const answer: CallAnswer = await calls.answer({ actor, endpoint, raw, headers, requestId, signal });
+      if ('body' in answer) this.send(answer);
+      else await this.stream(answer);
     } catch (error) {
       this.refuse(error);
     }
@@ -111,24 +131,28 @@ class Exchange {
         else chunks.push(chunk);
       });
       this.request.on('end', () => {
-        this.cutOff = null;
         resolve(first === null ? emptyBody : chunks.length === 0 ? first : Buffer.concat([first, ...chunks]));
       });
-      this.cutOff = () => reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
+      const cutOff = (): void => reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
       // The client may have left while its key was looked up.
-      if (this.request.destroyed) this.cutOff();
+      if (this.request.destroyed) cutOff();
+      else this.request.on('close', cutOff);
     });
   }
 
-  private async send(answer: CallAnswer): Promise<void> {
-    if ('body' in answer) {
-      this.writeHead(answer.status, { ...answer.headers, 'content-length': String(Buffer.byteLength(answer.body)) });
-      this.response.end(answer.body);
-      return;
-    }
-    this.writeHead(200, { ...STREAM_HEADERS, ...answer.headers });
-    for await (const text of answer.events) {
-      if (this.client.signal.aborted) break;
+  private send(answer: WholeAnswer): void {
+    const { status, headers } = answer;
+    const bytes = answer.bytes ?? Buffer.from(answer.body);
+    this.writeHead(status, headers, bytes.length);
+    if (bytes.length > LATIN1_MAX) this.response.end(bytes);
+    // Text goes out in one piece with the head, and as Latin-1 every byte stays what it is.
+    else this.response.end(latin1Of(bytes), 'latin1');
+  }
+
+  private async stream({ headers, events }: StreamedAnswer): Promise<void> {
+    this.writeHead(200, { ...STREAM_HEADERS, ...headers });
+    for await (const text of events) {
+      if (this.client.aborted) break;
       if (!this.response.write(text)) await this.drained();
     }
     this.response.end();
@@ -149,7 +173,7 @@ class Exchange {
 
   private refuse(error: unknown): void {
     const request = { requestId: this.requestId, method: 'POST', path: this.endpoint };
-    const known = toApiError(this.deps, error, request, this.client.signal.aborted);
+    const known = toApiError(this.deps, error, request, this.client.aborted);
     if (this.response.headersSent) {
       this.response.destroy();
       return;
@@ -157,25 +181,28 @@ class Exchange {
     const body = JSON.stringify(known.toEnvelope());
     // A body that was not read to its end stands in the way of the connection's next request.
     const close = this.request.complete ? {} : { connection: 'close' };
-    this.writeHead(known.status, {
-      'content-type': 'application/json',
-      ...errorHeaders(known),
-      ...close,
-      'content-length': String(Buffer.byteLength(body)),
-    });
+    const headers = { 'content-type': 'application/json', ...errorHeaders(known), ...close };
+    this.writeHead(known.status, headers, Buffer.byteLength(body));
     this.response.end(body);
   }
 
-  private writeHead(status: number, headers: Record<string, string>): void {
-    const flat = ['x-request-id', this.requestId, ...FIXED_HEADERS];
+  /** `length`: of the body in bytes; absent where it is not known yet. */
+  private writeHead(status: number, headers: Record<string, string>, length?: number): void {
+    const flat = FIXED_HEADERS.slice();
+    flat.push('x-request-id', this.requestId);
     for (const name in headers) if (name !== 'cache-control') flat.push(name, headers[name] ?? '');
     flat.push('cache-control', headers['cache-control'] ?? DATA_HEADERS['cache-control'] ?? 'no-store');
+    if (length !== undefined) flat.push('content-length', String(length));
     this.response.writeHead(status, flat);
     const labels = { method: 'POST', route: this.endpoint };
     const seconds = (this.deps.clock.micros() - this.startedAt) / 1e6;
     countRequest(this.parts.metrics, labels, status, seconds);
     this.deps.log.debug({ requestId: this.requestId, ...labels, status, seconds }, 'request answered');
   }
+}
+
+function latin1Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 const FIXED_HEADERS = Object.entries({ ...SECURITY_HEADERS, ...DATA_HEADERS })

@@ -7,6 +7,7 @@ import type { Failure } from '../core/failure.ts';
 import type { GpuClock } from '../core/gpu-time.ts';
 import type { Candidate } from '../core/lane.ts';
 import type { HealthState } from '../core/member-health.ts';
+import type { Soon } from '../core/soon.ts';
 import type { HttpClient } from './http-client.ts';
 
 /** By the operator's name of the provider. */
@@ -32,7 +33,7 @@ export interface Gate {
   takeShare(share: number): void;
 
   /** Admits one synchronous call, at once or when there is room for it. Never rejects: a refusal is a failure to act on. */
-  acquire(ask: Ask): Promise<Admission>;
+  acquire(ask: Ask): Soon<Admission>;
 
   /** Takes batch lines from `feed`, of which a gate has one at a time. */
   attach(feed: Feed): void;

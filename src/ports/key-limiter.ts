@@ -1,4 +1,5 @@
 import type { KeyBudget } from '../core/key-budget.ts';
+import type { Soon } from '../core/soon.ts';
 
 /** A synchronous call that was let through. */
 export interface KeyPermit {
@@ -11,9 +12,9 @@ export interface KeyPermit {
 /** The limits of API keys, shared by everything of one process that runs requests. The operator's own key has none. */
 export interface KeyLimiter {
   /** The budget of a key, up to date to within seconds; null for the operator's own key. */
-  budget(keyId: string | null): Promise<KeyBudget | null>;
+  budget(keyId: string | null): Soon<KeyBudget | null>;
   /** Lets a call of about so many tokens through. Throws ApiError 429 with Retry-After and `x-ratelimit-*`. */
-  admit(keyId: string | null, estimatedTokens: number): Promise<KeyPermit>;
+  admit(keyId: string | null, estimatedTokens: number): Soon<KeyPermit>;
   /** Lets a batch be created; answers how many the key may have at once. Throws ApiError 429. */
   admitBatch(keyId: string | null): Promise<number | null>;
   /** What part of the rates a minute, 0 to 1, is this process's own: others on the same database have the rest. */

@@ -129,7 +129,8 @@ describe('limits of keys', () => {
       'x-ratelimit-remaining-requests': '0',
       'x-ratelimit-remaining-tokens': '40',
     });
-    const refusal = await limiter.admit(plain, 10).catch((error: unknown) => error);
+    const admit = async () => limiter.admit(plain, 10);
+    const refusal = await admit().catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(ApiError);
     expect(refusal).toMatchObject({ status: 429, retryAfterSeconds: 60, code: 'rate_limit_exceeded' });
     expect((refusal as ApiError).headers).toMatchObject({ 'x-ratelimit-limit-requests': '1' });

@@ -1,6 +1,7 @@
 import { coversSpender, type Spender } from '../../core/budget-scope.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import type { Candidate } from '../../core/lane.ts';
+import type { Soon } from '../../core/soon.ts';
 import { estimateTokens } from '../../core/tokens.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -60,7 +61,13 @@ export class CallBudgets {
    * The id of the call's hold, to be ended with its entries; null when no budget covers it. Throws 429
    * `insufficient_quota`, and 400 for a target without a price where a budget does not allow it.
    */
-  async hold(call: CallToHold): Promise<string | null> {
+  hold(call: CallToHold): Soon<string | null> {
+    const { rows, until } = this.known;
+    const isFree = until > this.deps.clock.now() && !rows.some((row) => coversSpender(row, call.spender));
+    return isFree ? null : this.holdCovered(call);
+  }
+
+  private async holdCovered(call: CallToHold): Promise<string | null> {
     const ask = await this.askOf(call);
     if (ask === null) return null;
     const held = await new Promise<boolean>((settle, fail) => {

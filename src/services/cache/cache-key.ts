@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../core/canonical-json.ts';
+import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { applyParams } from '../../core/params.ts';
+import type { Soon } from '../../core/soon.ts';
 import type { CacheAsk } from '../../ports/answer-cache.ts';
 import type { KeyLimiter } from '../../ports/key-limiter.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
@@ -43,6 +45,11 @@ export function questionKey(
 }
 
 /** For how long answers may be given again to this key where its routes do not say; null when it has not asked for that. */
-export async function keyCacheSeconds(limiter: KeyLimiter, keyId: string | null): Promise<number | null> {
-  return (await limiter.budget(keyId))?.stated.cache_seconds ?? null;
+export function keyCacheSeconds(limiter: KeyLimiter, keyId: string | null): Soon<number | null> {
+  const budget = limiter.budget(keyId);
+  return budget instanceof Promise ? budget.then(cacheSecondsOf) : cacheSecondsOf(budget);
+}
+
+function cacheSecondsOf(budget: KeyBudget | null): number | null {
+  return budget?.stated.cache_seconds ?? null;
 }

@@ -1,3 +1,4 @@
+import type { Success } from '../../../providers/contract.ts';
 import { type Failure, toErrorBody } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
@@ -8,7 +9,9 @@ export type CallAnswer = WholeAnswer | StreamedAnswer;
 export interface WholeAnswer {
   status: number;
   headers: Record<string, string>;
-  body: string;
+  readonly body: string;
+  /** The body as UTF-8, where it is passed on as it came. */
+  readonly bytes?: Uint8Array | undefined;
 }
 
 export interface StreamedAnswer {
@@ -18,18 +21,40 @@ export interface StreamedAnswer {
   events: AsyncIterableIterator<string>;
 }
 
+/** A provider's answer. Its body is beyond the reach of a spread, so that a copy with another one has no bytes of this. */
+export class PassedAnswer implements WholeAnswer {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly #answer: Success;
+
+  constructor(answer: Success, headers: Record<string, string>) {
+    this.status = answer.status;
+    this.headers = headers;
+    this.#answer = answer;
+  }
+
+  get body(): string {
+    return this.#answer.body;
+  }
+
+  get bytes(): Uint8Array | undefined {
+    return this.#answer.bytes;
+  }
+}
+
 /** Says who answers, and what a client could miss: parameters that were left out. */
 export function targetHeaders(
   candidate: Pick<Candidate, 'provider' | 'model'>,
   attempts: number,
   warnings: readonly string[],
 ): Record<string, string> {
-  return {
+  const headers: Record<string, string> = {
     'x-weir-provider': candidate.provider,
     'x-weir-target': headerText(targetName(candidate)),
     'x-weir-attempts': String(attempts),
-    ...(warnings.length > 0 && { 'x-weir-warnings': headerText([...new Set(warnings)].join('; ')) }),
   };
+  if (warnings.length > 0) headers['x-weir-warnings'] = headerText([...new Set(warnings)].join('; '));
+  return headers;
 }
 
 /** The answer to a call that failed for good. `body` is the provider's own error in OpenAI's envelope, if it sent one. */

@@ -6,6 +6,7 @@ import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { applyParams } from '../../core/params.ts';
 import type { LineProgress } from '../../core/retry.ts';
+import type { Soon } from '../../core/soon.ts';
 import { estimateTokens } from '../../core/tokens.ts';
 import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -71,7 +72,7 @@ export class Trip {
   private readonly deps: Pick<Deps, 'clock'>;
   private readonly gate: Gate;
   private readonly permit: Permit;
-  private readonly booking: Booking | null;
+  private readonly booking: Booking | undefined;
   private readonly gpu: ReturnType<Gate['gpu']['start']> | null;
   private readonly startedAt: number;
 
@@ -79,7 +80,7 @@ export class Trip {
   constructor(
     deps: Pick<Deps, 'clock' | 'ownPrices'>,
     gate: Gate,
-    { permit, booking }: { permit: Permit; booking: Booking | null },
+    { permit, booking }: { permit: Permit; booking?: Booking },
     model: string,
   ) {
     this.deps = deps;
@@ -162,7 +163,8 @@ async function tryOnce<Answer extends { ok: true }>(
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
   const tokens = estimateTokens(call.request.body, call.bytes);
-  const admission = await admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs });
+  const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs });
+  const admission = admitted instanceof Promise ? await admitted : admitted;
   if (!admission.ok) return refused(admission.failure);
   const trip = new Trip(deps, gate, admission, candidate.model);
   const answer = await send(provider, converted.request, {
@@ -178,22 +180,29 @@ async function tryOnce<Answer extends { ok: true }>(
   return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
 }
 
+type Admitted = { ok: true; permit: Permit; booking?: Booking } | { ok: false; failure: Failure };
+type AdmissionAsk = Ask & { tenantId: string; candidate: Candidate; signal: AbortSignal };
+
 /** Admits a call by the rates of its target, if it has any of its own, and then by its provider's gate. */
-async function admit(
-  { clock }: Pick<Deps, 'clock'>,
+function admit({ clock }: Pick<Deps, 'clock'>, gate: Gate, ask: AdmissionAsk): Soon<Admitted> {
+  const target = gate.target(ask.tenantId, ask.candidate);
+  return target === null ? gate.acquire(ask) : admitAtTarget(clock, gate, target, ask);
+}
+
+async function admitAtTarget(
+  clock: Deps['clock'],
   gate: Gate,
-  ask: Ask & { tenantId: string; candidate: Candidate; signal: AbortSignal },
-): Promise<{ ok: true; permit: Permit; booking: Booking | null } | { ok: false; failure: Failure }> {
-  const { candidate, tokens, signal, maxWaitMs } = ask;
-  const target = gate.target(ask.tenantId, candidate);
-  const waitMs = target?.waitMs ?? 0;
+  target: TargetGate,
+  { candidate, tokens, signal, maxWaitMs }: AdmissionAsk,
+): Promise<Admitted> {
+  const { waitMs } = target;
   if (waitMs > maxWaitMs) return { ok: false, failure: rateReached(targetName(candidate), waitMs) };
   // Booked before it waits: the next call waits behind it, and so do batch lines.
-  const booking = target?.spend(tokens) ?? null;
+  const booking = target.spend(tokens);
   if (waitMs > 0) await clock.sleep(waitMs, signal);
   const admission = await gate.acquire({ tokens, signal, maxWaitMs: maxWaitMs - waitMs });
   if (admission.ok) return { ...admission, booking };
-  booking?.refund();
+  booking.refund();
   return admission;
 }
 

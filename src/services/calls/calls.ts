@@ -5,7 +5,7 @@
  */
 import type { NativeRequest, Provider, Call as ProviderCall, Result, Success } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
-import type { Candidate, Lane, RunLane } from '../../core/lane.ts';
+import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import { estimateTokens } from '../../core/tokens.ts';
 import { steadyMs } from '../../ports/clock.ts';
@@ -16,7 +16,7 @@ import { CallBudgets, type CallToHold } from '../budgets/call-budgets.ts';
 import { keyCacheSeconds } from '../cache/cache-key.ts';
 import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
-import { type CallAnswer, failureAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
+import { type CallAnswer, failureAnswer, PassedAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
 import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
 import { isAnswerTo, type Keep, throughCache } from './cached-call.ts';
 import { EntryWriter } from './entry-writer.ts';
@@ -61,8 +61,20 @@ export class Calls {
 
   /** Answers a call that was read before. */
   async send({ actor, signal }: Pick<CallRequest, 'actor' | 'signal'>, call: Call): Promise<CallAnswer> {
-    const lane = await this.planner.plan(actor, call, 'send');
-    return this.run(actor, call, lane, signal);
+    const plan = this.planner.plan(actor, call, 'send');
+    const lane = plan instanceof Promise ? await plan : plan;
+    if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
+    const admission = this.deps.limiter.admit(actor.keyId, estimateTokens(call.request.body, call.bytes));
+    const permit = admission instanceof Promise ? await admission : admission;
+    const spending = toHold(actor, call, lane);
+    const held = this.budgets.hold(spending);
+    const hold = held instanceof Promise ? await held.catch(givenBack(permit)) : held;
+    const [route = null] = spending.spender.routes;
+    const account = new CallAccount(this.deps, { actor, call, route }, this.writer);
+    const close = this.opened(permit, account, hold);
+    const answer = await this.attempt(actor, call, lane, account, signal, close);
+    Object.assign(answer.headers, permit.headers);
+    return answer;
   }
 
   /**
@@ -103,20 +115,6 @@ export class Calls {
     return this.writer.close(CLOSE_MS);
   }
 
-  private async run(actor: Actor, call: Call, lane: Lane, signal: AbortSignal): Promise<CallAnswer> {
-    if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
-    const permit = await this.deps.limiter.admit(actor.keyId, estimateTokens(call.request.body, call.bytes));
-    const spending = toHold(actor, call, lane);
-    const hold = await this.budgets.hold(spending).catch((error: unknown) => {
-      permit.settle(0);
-      throw error;
-    });
-    const [route = null] = spending.spender.routes;
-    const account = new CallAccount(this.deps, { actor, call, route }, this.writer);
-    const close = this.opened(permit, account, hold);
-    return withHeaders(await this.attempt(actor, call, lane, account, signal, close), permit.headers);
-  }
-
   /** Counts a call as open until the function it answers is called, which may happen more than once. */
   private opened(permit: KeyPermit, account: CallAccount, hold: string | null): () => void {
     this.writer.begin();
@@ -153,9 +151,10 @@ export class Calls {
     // A stream is open until it was delivered.
     const delivery = { streams: false };
     try {
-      hand.keyCacheSeconds = await keyCacheSeconds(this.deps.limiter, actor.keyId);
+      const keySeconds = keyCacheSeconds(this.deps.limiter, actor.keyId);
+      hand.keyCacheSeconds = keySeconds instanceof Promise ? await keySeconds : keySeconds;
       return await throughCache(this.deps, hand, async (keep, ask) => {
-        if (call.stream === null) return this.whole(hand, keep);
+        if (call.stream === null) return this.execute(hand, keep);
         const answers = (candidate: Candidate): boolean => isAnswerTo(hand, ask, candidate);
         const sent = { hand, account, ask, answers, keep, closed: close };
         const answer = await shareStream(this.deps, this.live, sent);
@@ -182,12 +181,7 @@ export class Calls {
     return [...sharing, ...candidates.slice(shared)];
   }
 
-  private async whole(hand: CallInHand, keep: Keep): Promise<WholeAnswer> {
-    const { answer, headers } = await this.execute(hand, keep);
-    return { status: answer.status, headers: { 'content-type': 'application/json', ...headers }, body: answer.body };
-  }
-
-  private async execute(hand: CallInHand, keep: Keep): Promise<{ answer: Success; headers: Record<string, string> }> {
+  private async execute(hand: CallInHand, keep: Keep): Promise<WholeAnswer> {
     const { account, notes } = hand;
     let from: LineProgress | undefined;
     for (;;) {
@@ -208,10 +202,19 @@ export class Calls {
       if (verdict.warning !== null) notes.push(verdict.warning);
       if (notes.length === 0) keep(candidate, answer);
       const headers = targetHeaders(candidate, account.attempts, [...notes, ...warnings, ...answer.warnings]);
-      const cost = account.costNano;
-      return { answer, headers: { ...headers, ...(cost !== null && { 'x-weir-cost-nano-usd': String(cost) }) } };
+      headers['content-type'] = 'application/json';
+      if (account.costNano !== null) headers['x-weir-cost-nano-usd'] = String(account.costNano);
+      return new PassedAnswer(answer, headers);
     }
   }
+}
+
+/** Settles the permit of a call that did not begin, and throws why. */
+function givenBack(permit: KeyPermit): (error: unknown) => never {
+  return (error) => {
+    permit.settle(0);
+    throw error;
+  };
 }
 
 /** The call as budgets see it. */
@@ -230,8 +233,4 @@ function toHold(actor: Actor, { request, bytes, metadata, config }: Call, lane: 
 function sendWhole(provider: Provider, request: NativeRequest, call: ProviderCall): Promise<Result> {
   if (provider.immediate === undefined) throw new Error('a gate without an immediate API');
   return provider.immediate.execute(request, call);
-}
-
-function withHeaders(answer: CallAnswer, headers: Readonly<Record<string, string>>): CallAnswer {
-  return { ...answer, headers: { ...answer.headers, ...headers } };
 }

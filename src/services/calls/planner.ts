@@ -2,6 +2,7 @@ import type { Lane } from '../../core/lane.ts';
 import { needsModelLists } from '../../core/model-names.ts';
 import { routeLeavesProviderOpen } from '../../core/route-steps.ts';
 import { createLaneAssigner, type LaneAssigner } from '../../core/routing.ts';
+import type { Soon } from '../../core/soon.ts';
 import type { Actor } from '../../ports/deps.ts';
 import { type ResolveDeps, resolveFor, routesOf } from '../models/resolve.ts';
 import { resolveRoute } from '../routes/resolve.ts';
@@ -43,20 +44,33 @@ export class CallPlanner {
   }
 
   /** The call's targets in order. Throws 400 for a route that it names and that is not there. */
-  async plan(actor: Actor, call: Call, purpose: 'send' | 'check'): Promise<Lane> {
+  plan(actor: Actor, call: Call, purpose: 'send' | 'check'): Soon<Lane> {
     const now = this.deps.clock.now();
     const tenant = this.tenants.get(actor.tenantId);
-    const fresh = tenant !== undefined && tenant.freshUntil > now ? tenant : await this.refresh(actor.tenantId, now);
     // A check must not take the turn of a call that is sent.
     const key = `${purpose} ${planKey(call)}`;
+    const known = tenant !== undefined && tenant.freshUntil > now ? tenant.plans.get(key) : undefined;
+    if (tenant !== undefined && known !== undefined && known.freshUntil > now) {
+      return this.assign(tenant, known, key, call);
+    }
+    return this.planAnew(actor, call, key, now);
+  }
+
+  private async planAnew(actor: Actor, call: Call, key: string, now: number): Promise<Lane> {
+    const tenant = this.tenants.get(actor.tenantId);
+    const fresh = tenant !== undefined && tenant.freshUntil > now ? tenant : await this.refresh(actor.tenantId, now);
     const known = fresh.plans.get(key);
     const plan = known !== undefined && known.freshUntil > now ? known : await this.renew(fresh, key, actor, call, now);
+    return this.assign(fresh, plan, key, call);
+  }
+
+  private assign(tenant: Tenant, plan: Plan, key: string, call: Call): Lane {
     const { request, bytes, metadata } = call;
     const line = { model: String(request.body.model), endpoint: request.endpoint, bytes, body: request.body, metadata };
     const lane = plan.assigner.lanes[plan.assigner.assign(line)];
     if (lane === undefined) throw new Error('a call was given no lane');
     // A name that means nothing now may mean something as soon as its provider answers.
-    if (lane.kind === 'refuse' || plan.assigner.lanes.length > LANES_MAX) fresh.plans.delete(key);
+    if (lane.kind === 'refuse' || plan.assigner.lanes.length > LANES_MAX) tenant.plans.delete(key);
     return lane;
   }
 

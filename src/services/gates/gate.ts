@@ -7,6 +7,7 @@ import type { Failure } from '../../core/failure.ts';
 import { GpuClock } from '../../core/gpu-time.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { Slots } from '../../core/shared/slots.ts';
+import type { Soon } from '../../core/soon.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot, TargetGate } from '../../ports/gates.ts';
@@ -99,13 +100,15 @@ export class ProviderGate implements Gate {
     this.pump();
   }
 
-  acquire(ask: Ask): Promise<Admission> {
+  acquire(ask: Ask): Soon<Admission> {
     if (this.closed) return refuse(stopping());
     if (ask.signal?.aborted) return refuse(clientGone());
     if (this.calls.size >= CALLS_WAITING_MAX) return refuse(noRoom(this.provider.name, null));
     const now = steadyMs(this.deps.clock);
     this.slots.noteCalls(this.calls.size, now);
     this.pool.still(true);
+    const permit = this.calls.size === 0 ? this.admitNow(ask.tokens, now) : null;
+    if (permit !== null) return { ok: true, permit };
     return this.calls.wait(ask, now, () => this.pump(), clientGone);
   }
 
@@ -222,13 +225,12 @@ export class ProviderGate implements Gate {
     if (budgetWait > 0) return this.delayed(budgetWait, now);
     const { feed } = this;
     if (call) {
-      const slot = this.slotAt(member);
-      this.book(slot, call.tokens, now);
-      this.calls.admit(call, this.permit(slot));
+      this.calls.admit(call, this.admit(member, call.tokens, now));
       return 0;
     }
     if (!feed?.take()) return Number.POSITIVE_INFINITY;
-    const slot = this.slotAt(this.prefixes ? this.prefixes.choose(member, feed.prompt(), now, part) : member);
+    const at = this.prefixes ? this.prefixes.choose(member, feed.prompt(), now, part) : member;
+    const slot = new MemberSlot(at, steadyMs(this.deps.clock));
     this.book(slot, feed.start(slot), now);
     return 0;
   }
@@ -247,11 +249,19 @@ export class ProviderGate implements Gate {
     this.budgets.spend(slot.tokens, now);
   }
 
-  private slotAt(member: Member): MemberSlot {
-    return new MemberSlot(member, steadyMs(this.deps.clock));
+  /** Admits a call that nothing is in the way of; null leaves it to the queue. */
+  private admitNow(tokens: number, now: number): Permit | null {
+    if (this.pumping || !this.slots.take(this.limit, true)) return null;
+    const member = this.pool.choose(now, 1);
+    if (member && this.budgets.waitMs(now) <= 0) return this.admit(member, tokens, now);
+    this.slots.giveBack();
+    return null;
   }
 
-  private permit(slot: MemberSlot): Permit {
+  /** Books a call at a member, in the slot that was taken. */
+  private admit(member: Member, tokens: number, now: number): Permit {
+    const slot = new MemberSlot(member, now);
+    this.book(slot, tokens, now);
     let settled = false;
     return {
       member: slot.member,
@@ -265,6 +275,6 @@ export class ProviderGate implements Gate {
   }
 }
 
-function refuse(failure: Failure): Promise<Admission> {
-  return Promise.resolve({ ok: false, failure });
+function refuse(failure: Failure): Admission {
+  return { ok: false, failure };
 }

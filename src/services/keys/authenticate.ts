@@ -25,6 +25,8 @@ export interface Authenticator {
    * failed too often of late. Keys that worked before are let through even then.
    */
   authenticate(secret: string, address: string): Promise<Actor>;
+  /** Who holds a secret that worked a moment ago; null when that is to be looked up. */
+  recall(secret: string): Actor | null;
   /** Makes a revocation take effect at once in this process. */
   forget(keyId: string): void;
 }
@@ -56,12 +58,23 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
     );
   }
 
+  function remember(hash: string, actor: Actor, freshUntil: number): Actor {
+    cache.delete(hash);
+    cache.set(hash, { actor, freshUntil });
+    if (cache.size > cachedKeys) cache.delete(cache.keys().next().value ?? '');
+    return actor;
+  }
+
   return {
+    recall(secret) {
+      const cached = cache.get(hashSecret(secret));
+      return cached !== undefined && cached.freshUntil > deps.clock.now() ? cached.actor : null;
+    },
     async authenticate(secret, address) {
       const hash = hashSecret(secret);
       const ownHash = deps.adminKeyHash ?? null;
       if (ownHash !== null && sameHash(ownHash, hash)) {
-        return { tenantId: DEFAULT_TENANT, keyId: null, role: 'admin' };
+        return remember(hash, { tenantId: DEFAULT_TENANT, keyId: null, role: 'admin' }, Number.POSITIVE_INFINITY);
       }
       const now = deps.clock.now();
       const cached = cache.get(hash);
@@ -78,9 +91,7 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
           code: 'invalid_api_key',
         });
       }
-      cache.set(hash, { actor, freshUntil: now + freshMs });
-      if (cache.size > cachedKeys) cache.delete(cache.keys().next().value ?? '');
-      return actor;
+      return remember(hash, actor, now + freshMs);
     },
     forget(keyId) {
       for (const [hash, cached] of cache) if (cached.actor.keyId === keyId) cache.delete(hash);

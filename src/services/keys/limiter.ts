@@ -1,5 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import { KeyBudget } from '../../core/key-budget.ts';
+import type { Soon } from '../../core/soon.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { KeyLimiter, KeyPermit } from '../../ports/key-limiter.ts';
@@ -37,11 +38,14 @@ export function createKeyLimiter(
     return { ...defaults, ...Object.fromEntries(stated) };
   }
 
-  async function budget(keyId: string | null): Promise<KeyBudget | null> {
+  function budget(keyId: string | null): Soon<KeyBudget | null> {
     if (keyId === null) return null;
     const now = steadyMs(deps.clock);
     const found = known.get(keyId);
-    if (found !== undefined && found.freshUntil > now) return found.budget;
+    return found !== undefined && found.freshUntil > now ? found.budget : refresh(keyId, now);
+  }
+
+  async function refresh(keyId: string, now: number): Promise<KeyBudget> {
     const limits = await limitsOf(keyId);
     // Another call may have put it there meanwhile: a key has one budget.
     const begin = () => new KeyBudget(limits, now, deps.common?.region(`key ${keyId}`));
@@ -55,23 +59,28 @@ export function createKeyLimiter(
     return entry.budget;
   }
 
+  function permit(own: KeyBudget | null, estimatedTokens: number): KeyPermit {
+    if (own === null) return UNLIMITED;
+    const now = steadyMs(deps.clock);
+    const wait = own.callWaitMs(estimatedTokens, now);
+    if (wait > 0) throw tooManyRequests(own, wait, now);
+    own.spend(estimatedTokens, now);
+    return {
+      headers: own.headers(now),
+      settle: (used) => own.correct(estimatedTokens, used, steadyMs(deps.clock)),
+    };
+  }
+
   return {
     budget,
     takeShare(part) {
       share = part;
       for (const { budget: own } of known.values()) own.takeShare(part, steadyMs(deps.clock));
     },
-    async admit(keyId, estimatedTokens) {
-      const own = await budget(keyId);
-      if (own === null) return UNLIMITED;
-      const now = steadyMs(deps.clock);
-      const wait = own.callWaitMs(estimatedTokens, now);
-      if (wait > 0) throw tooManyRequests(own, wait, now);
-      own.spend(estimatedTokens, now);
-      return {
-        headers: own.headers(now),
-        settle: (used) => own.correct(estimatedTokens, used, steadyMs(deps.clock)),
-      };
+    admit(keyId, estimatedTokens) {
+      const own = budget(keyId);
+      if (own instanceof Promise) return own.then((known) => permit(known, estimatedTokens));
+      return permit(own, estimatedTokens);
     },
     async admitBatch(keyId) {
       const own = await budget(keyId);

@@ -101,7 +101,7 @@ export class BatchFlow {
     const now = steadyMs(this.deps.clock);
     if (now - this.budgetAskedAt > BUDGET_FRESH_MS) {
       this.budgetAskedAt = now;
-      void this.deps.limiter.budget(row.keyId).catch(() => undefined);
+      void Promise.resolve(this.deps.limiter.budget(row.keyId)).catch(() => undefined);
     }
     const wait = budget.lineWaitMs(tokens, now);
     if (wait === 0) return true;

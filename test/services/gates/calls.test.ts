@@ -66,7 +66,7 @@ describe('calls at a gate', () => {
     gates.push(gate);
     const feed = new Lines(lines);
     gate.attach(feed);
-    const ask = (changes: Partial<Ask> = {}) => gate.acquire({ tokens: 10, maxWaitMs: 5_000, ...changes });
+    const ask = async (changes: Partial<Ask> = {}) => gate.acquire({ tokens: 10, maxWaitMs: 5_000, ...changes });
     return { gate, feed, time, ask };
   }
 
@@ -187,7 +187,7 @@ describe('calls at a gate', () => {
     });
     gates.push(...both.values());
     for (const gate of both.values()) gate.takeShare(0.5);
-    const ask = (name: string) => both.get(name)!.acquire({ tokens: 1, maxWaitMs: 50 });
+    const ask = async (name: string) => both.get(name)!.acquire({ tokens: 1, maxWaitMs: 50 });
     const answers = [];
     for (let count = 0; count < 3; count++) answers.push(await ask('one'), await ask('two'));
     // Half of 600 a minute, of which a second's worth at once.

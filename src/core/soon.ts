@@ -1,0 +1,5 @@
+/**
+ * A value that is at hand, or on its way. What happens for every call awaits only what is on its way: awaiting what is
+ * there costs a promise and a turn of the microtask queue.
+ */
+export type Soon<Value> = Value | Promise<Value>;
