@@ -35,36 +35,41 @@ const DIVISOR = PAIRS.length ** 2;
 const LIMB_BYTES = 3;
 const LIMB = 2 ** (8 * LIMB_BYTES);
 
+/** The limbs of the bytes that are written at the moment, and the digits of them, four to an item. */
+const limbs: number[] = [];
+const digits: string[] = [];
+
 /** Bytes in base 62, at the one width that holds every value of that many bytes. */
 export function base62(bytes: Uint8Array): string {
-  const limbs = limbsOf(bytes);
+  const count = toLimbs(bytes);
   const width = Math.ceil((bytes.length * 8) / Math.log2(62));
-  let text = '';
+  const items = Math.ceil(width / 4);
+  digits.length = items;
   let highest = 0;
-  while (text.length < width) {
+  for (let item = items - 1; item >= 0; item--) {
     let rest = 0;
-    for (let index = highest; index < limbs.length; index++) {
+    for (let index = highest; index < count; index++) {
       const value = rest * LIMB + (limbs[index] ?? 0);
       const quotient = Math.floor(value / DIVISOR);
       limbs[index] = quotient;
       rest = value - quotient * DIVISOR;
     }
-    while (limbs[highest] === 0) highest += 1;
+    while (highest < count && limbs[highest] === 0) highest += 1;
     const high = Math.floor(rest / PAIRS.length);
-    text = `${PAIRS[high]}${PAIRS[rest - high * PAIRS.length]}${text}`;
+    digits[item] = `${PAIRS[high]}${PAIRS[rest - high * PAIRS.length]}`;
   }
   // The digits before these are zeros.
-  return text.slice(text.length - width);
+  return digits.join('').slice(items * 4 - width);
 }
 
-/** The bytes as limbs, highest first. */
-function limbsOf(bytes: Uint8Array): number[] {
-  const limbs: number[] = [];
+/** Takes the bytes apart into limbs, highest first; how many there are. */
+function toLimbs(bytes: Uint8Array): number {
+  let count = 0;
   // The first limb takes what is no multiple of three.
   for (let at = 0, end = bytes.length % LIMB_BYTES || LIMB_BYTES; at < bytes.length; end += LIMB_BYTES) {
     let limb = 0;
     while (at < end) limb = limb * 256 + (bytes[at++] ?? 0);
-    limbs.push(limb);
+    limbs[count++] = limb;
   }
-  return limbs;
+  return count;
 }

@@ -3,8 +3,10 @@ import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { BodyOutline, RequestLine } from '../protocol/request-line.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
 import { OUTPUT_LIMITS } from './tokens.ts';
-import { parseRequestLine, textOf } from './validate-input.ts';
+import { MODEL_LENGTH_MAX, parseRequestLine, textOf } from './validate-input.ts';
 
+const QUOTE = 0x22;
+const OPEN_ARRAY = 0x5b;
 const CLOSE_OBJECT = 0x7d;
 const OPEN_OBJECT = 0x7b;
 const LETTER_N = 0x6e;
@@ -15,6 +17,16 @@ const BODY = asciiBytes('body');
 
 /** A body with more members is parsed. */
 const MEMBERS_MAX = 64;
+
+/** By which member a body is known to be a request of its endpoint. */
+const INPUTS: Partial<Record<Endpoint, string>> = {
+  '/v1/chat/completions': 'messages',
+  '/v1/completions': 'prompt',
+  '/v1/embeddings': 'input',
+};
+
+/** Bodies up to this size are gone over in one place: to look into a buffer of its own costs more than to copy it. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** A request whose body is made an object of when somebody asks for it. */
 class OutlinedRequest implements RequestLine {
@@ -52,16 +64,68 @@ export class RequestReader {
   private modelTo = -1;
   private readonly limitsFrom = OUTPUT_LIMITS.map(() => -1);
   private readonly limitsTo = OUTPUT_LIMITS.map(() => -1);
+  /** The member to look for in the body of a call, and the first byte of its value. */
+  private input = '';
+  private inputBegins = 0;
 
   // Lines of one file name the same few again and again, in the same order.
   private lastUrl: Uint8Array = new Uint8Array(0);
   private lastEndpoint: Endpoint | undefined;
   private names: string[] = [];
   private nameBytes: Uint8Array[] = [];
+  private lastModel: Uint8Array = new Uint8Array(0);
+  private lastName = '';
 
   /** The request of a line. Throws on one that `checkLine` would refuse. */
   read(line: Uint8Array): RequestLine {
     return this.outlined(line) ?? parseRequestLine(line);
+  }
+
+  /**
+   * The request of a body that stands alone, and the model that it names; null for one that is to be parsed and checked.
+   * What it accepts is accepted by `checkCallBody` too.
+   */
+  readBody(customId: string, endpoint: Endpoint, raw: Uint8Array): { request: OutlinedRequest; model: string } | null {
+    const { json } = this;
+    const bytes = raw.length > scratch.length ? raw : scratch;
+    if (bytes === scratch) scratch.set(raw);
+    json.open(bytes, 0, raw.length);
+    this.input = INPUTS[endpoint] ?? '';
+    this.inputBegins = 0;
+    const isRead = this.body() && json.ends();
+    this.input = '';
+    const model = isRead && this.hasInput(endpoint) ? this.modelName() : null;
+    if (model === null) return null;
+    const base = bytes.byteOffset;
+    const request = new OutlinedRequest(customId, endpoint, {
+      bytes: raw.subarray(this.bodyFrom - base, this.bodyTo - base),
+      names: this.names,
+      modelFrom: this.modelFrom - this.bodyFrom,
+      modelTo: this.modelTo - this.bodyFrom,
+      outputLimit: this.outputLimit(),
+    });
+    return { request, model };
+  }
+
+  private hasInput(endpoint: Endpoint): boolean {
+    if (endpoint === '/v1/chat/completions') return this.inputBegins === OPEN_ARRAY;
+    return this.inputBegins !== 0 && this.inputBegins !== LETTER_N;
+  }
+
+  /** The body's model; null where it is none, or has an escape. */
+  private modelName(): string | null {
+    const { modelFrom: from, modelTo: to, json } = this;
+    const { bytes } = json.run;
+    if (from < 0 || bytes[from] !== QUOTE || to - from < 3) return null;
+    const { lastModel } = this;
+    let same = lastModel.length === to - from;
+    for (let index = 0; same && index < lastModel.length; index++) same = bytes[from + index] === lastModel[index];
+    if (same) return this.lastName;
+    const name = json.textAt(from + 1, to - 1);
+    if (name.includes('\\') || name.length > MODEL_LENGTH_MAX) return null;
+    this.lastModel = bytes.slice(from, to);
+    this.lastName = name;
+    return name;
   }
 
   private outlined(line: Uint8Array): RequestLine | null {
@@ -164,6 +228,10 @@ export class RequestReader {
     if (name === 'model') {
       this.modelFrom = from;
       this.modelTo = to;
+      return;
+    }
+    if (name === this.input) {
+      this.inputBegins = this.json.run.bytes[from] as number;
       return;
     }
     const limit = OUTPUT_LIMITS.indexOf(name);

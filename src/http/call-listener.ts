@@ -130,10 +130,14 @@ class Exchange {
         } else if (first === null) first = chunk;
         else chunks.push(chunk);
       });
+      let isWhole = false;
       this.request.on('end', () => {
+        isWhole = true;
         resolve(first === null ? emptyBody : chunks.length === 0 ? first : Buffer.concat([first, ...chunks]));
       });
-      const cutOff = (): void => reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
+      const cutOff = (): void => {
+        if (!isWhole) reject(new ApiError(400, 'The body was cut off.', { code: 'invalid_body' }));
+      };
       // The client may have left while its key was looked up.
       if (this.request.destroyed) cutOff();
       else this.request.on('close', cutOff);

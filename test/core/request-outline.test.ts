@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { type ConvertRules, convertToOpenAI } from '../../providers/shared/openai-convert.ts';
 import { RequestReader } from '../../src/core/request-outline.ts';
 import { estimateLineTokens, estimateTokens } from '../../src/core/tokens.ts';
-import { checkLine, parseRequestLine } from '../../src/core/validate-input.ts';
+import { checkCallBody, checkLine, parseRequestLine } from '../../src/core/validate-input.ts';
+import { ENDPOINTS, type Endpoint } from '../../src/protocol/endpoint.ts';
 
 /** One reader for all lines, as a segment has: what it keeps of one must not touch the next. */
 const reader = new RequestReader();
@@ -80,6 +81,49 @@ describe('a request whose body stays bytes', () => {
     if (!same.ok || !other.ok) throw new Error('was refused');
     expect(Buffer.from(same.request.bytes ?? []).toString()).toBe(text);
     expect(Buffer.from(other.request.bytes ?? []).toString()).toBe(text.replace('"m"', '"ü"'));
+  });
+
+  it('of a single call says what the parsed one does, whatever is odd about it', () => {
+    let plain = 0;
+    const odd = fc.constantFrom(
+      '',
+      ' ',
+      '\n',
+      ' ',
+      '\ufeff',
+      'x',
+      ',"n":1e400',
+      ',"n":-0.5e-3',
+      `,"deep":${'['.repeat(600)}${']'.repeat(600)}`,
+    );
+    const models = fc.constantFrom('m', 'm', 'gpt-4o-mini', 'other', 'ü', 'a"b', '', 7, null, 'm'.repeat(600));
+    const inputs = fc.constantFrom('text', 'text', ['a'], ['b'], null, undefined, {});
+    const endpoints = fc.constantFrom<Endpoint[]>(...ENDPOINTS);
+    fc.assert(
+      fc.property(body, models, inputs, endpoints, odd, (fields, model, input, endpoint, addition) => {
+        const rest = input === 'text' ? fields : { ...fields, messages: input, input, prompt: input };
+        const text = JSON.stringify({ ...rest, model });
+        const raw = addition.startsWith(',') ? text.replace(/\}$/, `${addition}}`) : addition + text + addition;
+        const bytes = Buffer.from(`..${raw}`).subarray(2);
+        const read = reader.readBody('req_1', endpoint, bytes);
+        if (read === null) return;
+        const parsed = JSON.parse(raw) as Record<string, unknown>;
+        const { stream: _stream, stream_options: _options, background: _later, ...checked } = parsed;
+        plain += 1;
+        expect(checkCallBody(checked, endpoint)).toBeNull();
+        expect([read.model, read.request.body]).toEqual([parsed.model, parsed]);
+        expect(read.request.customId).toBe('req_1');
+        expect(estimateLineTokens(read.request, bytes.length)).toBe(estimateTokens(parsed, bytes.length));
+        const lean = convertToOpenAI(read.request, 'other', rules);
+        const full = convertToOpenAI({ customId: 'req_1', endpoint, body: parsed }, 'other', rules);
+        if (!lean.ok || !full.ok) expect(lean).toEqual(full);
+        else expect(JSON.parse(lean.request.body)).toEqual(JSON.parse(full.request.body));
+      }),
+      { numRuns: 2000 },
+    );
+    expect(plain).toBeGreaterThan(30);
+    const long = { model: 'm', messages: [{ role: 'user', content: 'word '.repeat(20_000) }] };
+    expect(reader.readBody('r', '/v1/chat/completions', encode(long))?.request.body).toEqual(long);
   });
 
   it('loses its bytes when a copy of it gets another body', () => {

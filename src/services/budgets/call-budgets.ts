@@ -2,7 +2,7 @@ import { coversSpender, type Spender } from '../../core/budget-scope.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { Soon } from '../../core/soon.ts';
-import { estimateTokens } from '../../core/tokens.ts';
+import { estimateLineTokens } from '../../core/tokens.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BudgetRow, CallHoldAsk } from '../../ports/store-budgets.ts';
@@ -99,7 +99,7 @@ export class CallBudgets {
       const reasons = candidates.flatMap((candidate) => unpricedReason(deps, candidate, now) ?? []);
       if (reasons.length > 0) throw unpricedTargets('request', [...new Set(reasons)]);
     }
-    const tokens = estimateTokens(request.body, bytes);
+    const tokens = estimateLineTokens(request, bytes);
     const timeouts = candidates.map(({ requestTimeoutMs }) => requestTimeoutMs ?? deps.settings.requestTimeoutMs);
     const longest = timeouts.reduce((sum, ms) => sum + ms, 0);
     return {

@@ -7,7 +7,7 @@ import type { NativeRequest, Provider, Call as ProviderCall, Result, Success } f
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
-import { estimateTokens } from '../../core/tokens.ts';
+import { estimateLineTokens } from '../../core/tokens.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
 import type { KeyPermit } from '../../ports/key-limiter.ts';
@@ -64,7 +64,7 @@ export class Calls {
     const plan = this.planner.plan(actor, call, 'send');
     const lane = plan instanceof Promise ? await plan : plan;
     if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
-    const admission = this.deps.limiter.admit(actor.keyId, estimateTokens(call.request.body, call.bytes));
+    const admission = this.deps.limiter.admit(actor.keyId, estimateLineTokens(call.request, call.bytes));
     const permit = admission instanceof Promise ? await admission : admission;
     const spending = toHold(actor, call, lane);
     const held = this.budgets.hold(spending);

@@ -32,6 +32,8 @@ interface Waiting {
   written: () => void;
 }
 
+const ignore = (): void => undefined;
+
 /**
  * Makes entries of single calls durable, many in one write, before their answers are given. Where there is a journal,
  * a line in it is enough for that, and the write follows within moments: a process that is killed loses nothing that
@@ -72,27 +74,38 @@ export class EntryWriter {
   }
 
   /** Resolves when the entries are safe. */
-  async add(made: readonly LedgerEntryRow[]): Promise<void> {
-    if (made.length === 0) return;
+  add(made: readonly LedgerEntryRow[]): Promise<void> {
+    if (made.length === 0) return Promise.resolve();
     const entries = made.map((entry) => ({ ...entry, id: formatId('entry_', this.deps.random.bytes(ID_BYTES)) }));
     this.waitingEntries += entries.length;
     // What the journal is still taking in may not be written yet: its mark would not cover it.
     const { journals } = this.deps;
     const keeping = journals === undefined ? null : this.keep(journals, entries);
     this.keeping = keeping;
-    const place = keeping === null ? null : await keeping;
-    const written = new Promise<void>((resolve) => {
-      this.waiting.push({ entries, place, written: resolve });
+    if (keeping === null) return this.write(entries);
+    return keeping.then((place) => {
+      const safe = place === null ? this.write(entries) : this.writeLater({ entries, place, written: ignore });
+      if (this.keeping === keeping) this.keeping = null;
+      return safe;
     });
+  }
+
+  /** Resolves when the entries are in the database. */
+  private write(entries: readonly LedgerEntryRow[]): Promise<void> {
+    return new Promise((written) => {
+      this.writeLater({ entries, place: null, written });
+    });
+  }
+
+  private writeLater(waiting: Waiting): void {
+    this.waiting.push(waiting);
     if (this.waitingEntries >= GROUP_MAX && !this.hurry.signal.aborted) this.hurry.abort();
     this.startWriting();
-    if (this.keeping === keeping) this.keeping = null;
-    if (place === null) await written;
   }
 
   /** Ends a call's hold at its budgets, with the write of its entries or after it. */
   release(hold: string): void {
-    this.waiting.push({ entries: [], place: null, released: hold, written: () => undefined });
+    this.waiting.push({ entries: [], place: null, released: hold, written: ignore });
     this.startWriting();
   }
 
@@ -119,14 +132,17 @@ export class EntryWriter {
   }
 
   /** Keeps entries in the journal; null when it cannot be written: then the database must have them. */
-  private async keep(journals: Journals, entries: readonly LedgerEntryRow[]): Promise<JournalMark | null> {
+  private keep(journals: Journals, entries: readonly LedgerEntryRow[]): Promise<JournalMark | null> {
+    const refused = (error: unknown): null => {
+      this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
+      return null;
+    };
     try {
       this.journal ??= journals.open();
       const { id } = this.journal;
-      return { id, position: await this.journal.append(JSON.stringify(entries)) };
+      return this.journal.append(JSON.stringify(entries)).then((position) => ({ id, position }), refused);
     } catch (error) {
-      this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
-      return null;
+      return Promise.resolve(refused(error));
     }
   }
 
@@ -145,7 +161,7 @@ export class EntryWriter {
       const group = this.takeGroup();
       const entries = group.flatMap((waiting) => waiting.entries);
       const released = group.flatMap((waiting) => waiting.released ?? []);
-      await this.write(entries, group.findLast(({ place }) => place !== null)?.place ?? null, released);
+      await this.append(entries, group.findLast(({ place }) => place !== null)?.place ?? null, released);
       this.waitingEntries -= entries.length;
       for (const { written } of group) written();
     }
@@ -170,7 +186,7 @@ export class EntryWriter {
     return this.waiting.splice(0, count);
   }
 
-  private async write(
+  private async append(
     entries: readonly LedgerEntryRow[],
     mark: JournalMark | null,
     released: readonly string[],

@@ -65,8 +65,9 @@ export class CallPlanner {
   }
 
   private assign(tenant: Tenant, plan: Plan, key: string, call: Call): Lane {
-    const { request, bytes, metadata } = call;
-    const line = { model: String(request.body.model), endpoint: request.endpoint, bytes, body: request.body, metadata };
+    const { request, model, bytes, metadata } = call;
+    const body = plan.assigner.needsBody(model) ? request.body : undefined;
+    const line = { model, endpoint: request.endpoint, bytes, body, metadata };
     const lane = plan.assigner.lanes[plan.assigner.assign(line)];
     if (lane === undefined) throw new Error('a call was given no lane');
     // A name that means nothing now may mean something as soon as its provider answers.
@@ -118,7 +119,7 @@ export class CallPlanner {
 
   private async make(actor: Actor, call: Call, now: number): Promise<Plan> {
     const { tenantId } = actor;
-    const model = String(call.request.body.model);
+    const { model } = call;
     const route = call.config === null ? null : (await resolveRoute(this.deps, actor, call.config)).route;
     const options = await resolveFor(this.deps, { tenantId, batchRoute: route, metadata: null, models: [model] });
     const named = route ?? (await routesOf(this.deps, tenantId)).get(model) ?? null;
@@ -129,9 +130,9 @@ export class CallPlanner {
   }
 }
 
-function planKey({ config, request }: Call): string {
+function planKey({ config, model, request }: Call): string {
   const route = config === null || typeof config === 'string' ? config : JSON.stringify(config);
-  return `${request.endpoint} ${JSON.stringify(route)} ${String(request.body.model)}`;
+  return `${request.endpoint} ${JSON.stringify(route)} ${model}`;
 }
 
 function trim<Value>(map: Map<string, Value>, most: number): void {

@@ -1,5 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
+import { RequestReader } from '../../core/request-outline.ts';
 import { checkCallBody } from '../../core/validate-input.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { type Metadata, metadataSchema } from '../../protocol/metadata.ts';
@@ -8,6 +9,8 @@ import type { RequestLine } from '../../protocol/request-line.ts';
 /** A synchronous request, read and checked; not yet routed. */
 export interface Call {
   request: RequestLine;
+  /** The model that it names. */
+  model: string;
   /** The route it names, or writes out; null when its model tells where it goes. */
   config: string | object | null;
   /** Its metadata: tags of its ledger entries, and what conditions read. */
@@ -36,8 +39,30 @@ export interface CallHeaders {
   cache?: string | undefined;
 }
 
+const reader = new RequestReader();
+
+/** Members that are Weir's own, or that decide how a call is answered: a body with one of them is parsed. */
+const READ_HERE = new Set(['config', 'metadata', 'stream', 'stream_options', 'background', 'store']);
+
 /** Reads a request's body. Throws 400 that names what is wrong. `requestId` becomes the entries' custom id. */
 export function readCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeaders, requestId: string): Call {
+  const plain = reader.readBody(requestId, endpoint, raw);
+  if (plain === null || plain.request.outline.names.some((name) => READ_HERE.has(name))) {
+    return parseCall(endpoint, raw, headers, requestId);
+  }
+  const { request, model } = plain;
+  return {
+    request,
+    model,
+    config: headers.config ?? null,
+    metadata: readMetadata(parseHeader(headers.metadata)),
+    stream: null,
+    bytes: raw.length,
+    cache: readCache(headers.cache),
+  };
+}
+
+function parseCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeaders, requestId: string): Call {
   const { config, metadata, stream, stream_options: options, ...body } = parseBody(raw);
   if (stream !== undefined && stream !== null && typeof stream !== 'boolean') {
     throw invalid("Invalid type for 'stream': expected a boolean.", 'stream');
@@ -49,6 +74,7 @@ export function readCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeade
   const forwarded = metadata !== undefined && (endpoint === '/v1/responses' || body.store === true);
   return {
     request: { customId: requestId, endpoint, body: forwarded ? { ...body, metadata } : body },
+    model: String(body.model),
     config: readConfig(config) ?? headers.config ?? null,
     metadata: tags,
     stream: stream === true && isStreamed(endpoint) ? readStreamWish(options) : null,

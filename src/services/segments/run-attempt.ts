@@ -1,11 +1,9 @@
 import type { Call, Provider, Result } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import { raiseLimits } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
-import { applyParams, changesNothing } from '../../core/params.ts';
+import { requestFor } from '../../core/request-for.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { RequestLine } from '../../protocol/request-line.ts';
 import { cacheAsk } from '../cache/cache-key.ts';
 import type { Job } from './work.ts';
 
@@ -39,7 +37,7 @@ export function runAttempt(
     queueMicrotask(() => done(refused(failure)));
     return;
   }
-  const converted = provider.convert(requestFor(job, candidate), candidate.model);
+  const converted = provider.convert(requestFor(job.request, candidate, job.unfit), candidate.model);
   if (!converted.ok) {
     queueMicrotask(() => done(refused(converted.failure)));
     return;
@@ -72,12 +70,6 @@ export function runAttempt(
     const send = (): Promise<Result> => immediate.execute(converted.request, call);
     void deps.answers.through(ask, send).then(({ result, cached }) => settle(result, cached));
   }
-}
-
-/** What is sent to a candidate, in OpenAI's shape: the very line, where nothing of it is changed. */
-function requestFor({ request, unfit }: Job, candidate: Candidate): RequestLine {
-  if (unfit.length === 0 && changesNothing(candidate.params)) return request;
-  return { ...request, body: raiseLimits(applyParams(request.body, candidate.params), candidate, unfit) };
 }
 
 function warningsOf(before: string[], result: Result): string[] {
