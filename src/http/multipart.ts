@@ -103,6 +103,7 @@ class FormReader {
     if (body !== null && this.#state === 'closed') await this.#linger(body);
     clearTimeout(this.#timer);
     this.#state = 'ended';
+    body?.release?.();
   }
 
   #parser(contentType: string): BusboyInstance {

@@ -7,6 +7,8 @@ import type { AppEnv } from './env.ts';
 /** The bytes of a body, as they come. */
 export interface BodyReader {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>;
+  /** Frees the memory of what was read, of which nothing may be used any more. Safe at any time. */
+  release?(): void;
 }
 
 /** What a form is read from. */
@@ -60,6 +62,7 @@ export function uploadBody(c: HonoContext<AppEnv>): BodyReader | null {
       if (result.value !== undefined) observe(result.value);
       return result;
     },
+    release: () => source.release?.(),
   };
 }
 
@@ -91,6 +94,7 @@ class GatheredBody implements BodyReader {
   #unread = 0;
   #state: 'unasked' | 'open' | 'ended' = 'unasked';
   #failure: Error | null = null;
+  #isReleased = false;
   #wake: () => void = () => undefined;
 
   constructor(incoming: IncomingMessage) {
@@ -112,15 +116,26 @@ class GatheredBody implements BodyReader {
     return { done: false, value: bytes.subarray(from, to) };
   }
 
+  release(): void {
+    this.#isReleased = true;
+    if (this.#state !== 'open') this.#free();
+  }
+
   #begin(): void {
     this.#state = 'open';
     // The request is not destroyed: its answer may yet be sent on the connection of a body that was not read to its end.
     finished(this.#incoming, { writable: false }, (error) => {
       this.#state = 'ended';
       this.#failure = error ?? null;
+      if (this.#isReleased) this.#free();
       this.#wake();
     });
     this.#incoming.on('data', (chunk: Buffer) => this.#take(chunk));
+  }
+
+  #free(): void {
+    this.#pieces.length = 0;
+    if (this.#ring.length > 0) this.#ring.buffer.transfer(0);
   }
 
   #take(chunk: Buffer): void {

@@ -22,7 +22,7 @@ export interface CheckedInput extends LineRecords {
 
 /** One file as it comes by: every line is checked, and all bytes are hashed. */
 export interface InputCheck {
-  /** Memory that `take` reads without copying it. */
+  /** Memory that `take` reads without copying it; the caller's until the check is closed. */
   allocate(bytes: number): Uint8Array;
   /**
    * Looks at the next bytes: the first `length` of `memory`, which must stay as they are until the answer. Calls may

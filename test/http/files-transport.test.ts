@@ -8,7 +8,7 @@ import { ApiError } from '../../src/core/api-error.ts';
 import { openFsFiles } from '../../src/files/fs.ts';
 import { toByteStream } from '../../src/http/byte-stream.ts';
 import { openForm } from '../../src/http/multipart.ts';
-import type { FormSource } from '../../src/http/upload-body.ts';
+import type { BodyReader, FormSource } from '../../src/http/upload-body.ts';
 import { line, objects } from '../services/file-inputs.ts';
 import { BOUNDARY, form, type Listening, listen, type Part, sendRaw, until } from './files-server.ts';
 import { ADMIN_SECRET, type Harness, openHarness } from './harness.ts';
@@ -193,6 +193,20 @@ describe('openForm', () => {
         ['purpose', 'batch'],
         ['last', 'y'],
       ]);
+    }
+  });
+
+  it('frees the memory of its body when it is closed, read to its end or not', async () => {
+    const bytes = form([purpose, file]);
+    for (const length of [bytes.length, bytes.length - 20]) {
+      let released = 0;
+      const { body, ...source } = inPieces(bytes.subarray(0, length), []);
+      const read = body?.read.bind(body) as BodyReader['read'];
+      const opened = await openForm({ ...source, body: { read, release: () => released++ } }, options);
+      await opened.file.content[Symbol.asyncIterator]().next();
+      expect(released).toBe(0);
+      await opened.close();
+      expect(released).toBe(1);
     }
   });
 

@@ -75,6 +75,23 @@ describe('ThreadChecks', () => {
     }
   });
 
+  it('keeps the memory of a file that is over for the next one, and never that of one that was given up', async () => {
+    const over = checks.open(options);
+    const memory = over.allocate(1_000);
+    memory.fill(0x20);
+    void over.take(memory, 1_000);
+    await over.end();
+    over.close();
+    const next = checks.open(options);
+    const again = next.allocate(1_000);
+    expect(again.buffer).toBe(memory.buffer);
+    expect(next.allocate(1_000).buffer).not.toBe(memory.buffer);
+    next.close();
+    const last = checks.open(options);
+    expect(last.allocate(1_000).buffer).not.toBe(memory.buffer);
+    last.close();
+  });
+
   it('answers nobody who has given up', async () => {
     const check = checks.open(options);
     const memory = check.allocate(1_000);

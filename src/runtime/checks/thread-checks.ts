@@ -24,6 +24,8 @@ interface Waiting {
 
 /** A thread that nobody uses any more is ended after this, and its memory with it. */
 const KEEP_MS = 10_000;
+/** Of the memory of files that were checked so much is kept for the next ones: that of one large file. */
+const KEPT_BLOCKS = 4;
 /** What a check makes is short-lived. */
 const YOUNG_MEGABYTES = 4;
 
@@ -34,6 +36,8 @@ export class ThreadChecks implements InputChecks {
   /** By check, in the order of the requests. */
   readonly #waiting = new Map<number, Waiting[]>();
   #worker: Worker | null = null;
+  /** Shared memory cannot be given back, and two garbage collectors must come by before it is free. */
+  #kept: Uint8Array[] = [];
   #next = 0;
   #ending: ReturnType<typeof setTimeout> | undefined;
 
@@ -54,19 +58,29 @@ export class ThreadChecks implements InputChecks {
     const { maxLines, maxLineBytes, maxLineErrors, maxModels } = options.settings;
     const settings = { maxLines, maxLineBytes, maxLineErrors, maxModels };
     send({ check, do: 'open', settings, idKey: Uint8Array.from(options.idKey) });
+    const blocks: Uint8Array[] = [];
+    let isWhole = false;
     return {
-      allocate: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
+      allocate: (bytes) => {
+        const block = this.#allocate(bytes);
+        blocks.push(block);
+        return block;
+      },
       take: (memory, length) => {
         const answer = this.#answer(check);
         send({ check, do: 'take', memory, length });
         return answer;
       },
-      end: () => {
+      end: async () => {
         const answer = this.#answer(check);
         send({ check, do: 'end' });
-        return answer as Promise<CheckedInput>;
+        const checked = (await answer) as CheckedInput;
+        isWhole = true;
+        return checked;
       },
       close: () => {
+        // Blocks of a check that was given up may still be looked at, or be written somewhere.
+        if (isWhole) this.#kept.push(...blocks.splice(0, KEPT_BLOCKS - this.#kept.length));
         if (this.#waiting.has(check)) send({ check, do: 'close' });
         this.#end(check, new Error('the check was given up'));
       },
@@ -78,6 +92,12 @@ export class ThreadChecks implements InputChecks {
     const worker = this.#worker;
     this.#lose(worker, 'the process ends');
     await worker?.terminate();
+  }
+
+  #allocate(bytes: number): Uint8Array {
+    const index = this.#kept.findIndex(({ length }) => length === bytes);
+    const [kept] = index < 0 ? [] : this.#kept.splice(index, 1);
+    return kept ?? new Uint8Array(new SharedArrayBuffer(bytes));
   }
 
   #begin(check: number): Worker {
@@ -130,6 +150,7 @@ export class ThreadChecks implements InputChecks {
   #lose(worker: Worker | null, reason: string): void {
     if (worker === null || this.#worker !== worker) return;
     this.#worker = null;
+    this.#kept = [];
     for (const waiting of this.#waiting.values()) {
       for (const { reject } of waiting) reject(new Error(`the thread that checks files was lost: ${reason}`));
     }
