@@ -3,8 +3,15 @@
  * product knows nothing of it. Monotonic time and timers are left alone, as by a clock that is set.
  */
 import { open } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import workerThreads, {
+  getEnvironmentData,
+  isMainThread,
+  setEnvironmentData,
+  Worker,
+  type WorkerOptions,
+} from 'node:worker_threads';
 
 export interface Trouble {
   /** Added to the wall clock. */
@@ -15,11 +22,25 @@ export interface Trouble {
   diskFull?: boolean;
 }
 
-const trouble: Required<Trouble> = {
-  clockMs: Number(process.env.WEIR_CHAOS_CLOCK_MS ?? 0),
-  diskMs: 0,
-  diskFull: false,
+/** All threads of the server have the same clock and disk. */
+const shared = isMainThread
+  ? new Float64Array(new SharedArrayBuffer(24))
+  : (getEnvironmentData('trouble') as unknown as Float64Array);
+const trouble = {
+  get clockMs(): number {
+    return shared[0] ?? 0;
+  },
+  get diskMs(): number {
+    return shared[1] ?? 0;
+  },
+  get diskFull(): boolean {
+    return shared[2] === 1;
+  },
 };
+if (isMainThread) {
+  shared[0] = Number(process.env.WEIR_CHAOS_CLOCK_MS ?? 0);
+  setEnvironmentData('trouble', shared as never);
+}
 
 const trueNow = Date.now.bind(Date);
 Date.now = () => trueNow() + trouble.clockMs;
@@ -37,6 +58,16 @@ for (const name of ['write', 'datasync'] as const) {
     return original.apply(this, args);
   };
 }
+/** The threads of engines load this first, too; those that have no clock and use the disk by other ways do not. */
+class TroubledWorker extends Worker {
+  constructor(file: string | URL, options: WorkerOptions = {}) {
+    const isEngine = options.name?.startsWith('engine') === true;
+    super(file, isEngine ? { ...options, execArgv: ['--import', import.meta.filename] } : options);
+  }
+}
+workerThreads.Worker = TroubledWorker;
+syncBuiltinESMExports();
+
 // Small objects are written by a thread (src/files/placing.ts), which hears of trouble on its way there.
 const post = Worker.prototype.postMessage;
 Worker.prototype.postMessage = function (this: Worker, message: { id?: number; bytes?: unknown }, ...rest): void {
@@ -48,7 +79,13 @@ Worker.prototype.postMessage = function (this: Worker, message: { id?: number; b
   else post.call(this, message, ...rest);
 };
 
-process.on('message', (message: Trouble) => Object.assign(trouble, message));
-// The channel must not keep the server alive, nor its end end it.
-process.channel?.unref();
-process.on('disconnect', () => undefined);
+if (isMainThread) {
+  process.on('message', ({ clockMs, diskMs, diskFull }: Trouble) => {
+    if (clockMs !== undefined) shared[0] = clockMs;
+    if (diskMs !== undefined) shared[1] = diskMs;
+    if (diskFull !== undefined) shared[2] = diskFull ? 1 : 0;
+  });
+  // The channel must not keep the server alive, nor its end end it.
+  process.channel?.unref();
+  process.on('disconnect', () => undefined);
+}

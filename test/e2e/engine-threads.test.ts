@@ -112,8 +112,7 @@ describe('engines in two threads', () => {
 
   it('go on without one that dies: its lines run elsewhere at once, and another takes its place', async () => {
     const threads: Worker[] = [];
-    // The threads of a database have a bound of their own.
-    const watch = (worker: Worker) => worker.resourceLimits?.maxYoungGenerationSizeMb !== 8 && threads.push(worker);
+    const watch = (worker: Worker) => worker.threadName?.startsWith('engine') && threads.push(worker);
     process.on('worker', watch);
     pools = await startPools([{ models: [MODEL], latency_ms: 300 }]);
     const [server] = pools.servers as [(typeof pools.servers)[number]];

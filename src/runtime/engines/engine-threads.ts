@@ -132,7 +132,11 @@ export class EngineThreads implements LineEngine {
       compileCache,
     };
     // The process's own flags may be of a kind that a thread does not take.
-    const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData, execArgv: [] });
+    const worker = new Worker(new URL('./thread.js', import.meta.url), {
+      name: `engine ${seat}`,
+      workerData,
+      execArgv: [],
+    });
     let failure: unknown = null;
     worker.on('error', (error) => {
       failure = error;
