@@ -17,6 +17,9 @@ const LIVED_MS = 60_000;
 /** Beyond the time of draining, a thread has so long to commit and to close what it opened. */
 const CLOSE_MS = 15_000;
 
+/** What lines make is short-lived. */
+const YOUNG_MEGABYTES = 24;
+
 interface EngineThread {
   readonly seat: number;
   readonly worker: Worker;
@@ -136,6 +139,7 @@ export class EngineThreads implements LineEngine {
       name: `engine ${seat}`,
       workerData,
       execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
     });
     let failure: unknown = null;
     worker.on('error', (error) => {

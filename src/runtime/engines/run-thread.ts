@@ -8,9 +8,10 @@ import { refreshPrices } from '../../services/prices/refresh.ts';
 import { Engine } from '../../services/segments/engine.ts';
 import { attachStore } from '../../store/open-node.ts';
 import { steadyOffset } from '../clock.ts';
+import { addressOf, depsOn } from '../engine-deps.ts';
+import { giveBackMemory } from '../give-back-memory.ts';
 import { type Loaded, loadConfig } from '../load.ts';
 import { keepLooking } from '../look.ts';
-import { addressOf, depsOn } from '../node-deps.ts';
 import { ThreadCommon } from './common.ts';
 import type { EngineReport, EngineThreadData, FromEngine, ToEngine } from './messages.ts';
 
@@ -29,6 +30,7 @@ const loaded = await loadConfig({
   kinds,
   readText: () => Promise.resolve(data.configText),
 });
+giveBackMemory();
 const common = new ThreadCommon(data.common, data.seat, (seat) => tell({ tell: 'pump', seat }));
 const deps = await openDeps(loaded);
 await run(new Engine(deps));
