@@ -83,6 +83,68 @@ describe('engines in two threads', () => {
     expect(data.map(({ in_flight: inFlight }) => inFlight)).toEqual([0, 0]);
   }, 90_000);
 
+  it('share the time of a pool that is paid by the hour, and keep in sum to its rate', async () => {
+    pools = await startPools([{ models: [MODEL], latency_ms: { min: 20, max: 40 } }]);
+    const limits = { concurrency: CONCURRENCY, adaptive: false, requests_per_minute: 6_000 };
+    const price = { gpu_hour: 3_600, gpus: 1 };
+    const settings = { ...SETTINGS, segment_lines: 10 };
+    const weir = await start(splitConfig([pools.servers[0]?.baseUrl ?? ''], [1], { limits, price, settings }));
+    const input = chatLines(250);
+    const started = performance.now();
+    const { id } = await submit(weir, input, { config: 'split' });
+    await waitForBatch(weir, id, { seconds: 60, everyMs: 10 });
+    const seconds = (performance.now() - started) / 1000;
+    const { batch } = await assertInvariants(weir, id, input);
+    // A second's worth may be saved up; the others come a hundred a second.
+    expect(seconds).toBeGreaterThan((250 - 100) / 100);
+    // A dollar a second, whoever has something in flight: counted by each engine for itself it would be up to twice that.
+    expect(batch.cost.amount_nano_usd).toBeGreaterThan(0);
+    expect(batch.cost.amount_nano_usd).toBeLessThanOrEqual(seconds * 1e9);
+    expect(await engines(id)).toBe(2);
+  }, 90_000);
+
+  it('stop at the limit of a budget and a line of each, and when a batch is cancelled, and let calls go first', async () => {
+    pools = await startPools([{ models: [MODEL], latency_ms: { min: 5, max: 25 }, rate_429: 0.05 }]);
+    const [server] = pools.servers as [(typeof pools.servers)[number]];
+    const limits = { concurrency: 8 };
+    const price = { input: 100, output: 400 };
+    const settings = { ...SETTINGS, segment_lines: 10, drain_seconds: 1 };
+    const weir = await start(splitConfig([server.baseUrl], [1], { limits, price, settings }));
+    const budget = await weir.call<{ id: string }>('/v1/budgets', {
+      method: 'POST',
+      body: JSON.stringify({ limit_usd: '1', period: 'month', on_insufficient: 'stop' }),
+    });
+    const input = chatLines(300);
+    const { id } = await submit(weir, input, { config: 'split' });
+    await waitForBatch(weir, id, { seconds: 60 });
+    const { batch, entries } = await assertInvariants(weir, id, input);
+    expect([batch.status, batch.errors?.data[0]?.code]).toEqual(['cancelled', 'budget_exceeded']);
+    // The last line of each may be beyond it.
+    const dearest = Math.max(...entries.map((entry) => entry.amount_nano_usd ?? 0));
+    expect(batch.cost.amount_nano_usd).toBeGreaterThanOrEqual(1e9);
+    expect(batch.cost.amount_nano_usd).toBeLessThanOrEqual(1e9 + 2 * dearest);
+    await weir.call(`/v1/budgets/${budget.id}`, { method: 'POST', body: JSON.stringify({ limit_usd: '1000' }) });
+
+    server.configure({ latency_ms: 400 });
+    const other = await submit(weir, input, { config: 'split' });
+    await waitForBatch(weir, other.id, {
+      seconds: 30,
+      until: ({ request_counts: counts }) => (counts?.completed ?? 0) > 8,
+    });
+    // Calls have the next slots that become free.
+    const answers = await Promise.all(
+      Array.from({ length: 3 }, (_, index) =>
+        weir.client.chat.completions.create({ model: 'split', messages: [{ role: 'user', content: `call ${index}` }] }),
+      ),
+    );
+    expect(answers.map(({ choices }) => choices.length)).toEqual([1, 1, 1]);
+    await weir.client.batches.cancel(other.id);
+    const ended = await waitForBatch(weir, other.id, { seconds: 30 });
+    expect(ended.status).toBe('cancelled');
+    await assertInvariants(weir, other.id, input);
+    expect(server.counters.max_running).toBeLessThanOrEqual(8);
+  }, 120_000);
+
   it('lose nothing by kill -9, and send again at most what was in flight or not committed', async () => {
     const settings = { ...SETTINGS, part_lines: 20 };
     pools = await startPools([{ models: [MODEL], latency_ms: { min: 20, max: 60 }, rate_429: 0.03 }]);

@@ -132,6 +132,17 @@ describe('a gate', () => {
     expect(Math.min(...slow)).toBeLessThan(38);
   });
 
+  it('lets so many requests be in flight as its part of the operator’s bound, one at least', () => {
+    const { gate, feed, started } = open(provider(['a'], { concurrency: 5 }));
+    gate.takeShare(0.5);
+    for (let count = 0; count < 8; count++) feed.enqueue(job(1), 0);
+    expect([started.length, gate.limit]).toEqual([2, 2]);
+    gate.takeShare(0.1);
+    expect(gate.limit).toBe(1);
+    gate.takeShare(1);
+    expect(started).toHaveLength(5);
+  });
+
   it('spreads lines over the members by what they have in flight', () => {
     const { feed, started } = open(provider(['a', 'b']));
     for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
