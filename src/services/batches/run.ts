@@ -1,5 +1,6 @@
 import { describeError } from '../../core/describe-error.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
+import { Permits } from '../../core/permits.ts';
 import { cameInTime, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
@@ -7,14 +8,21 @@ import { LeasedWork } from '../leased-work.ts';
 import { finalizeBatch } from './finalize.ts';
 import { startBatch } from './start.ts';
 
-const BATCHES_AT_ONCE = 4;
+const BATCHES_AT_ONCE = 32;
+/** A batch of more lines takes megabytes and minutes: only so many of them are worked on at once. */
+const LARGE_LINES = 5_000;
+const LARGE_AT_ONCE = 4;
 const RETRY_SECONDS = 5;
 
-/** Brings batches from one status to the next: a few at once, so that a large one holds up no small one. */
+/**
+ * Brings batches from one status to the next: many small ones at once, for each mostly waits for disk and database, and
+ * a few large ones, so that none of them holds up a small one.
+ */
 export class BatchRunner {
   readonly token: string;
   private readonly deps: Deps;
   private readonly work = new LeasedWork();
+  private readonly large = new Permits(LARGE_AT_ONCE);
   private stopped = false;
 
   constructor(deps: Deps) {
@@ -64,9 +72,11 @@ export class BatchRunner {
   /** When it is to be looked at again: one that cannot be worked on now (its disk, its database) a little later. */
   private async advance(batch: BatchRow): Promise<number> {
     const { deps, token } = this;
+    const bring = batch.status === 'validating' ? startBatch : finalizeBatch;
     try {
-      if (batch.status === 'validating') await startBatch(deps, batch, token);
-      else await finalizeBatch(deps, batch, token);
+      const input = await deps.store.files.getAny(batch.inputFileId);
+      const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
+      await (isLarge ? this.large.with(() => bring(deps, batch, token)) : bring(deps, batch, token));
       return 0;
     } catch (error) {
       deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
