@@ -162,11 +162,15 @@ export class Engine {
         limit: CLAIMED_AT_ONCE,
         ...demand,
       });
-      for (const lease of leases) await this.open(lease);
+      await Promise.all(byBatch(leases).map((of) => this.openInTurn(of)));
       if (leases.length > 0) this.claimAgain = true;
       else this.dryWithout = JSON.stringify(demand);
     }
     this.reportIdle();
+  }
+
+  private async openInTurn(leases: readonly SegmentLease[]): Promise<void> {
+    for (const lease of leases) await this.open(lease);
   }
 
   private async open(lease: SegmentLease): Promise<void> {
@@ -278,4 +282,9 @@ export class Engine {
     this.idleWaiters = [];
     for (const resolve of waiters) resolve();
   }
+}
+
+/** Segments of one batch share what is open of it: they are opened one after the other. */
+function byBatch(leases: readonly SegmentLease[]): SegmentLease[][] {
+  return [...Map.groupBy(leases, ({ batchId }) => batchId).values()];
 }
