@@ -129,6 +129,8 @@ export interface StoreLedger {
     filter: LedgerFilter,
     page: { limit: number; after?: string | undefined; order?: 'asc' | 'desc' | undefined },
   ): Promise<StoredLedgerEntry[] | null>;
+  /** Output tokens of the newest entries, newest first. */
+  latestOutputTokens(filter: LedgerFilter, limit: number): Promise<number[]>;
   /** Entries as they stand, reversed ones and reversals left out, in order of arrival after a place. */
   adjustable(
     filter: LedgerFilter,

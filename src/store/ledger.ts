@@ -4,7 +4,7 @@ import { deleteHolds } from './budget-holds.ts';
 import type { Database, Statement } from './client.ts';
 import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
 import { advanceBatches } from './ledger-batch-sums.ts';
-import { listEntries } from './ledger-query.ts';
+import { latestOutputTokens, listEntries } from './ledger-query.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
@@ -98,6 +98,10 @@ export class LibsqlLedger implements StoreLedger {
     page: Parameters<StoreLedger['entries']>[1],
   ): Promise<StoredLedgerEntry[] | null> {
     return listEntries(this.#db, filter, page);
+  }
+
+  latestOutputTokens(...[filter, limit]: Parameters<StoreLedger['latestOutputTokens']>): Promise<number[]> {
+    return latestOutputTokens(this.#db, filter, limit);
   }
 
   adjustable(...[filter, page]: Parameters<StoreLedger['adjustable']>): ReturnType<StoreLedger['adjustable']> {

@@ -26,8 +26,8 @@ export async function outputHistory(
   const answers = days.reduce((sum, { entries }) => sum + entries, 0);
   const last = days.findLast(({ entries }) => entries > 0)?.group.day;
   if (answers < ANSWERS_LEAST || typeof last !== 'number') return null;
-  const latest = await deps.store.ledger.entries({ ...filter, from: last, to: last + DAY }, { limit: SAMPLE });
-  const lengths = (latest ?? []).map(({ outputTokens }) => outputTokens).sort((left, right) => left - right);
+  const latest = await deps.store.ledger.latestOutputTokens({ ...filter, from: last, to: last + DAY }, SAMPLE);
+  const lengths = latest.sort((left, right) => left - right);
   const at = (share: number) => lengths[Math.min(lengths.length - 1, Math.floor(lengths.length * share))] ?? 0;
   const mean = days.reduce((sum, { outputTokens }) => sum + outputTokens, 0) / answers;
   const expected = Math.ceil(mean);

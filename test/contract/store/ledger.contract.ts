@@ -73,6 +73,15 @@ export function ledgerContract(subject: Subject): void {
       expect(next?.map((entry) => entry.line)).toEqual([2, 3, null, 4]);
     });
 
+    it('tell the output tokens of the newest of them, newest first', async () => {
+      const { ledger } = subject.store;
+      await ledger.append([1, 2, 3].map((line) => entryRow({ line, outputTokens: line * 10, createdAt: NOW - line })));
+      await ledger.append([entryRow({ line: 4, outputTokens: 7, status: 'failed', rawUsage: null })]);
+      expect(await ledger.latestOutputTokens({ ...tenant, status: 'succeeded' }, 2)).toEqual([30, 20]);
+      expect(await ledger.latestOutputTokens({ ...tenant, from: NOW - 1, to: NOW }, 9)).toEqual([10]);
+      expect(await ledger.latestOutputTokens({ tenantId: 'tenant-b' }, 9)).toEqual([]);
+    });
+
     it('are hidden from other tenants, also as a cursor', async () => {
       await subject.store.ledger.append([entryRow(), entryRow({ batchId: null, line: null })]);
       const stored = (await list(tenant)) ?? [];
