@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /** Bytes of entropy in an id: 144 bits, so that ids cannot be guessed. */
@@ -27,39 +29,51 @@ export function formatId(prefix: IdPrefix, bytes: Uint8Array): string {
   return prefix + base62(bytes);
 }
 
-/** Two digits for each number below 62². */
-const PAIRS = Array.from({ length: 62 ** 2 }, (_, n) => `${ALPHABET[Math.floor(n / 62)]}${ALPHABET[n % 62]}`);
+/** The codes of two digits for each number below 62². */
+const PAIRS = Uint16Array.from({ length: 62 ** 2 }, (_, n) => (code(Math.floor(n / 62)) << 8) | code(n % 62));
+
+function code(digit: number): number {
+  return ALPHABET.charCodeAt(digit);
+}
 
 /** Two pairs of digits are taken at a time, of limbs of three bytes: all of it stays in numbers that a double holds exactly. */
 const DIVISOR = PAIRS.length ** 2;
 const LIMB_BYTES = 3;
 const LIMB = 2 ** (8 * LIMB_BYTES);
 
-/** The limbs of the bytes that are written at the moment, and the digits of them, four to an item. */
+/** The limbs of the bytes that are written at the moment; and their digits, which begin anew where these do not suffice. */
 const limbs: number[] = [];
-const digits: string[] = [];
+let digits = Buffer.alloc(64);
 
 /** Bytes in base 62, at the one width that holds every value of that many bytes. */
 export function base62(bytes: Uint8Array): string {
   const count = toLimbs(bytes);
   const width = Math.ceil((bytes.length * 8) / Math.log2(62));
-  const items = Math.ceil(width / 4);
-  digits.length = items;
+  if (digits.length < width + 4) digits = Buffer.alloc(2 * width + 4);
+  let at = digits.length;
   let highest = 0;
-  for (let item = items - 1; item >= 0; item--) {
+  while (digits.length - at < width) {
     let rest = 0;
     for (let index = highest; index < count; index++) {
-      const value = rest * LIMB + (limbs[index] ?? 0);
+      const value = rest * LIMB + (limbs[index] as number);
       const quotient = Math.floor(value / DIVISOR);
       limbs[index] = quotient;
       rest = value - quotient * DIVISOR;
     }
     while (highest < count && limbs[highest] === 0) highest += 1;
     const high = Math.floor(rest / PAIRS.length);
-    digits[item] = `${PAIRS[high]}${PAIRS[rest - high * PAIRS.length]}`;
+    at -= 4;
+    put(high, at);
+    put(rest - high * PAIRS.length, at + 2);
   }
   // The digits before these are zeros.
-  return digits.join('').slice(items * 4 - width);
+  return digits.toString('latin1', digits.length - width);
+}
+
+function put(pair: number, at: number): void {
+  const codes = PAIRS[pair] as number;
+  digits[at] = codes >> 8;
+  digits[at + 1] = codes & 0xff;
 }
 
 /** Takes the bytes apart into limbs, highest first; how many there are. */

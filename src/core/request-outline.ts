@@ -254,7 +254,15 @@ export class RequestReader {
 
 /** The bytes of a body with `model` as its model, and nothing else changed. */
 export function withModel({ bytes, modelFrom, modelTo }: BodyOutline, model: string): Uint8Array {
-  const value = Buffer.from(JSON.stringify(model));
+  const value = model === lastModel.name ? lastModel.value : Buffer.from(JSON.stringify(model));
+  if (value !== lastModel.value) lastModel = { name: model, value };
   if (value.equals(bytes.subarray(modelFrom, modelTo))) return bytes;
-  return Buffer.concat([bytes.subarray(0, modelFrom), value, bytes.subarray(modelTo)]);
+  const body = Buffer.allocUnsafe(modelFrom + value.length + bytes.length - modelTo);
+  body.set(bytes.subarray(0, modelFrom));
+  body.set(value, modelFrom);
+  body.set(bytes.subarray(modelTo), modelFrom + value.length);
+  return body;
 }
+
+/** Requests name the same models again and again: the last one's JSON is kept. */
+let lastModel = { name: '', value: Buffer.from('""') };

@@ -119,8 +119,8 @@ export async function tryCandidates<Answer extends { ok: true }>(
   for (;;) {
     const candidate = hand.candidates[progress.candidate];
     if (candidate === undefined) throw new Error('a call has no candidate');
-    const attempt = await tryOnce(deps, hand, candidate, progress.candidate === hand.candidates.length - 1, send);
-    if (attempt.ok) return { ...attempt.begun, progress };
+    const attempt = await tryOnce(deps, hand, candidate, progress, send);
+    if (attempt.ok) return attempt.begun;
     const { failure, failed, ended } = attempt;
     const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs);
     const final = step.do === 'fail' || hand.signal.aborted;
@@ -136,7 +136,7 @@ export async function tryCandidates<Answer extends { ok: true }>(
 }
 
 type Attempt<Answer> =
-  | { ok: true; begun: Omit<Begun<Answer>, 'progress'> }
+  | { ok: true; begun: Begun<Answer> }
   | {
       ok: false;
       failure: Failure;
@@ -148,9 +148,9 @@ type Attempt<Answer> =
 
 async function tryOnce<Answer extends { ok: true }>(
   deps: Deps,
-  { tenantId, call, signal, unfit }: CallInHand,
+  { tenantId, call, signal, unfit, candidates }: CallInHand,
   candidate: Candidate,
-  last: boolean,
+  progress: LineProgress,
   send: Send<Answer>,
 ): Promise<Attempt<Answer>> {
   const refused = (failure: Failure): Attempt<Answer> => ({ ok: false, failure, failed: null, ended: null });
@@ -160,6 +160,7 @@ async function tryOnce<Answer extends { ok: true }>(
   const converted = provider.convert(requestFor(call.request, candidate, unfit), candidate.model);
   if (!converted.ok) return refused(converted.failure);
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;
+  const last = progress.candidate === candidates.length - 1;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
   const tokens = estimateLineTokens(call.request, call.bytes);
   const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs });
@@ -174,7 +175,8 @@ async function tryOnce<Answer extends { ok: true }>(
     nowMs: deps.clock.now(),
     signal,
   });
-  if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, warnings: converted.warnings } };
+  const { warnings } = converted;
+  if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, progress, warnings } };
   const ended = { candidate, provider, ...trip.end(answer.failure, emptyUsage) };
   return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
 }

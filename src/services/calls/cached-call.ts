@@ -27,7 +27,6 @@ export async function throughCache(
     const [ask] = asksOf(hand, [candidate]);
     if (ask !== undefined) void deps.answers.keep(ask, answer);
   };
-  if (!hand.candidates.some((candidate) => mayBeKept(hand, candidate))) return send(keep, null);
   const [ask] = asksOf(hand, hand.candidates.slice(0, 1));
   if (hand.call.cache !== 'use') return send(keep, null);
   const known = await findKept(deps, hand);

@@ -18,7 +18,7 @@ import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, PassedAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
 import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
-import { isAnswerTo, type Keep, throughCache } from './cached-call.ts';
+import { isAnswerTo, type Keep, mayBeKept, throughCache } from './cached-call.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
 import { CallPlanner } from './planner.ts';
@@ -35,6 +35,8 @@ export interface CallRequest {
   /** Aborts when the client leaves. */
   signal: AbortSignal;
 }
+
+const keepNothing: Keep = () => undefined;
 
 /** How long a stopping process waits for its database. */
 const CLOSE_MS = 5_000;
@@ -153,6 +155,8 @@ export class Calls {
     try {
       const keySeconds = keyCacheSeconds(this.deps.limiter, actor.keyId);
       hand.keyCacheSeconds = keySeconds instanceof Promise ? await keySeconds : keySeconds;
+      const mayKeep = hand.candidates.some((candidate) => mayBeKept(hand, candidate));
+      if (!mayKeep && call.stream === null) return await this.execute(hand, keepNothing);
       return await throughCache(this.deps, hand, async (keep, ask) => {
         if (call.stream === null) return this.execute(hand, keep);
         const answers = (candidate: Candidate): boolean => isAnswerTo(hand, ask, candidate);
