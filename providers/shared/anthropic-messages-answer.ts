@@ -93,16 +93,19 @@ interface ReadContent {
 
 function readContent(blocks: readonly unknown[], warnings: string[]): ReadContent {
   const read: ReadContent = { text: '', reasoning: '', toolCalls: [], isStructured: false };
-  const unknown = new Set<string>();
+  let unknown: Set<string> | null = null;
   for (const block of blocks) {
     if (!isFields(block)) continue;
     if (block.type === 'text' && typeof block.text === 'string') read.text += block.text;
     else if (block.type === 'thinking' && typeof block.thinking === 'string') read.reasoning += block.thinking;
     else if (block.type === 'tool_use') readToolUse(block, read);
     // Encrypted thinking is of no use outside Anthropic.
-    else if (block.type !== 'redacted_thinking') unknown.add(String(block.type).slice(0, 60));
+    else if (block.type !== 'redacted_thinking') {
+      unknown ??= new Set();
+      unknown.add(String(block.type).slice(0, 60));
+    }
   }
-  for (const type of unknown) warnings.push(`content of type ${type} was left out`);
+  for (const type of unknown ?? []) warnings.push(`content of type ${type} was left out`);
   return read;
 }
 

@@ -19,20 +19,17 @@ export function usageFromMessage(message: unknown): UsageReading {
     return { usage: null, raw, problems };
   }
   const cached = countOf(raw, 'cache_read_input_tokens', problems) ?? 0;
-  const writes = readWrites(raw, problems);
-  const usage: Usage = {
-    input_tokens: input,
-    ...(cached > 0 && { cached_input_tokens: cached }),
-    ...writes,
-    ...readOutput(raw, output, problems),
-    ...readTools(raw, problems),
-  };
+  const usage: Usage = { input_tokens: input };
+  if (cached > 0) usage.cached_input_tokens = cached;
+  addWrites(usage, raw, problems);
+  addOutput(usage, raw, output, problems);
+  addTools(usage, raw, problems);
   if (totalInput(usage) + totalOutput(usage) === 0) problems.push('every count is zero');
   return { usage, raw, problems };
 }
 
 /** Without the split every write counts as the usual one, of five minutes; so does a remainder that it leaves open. */
-function readWrites(raw: Fields, problems: string[]): Usage {
+function addWrites(usage: Usage, raw: Fields, problems: string[]): void {
   const total = countOf(raw, 'cache_creation_input_tokens', problems);
   const split = isFields(raw.cache_creation) ? raw.cache_creation : {};
   const short = countOf(split, 'ephemeral_5m_input_tokens', problems) ?? 0;
@@ -42,26 +39,29 @@ function readWrites(raw: Fields, problems: string[]): Usage {
     problems.push(`cache_creation_input_tokens is ${total}, but its parts add up to ${short + long}`);
   }
   const usual = Math.max(short, (total ?? 0) - long);
-  return { ...(usual > 0 && { cache_write_tokens: usual }), ...(long > 0 && { cache_write_1h_tokens: long }) };
+  if (usual > 0) usage.cache_write_tokens = usual;
+  if (long > 0) usage.cache_write_1h_tokens = long;
 }
 
-function readOutput(raw: Fields, output: number, problems: string[]): Usage {
+function addOutput(usage: Usage, raw: Fields, output: number, problems: string[]): void {
   const details = isFields(raw.output_tokens_details) ? raw.output_tokens_details : {};
   const thinking = countOf(details, 'thinking_tokens', problems) ?? 0;
   if (thinking > output) problems.push(`thinking_tokens is ${thinking}, more than the ${output} it is a part of`);
   const reasoning = Math.min(thinking, output);
-  return { output_tokens: output - reasoning, ...(reasoning > 0 && { reasoning_tokens: reasoning }) };
+  usage.output_tokens = output - reasoning;
+  if (reasoning > 0) usage.reasoning_tokens = reasoning;
 }
 
 /** Searches are billed by the call; fetching is not billed; of other tools the price is not known. */
-function readTools(raw: Fields, problems: string[]): Usage {
-  const tools = isFields(raw.server_tool_use) ? raw.server_tool_use : {};
+function addTools(usage: Usage, raw: Fields, problems: string[]): void {
+  const tools = raw.server_tool_use;
+  if (!isFields(tools)) return;
   const { web_search_requests: _, web_fetch_requests: __, ...others } = tools;
   if (Object.values(others).some((count) => typeof count === 'number' && count > 0)) {
     problems.push('server tools were used that are billed apart and not priced here');
   }
   const searches = countOf(tools, 'web_search_requests', problems) ?? 0;
-  return searches > 0 ? { web_searches: searches } : {};
+  if (searches > 0) usage.web_searches = searches;
 }
 
 function countOf(fields: Fields, name: string, problems: string[]): number | undefined {

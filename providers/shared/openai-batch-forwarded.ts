@@ -58,11 +58,29 @@ export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: Re
   if (bytes.includes(CARRIAGE_RETURN) || (json.utf8 && hasSeparator(bytes))) return null;
   const scanned = answer.scanner.found();
   if (scanned.finishReasons.some(isGivenUp)) return null;
+  // A copy: the bytes are of use during the call only.
+  const copy = Buffer.from(bytes);
   const found = {
     status: Number(STATUS_OK),
     requestId: readId(requestId.word(json)) ?? readId(id.word(json)),
-    // A copy: the bytes are of use during the call only.
-    bytes: Buffer.from(json.run.bytes.subarray(answer.from, answer.to)),
+    bytes: copy.subarray(answer.from, answer.to),
   };
-  return { key, result: new ForwardedAnswer(endpoint, found, scanned, readers), raw: textOf(bytes) };
+  return new ForwardedLine(key, new ForwardedAnswer(endpoint, found, scanned, readers), copy);
+}
+
+/** Its text is made when somebody asks for it. */
+class ForwardedLine implements BatchResult {
+  readonly key: string;
+  readonly result: ForwardedAnswer;
+  readonly #bytes: Uint8Array;
+
+  constructor(key: string, result: ForwardedAnswer, bytes: Uint8Array) {
+    this.key = key;
+    this.result = result;
+    this.#bytes = bytes;
+  }
+
+  get raw(): string {
+    return textOf(this.#bytes);
+  }
 }

@@ -1,4 +1,4 @@
-import { Buffer, isUtf8 } from 'node:buffer';
+import { isUtf8 } from 'node:buffer';
 import { TextRun } from './text-run.ts';
 
 /** Deeper values are left, though they may be valid. */
@@ -127,7 +127,7 @@ export class JsonCursor {
 
   /** A copy of the last name or plain string. */
   copy(): Uint8Array {
-    return this.run.bytes.slice(this.from, this.to);
+    return new Uint8Array(this.run.bytes.subarray(this.from, this.to));
   }
 
   /** The last name or plain string. */
@@ -137,8 +137,7 @@ export class JsonCursor {
 
   /** The text between two places of the buffer, inside a string. */
   textAt(from: number, to: number): string {
-    const bytes = Buffer.from(this.run.bytes.buffer, from, to - from);
-    return bytes.toString(this.utf8 ? 'utf8' : 'latin1');
+    return this.run.bytes.toString(this.utf8 ? 'utf8' : 'latin1', from, to);
   }
 
   /** Passes any value that stands `depth` brackets deep. */

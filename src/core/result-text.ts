@@ -52,13 +52,25 @@ export function resultText({ line, customId, batchId, response, error, details }
   };
 }
 
+/** Characters that JSON writes as they are. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+const PLAIN_LENGTH_MAX = 256;
+
+/** As JSON.stringify writes it. Ids and names are plain nearly always. */
 function jsonText(value: string | null): string {
+  if (value !== null && value.length <= PLAIN_LENGTH_MAX && PLAIN.test(value)) return `"${value}"`;
   return escapeLineSeparators(JSON.stringify(value));
 }
 
 /** The end of a result line, from behind its strict part. */
 export function detailsText(details: ResultDetails): string {
-  return escapeLineSeparators(`,"weir":${JSON.stringify(details)}}`);
+  const { line, attempts, cost_nano_usd, warnings, finish_reason, input_tokens, output_tokens, raw } = details;
+  const named = `"provider":${jsonText(details.provider)},"model":${jsonText(details.model)},"target":${jsonText(details.target)}`;
+  const warned = warnings.length === 0 ? '[]' : escapeLineSeparators(JSON.stringify(warnings));
+  const counted = `"attempts":${attempts},"cost_nano_usd":${cost_nano_usd},"warnings":${warned}`;
+  const said = `"finish_reason":${jsonText(finish_reason)},"input_tokens":${input_tokens},"output_tokens":${output_tokens}`;
+  const kept = raw === undefined ? '' : `,"raw":${escapeLineSeparators(JSON.stringify(raw))}`;
+  return `,"weir":{"line":${line},${named},${counted},${said}${kept}}}`;
 }
 
 /** Reads the details back from the end of a result line. */

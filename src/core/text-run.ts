@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+
 /** Bytes that end a run of plain ASCII inside a JSON string: control characters, the quote, the backslash, and 0x80 and above. */
 const STOPS = new Uint8Array(256).map((_, byte) =>
   byte < 0x20 || byte === 0x22 || byte === 0x5c || byte > 0x7f ? 1 : 0,
@@ -8,11 +10,11 @@ const STOPS = new Uint8Array(256).map((_, byte) =>
  * are those of the whole buffer.
  */
 export class TextRun {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   private readonly words: Int32Array;
 
   constructor(buffer: ArrayBufferLike) {
-    this.bytes = new Uint8Array(buffer);
+    this.bytes = Buffer.from(buffer);
     this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
   }
 

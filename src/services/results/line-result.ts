@@ -136,9 +136,10 @@ function encode(
     const strictBytes = strict.reduce((sum, { length }) => sum + length, 0);
     return { record: Buffer.concat([...strict, Buffer.from(`${details}\n`)]), strictBytes };
   }
-  let at = scratch.write(head, 0);
-  if (typeof answer === 'string') at += scratch.write(answer, at);
+  let at: number;
+  if (typeof answer === 'string') at = scratch.write(head + answer, 0);
   else {
+    at = scratch.write(head, 0);
     scratch.set(answer, at);
     at += answer.length;
   }

@@ -116,7 +116,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
       seen.add(number);
       for (const line of lines) {
         group.push({ line, answer, isShared: line.line !== number });
-        bytes += answer.raw.length;
+        bytes += sizeOf(answer);
         if (group.length >= LINES_AT_ONCE || bytes >= BYTES_AT_ONCE) await flush();
       }
     }
@@ -136,6 +136,12 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
     isMostlyDamaged: lost >= MANY_LINES && lost * 2 > expected,
     digest: hash.update(String(missing.length)).digest('hex'),
   };
+}
+
+/** About the bytes that are held for an answer, without making its text. */
+function sizeOf(answer: BatchResult): number {
+  const { result } = answer;
+  return (result.ok ? result.bytes?.length : undefined) ?? answer.raw.length;
 }
 
 /** An answer that is none, and names no usage: as damage on the way would leave it. */
@@ -191,7 +197,7 @@ async function outcomesOf(work: ShardWork, group: readonly Answered[], shares: U
       result,
       failure: result.ok ? null : result.failure,
       warnings: result.ok ? [...warnings, ...result.warnings] : warnings,
-      ...(answer.raw !== '' && { raw: answer.raw }),
+      ...(work.batch.options?.includeRaw && answer.raw !== '' && { raw: answer.raw }),
       isEstimated: estimate !== undefined,
       isShared,
     });
@@ -201,7 +207,8 @@ async function outcomesOf(work: ShardWork, group: readonly Answered[], shares: U
 
 function withEstimate(result: Success, usage: Usage): Success {
   const warning = "usage: estimated, as this answer's share of the provider batch's totals";
-  return { ...result, usage, warnings: [...result.warnings, warning] };
+  // An answer that is still bytes leaves its text behind.
+  return { ...result, body: result.body, usage, warnings: [...result.warnings, warning] };
 }
 
 function missingFailure(): Failure {
