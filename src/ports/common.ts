@@ -7,6 +7,8 @@ export interface Common {
   readonly seat: Seat;
   /** The memory of this name, the same for all. */
   region(name: string): Region;
+  /** Resolves when this engine is the only one that does what `key` stands for; to be called when that is done. */
+  turn(key: string): Promise<() => void>;
   /** What the other engines said last of a provider. */
   figuresOf(provider: string): readonly GateFigures[];
 }

@@ -65,7 +65,7 @@ export async function depsOn(
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock, ...shared }, config.keyLimits),
     inFlight: createInFlight(clock),
-    answers: createAnswerCache({ store, clock, log }),
+    answers: createAnswerCache({ store, clock, log, ...shared }),
     prices: compilePrices(priceFiles),
     priceFiles,
     ownPrices: config.ownPrices,

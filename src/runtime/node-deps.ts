@@ -15,6 +15,7 @@ import { addressOf, depsOn } from './engine-deps.ts';
 import { allocateCommon, ThreadCommon } from './engines/common.ts';
 import { EngineThreads } from './engines/engine-threads.ts';
 import { ReportedInFlight } from './engines/reported-in-flight.ts';
+import { Turns } from './engines/turns.ts';
 import type { Environment } from './env.ts';
 import type { Loaded } from './load.ts';
 import { systemRandom } from './random.ts';
@@ -40,7 +41,12 @@ export async function threadedDeps(
   const { store, serve } = await openSharedStore(addressOf(options));
   const memory = allocateCommon(config.settings.engineThreads + 1, systemRandom.bytes(8));
   let pump = (_seat: number): void => undefined;
-  const common = new ThreadCommon(memory, 0, (seat) => pump(seat));
+  const turns = new Turns();
+  const common = new ThreadCommon(memory, 0, {
+    pump: (seat) => pump(seat),
+    askTurn: (key, grant) => turns.ask(key, 0, grant),
+    endTurn: (key) => turns.over(key, 0),
+  });
   const opened = await depsOn(loaded, { store, log: openLog(loaded, quiet), common });
   const inFlight = new ReportedInFlight(createInFlight(opened.clock));
   return {
@@ -52,6 +58,7 @@ export async function threadedDeps(
         settings: config.settings,
         memory,
         common,
+        turns,
         inFlight,
         serve,
         steadyOffset: steadyOffset(),

@@ -8,6 +8,7 @@ const RUN = join(import.meta.dirname, 'run.ts');
 describe('the chaos suite', () => {
   it.each([
     ['one server on an embedded database', 508],
+    ['one server with two engines in threads', 519],
     ['two servers on a libSQL server, their clocks apart', 503],
   ])(
     'of %s: nothing is lost, doubled, unaccounted for or left behind (seed %i)',

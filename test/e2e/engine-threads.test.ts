@@ -145,6 +145,26 @@ describe('engines in two threads', () => {
     expect(server.counters.max_running).toBeLessThanOrEqual(8);
   }, 120_000);
 
+  it('send lines that are alike once, where their route keeps answers, whichever engine has them', async () => {
+    pools = await startPools([{ models: [MODEL], latency_ms: 30 }]);
+    const config = splitConfig([pools.servers[0]?.baseUrl ?? ''], [1], { settings: { ...SETTINGS, segment_lines: 5 } });
+    const routes = { kept: { provider: 'pool-a', model: MODEL, cache: { mode: 'simple', max_age: 3_600 } } };
+    const weir = await start({ ...config, routes });
+    const input = chatLines(200, (index) => ({ messages: [{ role: 'user', content: `Question ${index % 7}` }] }));
+    const [{ id }] = await Promise.all([
+      submit(weir, input, { config: 'kept' }),
+      weir.client.chat.completions.create({
+        model: 'kept',
+        messages: [{ role: 'user', content: 'Question 3' }],
+        max_tokens: 64,
+      }),
+    ]);
+    await waitForBatch(weir, id, { seconds: 60 });
+    await assertInvariants(weir, id, input);
+    expect(pools.servers[0]?.counters.received).toBe(7);
+    expect(await engines(id)).toBe(2);
+  }, 90_000);
+
   it('lose nothing by kill -9, and send again at most what was in flight or not committed', async () => {
     const settings = { ...SETTINGS, part_lines: 20 };
     pools = await startPools([{ models: [MODEL], latency_ms: { min: 20, max: 60 }, rate_429: 0.03 }]);

@@ -12,6 +12,15 @@ export interface CommonMemory {
   seats: number;
 }
 
+/** The way from one thread to the others. */
+export interface CommonLink {
+  /** Brings word to the thread of a seat that it is to look at its gates. */
+  pump(seat: number): void;
+  /** Calls `grant` when this thread has the turn of a key. */
+  askTurn(key: string, grant: () => void): void;
+  endTurn(key: string): void;
+}
+
 /** Words of the region of wakes, from here on one for each seat: whether it was woken and has not looked yet. */
 const WOKEN = 1;
 
@@ -24,17 +33,18 @@ export class ThreadCommon implements Common {
   readonly seat: Seat;
   private readonly regions: Regions;
   private readonly woken: Int32Array;
+  private readonly link: CommonLink;
   private readonly figures = new Map<number, Record<string, GateFigures>>();
 
-  /** `send` brings word to the thread of a seat that it is to look at its gates. */
-  constructor({ memory, key, seats }: CommonMemory, own: number, send: (seat: number) => void) {
+  constructor({ memory, key, seats }: CommonMemory, own: number, link: CommonLink) {
+    this.link = link;
     this.regions = new Regions(memory, key);
     this.woken = this.region('wakes').ints;
     this.seat = {
       own,
       count: seats,
       wake: (seat) => {
-        if (Atomics.exchange(this.woken, WOKEN + seat, 1) === 0) send(seat);
+        if (Atomics.exchange(this.woken, WOKEN + seat, 1) === 0) link.pump(seat);
       },
     };
   }
@@ -52,6 +62,12 @@ export class ThreadCommon implements Common {
   note(seat: number, figures: Record<string, GateFigures> | null): void {
     if (figures === null) this.figures.delete(seat);
     else this.figures.set(seat, figures);
+  }
+
+  turn(key: string): Promise<() => void> {
+    return new Promise((resolve) => {
+      this.link.askTurn(key, () => resolve(() => this.link.endTurn(key)));
+    });
   }
 
   figuresOf(provider: string): GateFigures[] {

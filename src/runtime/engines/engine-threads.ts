@@ -9,6 +9,7 @@ import type { LineEngine } from '../loop.ts';
 import type { CommonMemory, ThreadCommon } from './common.ts';
 import type { EngineReport, EngineThreadData, FromEngine, ToEngine } from './messages.ts';
 import type { ReportedInFlight } from './reported-in-flight.ts';
+import type { Turns } from './turns.ts';
 
 /** An engine that died starts again after a moment, twice as long each time that it lived for less than a minute. */
 const RESTART_MS = 100;
@@ -36,6 +37,7 @@ export interface ThreadsSetup {
   settings: Pick<Settings, 'engineThreads' | 'drainSeconds'>;
   memory: CommonMemory;
   common: ThreadCommon;
+  turns: Turns;
   inFlight: ReportedInFlight;
   /** Brings threads to an embedded database. */
   serve: SharedStore['serve'];
@@ -158,6 +160,7 @@ export class EngineThreads implements LineEngine {
     if (message.tell === 'ready') thread.token = message.token;
     else if (message.tell === 'nudge') nudge();
     else if (message.tell === 'log') log[message.level]({ ...message.fields, engine: thread.seat }, message.message);
+    else if (message.tell === 'turn') this.takeTurn(thread, message);
     else if (message.tell === 'database') this.serve(message.thread, message.port);
     else if (message.tell === 'report') {
       thread.report = message.report;
@@ -167,6 +170,12 @@ export class EngineThreads implements LineEngine {
       this.setup.common.looks(0);
       for (const gate of gates.values()) gate.pump();
     }
+  }
+
+  private takeTurn({ seat, worker }: EngineThread, { key, change }: { key: string; change: 'ask' | 'over' }): void {
+    const { turns } = this.setup;
+    if (change === 'over') turns.over(key, seat);
+    else turns.ask(key, seat, () => worker.postMessage({ do: 'turn', key } satisfies ToEngine));
   }
 
   private serve(...[thread, port]: Parameters<NonNullable<SharedStore['serve']>>): void {
@@ -185,6 +194,7 @@ export class EngineThreads implements LineEngine {
     this.threads.delete(seat);
     this.note(seat, null);
     this.setup.common.looks(seat);
+    this.setup.turns.leave(seat);
     for (const gate of this.deps.gates.values()) gate.vacate(seat);
     if (this.stopping && failure === null && code === 0) return;
     const fields = { engine: seat, code, ...(failure !== null && { error: String(failure) }) };

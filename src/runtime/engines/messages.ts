@@ -24,6 +24,8 @@ export interface EngineThreadData {
 export type ToEngine =
   /** There may be work; with `renew`, batches may have been stopped; with `prices`, others have been stated. */
   | { do: 'wake'; renew: boolean; prices: boolean }
+  /** It has the turn that it asked for. */
+  | { do: 'turn'; key: string }
   /** Slots have become free. */
   | { do: 'pump' }
   | { do: 'share'; share: number }
@@ -35,6 +37,7 @@ export type FromEngine =
   | { tell: 'nudge' }
   /** Another engine's slots have become free. */
   | { tell: 'pump'; seat: number }
+  | { tell: 'turn'; key: string; change: 'ask' | 'over' }
   | { tell: 'log'; level: keyof Log; fields: object; message: string }
   | { tell: 'database'; thread: DatabaseThread; port: MessagePort }
   | { tell: 'report'; report: EngineReport };

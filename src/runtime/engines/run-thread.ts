@@ -14,6 +14,7 @@ import { type Loaded, loadConfig } from '../load.ts';
 import { keepLooking } from '../look.ts';
 import { ThreadCommon } from './common.ts';
 import type { EngineReport, EngineThreadData, FromEngine, ToEngine } from './messages.ts';
+import { AskedTurns } from './turns.ts';
 
 const TICK_MS = 1_000;
 const PRICES_SECONDS = 60;
@@ -31,7 +32,12 @@ const loaded = await loadConfig({
   readText: () => Promise.resolve(data.configText),
 });
 giveBackMemory();
-const common = new ThreadCommon(data.common, data.seat, (seat) => tell({ tell: 'pump', seat }));
+const turns = new AskedTurns((key, change) => tell({ tell: 'turn', key, change }));
+const common = new ThreadCommon(data.common, data.seat, {
+  pump: (seat) => tell({ tell: 'pump', seat }),
+  askTurn: (key, grant) => turns.ask(key, grant),
+  endTurn: (key) => turns.over(key),
+});
 const deps = await openDeps(loaded);
 await run(new Engine(deps));
 
@@ -141,6 +147,7 @@ async function run(engine: Engine): Promise<void> {
         told = { renew: told.renew || message.renew, prices: told.prices || message.prices };
         wake.abort();
       } else if (message.do === 'share') takeShare(deps, message.share);
+      else if (message.do === 'turn') turns.granted(message.key);
       else if (message.do === 'stop') resolve();
       else {
         common.looks(data.seat);

@@ -10,9 +10,9 @@ const ANSWER_LENGTH_MAX = 256 * 1024;
 const GROUP_MAX = 100;
 const GATHER_MS = 100;
 
-type CacheDeps = Pick<Deps, 'store' | 'clock' | 'log'>;
+type CacheDeps = Pick<Deps, 'store' | 'clock' | 'log' | 'common'>;
 
-/** The cache of this process: its own requests share what is under way, the database the rest. */
+/** The cache of one engine: its own requests share what is under way, with other engines what is in the database. */
 export function createAnswerCache(deps: CacheDeps): AnswerCache {
   return new DatabaseCache(deps);
 }
@@ -73,12 +73,17 @@ class DatabaseCache implements AnswerCache {
       if (this.underWay.get(ask.key) === begun) this.underWay.delete(ask.key);
     }
     let cached = false;
-    const asking = this.find([ask]).then((known) => {
+    let endTurn = (): void => undefined;
+    const asking = (async (): Promise<Result> => {
+      // What another engine of this server asks for now is found afterwards.
+      if (this.deps.common) endTurn = await this.deps.common.turn(ask.key);
+      const known = await this.find([ask]);
       cached = known !== null;
       return known?.answer ?? make();
-    });
+    })();
     this.underWay.set(ask.key, asking);
     const done = (): void => {
+      endTurn();
       if (this.underWay.get(ask.key) === asking) this.underWay.delete(ask.key);
     };
     try {
