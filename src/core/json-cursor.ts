@@ -44,7 +44,8 @@ export class JsonCursor {
   to = 0;
   private source: Uint8Array | null = null;
   run = new TextRun(new ArrayBuffer(0));
-  private start = 0;
+  /** Where the text begins, in its buffer. */
+  start = 0;
   private at = 0;
   private end = 0;
   /** Whether the text is known to be UTF-8: looked at when the first byte beyond ASCII is met. */
@@ -125,9 +126,29 @@ export class JsonCursor {
     return true;
   }
 
+  /** Passes `text` when it stands here. */
+  passes(text: Uint8Array): boolean {
+    const { at } = this;
+    if (this.end - at < text.length) return false;
+    const { bytes } = this.run;
+    for (let index = 0; index < text.length; index++) if (bytes[at + index] !== text[index]) return false;
+    this.at = at + text.length;
+    return true;
+  }
+
+  /** A copy of what stands between two places of the buffer. */
+  slice(from: number, to: number): Uint8Array {
+    return new Uint8Array(this.run.bytes.subarray(from, to));
+  }
+
+  /** Goes back to the beginning of the text. */
+  rewind(): void {
+    this.at = this.start;
+  }
+
   /** A copy of the last name or plain string. */
   copy(): Uint8Array {
-    return new Uint8Array(this.run.bytes.subarray(this.from, this.to));
+    return this.slice(this.from, this.to);
   }
 
   /** The last name or plain string. */

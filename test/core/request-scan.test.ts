@@ -8,11 +8,11 @@ import { RequestScanner } from '../../src/core/request-scan.ts';
 import { checkLine } from '../../src/core/validate-input.ts';
 
 /** One scanner for all lines, as a file has: what it keeps of one must not touch the next. */
-const scanner = new RequestScanner();
+const shared = new RequestScanner();
 const key = randomBytes(8);
 
 /** Scans a line that stands somewhere in a larger buffer, whose other bytes would be valid JSON. */
-function scan(bytes: Uint8Array, before = 3) {
+function scan(bytes: Uint8Array, before = 3, scanner = shared) {
   const buffer = Buffer.concat([Buffer.alloc(before, 0x7b), bytes, Buffer.from('"}]}}')]);
   if (!scanner.scan(buffer, before, before + bytes.length)) return null;
   const hash = new IdHash(key);
@@ -130,6 +130,42 @@ describe('RequestScanner', () => {
     // Else nothing would have been compared.
     expect(taken.whole).toBeGreaterThan(300);
     expect(taken.damaged).toBeGreaterThan(50);
+  });
+
+  it('finds in a line what it would find without those before it, however alike they begin', () => {
+    const inputs = fc.constantFrom<object>(
+      { messages: [] },
+      { prompt: 'x', messages: [1] },
+      { stream: false, messages: [{ role: 'user', content: 'a "word"' }], max_tokens: 5 },
+      { messages: 'none' },
+      { é: 1, input: 'x' },
+      { messages: null, prompt: 1 },
+      { input: ['a'], background: false },
+    );
+    const url = fc.constantFrom('/v1/chat/completions', '/v1/embeddings', '/v1/responses', '/v1/completions', '/none');
+    const alike = fc
+      .tuple(fc.constantFrom('a', 'id-22', 'ü', 'x"y', ''), url, fc.constantFrom('m', 'm2', 'é', ''), inputs, fc.nat(3))
+      .map(([custom_id, url, model, input, order]) => {
+        const members = [{ custom_id }, { method: 'POST' }, { url }, { body: { model, ...input } }];
+        return encode(Object.assign({}, ...members.slice(order), ...members.slice(0, order)));
+      });
+    const lines = fc.array(fc.tuple(alike, fc.array(damage, { maxLength: 1 }), fc.nat(5)), { minLength: 2 });
+    let [taken, refused] = [0, 0];
+    fc.assert(
+      fc.property(lines, fc.nat(7), (list, before) => {
+        const scanner = new RequestScanner();
+        for (const [whole, changes, times] of list) {
+          for (const bytes of [...Array(times).fill(whole), damaged(whole, changes)] as Uint8Array[]) {
+            const found = scan(bytes, before, scanner);
+            expect(found).toEqual(scan(bytes, before, new RequestScanner()));
+            if (found === null) refused += 1;
+            else taken += 1;
+          }
+        }
+      }),
+      { numRuns: 1_500 },
+    );
+    expect(Math.min(taken, refused)).toBeGreaterThan(1_000);
   });
 
   it('takes nothing that one changed byte makes invalid, at any place of a line', () => {
