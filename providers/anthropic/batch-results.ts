@@ -1,4 +1,5 @@
 import { LineFramer } from '../../src/core/jsonl.ts';
+import { isJson } from '../../src/core/validate-input.ts';
 import { HttpFailure } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import { badResponse } from '../shared/openai-status.ts';
@@ -54,15 +55,6 @@ export async function* downloadLines(
 }
 
 const decoder = new TextDecoder();
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Reads no faster than it is read; only the wait for each piece has a deadline, as results may be gigabytes. */
 async function* download(url: string, access: AnthropicAccess, call: BatchCall): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,6 @@
 import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { FrameShape, RequestFrame, RequestLine } from '../protocol/request-line.ts';
-import { parseRequestLine, textOf } from './validate-input.ts';
+import { isJson, parseRequestLine, textOf } from './validate-input.ts';
 
 /**
  * Requests of one file often differ in their texts alone. Here a line's body is taken apart into its shape, with marks in
@@ -102,15 +102,6 @@ export class FrameReader {
     const shape = { endpoint, json };
     this.#shapes.set(json, shape);
     return shape;
-  }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -78,8 +78,12 @@ export function parseRequestLine(bytes: Uint8Array): RequestLine {
 
 /** True when the bytes are JSON text, apart from bytes that are no UTF-8: then only this line is bad, not the format. */
 export function looksLikeJson(bytes: Uint8Array): boolean {
+  return isJson(textOf(bytes));
+}
+
+export function isJson(text: string): boolean {
   try {
-    JSON.parse(textOf(bytes));
+    JSON.parse(text);
     return true;
   } catch {
     return false;
