@@ -103,10 +103,17 @@ async function run(engine: Engine): Promise<void> {
       const { renew: mustRenew, prices } = told;
       told = { renew: false, prices: false };
       wake = new AbortController();
-      // Before anything more is priced by them.
-      await refreshPrices(deps, prices ? 0 : PRICES_SECONDS);
+      const knowsPrices = await refreshPrices(deps, prices ? 0 : PRICES_SECONDS).then(
+        () => true,
+        (error: unknown) => {
+          report('look at the prices')(error);
+          return false;
+        },
+      );
       if (mustRenew || deps.clock.now() - renewedAt > leaseMs / 2) await renew().catch(report('lease renewal'));
-      await engine.wake().catch(report('claim'));
+      // Nothing more is begun that would be priced by what does not hold any more.
+      if (knowsPrices || !prices) await engine.wake().catch(report('claim'));
+      else told = { ...told, prices };
       await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
     }
   };
@@ -132,14 +139,7 @@ async function run(engine: Engine): Promise<void> {
 
   tell({ tell: 'ready', token: engine.token });
   const reporting = setInterval(tellHow, REPORT_MS);
-  const running = Promise.all([
-    work().catch((error: unknown) => {
-      report('the prices')(error);
-      // It starts again, and then knows them.
-      throw error;
-    }),
-    keepLooking(deps, stopping.signal),
-  ]);
+  const running = Promise.all([work(), keepLooking(deps, stopping.signal)]);
   const keeping = keepLeases();
   await new Promise<void>((resolve) => {
     port?.on('message', (message: ToEngine) => {
