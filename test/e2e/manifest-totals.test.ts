@@ -4,6 +4,7 @@ import {
   type SimulatedBedrock,
   startBedrockServer,
 } from '../../providers/sandbox/servers/bedrock.ts';
+import { bedrockEntry } from './bedrock-entry.ts';
 import { assertInvariants } from './invariants.ts';
 import { startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
@@ -31,18 +32,9 @@ describe('embeddings of Cohere in a job of Bedrock', () => {
 
   async function run(options: LiveBedrockOptions) {
     server = await startBedrockServer({ caller, job_ms: 100, ...options });
-    const bedrock = {
-      kind: 'bedrock',
-      region: 'us-east-1',
-      ...caller,
-      role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
-      bucket: server.s3.settings.bucket,
-      models: [model],
-      base_url: server.url,
-      runtime_endpoint: server.url,
-      s3_endpoint: server.s3.url,
+    const bedrock = bedrockEntry(server, caller, model, {
       price: { input: '0.12', output: '0', batch: { input: '0.06', output: '0' } },
-    };
+    });
     weir = await startWeir({ providers: { bedrock }, settings: { poll_seconds_min: 1 } });
     const input = embeddingLines();
     const batch = await submit(weir, input, { window: '24h', endpoint: '/v1/embeddings' });

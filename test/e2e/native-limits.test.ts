@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type SimulatedBedrock, startBedrockServer } from '../../providers/sandbox/servers/bedrock.ts';
+import { bedrockEntry } from './bedrock-entry.ts';
 import { assertInvariants } from './invariants.ts';
 import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
@@ -21,18 +22,7 @@ describe('a batch service with a least number of lines', () => {
   /** Runs `input` by `target` of the service, then by `more`; its jobs hold 100 to 200 records. */
   async function run(input: string, target: object = {}, more: object[] = []) {
     server = await startBedrockServer({ caller, job_ms: 50 });
-    const bedrock = {
-      kind: 'bedrock',
-      region: 'us-east-1',
-      ...caller,
-      role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
-      bucket: server.s3.settings.bucket,
-      models: [model],
-      batch_limits: { lines: 200 },
-      base_url: server.url,
-      runtime_endpoint: server.url,
-      s3_endpoint: server.s3.url,
-    };
+    const bedrock = bedrockEntry(server, caller, model, { batch_limits: { lines: 200 } });
     const pool = pools && {
       pool: {
         kind: 'vllm',

@@ -5,6 +5,7 @@ import { type SimulatedBedrock, startBedrockServer } from '../../../providers/sa
 import type { Deps } from '../../../src/ports/deps.ts';
 import type { StoreShards } from '../../../src/ports/store-shards.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
+import { bedrockEntry } from '../../e2e/bedrock-entry.ts';
 import { temporaryFolder } from '../../e2e/weir.ts';
 import { beginBatch, entriesOf, openRig, type Rig, workUntil } from './rig.ts';
 
@@ -28,18 +29,7 @@ describe('collecting answers without usage', () => {
   });
 
   function open(): Promise<Rig> {
-    const bedrock = {
-      kind: 'bedrock',
-      region: 'us-east-1',
-      ...caller,
-      role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
-      bucket: server.s3.settings.bucket,
-      models: [model],
-      base_url: server.url,
-      runtime_endpoint: server.url,
-      s3_endpoint: server.s3.url,
-      price: { input: '0.12', output: '0' },
-    };
+    const bedrock = bedrockEntry(server, caller, model, { price: { input: '0.12', output: '0' } });
     return openRig(folder, { providers: { bedrock }, settings: { poll_seconds_min: 0 } });
   }
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type SimulatedBedrock, startBedrockServer } from '../../../providers/sandbox/servers/bedrock.ts';
 import { unixSeconds } from '../../../src/ports/clock.ts';
 import { reconcileBatches } from '../../../src/services/reconcile/provider-batches.ts';
+import { bedrockEntry } from '../../e2e/bedrock-entry.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
 import { beginBatch, entriesOf, isSettled, openRig, type Rig, workUntil } from './rig.ts';
 
@@ -17,17 +18,7 @@ let rig: Rig;
 beforeEach(async () => {
   folder = await temporaryFolder();
   server = await startBedrockServer({ caller, job_ms: 10 });
-  const bedrock = {
-    kind: 'bedrock',
-    region: 'us-east-1',
-    ...caller,
-    role_arn: 'arn:aws:iam::123456789012:role/weir-batch',
-    bucket: server.s3.settings.bucket,
-    models: [model],
-    base_url: server.url,
-    runtime_endpoint: server.url,
-    s3_endpoint: server.s3.url,
-  };
+  const bedrock = bedrockEntry(server, caller, model);
   // A manifest is removed with the job's other files.
   const settings = { poll_seconds_min: 0, keep_provider_files: 1 };
   rig = await openRig(folder, { providers: { bedrock }, settings });
