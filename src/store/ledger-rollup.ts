@@ -166,9 +166,13 @@ export function sumEntries(entries: readonly LedgerEntryRow[]): LedgerSums {
     if (entry.amountNano === null) sums.unpricedEntries += 1;
     const saved =
       entry.amountNano === null || entry.listAmountNano === null ? 0 : entry.listAmountNano - entry.amountNano;
-    const next = [amount + (entry.amountNano ?? 0), list + (entry.listAmountNano ?? 0), savings + saved] as const;
-    if (next.every(Number.isSafeInteger)) {
-      [amount, list, savings] = next;
+    const nextAmount = amount + (entry.amountNano ?? 0);
+    const nextList = list + (entry.listAmountNano ?? 0);
+    const nextSavings = savings + saved;
+    if (Number.isSafeInteger(nextAmount) && Number.isSafeInteger(nextList) && Number.isSafeInteger(nextSavings)) {
+      amount = nextAmount;
+      list = nextList;
+      savings = nextSavings;
       continue;
     }
     // What numbers cannot hold any more goes over into the bigints.
