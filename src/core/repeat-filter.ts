@@ -3,8 +3,8 @@ import { wordsOf } from './repeats.ts';
 /** For each hash: of ten that are all different, one shares its cell then. */
 const CELLS_PER_HASH = 8;
 const CELL_BITS_MIN = 8;
-/** 16 MB, for files of millions of lines. */
-const CELL_BITS_MAX = 26;
+/** 4 MB, also for files of millions of lines: of five million hashes a quarter are not alone in their cells then. */
+const CELL_BITS_MAX = 24;
 
 /**
  * Tells the few hashes that may stand twice from all those that surely do not, in little memory: only they need be
@@ -14,7 +14,7 @@ export class RepeatFilter {
   /** Hashes that are not alone in their cells. */
   suspects = 0;
   /** Four cells a byte. */
-  private readonly cells: Uint8Array;
+  private readonly cells: Uint8Array<ArrayBuffer>;
   private readonly shift: number;
 
   /** `hashes`: about how many there will be. */
@@ -47,5 +47,9 @@ export class RepeatFilter {
   mayRepeat(low: number): boolean {
     const cell = low >>> this.shift;
     return (((this.cells[cell >> 2] as number) >> ((cell & 3) << 1)) & 2) !== 0;
+  }
+  /** Gives its memory back at once; to be called last. */
+  release(): void {
+    this.cells.buffer.transfer(0);
   }
 }

@@ -58,6 +58,11 @@ export class RepeatFinder {
     this.line += words.length >> 1;
   }
 
+  /** Gives its memory back at once; to be called last. */
+  release(): void {
+    this.table.buffer.transfer(0);
+  }
+
   private look(high: number, low: number, line: number): void {
     if ((this.held + 1) * 3 > this.table.length * loadMax) this.grow();
     const { table } = this;

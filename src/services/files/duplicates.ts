@@ -7,8 +7,8 @@ import type { BatchError } from '../../protocol/batch.ts';
 import type { IdLog } from './id-log.ts';
 
 const flagsOffset = 13;
-/** Hashes that are compared in one pass over the log: they take 12 MB. */
-const hashesPerPass = 750_000;
+/** Hashes that are compared in one pass over the log: they take 7 MB. */
+const hashesPerPass = 400_000;
 /** Lines that are looked at one by one; of those beyond it is trusted that equal hashes are equal ids. */
 const suspectsMax = 1_000;
 
@@ -95,6 +95,8 @@ async function findRepeats(ids: IdLog): Promise<Marks> {
     finder.begin(pass, passes);
     for await (const records of ids.read()) finder.add(records);
   }
+  finder.release();
+  filter.release();
   return marks;
 }
 
