@@ -80,12 +80,14 @@ export class Slots {
     if (this.seat.count > 1) Atomics.store(this.ints, this.at + WANTS, 0);
   }
 
-  /** Wakes the engines that want what is free. */
+  /** Wakes the engines that want what is free, and those for whose calls it is kept: these may have been given up. */
   passOn(limit: number): void {
     const { ints, seat } = this;
     if (seat.count === 1 || Atomics.load(ints, TOTAL) >= limit) return;
     for (let other = 0; other < seat.count; other++) {
-      if (other !== seat.own && Atomics.load(ints, FIRST + other * WORDS + WANTS) === 1) seat.wake(other);
+      const at = FIRST + other * WORDS;
+      const waits = Atomics.load(ints, at + WANTS) === 1 || Atomics.load(ints, at + CALLS) > 0;
+      if (other !== seat.own && waits) seat.wake(other);
     }
   }
 

@@ -57,6 +57,13 @@ describe('slots of several engines', () => {
     expect(woken).toEqual([0]);
     expect(slots[0].take(LIMIT, true)).toBe(true);
     expect(slots[1].calledAt).toBe(5_000);
+    // A call that was given up, of which nobody told yet.
+    slots[0].wantNone();
+    slots[1].giveBack();
+    slots[1].passOn(LIMIT);
+    expect(woken).toEqual([0, 0]);
+    slots[0].noteCalls(0, null);
+    expect(slots[1].take(LIMIT, false)).toBe(true);
   });
 
   it('of an engine that is no more are free, and nothing is left to it', () => {
