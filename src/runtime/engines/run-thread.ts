@@ -129,24 +129,28 @@ async function run(engine: Engine): Promise<void> {
     }
   };
 
-  let last = '';
-  const tellHow = (): void => {
-    const how = reportOf(engine);
-    const text = JSON.stringify(how);
-    if (text !== last) tell({ tell: 'report', report: how });
-    last = text;
-  };
-
   tell({ tell: 'ready', token: engine.token });
-  const reporting = setInterval(tellHow, REPORT_MS);
+  const reporting = keepReporting(engine);
   const running = Promise.all([work(), keepLooking(deps, stopping.signal)]);
   const keeping = keepLeases();
-  await new Promise<void>((resolve) => {
+  await untilStop(({ renew: mustRenew, prices }) => {
+    told = { renew: told.renew || mustRenew, prices: told.prices || prices };
+    wake.abort();
+  });
+  stopping.abort();
+  await Promise.all([running, engine.stop()]).finally(() => stopped.abort());
+  await keeping;
+  clearInterval(reporting);
+  await closeAll();
+  process.exit(0);
+}
+
+/** Takes what the main thread says, until that is to stop. */
+function untilStop(onWake: (told: { renew: boolean; prices: boolean }) => void): Promise<void> {
+  return new Promise((resolve) => {
     port?.on('message', (message: ToEngine) => {
-      if (message.do === 'wake') {
-        told = { renew: told.renew || message.renew, prices: told.prices || message.prices };
-        wake.abort();
-      } else if (message.do === 'share') takeShare(deps, message.share);
+      if (message.do === 'wake') onWake(message);
+      else if (message.do === 'share') takeShare(deps, message.share);
       else if (message.do === 'turn') turns.granted(message.key);
       else if (message.do === 'stop') resolve();
       else {
@@ -155,16 +159,25 @@ async function run(engine: Engine): Promise<void> {
       }
     });
   });
-  stopping.abort();
-  await Promise.all([running, engine.stop()]).finally(() => stopped.abort());
-  await keeping;
-  clearInterval(reporting);
+}
+
+async function closeAll(): Promise<void> {
   for (const gate of deps.gates.values()) gate.close();
   for (const provider of deps.providers.values()) await provider.close?.();
   await deps.http.close();
   await deps.webhookSender.close();
   await deps.store.close();
-  process.exit(0);
+}
+
+/** Tells how it stands, whenever that is another way. */
+function keepReporting(engine: Engine): ReturnType<typeof setInterval> {
+  let last = '';
+  return setInterval(() => {
+    const report = reportOf(engine);
+    const text = JSON.stringify(report);
+    if (text !== last) tell({ tell: 'report', report });
+    last = text;
+  }, REPORT_MS);
 }
 
 function reportOf(engine: Engine): EngineReport {
