@@ -123,7 +123,7 @@ export class RequestReader {
     if (same) return this.lastName;
     const name = json.textAt(from + 1, to - 1);
     if (name.includes('\\') || name.length > MODEL_LENGTH_MAX) return null;
-    this.lastModel = bytes.slice(from, to);
+    this.lastModel = new Uint8Array(bytes.subarray(from, to));
     this.lastName = name;
     return name;
   }
