@@ -126,6 +126,12 @@ describe('a request whose body stays bytes', () => {
     expect(reader.readBody('r', '/v1/chat/completions', encode(long))?.request.body).toEqual(long);
   });
 
+  it('of a single call names its own model, also after one of another model that is as long', () => {
+    const modelOf = (model: string) =>
+      reader.readBody('r', '/v1/chat/completions', encode({ model, messages: [] }))?.model;
+    expect(['p0/m', 'p1/m', 'p1/m', 'p0/m'].map(modelOf)).toEqual(['p0/m', 'p1/m', 'p1/m', 'p0/m']);
+  });
+
   it('loses its bytes when a copy of it gets another body', () => {
     const read = reader.read(line({ model: 'm', messages: [] }));
     expect(read.outline).toBeDefined();
