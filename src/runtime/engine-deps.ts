@@ -46,7 +46,8 @@ export async function depsOn(
     micros: () => systemClock.micros() + steadyMicros,
     lateMs: () => lateness.ms(),
   };
-  const clock = new SharedClock(ownClock, isEmbedded ? async () => systemClock.now() : () => store.now());
+  const ask = isEmbedded ? async () => systemClock.now() : () => store.now();
+  const clock = new SharedClock(ownClock, ask, common?.region('clock'));
   const { settings, providers } = config;
   await clock.sync().catch((error: unknown) => log.warn({ err: error }, 'the database does not tell the time'));
   const shared = common === undefined ? {} : { common };

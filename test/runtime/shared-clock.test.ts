@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ownRegion } from '../../src/core/shared/region.ts';
 import { SharedClock } from '../../src/runtime/shared-clock.ts';
 
 const MINUTE = 60_000;
@@ -52,6 +53,25 @@ describe('the clock that servers on one database share', () => {
       }
       expect(errorMs()).toBe(0);
     }
+  });
+
+  it('is one clock for the threads of a process: one that starts while it is followed tells what the others tell', async () => {
+    const time = { steadyMs: 5_000, wallMs: 1_790_000_000_000 };
+    const own = { now: () => time.wallMs, micros: () => time.steadyMs * 1000, sleep: () => Promise.resolve() };
+    const region = ownRegion();
+    const open = () => new SharedClock(own, async () => time.wallMs, region);
+    const first = open();
+    await first.sync();
+    const begun = first.now();
+    time.wallMs -= 20_000;
+    await first.sync();
+    const later = open();
+    await later.sync();
+    expect(later.now()).toBe(begun);
+    time.steadyMs += 10_000;
+    time.wallMs += 10_000;
+    expect(first.now()).toBe(begun + 5_000);
+    expect(later.now()).toBe(begun + 5_000);
   });
 
   it('takes a difference over at once that no lease would outlast, and none from an answer that took too long', async () => {
