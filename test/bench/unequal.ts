@@ -1,11 +1,13 @@
 /**
  * Two targets of different speed that share one batch: by requests the slower one decides, by capacity each takes what it
- * can. The yardstick is the sum of what both could do.
+ * can. The yardstick is the sum of what both could do. Weir runs in a process of its own.
  *
  *   node test/bench/unequal.ts
  */
-import { splitConfig, startWeir } from '../e2e/weir.ts';
+import { rm } from 'node:fs/promises';
+import { splitConfig, temporaryFolder } from '../e2e/weir.ts';
 import { figure, type GoalRow, report } from './goals.ts';
+import { startServerProcess } from './server-process.ts';
 import { startSimulator } from './simulator.ts';
 import { secondsOf, warmUp } from './timed-batch.ts';
 
@@ -27,7 +29,8 @@ try {
     const config = splitConfig(urls, [1, 1], { limits: { concurrency: SLOTS } });
     const { routes } = config as { routes: { split: { strategy: object } } };
     routes.split.strategy = { mode: 'loadbalance', by };
-    const weir = await startWeir(config);
+    const folder = await temporaryFolder();
+    const weir = await startServerProcess(config, folder);
     try {
       await warmUp(weir, 'split', lines / 5);
       const rate = lines / (await secondsOf(weir, lines, 'split'));
@@ -40,7 +43,8 @@ try {
         met: wanted === null ? null : rate / ideal >= wanted,
       });
     } finally {
-      await weir.stop();
+      await weir.end('SIGTERM');
+      await rm(folder, { recursive: true, force: true });
     }
   }
 } finally {
