@@ -79,10 +79,17 @@ export async function spawnWeir(
   { env = {}, preload }: { env?: Record<string, string>; preload?: string } = {},
 ): Promise<WeirProcess> {
   const program = [join(ROOT, 'src/runtime/cli/launch.js'), 'serve'];
-  const child = spawn(process.execPath, [...(preload === undefined ? [] : ['--import', preload]), ...program], {
+  // A server with a channel cannot start itself anew, so that it has what launch.js would give it from the first.
+  const flags = preload === undefined ? [] : ['--max-semi-space-size=8', '--import', preload];
+  const allocator =
+    preload === undefined
+      ? {}
+      : { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
+  const child = spawn(process.execPath, [...flags, ...program], {
     cwd: ROOT,
     env: {
       ...process.env,
+      ...allocator,
       WEIR_PORT: '0',
       WEIR_DATA_DIR: folder,
       WEIR_CONFIG: configPath,
