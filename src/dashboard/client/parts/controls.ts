@@ -62,11 +62,17 @@ export function TextFilter({
   onChange: (value: string) => void;
   list?: readonly string[];
 }): VNode {
-  const act = (event: Event) => onChange((event.currentTarget as HTMLInputElement).value.trim());
+  // What is being typed outlasts the page's refreshes, which would put `value` back.
+  const [draft, setDraft] = useState<string | null>(null);
+  const textOf = (event: Event): string => (event.currentTarget as HTMLInputElement).value;
+  const act = (event: Event) => {
+    setDraft(null);
+    onChange(textOf(event).trim());
+  };
   const id = `filter-${label.toLowerCase().replaceAll(/\W+/g, '-')}`;
   return html`<label class="field"><span class=${isLabelHidden ? 'hidden' : ''}>${label}</span>
-    <input class="input" type="search" autocomplete="off" spellcheck=${false} value=${value} placeholder=${placeholder ?? ''}
-      list=${list ? `${id}-list` : undefined} onChange=${act} />
+    <input class="input" type="search" autocomplete="off" spellcheck=${false} value=${draft ?? value} placeholder=${placeholder ?? ''}
+      list=${list ? `${id}-list` : undefined} onInput=${(event: Event) => setDraft(textOf(event))} onChange=${act} />
     ${list ? html`<datalist id=${`${id}-list`}>${list.map((item) => html`<option key=${item} value=${item}></option>`)}</datalist>` : null}
   </label>`;
 }
