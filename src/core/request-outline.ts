@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { BodyOutline, RequestLine } from '../protocol/request-line.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
+import { openText } from './json-pick.ts';
 import { OUTPUT_LIMITS } from './tokens.ts';
 import { MODEL_LENGTH_MAX, parseRequestLine, textOf } from './validate-input.ts';
 
@@ -24,9 +25,6 @@ const INPUTS: Partial<Record<Endpoint, string>> = {
   '/v1/completions': 'prompt',
   '/v1/embeddings': 'input',
 };
-
-/** Bodies up to this size are gone over in one place: to look into a buffer of its own costs more than to copy it. */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** A request whose body is made an object of when somebody asks for it. */
 class OutlinedRequest implements RequestLine {
@@ -87,16 +85,14 @@ export class RequestReader {
    */
   readBody(customId: string, endpoint: Endpoint, raw: Uint8Array): { request: OutlinedRequest; model: string } | null {
     const { json } = this;
-    const bytes = raw.length > scratch.length ? raw : scratch;
-    if (bytes === scratch) scratch.set(raw);
-    json.open(bytes, 0, raw.length);
+    openText(json, raw);
     this.input = INPUTS[endpoint] ?? '';
     this.inputBegins = 0;
     const isRead = this.body() && json.ends();
     this.input = '';
     const model = isRead && this.hasInput(endpoint) ? this.modelName() : null;
     if (model === null) return null;
-    const base = bytes.byteOffset;
+    const base = json.start;
     const request = new OutlinedRequest(customId, endpoint, {
       bytes: raw.subarray(this.bodyFrom - base, this.bodyTo - base),
       names: this.names,
