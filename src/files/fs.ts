@@ -8,6 +8,7 @@ import {
   FileMissing,
   type FileStore,
   type FileWriter,
+  type PieceMemory,
   type StoredObject,
 } from '../ports/files.ts';
 import { type OpenFile, OpenFiles } from './fs-handles.ts';
@@ -51,10 +52,10 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       await placing.place({ base, from: join(temporary, randomUUID()), to: path, bytes });
       files.forget(path);
     },
-    async read(key, range) {
+    async read(key, range, memory) {
       const path = pathOf(key);
       await (await openInside(base, path, key)).handle.close();
-      return stream(base, path, key, range);
+      return stream({ base, path, key }, range, memory);
     },
     async readRange(key, range, into) {
       const path = pathOf(key);
@@ -116,13 +117,18 @@ function isInside(base: string, path: string): boolean {
   return path === base || path.startsWith(base + sep);
 }
 
-async function* stream(base: string, path: string, key: string, range?: ByteRange): AsyncGenerator<Uint8Array> {
+async function* stream(
+  { base, path, key }: { base: string; path: string; key: string },
+  range?: ByteRange,
+  memory?: PieceMemory,
+): AsyncGenerator<Uint8Array> {
   const { handle, size } = await openInside(base, path, key);
   try {
     let offset = range?.offset ?? 0;
     const end = range === undefined ? size : Math.min(size, range.offset + range.length);
     while (offset < end) {
-      const bytes = await readFully(handle, offset, Math.min(chunkBytes, end - offset));
+      const into = memory?.();
+      const bytes = await readFully(handle, offset, Math.min(into?.length ?? chunkBytes, end - offset), into);
       if (bytes.length === 0) return;
       offset += bytes.length;
       yield bytes;

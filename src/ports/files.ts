@@ -7,8 +7,11 @@ export interface FileStore {
   create(key: string): Promise<FileWriter>;
   /** Writes a small object at once, visible and durable when it resolves. `bytes` fill a buffer of their own, and are given away. */
   put(key: string, bytes: Uint8Array): Promise<void>;
-  /** Streams an object or `range` of it. Throws FileMissing. A range beyond the end yields what there is. */
-  read(key: string, range?: ByteRange): Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Streams an object or `range` of it. Throws FileMissing. A range beyond the end yields what there is. A store that
+   * would copy the bytes may put each piece into what `memory` gives for it.
+   */
+  read(key: string, range?: ByteRange, memory?: PieceMemory): Promise<AsyncIterable<Uint8Array>>;
   /**
    * Reads a range into memory; shorter at the end of the object. Throws FileMissing. A store that would copy the bytes
    * may put them into `into` instead, when they have room there.
@@ -21,6 +24,9 @@ export interface FileStore {
   /** Every object whose key starts with `prefix` and comes after `after`, in ascending order of keys. */
   list(prefix: string, after?: string): AsyncIterable<StoredObject>;
 }
+
+/** Gives memory for the next piece of a stream, of the length that pieces may have: mostly that of an earlier piece. */
+export type PieceMemory = () => Uint8Array;
 
 export interface StoredObject {
   key: string;

@@ -6,6 +6,7 @@ import { kinds } from '../../providers/registry.ts';
 import { createDashboard } from '../dashboard/routes.ts';
 import { createApp, createParts } from '../http/app.ts';
 import { createCallListener } from '../http/call-listener.ts';
+import { withDirectBodies } from '../http/send-directly.ts';
 import { keepUploadBody } from '../http/upload-body.ts';
 import type { Deps } from '../ports/deps.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
@@ -61,7 +62,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const takesCall = createCallListener(nudging, parts);
   const app = createApp(nudging, parts);
   app.route('/dashboard', createDashboard());
-  const serve = getRequestListener(app.fetch);
+  const serve = getRequestListener(withDirectBodies(app.fetch, deps.log));
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     keepUploadBody(request);
     if (!takesCall(request, response)) void serve(request, response);

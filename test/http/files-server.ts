@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import OpenAI from 'openai';
+import { withDirectBodies } from '../../src/http/send-directly.ts';
 import { keepUploadBody } from '../../src/http/upload-body.ts';
 import { ADMIN_SECRET, type Harness } from './harness.ts';
 
@@ -14,7 +15,7 @@ export interface Listening {
 
 /** Serves the app on a real socket, for the official SDK and for raw bytes. */
 export async function listen(harness: Harness): Promise<Listening> {
-  const serve = getRequestListener(harness.app.fetch);
+  const serve = getRequestListener(withDirectBodies(harness.app.fetch, harness.deps.log));
   const server = createServer((request, response) => {
     keepUploadBody(request);
     void serve(request, response);

@@ -4,7 +4,7 @@ import { batchRequestPageSchema, REQUEST_STATUSES } from '../../protocol/batch-r
 import { outputLineSchema } from '../../protocol/result-line.ts';
 import { batchOutput } from '../../services/batches/output.ts';
 import { listRequests } from '../../services/batches/requests.ts';
-import { toByteStream } from '../byte-stream.ts';
+import { pieceMemory, sendPieces } from '../direct-body.ts';
 import type { AppEnv } from '../env.ts';
 
 const tags = ['Batches'];
@@ -54,11 +54,12 @@ export function registerBatchResults(app: OpenAPIHono<AppEnv>, deps: Deps): void
   app.openAPIRegistry.registerPath(output);
   app.get(output.getRoutingPath(), async (c) => {
     const { follow } = followQuery.parse(c.req.query());
-    const result = await batchOutput(deps, c.get('context'), c.req.param('id'), follow === 'true');
+    const options = { follow: follow === 'true', memory: pieceMemory(c) };
+    const result = await batchOutput(deps, c.get('context'), c.req.param('id'), options);
     c.header('content-type', 'application/jsonl');
     c.header('x-content-type-options', 'nosniff');
     if (result.incomplete) c.header('x-weir-incomplete', 'true');
-    return c.body(toByteStream(result.bytes), 200);
+    return c.newResponse(sendPieces(c, result.bytes), 200);
   });
   app.openapi(requests, async (c) =>
     c.json(await listRequests(deps, c.get('context'), c.req.valid('param').id, c.req.valid('query')), 200),

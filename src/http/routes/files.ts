@@ -18,8 +18,8 @@ import { deleteFile } from '../../services/files/delete.ts';
 import { fileTooLarge } from '../../services/files/ingest.ts';
 import { listFiles } from '../../services/files/list.ts';
 import { retrieveFile } from '../../services/files/retrieve.ts';
-import { toByteStream } from '../byte-stream.ts';
 import { attachment, matchesEtag, parseRange } from '../content-headers.ts';
+import { pieceMemory, sendPieces } from '../direct-body.ts';
 import type { AppEnv } from '../env.ts';
 import { openForm } from '../multipart.ts';
 import { pageQuery } from '../page-query.ts';
@@ -170,12 +170,15 @@ async function sendContent(deps: Deps, c: HonoContext<AppEnv>, id: string): Prom
   const ifRange = c.req.header('if-range');
   const asked = ifRange === undefined || ifRange === etag ? c.req.header('range') : undefined;
   const range = rangeOf(c, asked, row.bytes);
-  headers.set('content-length', String(range?.length ?? row.bytes));
+  const length = range?.length ?? row.bytes;
+  headers.set('content-length', String(length));
   if (range !== null) {
     headers.set('content-range', `bytes ${range.offset}-${range.offset + range.length - 1}/${row.bytes}`);
   }
-  const body = c.req.method === 'HEAD' ? null : toByteStream(await open(range ?? undefined));
-  return new Response(body, { status: range === null ? 200 : 206, headers });
+  const status = range === null ? 200 : 206;
+  if (c.req.method === 'HEAD') return new Response(null, { status, headers });
+  const pieces = await open(range ?? undefined, pieceMemory(c, length));
+  return new Response(sendPieces(c, pieces), { status, headers });
 }
 
 /** The client is told the size with a refusal, so that it can ask again. */

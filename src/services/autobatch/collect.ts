@@ -76,7 +76,7 @@ async function keepRest(
   const newId = (): string => {
     throw new Error('reading an output makes no ids');
   };
-  const { bytes } = await batchOutput(deps, { actor, newId, signal }, batch.id, false);
+  const { bytes } = await batchOutput(deps, { actor, newId, signal }, batch.id, { follow: false });
   let waiting: Answer[] = [];
   const framer = new LineFramer(Number.MAX_SAFE_INTEGER, (line) => {
     if (line !== null && line.length > 0) waiting.push(answerOf(line));

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { ApiError } from '../../core/api-error.ts';
 import { isTerminal } from '../../core/batch-state.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
+import type { PieceMemory } from '../../ports/files.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import { fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
@@ -11,7 +12,14 @@ import { fetchBatch } from './retrieve.ts';
 
 const FOLLOW_POLL_MS = 200;
 const PARTS_AT_ONCE = 64;
-const CHUNK_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
+
+interface OutputOptions {
+  /** Lines come as they finish, in that order, until the batch has ended. */
+  follow: boolean;
+  /** For the pieces of the answer; absent: each has memory of its own. */
+  memory?: PieceMemory | undefined;
+}
 
 export interface BatchOutput {
   /** True while lines are still missing. */
@@ -21,9 +29,14 @@ export interface BatchOutput {
 
 /**
  * The finished lines of a batch, successes and failures together, in input order, with Weir's details. While the batch
- * runs, what there is. With `follow`, lines come as they finish, in that order, until the batch has ended.
+ * runs, what there is.
  */
-export async function batchOutput(deps: Deps, context: Context, id: string, follow: boolean): Promise<BatchOutput> {
+export async function batchOutput(
+  deps: Deps,
+  context: Context,
+  id: string,
+  { follow, memory }: OutputOptions,
+): Promise<BatchOutput> {
   const batch = await fetchBatch(deps, context, id);
   if (batch.status === 'failed') {
     throw new ApiError(409, 'This batch failed validation and has no output. Its `errors` say what to mend.', {
@@ -32,18 +45,23 @@ export async function batchOutput(deps: Deps, context: Context, id: string, foll
   }
   await requireResults(deps, batch);
   const incomplete = !isTerminal(batch.status);
-  if (follow && incomplete) return { incomplete, bytes: followLines(deps, context, batch) };
-  return { incomplete, bytes: inChunks(finishedLines(deps, batch)) };
+  if (follow && incomplete) return { incomplete, bytes: followLines(deps, context, batch, memory) };
+  return { incomplete, bytes: inPieces(finishedLines(deps, batch), memory) };
 }
 
 async function* finishedLines(deps: Deps, batch: BatchRow): AsyncGenerator<Uint8Array> {
-  const reader = new PartReader(deps.files);
+  const reader = new PartReader(deps.files, { forward: true });
   for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch), totals: true })) {
     if (line.state !== 'pending') yield await fullBytes(reader, line);
   }
 }
 
-async function* followLines(deps: Deps, context: Context, started: BatchRow): AsyncGenerator<Uint8Array> {
+async function* followLines(
+  deps: Deps,
+  context: Context,
+  started: BatchRow,
+  memory?: PieceMemory,
+): AsyncGenerator<Uint8Array> {
   const reader = new PartReader(deps.files);
   let after: string | null = null;
   while (!context.signal.aborted) {
@@ -52,7 +70,7 @@ async function* followLines(deps: Deps, context: Context, started: BatchRow): As
     for (;;) {
       const parts = await deps.store.segments.partsSince(batch.id, after, PARTS_AT_ONCE);
       for (const part of parts) {
-        yield deps.files.readRange(part.key, { offset: 0, length: part.indexOffset });
+        yield* await deps.files.read(part.key, { offset: 0, length: part.indexOffset }, memory);
         after = part.key;
       }
       if (parts.length < PARTS_AT_ONCE) break;
@@ -72,16 +90,25 @@ export function restOf(batch: BatchRow): StopReason | 'lost' | null {
   return isTerminal(batch.status) ? (batch.stop ?? 'lost') : null;
 }
 
-async function* inChunks(lines: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
+/** Lines in pieces of the size of `memory`; a line too large for it is a piece of its own. */
+async function* inPieces(
+  lines: AsyncIterable<Uint8Array>,
+  memory: PieceMemory = () => Buffer.allocUnsafeSlow(PIECE_BYTES),
+): AsyncGenerator<Uint8Array> {
+  let piece: Uint8Array | null = null;
+  let length = 0;
   for await (const line of lines) {
-    waiting.push(line);
-    bytes += line.byteLength;
-    if (bytes < CHUNK_BYTES) continue;
-    yield Buffer.concat(waiting);
-    waiting = [];
-    bytes = 0;
+    if (piece !== null && length > 0 && length + line.length > piece.length) {
+      yield piece.subarray(0, length);
+      piece = null;
+      length = 0;
+    }
+    piece ??= memory();
+    if (line.length > piece.length) yield line;
+    else {
+      piece.set(line, length);
+      length += line.length;
+    }
   }
-  if (bytes > 0) yield Buffer.concat(waiting);
+  if (piece !== null && length > 0) yield piece.subarray(0, length);
 }

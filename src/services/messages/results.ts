@@ -15,7 +15,7 @@ export async function messageResults(deps: Deps, context: Context, id: string): 
   if (!isTerminal(batch.status)) {
     throw new ApiError(400, 'The batch has not ended: it has no results yet.', { code: 'batch_not_ended' });
   }
-  const { bytes } = await batchOutput(deps, context, batch.id, false);
+  const { bytes } = await batchOutput(deps, context, batch.id, { follow: false });
   return resultLines(bytes);
 }
 
