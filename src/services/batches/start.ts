@@ -53,7 +53,10 @@ export async function startBatch(deps: Deps, batch: BatchRow, token: string): Pr
     lanesKey: lanesKey(batch),
     segments,
   });
-  if (started) await keepEstimate(deps, batch, { ...input, plan: input.plan }, options);
+  if (!started) return;
+  // Its lines are sent while the estimate is made.
+  deps.nudge();
+  await keepEstimate(deps, batch, { ...input, plan: input.plan }, options);
 }
 
 async function someProviderIsSilent(deps: Deps): Promise<boolean> {
