@@ -63,7 +63,8 @@ export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: Re
   const found = {
     status: Number(STATUS_OK),
     requestId: readId(requestId.word(json)) ?? readId(id.word(json)),
-    bytes: copy.subarray(answer.from, answer.to),
+    // Places are those of the buffer in which the text stands.
+    bytes: copy.subarray(answer.from - json.start, answer.to - json.start),
   };
   return new ForwardedLine(key, new ForwardedAnswer(endpoint, found, scanned, readers), copy);
 }

@@ -106,6 +106,16 @@ describe('a line of an output file whose answer goes on as it stands', () => {
     expect(forwarded).toBeGreaterThan(300);
   });
 
+  it('is taken whole where it is long and stands far into its buffer', () => {
+    const answer = `{"choices":[{"message":{"content":"${'long '.repeat(20_000)}"}}]}`;
+    const whole = `{"custom_id":"a","response":{"status_code":200,"request_id":"r","body":${answer}},"error":null}`;
+    const chunk = Buffer.from(`{"custom_id":"before"}\n${whole}\n`);
+    const from = chunk.indexOf(whole);
+    const read = forwardedLine(chunk.subarray(from, from + whole.length), endpoint, readers);
+    expect(read?.result.body).toBe(answer);
+    expect(read?.raw).toBe(whole);
+  });
+
   it('is parsed where members stand twice, are escaped, or cannot be told from damage', () => {
     const answer = '{"choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":1}}';
     const response = `"response":{"status_code":200,"request_id":"r","body":${answer}}`;
