@@ -292,7 +292,9 @@ export interface BatchResult {
   key: string | null;
   result: Result;
   /** The untouched line, for `include_raw`. */
-  raw: string;
+  readonly raw: string;
+  /** Bytes of it, where `raw` is made when it is asked for. */
+  readonly rawLength?: number;
 }
 
 export interface BatchTotals {

@@ -30,9 +30,9 @@ export async function* collectResults(
     given.restart();
     let failure = incomplete(access);
     try {
-      for await (const { text, bytes } of downloadLines(url, access, call)) {
+      for await (const { line, bytes } of downloadLines(url, access, call)) {
         const result =
-          text === null ? oversizedLine(bytes, access.provider) : resultOfLine(text, endpoint, readKey, context);
+          line === null ? oversizedLine(bytes, access.provider) : resultOfLine(line, endpoint, readKey, context);
         if (given.isNew(result)) yield result;
       }
       // Every request gets exactly one line: fewer are a download that was cut.
@@ -57,8 +57,8 @@ class Given {
     this.#met = new Map();
   }
 
-  isNew({ key, raw }: BatchResult): boolean {
-    const name = key ?? `\n${raw}`;
+  isNew(line: BatchResult): boolean {
+    const name = line.key ?? `\n${line.raw}`;
     const met = (this.#met.get(name) ?? 0) + 1;
     this.seen += 1;
     this.#met.set(name, met);

@@ -6,6 +6,7 @@ import {
   type ProviderRefs,
   type RemoteObject,
 } from '../contract.ts';
+import { parseAnswer } from '../shared/answer.ts';
 import { isFields } from '../shared/error-body.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { checkResultsUrl, downloadLines } from './batch-results.ts';
@@ -59,19 +60,11 @@ function isMarked(customId: string | null, { token, hash }: Mark): boolean {
 /** The custom_id of the first result of a batch that has ended; null when there is none. */
 async function firstCustomId(batch: RemoteBatch, access: AnthropicAccess, call: BatchCall): Promise<string | null> {
   if (batch.resultsUrl === null || batch.isArchived) return null;
-  for await (const { text } of downloadLines(checkResultsUrl(batch.resultsUrl, access), access, call)) {
-    const line = text === null ? null : parse(text);
+  for await (const { line: bytes } of downloadLines(checkResultsUrl(batch.resultsUrl, access), access, call)) {
+    const line = bytes === null ? null : parseAnswer(bytes).json;
     return isFields(line) && typeof line.custom_id === 'string' ? line.custom_id : null;
   }
   return null;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

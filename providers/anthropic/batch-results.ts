@@ -1,15 +1,17 @@
+import { Buffer } from 'node:buffer';
 import { LineFramer } from '../../src/core/jsonl.ts';
 import { isJson } from '../../src/core/validate-input.ts';
 import { HttpFailure } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
+import { isBlank } from '../shared/answer.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { type AnthropicAccess, contextOf } from './client.ts';
 import { providerErrorOf } from './control-fetch.ts';
 import { failureOfControl } from './status.ts';
 
 /** One line of the results; null when it was longer than may be kept. */
-export interface ResultText {
-  text: string | null;
+export interface ResultBytes {
+  line: Uint8Array | null;
   bytes: number;
 }
 
@@ -33,12 +35,13 @@ export async function* downloadLines(
   url: string,
   access: AnthropicAccess,
   call: BatchCall,
-): AsyncGenerator<ResultText> {
+): AsyncGenerator<ResultBytes> {
   const context = contextOf(access, call);
-  const lines: ResultText[] = [];
+  const lines: ResultBytes[] = [];
   const framer = new LineFramer(call.maxResponseBytes, (bytes, _offset, length) => {
-    const text = bytes === null ? null : decoder.decode(bytes);
-    if (text === null || text.trim() !== '') lines.push({ text, bytes: length });
+    if (bytes === null) lines.push({ line: null, bytes: length });
+    // A copy: the bytes hold for the call only.
+    else if (!isBlank(bytes)) lines.push({ line: Buffer.from(bytes), bytes: length });
   });
   for await (const chunk of download(url, access, call)) {
     framer.push(chunk);
@@ -48,7 +51,7 @@ export async function* downloadLines(
   const [last] = lines;
   if (last === undefined) return;
   // The last line needs no line feed, but has to be whole.
-  if (last.text !== null && !isJson(last.text)) {
+  if (last.line !== null && !isJson(decoder.decode(last.line))) {
     throw providerErrorOf(new HttpFailure('reset', true, 'the results end within a line'), call, context);
   }
   yield last;

@@ -1,11 +1,15 @@
 import type { MessageBatchIndividualResponse } from '@anthropic-ai/sdk/resources/messages/batches';
 import { type Failure, refusal } from '../../src/core/failure.ts';
+import { JsonCursor } from '../../src/core/json-cursor.ts';
+import { Members, pick, Span, Word } from '../../src/core/json-pick.ts';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Failed, Result } from '../contract.ts';
-import { type AnswerContext, parseAnswer, readId } from '../shared/answer.ts';
+import { type AnswerContext, type ParsedAnswer, parseAnswer, readId } from '../shared/answer.ts';
+import { LineInBytes } from '../shared/answer-in-bytes.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { failedWith, failureOfError } from '../shared/anthropic-messages-errors.ts';
+import { PickedMessage } from '../shared/anthropic-messages-picked.ts';
 import { isFields } from '../shared/error-body.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { answerAs } from '../shared/responses-as-chat.ts';
@@ -40,19 +44,42 @@ function redirect(status: number, { provider }: AnswerContext): Failure {
   return badResponse(status, message, 'redirect_refused');
 }
 
-type ResultType = MessageBatchIndividualResponse['result']['type'];
+const cursor = new JsonCursor();
+const pickedId = new Span();
+const pickedType = new Word();
+const pickedMessage = new PickedMessage();
+const pickedLine = new Members({
+  custom_id: pickedId,
+  result: new Members({ type: pickedType, message: pickedMessage }),
+});
 
 /**
- * The result of one line of a batch's results; `key` is what `keyOf` makes of its custom_id. The error of an errored
- * request is nested twice (@anthropic-ai/sdk, MessageBatchErroredResult). Never throws.
+ * The result of one line of a batch's results, whose bytes are its own from now on; `key` is what `keyOf` makes of its
+ * custom_id. Bytes that are no UTF-8 become U+FFFD, with a warning. Never throws.
  */
 export function resultOfLine(
-  text: string,
+  bytes: Uint8Array,
   endpoint: Endpoint,
   keyOf: (customId: string) => string,
   context: AnswerContext,
 ): BatchResult {
-  const line = parse(text);
+  if (endpoint === '/v1/chat/completions' && pick(cursor, bytes, pickedLine) && pickedType.text === 'succeeded') {
+    const id = pickedId.word(cursor);
+    const answer = pickedMessage.answer(cursor, { ...context, requestId: null });
+    if (answer !== null) return new LineInBytes(id === null || id === '' ? null : keyOf(id), answer, bytes);
+  }
+  return resultOfText(parseAnswer(bytes), endpoint, keyOf, context);
+}
+
+type ResultType = MessageBatchIndividualResponse['result']['type'];
+
+/** The error of an errored request is nested twice (@anthropic-ai/sdk, MessageBatchErroredResult). */
+export function resultOfText(
+  { text, json: line, isDamaged }: ParsedAnswer,
+  endpoint: Endpoint,
+  keyOf: (customId: string) => string,
+  context: AnswerContext,
+): BatchResult {
   if (!isFields(line)) return unreadable(text, `${context.provider} returned a line that is no JSON object.`);
   const key = typeof line.custom_id === 'string' && line.custom_id !== '' ? keyOf(line.custom_id) : null;
   if (!isFields(line.result))
@@ -60,7 +87,7 @@ export function resultOfLine(
   const { message, error } = line.result;
   switch (line.result.type as ResultType) {
     case 'succeeded':
-      return { key, result: answerAs(endpoint, readMessage(message, text, context)), raw: text };
+      return { key, result: answerAs(endpoint, readMessage(message, isDamaged, context)), raw: text };
     case 'errored':
       return { key, result: readError(error, context), raw: text };
     case 'canceled':
@@ -82,9 +109,9 @@ export function resultOfLine(
   }
 }
 
-function readMessage(message: unknown, text: string, context: AnswerContext): Result {
+function readMessage(message: unknown, isDamaged: boolean, context: AnswerContext): Result {
   const result = fromMessage(message, { ...context, requestId: null });
-  if (result.ok && text.includes('\uFFFD')) result.warnings.push(damaged);
+  if (result.ok && isDamaged) result.warnings.push(damaged);
   return result;
 }
 
@@ -107,12 +134,4 @@ function unreadable(raw: string, message: string): BatchResult {
 export function oversizedLine(bytes: number, provider: string): BatchResult {
   const message = `${provider} returned a line of ${bytes} bytes, more than may be kept.`;
   return { key: null, result: failedWith(badResponse(200, message, 'response_too_large'), null), raw: '' };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { LineFramer } from '../../src/core/jsonl.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import { badResponse } from '../shared/openai-status.ts';
@@ -79,8 +80,8 @@ export async function* linesOf(
   maxLineBytes: number,
 ): AsyncIterable<Uint8Array | null> {
   let lines: (Uint8Array | null)[] = [];
-  // Copies: the bytes hold for the call only, and the `slice` of a Buffer is a view.
-  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : new Uint8Array(bytes)));
+  // Copies: the bytes hold for the call only.
+  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : Buffer.from(bytes)));
   for await (const chunk of source) {
     framer.push(chunk);
     const framed = lines;

@@ -9,6 +9,7 @@ import type { AnswerFacts } from './facts.ts';
 import { jobIdOf, layoutOf, tokenOfRefs } from './layout.ts';
 import { isInvokeForm, knownModel } from './models.ts';
 import type { Bucket, ListedObject } from './objects.ts';
+import { pickedRecord } from './picked-record.ts';
 import { PieceJoiner, pieceOf } from './pieces.ts';
 import { readRecord } from './results.ts';
 
@@ -89,7 +90,10 @@ async function* outputLines(batch: ProviderBatch, outputs: Outputs, call: BatchC
   }
 }
 
-function readLine(bytes: Uint8Array, factsOf: (key: string) => AnswerFacts): BatchResult {
+/** Reads a line, whose bytes are its own from now on. Never throws. */
+export function readLine(bytes: Uint8Array, factsOf: (key: string) => AnswerFacts): BatchResult {
+  const picked = pickedRecord(bytes, factsOf);
+  if (picked !== null) return picked;
   const line = parseAnswer(bytes);
   return { ...readRecord(line, factsOf), raw: line.text };
 }

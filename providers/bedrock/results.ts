@@ -62,6 +62,11 @@ const finishReasons: ReadonlyMap<string, string> = new Map(
   }),
 );
 
+/** Those after which a text is an answer like any other. */
+export const endWords: ReadonlyMap<string, string> = new Map(
+  [...finishReasons].filter(([stop, word]) => ['stop', 'length'].includes(word) && !stop.startsWith('malformed_')),
+);
+
 /** What an answer of Converse means, as a chat completion. */
 export function converseResult(output: Fields, facts: AnswerFacts): Result {
   const reading = readConverseUsage(output);
@@ -164,7 +169,7 @@ function embeddingResult(output: Fields, vectors: number[][] | null, facts: Answ
   return success(list, null, usageWarnings(reading), reading, facts);
 }
 
-function usageWarnings({ usage, raw, problems }: UsageReading): string[] {
+export function usageWarnings({ usage, raw, problems }: UsageReading): string[] {
   if (problems.length > 0) return problems.map((text) => `usage: ${text}`);
   return usage === null && raw === null ? ['usage: not reported'] : [];
 }

@@ -33,6 +33,18 @@ function decode(body: Uint8Array): string {
   return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8');
 }
 
+const OPEN_OBJECT = 0x7b;
+
+/** Whether a line holds nothing but white space. */
+export function isBlank(line: Uint8Array): boolean {
+  return line[0] !== OPEN_OBJECT && decode(line).trim() === '';
+}
+
+/** Text as bytes would be read that hold it. */
+export function parseText(text: string): ParsedAnswer {
+  return { text, json: parseJson(text), isDamaged: false };
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,5 +1,6 @@
 import type { Failure } from '../../src/core/failure.ts';
 import { escapeLineSeparators } from '../../src/core/jsonl.ts';
+import type { UsageReading } from '../../src/core/usage.ts';
 import type { Result } from '../contract.ts';
 import type { AnswerContext } from './answer.ts';
 import { structuredToolName } from './anthropic-messages-tools.ts';
@@ -28,21 +29,26 @@ const finishReasons: Readonly<Record<string, string>> = {
   refusal: 'content_filter',
 };
 
+/** Those after which a text is an answer like any other. */
+export const endWords: ReadonlyMap<string, string> = new Map(
+  Object.entries(finishReasons).filter(
+    ([reason, word]) => reason !== 'pause_turn' && ['stop', 'length'].includes(word),
+  ),
+);
+
 /**
  * A message of Anthropic's Messages API as a result with a chat completion of OpenAI's shape. Pure; never throws: what is
  * no message comes back as a failure. The message may be that of an ordinary call or of a batch.
  */
 export function fromMessage(message: unknown, context: MessageContext): Result {
-  const { usage, raw, problems } = usageFromMessage(message);
+  const reading = usageFromMessage(message);
+  const { usage, raw } = reading;
   const failure = problemOf(message, context);
   if (failure !== null || !isFields(message) || !Array.isArray(message.content)) {
     const stated = failure ?? badResponse(200, `${context.provider} answered without content.`);
     return { ok: false, failure: stated, requestId: context.requestId, body: null, usage, rawUsage: raw };
   }
-  const warnings = problems.map((text) => `usage: ${text}`);
-  if (raw === null) warnings.push('usage: not reported');
-  const serviceTier = servedTier(raw);
-  warnings.push(...tierWarnings(serviceTier));
+  const { warnings, serviceTier } = usageNotices(reading);
   const read = readContent(message.content, warnings);
   const finishReason = finishReasonOf(message, read, warnings);
   const servedModel = typeof message.model === 'string' ? message.model : null;
@@ -66,6 +72,15 @@ export function fromMessage(message: unknown, context: MessageContext): Result {
     finishReason,
     warnings,
   };
+}
+
+/** What the usage of an answer says beside its counts. */
+export function usageNotices({ raw, problems }: UsageReading): { warnings: string[]; serviceTier: string | null } {
+  const warnings = problems.map((text) => `usage: ${text}`);
+  if (raw === null) warnings.push('usage: not reported');
+  const serviceTier = servedTier(raw);
+  warnings.push(...tierWarnings(serviceTier));
+  return { warnings, serviceTier };
 }
 
 /** Fast mode is told beside the tier, and has prices of its own. */

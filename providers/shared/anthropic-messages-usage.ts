@@ -88,3 +88,14 @@ export function toCompletionUsage(usage: Usage): Record<string, unknown> {
     completion_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
   };
 }
+
+/** The JSON of `toCompletionUsage`. */
+export function completionUsageText(usage: Usage): string {
+  const input = totalInput(usage);
+  const output = totalOutput(usage);
+  const written = (usage.cache_write_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
+  const writes = written > 0 ? `,"cache_write_tokens":${written}` : '';
+  const totals = `"prompt_tokens":${input},"completion_tokens":${output},"total_tokens":${input + output}`;
+  const read = `"prompt_tokens_details":{"cached_tokens":${usage.cached_input_tokens ?? 0}${writes}}`;
+  return `{${totals},${read},"completion_tokens_details":{"reasoning_tokens":${usage.reasoning_tokens ?? 0}}}`;
+}

@@ -2,14 +2,13 @@ import { Buffer } from 'node:buffer';
 import { AnswerScanner, hasSeparator } from '../../src/core/answer-scan.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span } from '../../src/core/json-pick.ts';
-import { textOf } from '../../src/core/validate-input.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult } from '../contract.ts';
 import { readId } from './answer.ts';
-import { ForwardedAnswer } from './openai-forwarded.ts';
+import { LineInBytes } from './answer-in-bytes.ts';
+import { forwarded } from './openai-forwarded.ts';
 import { isGivenUp, type ResultReaders } from './openai-results.ts';
 
-const CARRIAGE_RETURN = 0x0d;
 const STATUS_OK = '200';
 
 /** The answer in a line: it stands there as it can go on. */
@@ -55,7 +54,7 @@ export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: Re
   if (!pick(json, bytes, line) || answer.to === 0 || !error.isEmpty) return null;
   const key = customId.word(json);
   if (key === null || key === '' || json.textAt(status.from, status.to) !== STATUS_OK) return null;
-  if (bytes.includes(CARRIAGE_RETURN) || (json.utf8 && hasSeparator(bytes))) return null;
+  if (json.passedLineEnd || (json.utf8 && hasSeparator(bytes))) return null;
   const scanned = answer.scanner.found();
   if (scanned.finishReasons.some(isGivenUp)) return null;
   // A copy: the bytes are of use during the call only.
@@ -66,22 +65,5 @@ export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: Re
     // Places are those of the buffer in which the text stands.
     bytes: copy.subarray(answer.from - json.start, answer.to - json.start),
   };
-  return new ForwardedLine(key, new ForwardedAnswer(endpoint, found, scanned, readers), copy);
-}
-
-/** Its text is made when somebody asks for it. */
-class ForwardedLine implements BatchResult {
-  readonly key: string;
-  readonly result: ForwardedAnswer;
-  readonly #bytes: Uint8Array;
-
-  constructor(key: string, result: ForwardedAnswer, bytes: Uint8Array) {
-    this.key = key;
-    this.result = result;
-    this.#bytes = bytes;
-  }
-
-  get raw(): string {
-    return textOf(this.#bytes);
-  }
+  return new LineInBytes(key, forwarded(endpoint, found, scanned, readers), copy);
 }

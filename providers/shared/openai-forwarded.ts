@@ -1,9 +1,9 @@
-import { Buffer } from 'node:buffer';
 import { AnswerScanner, type ScannedAnswer } from '../../src/core/answer-scan.ts';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { Success } from '../contract.ts';
 import { requestIdOf } from './answer.ts';
+import { AnswerInBytes } from './answer-in-bytes.ts';
 import { isGivenUp, isSuccess, type ResultReaders, usageWarnings } from './openai-results.ts';
 import { tierWarnings } from './service-tier.ts';
 
@@ -15,44 +15,29 @@ export function forwardedAnswer(endpoint: Endpoint, response: HttpResponse, read
   const scanned = scanner.scan(endpoint, response.body);
   if (scanned === null || scanned.finishReasons.some(isGivenUp)) return null;
   const { status, headers, body } = response;
-  return new ForwardedAnswer(endpoint, { status, requestId: requestIdOf(headers), bytes: body }, scanned, readers);
+  return forwarded(endpoint, { status, requestId: requestIdOf(headers), bytes: body }, scanned, readers);
 }
 
-/** Its text is made when somebody asks for it; a spread leaves it behind. */
-export class ForwardedAnswer implements Success {
-  readonly ok = true;
-  readonly status: number;
-  readonly requestId: string | null;
-  readonly bytes: Uint8Array;
-  readonly usage: Success['usage'];
-  readonly rawUsage: object | null;
-  readonly servedModel: string | null;
-  readonly serviceTier: string | null;
-  readonly finishReason: string | null;
-  readonly warnings: string[];
-  #text: string | null = null;
-
-  constructor(
-    endpoint: Endpoint,
-    { status, requestId, bytes }: Pick<Success, 'status' | 'requestId'> & { bytes: Uint8Array },
-    scanned: ScannedAnswer,
-    readers: ResultReaders,
-  ) {
-    const { usage, raw, problems } = readers.readUsage(scanned);
-    this.status = status;
-    this.requestId = requestId;
-    this.bytes = bytes;
-    this.usage = usage;
-    this.rawUsage = raw;
-    this.servedModel = scanned.model;
-    this.serviceTier = scanned.serviceTier;
-    this.finishReason = scanned.finishReasons[0] ?? null;
-    this.warnings = usageWarnings(endpoint, raw, problems);
-    this.warnings.push(...tierWarnings(scanned.serviceTier));
-  }
-
-  get body(): string {
-    this.#text ??= Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString('utf8');
-    return this.#text;
-  }
+/** What an answer means whose bytes go on as they are, with all that was found in it. */
+export function forwarded(
+  endpoint: Endpoint,
+  { status, requestId, bytes }: Pick<Success, 'status' | 'requestId'> & { bytes: Uint8Array },
+  scanned: ScannedAnswer,
+  readers: ResultReaders,
+): AnswerInBytes {
+  const { usage, raw, problems } = readers.readUsage(scanned);
+  const { model: servedModel, serviceTier, finishReasons } = scanned;
+  const warnings = usageWarnings(endpoint, raw, problems);
+  warnings.push(...tierWarnings(serviceTier));
+  const finishReason = finishReasons[0] ?? null;
+  return new AnswerInBytes(bytes, {
+    status,
+    requestId,
+    usage,
+    rawUsage: raw,
+    servedModel,
+    serviceTier,
+    finishReason,
+    warnings,
+  });
 }

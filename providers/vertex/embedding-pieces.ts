@@ -1,4 +1,5 @@
 import type { BatchResult } from '../contract.ts';
+import { parseText } from '../shared/answer.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import type { Embedded } from './embeddings.ts';
 import { failedResult, type ResultContext, resultOfEmbeddings } from './results.ts';
@@ -66,7 +67,7 @@ export class EmbeddingPieces {
     const embedded: Embedded[] = [];
     let asked: PieceId | null = null;
     for (const line of rows) {
-      const row = readRow(line, 'embedding', this.#context);
+      const row = readRow(parseText(line), 'embedding', this.#context);
       if (row.piece === null) return row.result;
       if ('ok' in row.embedded) return { key, result: row.embedded, raw };
       embedded.push(row.embedded);

@@ -21,6 +21,11 @@ const finishWords: ReadonlyMap<string, string> = new Map([
   ['MODEL_ARMOR', 'content_filter'],
 ]);
 
+/** Those after which a text is an answer like any other. */
+export const endWords: ReadonlyMap<string, string> = new Map(
+  [...finishWords].filter(([, word]) => word === 'stop' || word === 'length'),
+);
+
 /** One candidate as a choice. `answerId` makes the ids of calls that have none unique and stable. */
 export function toChoice(candidate: unknown, index: number, answerId: string, warnings: Set<string>): Choice {
   if (!isFields(candidate)) return { ok: false, reason: 'NO_CANDIDATE' };
@@ -42,7 +47,7 @@ export function toChoice(candidate: unknown, index: number, answerId: string, wa
   };
   const finish = calls.length > 0 && (word ?? 'stop') === 'stop' ? 'tool_calls' : (word ?? 'stop');
   const logprobs = toLogprobs(candidate.logprobsResult);
-  return { ok: true, choice: { index, message, finish_reason: finish, logprobs } };
+  return { ok: true, choice: { index, message, logprobs, finish_reason: finish } };
 }
 
 /** Half of a call or of a text is no answer, whatever came before it. */

@@ -1,6 +1,8 @@
+import { Buffer } from 'node:buffer';
 import { LineFramer } from '../../src/core/jsonl.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type BatchCall, type BatchResult, ProviderError } from '../contract.ts';
+import { isBlank } from '../shared/answer.ts';
 import type { GcsBucket } from '../shared/gcs.ts';
 import type { GcsObject } from '../shared/gcs-object.ts';
 import { badResponse } from '../shared/openai-status.ts';
@@ -8,7 +10,7 @@ import { answerAs } from '../shared/responses-as-chat.ts';
 import { EmbeddingPieces } from './embedding-pieces.ts';
 import type { Family } from './models.ts';
 import type { ResultContext } from './results.ts';
-import { type PieceId, type Row, readRow } from './rows.ts';
+import { type PieceId, type Row, readLine } from './rows.ts';
 
 /** Characters of embeddings that wait for the others of their request. */
 const mostHeldCharacters = 64 * 1024 * 1024;
@@ -42,15 +44,14 @@ export async function* readOutput(
     const pieces: EmbeddingPieces = new EmbeddingPieces(postponed, context, mostCharacters);
     const isFirst: boolean = postponed === null;
     for (const object of objects) {
-      for await (const raw of readLines(bucket, object, call)) {
-        if (raw !== null && raw.trim() === '') continue;
+      for await (const bytes of readLines(bucket, object, call)) {
         rows += isFirst ? 1 : 0;
-        const row: Row = raw === null ? tooLong(context, call) : readRow(raw, kind, context);
+        const row: Row = bytes === null ? tooLong(context, call) : readLine(bytes, kind, output.endpoint, context);
         if (row.piece === null) {
-          if (isFirst) yield { ...row.result, result: answerAs(output.endpoint, row.result.result) };
+          if (isFirst) yield inShapeOf(output.endpoint, row.result);
           continue;
         }
-        const whole: BatchResult | null = pieces.add(row.piece satisfies PieceId, raw ?? '');
+        const whole: BatchResult | null = pieces.add(row.piece satisfies PieceId, row.raw);
         if (whole !== null) yield whole;
       }
     }
@@ -59,6 +60,12 @@ export async function* readOutput(
     yield* pieces.rest();
     postponed = pieces.postponed.size > 0 ? pieces.postponed : null;
   } while (postponed !== null);
+}
+
+/** What comes in bytes has the shape of chat completions, and stays as it is. */
+function inShapeOf(endpoint: Endpoint, line: BatchResult): BatchResult {
+  if (endpoint === '/v1/chat/completions') return line;
+  return { key: line.key, result: answerAs(endpoint, line.result), raw: line.raw };
 }
 
 /**
@@ -70,13 +77,13 @@ function isOutput({ name, bytes }: GcsObject): boolean {
   return bytes > 0 && (file.endsWith('.jsonl') || /^(?:predictions?|errors?)[._-]/.test(file));
 }
 
-const decoder = new TextDecoder();
-
-/** The lines of an object; null for one that is longer than an answer may be. */
-async function* readLines(bucket: GcsBucket, object: GcsObject, call: BatchCall): AsyncGenerator<string | null> {
-  let lines: (string | null)[] = [];
+/** The lines of an object that are not blank; null for one that is longer than an answer may be. */
+async function* readLines(bucket: GcsBucket, object: GcsObject, call: BatchCall): AsyncGenerator<Uint8Array | null> {
+  let lines: (Uint8Array | null)[] = [];
   const framer = new LineFramer(call.maxResponseBytes, (bytes) => {
-    lines.push(bytes === null ? null : decoder.decode(bytes));
+    // A copy: the bytes hold for the call only.
+    if (bytes === null) lines.push(null);
+    else if (!isBlank(bytes)) lines.push(Buffer.from(bytes));
   });
   for await (const chunk of bucket.download(object, call)) {
     framer.push(chunk);

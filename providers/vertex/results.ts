@@ -4,6 +4,7 @@ import type { UsageReading } from '../../src/core/usage.ts';
 import type { Failed, Result, Success } from '../contract.ts';
 import type { AnswerContext } from '../shared/answer.ts';
 import { isFields } from '../shared/error-body.ts';
+import { usageWarnings } from '../shared/openai-results.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { redact } from '../shared/redact.ts';
 import type { Embedded, EmbeddingRequest } from './embeddings.ts';
@@ -33,8 +34,7 @@ export function resultOfGemini(answer: unknown, context: ResultContext): Result 
   if (!isFields(answer)) return failedResult(badResponse(200, `${provider} answered 200 without an answer.`), context);
   const reading = usageFromGemini(answer);
   const id = answerIdOf(answer, context);
-  const warnings = new Set(reading.problems.map((text) => `usage: ${text}`));
-  if (reading.raw === null) warnings.add('usage: not reported');
+  const warnings = new Set(usageWarnings('/v1/chat/completions', reading.raw, reading.problems));
   const candidates: unknown[] = Array.isArray(answer.candidates) ? answer.candidates : [];
   const choices: Record<string, unknown>[] = [];
   for (const [index, candidate] of candidates.entries()) {
@@ -48,11 +48,11 @@ export function resultOfGemini(answer: unknown, context: ResultContext): Result 
       return failedResult(badResponse(200, `${provider} answered without candidates.`), context, reading);
     choices.push(refused);
   }
-  const servedModel = typeof answer.modelVersion === 'string' ? answer.modelVersion.replace(/@.*$/, '') : null;
+  const servedModel = typeof answer.modelVersion === 'string' ? servedName(answer.modelVersion) : null;
   const body = {
     id: `chatcmpl-${id}`,
     object: 'chat.completion',
-    created: createdOf(answer, context),
+    created: createdAt(answer.createTime, context),
     model: servedModel ?? context.model,
     choices,
     usage: toOpenAIUsage(answer.usageMetadata) ?? undefined,
@@ -81,8 +81,14 @@ function unanswered(reason: string, { provider }: ResultContext): Failure {
   return reason === 'LANGUAGE' ? { ...failure, kind: 'invalid_request', type: 'invalid_request_error' } : failure;
 }
 
-function createdOf(answer: Fields, { nowMs }: ResultContext): number {
-  const time = typeof answer.createTime === 'string' ? Date.parse(answer.createTime) : Number.NaN;
+/** The model that a `modelVersion` names. */
+export function servedName(version: string): string {
+  return version.replace(/@.*$/, '');
+}
+
+/** Unix seconds of an answer's `createTime`; of now where it tells none. */
+export function createdAt(stated: unknown, { nowMs }: ResultContext): number {
+  const time = typeof stated === 'string' ? Date.parse(stated) : Number.NaN;
   return Math.floor((Number.isNaN(time) ? nowMs : time) / 1000);
 }
 

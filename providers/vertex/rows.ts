@@ -1,9 +1,13 @@
+import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Result } from '../contract.ts';
+import { type ParsedAnswer, parseAnswer } from '../shared/answer.ts';
+import { LineInBytes } from '../shared/answer-in-bytes.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { isFields } from '../shared/error-body.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { type Embedded, type EmbeddingRequest, readPrediction } from './embeddings.ts';
 import type { Family } from './models.ts';
+import { pickedRow } from './picked-rows.ts';
 import { failedResult, type ResultContext, resultOfGemini } from './results.ts';
 import { failureOfStatusText } from './status.ts';
 
@@ -55,9 +59,16 @@ function readPieceId(text: unknown): PieceId | null {
 /** A row of a job's output: an answer, or a piece of one. */
 export type Row = { piece: null; result: BatchResult } | { piece: PieceId; embedded: Embedded | Result; raw: string };
 
-/** Reads one line of an output file. Never throws: what cannot be read is a failure, without a key if need be. */
-export function readRow(raw: string, kind: Family['kind'], context: ResultContext): Row {
-  const row = parse(raw);
+/** Reads one line of an output file, whose bytes are its own from now on. `endpoint`: the one that was asked. Never throws. */
+export function readLine(bytes: Uint8Array, kind: Family['kind'], endpoint: Endpoint, context: ResultContext): Row {
+  const picked = kind === 'gemini' && endpoint === '/v1/chat/completions' ? pickedRow(bytes, context) : null;
+  const key = picked && readKey(picked.key);
+  if (picked !== null && key !== null) return { piece: null, result: new LineInBytes(key, picked.answer, bytes) };
+  return readRow(parseAnswer(bytes), kind, context);
+}
+
+/** Reads one line as parsed: what cannot be read is a failure, without a key if need be. */
+export function readRow({ text: raw, json: row }: ParsedAnswer, kind: Family['kind'], context: ResultContext): Row {
   if (!isFields(row)) return whole(null, damaged('a line that is no JSON object', context), raw);
   if (kind === 'embedding') return readPiece(row, raw, context);
   const { key, isMixedUp } = kind === 'claude' ? claudeKey(row) : geminiKey(row);
@@ -131,12 +142,4 @@ function readPiece(row: Fields, raw: string, context: ResultContext): Row {
 
 function damaged(what: string, context: ResultContext): Result {
   return failedResult(badResponse(200, `${context.provider}: the output holds ${what}.`, 'damaged_row'), context);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

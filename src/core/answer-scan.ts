@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
-import { openText } from './json-pick.ts';
+import { openText, Word } from './json-pick.ts';
 
 const QUOTE = 0x22;
 const OPEN_ARRAY = 0x5b;
@@ -9,13 +9,15 @@ const CLOSE_ARRAY = 0x5d;
 const LETTER_N = 0x6e;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
 
 const ERROR = asciiBytes('error');
 const USAGE = asciiBytes('usage');
 const CHOICES = asciiBytes('choices');
 const DATA = asciiBytes('data');
+const OBJECT = asciiBytes('object');
+const MODEL = asciiBytes('model');
+const SERVICE_TIER = asciiBytes('service_tier');
+const FINISH_REASON = asciiBytes('finish_reason');
 
 /** By what the answers of an endpoint are known to be whole: a list whose items must each have a member. */
 interface Whole {
@@ -34,31 +36,6 @@ const WHOLE: Partial<Record<Endpoint, Whole>> = {
 /** U+0085, U+2028 and U+2029, which must be escaped in a line (core/jsonl.ts). */
 const SEPARATORS = ['\u0085', '\u2028', '\u2029'].map((separator) => Buffer.from(separator));
 
-/** A member that is a short text. Answers say the same ones again and again: the last is kept. */
-class Word {
-  readonly name: Uint8Array;
-  text: string | null = null;
-  private lastBytes: Uint8Array = new Uint8Array(0);
-  private lastText = '';
-
-  constructor(name: string) {
-    this.name = asciiBytes(name);
-  }
-
-  /** Passes the member's value: null where it is no string. False when it cannot be read so. */
-  pass(json: JsonCursor, depth: number): boolean {
-    this.text = null;
-    if (json.next() !== QUOTE) return json.value(depth);
-    if (!json.plainString()) return false;
-    if (!json.is(this.lastBytes)) {
-      this.lastText = json.text();
-      this.lastBytes = json.copy();
-    }
-    this.text = this.lastText;
-    return true;
-  }
-}
-
 /** Members of a whole answer that somebody asks for; null where they are absent, or not what they should be. */
 export interface ScannedAnswer {
   object: string | null;
@@ -76,11 +53,15 @@ export interface ScannedAnswer {
  */
 export class AnswerScanner {
   private readonly json: JsonCursor;
-  private readonly object = new Word('object');
-  private readonly model = new Word('model');
-  private readonly tier = new Word('service_tier');
-  private readonly reason = new Word('finish_reason');
-  private readonly words = [this.object, this.model, this.tier];
+  private readonly object = new Word();
+  private readonly model = new Word();
+  private readonly tier = new Word();
+  private readonly reason = new Word();
+  private readonly words = [
+    { name: OBJECT, word: this.object },
+    { name: MODEL, word: this.model },
+    { name: SERVICE_TIER, word: this.tier },
+  ] as const;
   private usageFrom = 0;
   private usageTo = 0;
   private isWhole = false;
@@ -91,10 +72,9 @@ export class AnswerScanner {
   }
 
   scan(endpoint: Endpoint, body: Uint8Array): ScannedAnswer | null {
-    if (body.includes(LINE_FEED) || body.includes(CARRIAGE_RETURN)) return null;
     const { json } = this;
     openText(json, body);
-    if (!this.pass(endpoint) || !json.ends()) return null;
+    if (!this.pass(endpoint) || !json.ends() || json.passedLineEnd) return null;
     if (json.utf8 && hasSeparator(body)) return null;
     return this.found();
   }
@@ -103,7 +83,7 @@ export class AnswerScanner {
   pass(endpoint: Endpoint): boolean {
     const whole = WHOLE[endpoint];
     if (whole === undefined) return false;
-    for (const word of this.words) word.text = null;
+    for (const { word } of this.words) word.clear();
     this.usageTo = 0;
     this.isWhole = false;
     return this.json.next() === OPEN_OBJECT && this.members(whole) && this.isWhole;
@@ -144,7 +124,7 @@ export class AnswerScanner {
       this.usageTo = json.place;
       return true;
     }
-    for (const word of this.words) if (json.is(word.name)) return word.pass(json, 1);
+    for (const { name, word } of this.words) if (json.is(name)) return word.read(json, 1);
     return json.value(1);
   }
 
@@ -166,12 +146,12 @@ export class AnswerScanner {
   private item({ member, begins }: Whole): boolean {
     const { json, reason } = this;
     let has = false;
-    reason.text = null;
+    reason.clear();
     if (!json.enter(CLOSE_OBJECT)) return false;
     for (;;) {
       if (!json.name()) return false;
-      if (json.is(reason.name)) {
-        if (!reason.pass(json, 3)) return false;
+      if (json.is(FINISH_REASON)) {
+        if (!reason.read(json, 3)) return false;
       } else {
         if (json.is(member)) has = begins.includes(json.next());
         if (!json.value(3)) return false;

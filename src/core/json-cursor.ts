@@ -7,6 +7,10 @@ const DEPTH_MAX = 128;
 const NUMBER_LENGTH_MAX = 100;
 const EXPONENT_DIGITS_MAX = 2;
 
+const TAB = 0x09;
+const LINE_FEED = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
 const QUOTE = 0x22;
 const PLUS = 0x2b;
 const COMMA = 0x2c;
@@ -27,8 +31,10 @@ const CLOSE_OBJECT = 0x7d;
 const SMALL = 0x20;
 const LETTER_E = 0x65;
 
-/** What may follow a backslash, beside `u`. */
-const ESCAPES = new Set(asciiBytes('"\\/bfnrt'));
+/** What may follow a backslash: how many bytes it and the backslash are with what belongs to them. */
+const ESCAPES = new Uint8Array(256);
+for (const byte of asciiBytes('"\\/bfnrt')) ESCAPES[byte] = 2;
+ESCAPES[LETTER_U] = 6;
 const TRUE = asciiBytes('true');
 const FALSE = asciiBytes('false');
 const NULL = asciiBytes('null');
@@ -50,6 +56,8 @@ export class JsonCursor {
   private end = 0;
   /** Whether the text is known to be UTF-8: looked at when the first byte beyond ASCII is met. */
   utf8 = false;
+  /** Whether a line feed or return was passed. They can stand between tokens only. */
+  passedLineEnd = false;
 
   /** Begins at the text that stands from `from` to `to` in `bytes`. */
   open(bytes: Uint8Array, from: number, to: number): void {
@@ -61,6 +69,7 @@ export class JsonCursor {
     this.at = this.start;
     this.end = bytes.byteOffset + to;
     this.utf8 = false;
+    this.passedLineEnd = false;
   }
 
   /** Passes white space; the byte after it, or 0 at the end. */
@@ -68,7 +77,9 @@ export class JsonCursor {
     const { bytes } = this.run;
     while (this.at < this.end) {
       const byte = bytes[this.at] as number;
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x09 && byte !== 0x0d) return byte;
+      if (byte > SPACE) return byte;
+      if (byte === LINE_FEED || byte === CARRIAGE_RETURN) this.passedLineEnd = true;
+      else if (byte !== SPACE && byte !== TAB) return byte;
       this.at += 1;
     }
     return 0;
@@ -208,11 +219,11 @@ export class JsonCursor {
     while (stop === BACKSLASH) {
       const { bytes } = this.run;
       // Beyond the end stand other bytes of the buffer, or none: the run that follows ends at once.
-      const escaped = bytes[this.at + 1] as number;
-      if (escaped === LETTER_U) {
+      const length = ESCAPES[bytes[this.at + 1] as number] as number;
+      if (length === 6) {
         for (let index = 2; index < 6; index++) if (!isHex(bytes[this.at + index] as number)) return false;
-      } else if (!ESCAPES.has(escaped)) return false;
-      stop = this.endOfRun(this.at + (escaped === LETTER_U ? 6 : 2));
+      } else if (length === 0) return false;
+      stop = this.endOfRun(this.at + length);
     }
     if (stop !== QUOTE) return false;
     this.at += 1;

@@ -1,6 +1,8 @@
 import { asciiBytes, type JsonCursor } from './json-cursor.ts';
 
 const QUOTE = 0x22;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 /** First byte of null. */
@@ -41,6 +43,15 @@ export class Span implements Picked {
     return this.to === 0 || this.first === LETTER_N;
   }
 
+  get isString(): boolean {
+    return this.first === QUOTE;
+  }
+
+  /** The value that it is; undefined where there is none. */
+  value(json: JsonCursor): unknown {
+    return this.to === 0 ? undefined : (JSON.parse(json.textAt(this.from, this.to)) as unknown);
+  }
+
   /** The string that it is; null for anything else. */
   word(json: JsonCursor): string | null {
     if (this.first !== QUOTE) return null;
@@ -49,26 +60,89 @@ export class Span implements Picked {
   }
 }
 
+/** A short text. Lines say the same ones again and again: the last is kept. One with an escape cannot be read. */
+export class Word implements Picked {
+  /** Null where there is none, or something else than a text. */
+  text: string | null = null;
+  #lastBytes: Uint8Array = new Uint8Array(0);
+  #lastText = '';
+
+  clear(): void {
+    this.text = null;
+  }
+
+  read(json: JsonCursor, depth: number): boolean {
+    this.text = null;
+    if (json.next() !== QUOTE) return json.value(depth);
+    if (!json.plainString()) return false;
+    if (!json.is(this.#lastBytes)) {
+      this.#lastText = json.text();
+      this.#lastBytes = json.copy();
+    }
+    this.text = this.#lastText;
+    return true;
+  }
+}
+
+/** A list of no more items than may be, each read by a part of its own. */
+export class Items<Item extends Picked> implements Picked {
+  /** How many there are. */
+  count = 0;
+  readonly #items: readonly Item[];
+
+  constructor(most: number, create: () => Item) {
+    this.#items = Array.from({ length: most }, create);
+  }
+
+  at(index: number): Item {
+    return this.#items[index] as Item;
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  read(json: JsonCursor, depth: number): boolean {
+    this.count = 0;
+    if (json.next() !== OPEN_ARRAY) return false;
+    if (!json.enter(CLOSE_ARRAY)) return true;
+    for (;;) {
+      const item = this.#items[this.count];
+      if (item === undefined) return false;
+      item.clear();
+      if (!item.read(json, depth + 1)) return false;
+      this.count += 1;
+      const more = json.more(CLOSE_ARRAY);
+      if (more <= 0) return more === 0;
+    }
+  }
+}
+
 /** Some members of an object, each at most once; the others are passed. Names with an escape cannot be read. */
 export class Members implements Picked {
   readonly #names: readonly Uint8Array[];
   readonly #parts: readonly Picked[];
-  readonly #has: boolean[];
+  /** Bit by bit, the members that were met. */
+  #met = 0;
+  /** The member after the last one: lines have theirs in the same order. */
+  #next = 0;
 
+  /** At most 31. */
   constructor(parts: Readonly<Record<string, Picked>>) {
     this.#names = Object.keys(parts).map(asciiBytes);
     this.#parts = Object.values(parts);
-    this.#has = this.#parts.map(() => false);
   }
 
   clear(): void {
-    this.#has.fill(false);
-    for (const part of this.#parts) part.clear();
+    this.#met = 0;
+    const parts = this.#parts;
+    for (let index = 0; index < parts.length; index++) (parts[index] as Picked).clear();
   }
 
   read(json: JsonCursor, depth: number): boolean {
     if (json.next() !== OPEN_OBJECT) return false;
     if (!json.enter(CLOSE_OBJECT)) return true;
+    this.#next = 0;
     for (;;) {
       if (!json.name() || !this.#member(json, depth + 1)) return false;
       const more = json.more(CLOSE_OBJECT);
@@ -77,14 +151,24 @@ export class Members implements Picked {
   }
 
   #member(json: JsonCursor, depth: number): boolean {
+    const index = this.#indexOf(json);
+    if (index < 0) return json.value(depth);
+    const bit = 1 << index;
+    if ((this.#met & bit) !== 0) return false;
+    this.#met |= bit;
+    this.#next = index + 1;
+    return (this.#parts[index] as Picked).read(json, depth);
+  }
+
+  /** Which of the members the last name is; -1 for another one. */
+  #indexOf(json: JsonCursor): number {
     const names = this.#names;
-    for (let index = 0; index < names.length; index++) {
-      if (!json.is(names[index] as Uint8Array)) continue;
-      if (this.#has[index]) return false;
-      this.#has[index] = true;
-      return (this.#parts[index] as Picked).read(json, depth);
+    const { length } = names;
+    for (let tried = 0, index = this.#next; tried < length; tried++, index++) {
+      if (index >= length) index -= length;
+      if (json.is(names[index] as Uint8Array)) return index;
     }
-    return json.value(depth);
+    return -1;
   }
 }
 

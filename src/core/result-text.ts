@@ -56,16 +56,29 @@ export function resultText({ line, customId, batchId, response, error, details }
 const PLAIN = /^[ !#-[\]-~]*$/;
 const PLAIN_LENGTH_MAX = 256;
 
-/** As JSON.stringify writes it. Ids and names are plain nearly always. */
-function jsonText(value: string | null): string {
+/** As JSON.stringify writes it, with nothing in it that is taken for a line end. Ids and names are plain nearly always. */
+export function jsonText(value: string | null): string {
   if (value !== null && value.length <= PLAIN_LENGTH_MAX && PLAIN.test(value)) return `"${value}"`;
   return escapeLineSeparators(JSON.stringify(value));
+}
+
+type Target = Pick<ResultDetails, 'provider' | 'model' | 'target'>;
+
+/** What was named last: lines of one target mostly follow each other. */
+let last: Target & { text: string } = { provider: null, model: null, target: null, text: '' };
+
+function targetText({ provider, model, target }: Target): string {
+  if (last.provider !== provider || last.model !== model || last.target !== target || last.text === '') {
+    const text = `"provider":${jsonText(provider)},"model":${jsonText(model)},"target":${jsonText(target)}`;
+    last = { provider, model, target, text };
+  }
+  return last.text;
 }
 
 /** The end of a result line, from behind its strict part. */
 export function detailsText(details: ResultDetails): string {
   const { line, attempts, cost_nano_usd, warnings, finish_reason, input_tokens, output_tokens, raw } = details;
-  const named = `"provider":${jsonText(details.provider)},"model":${jsonText(details.model)},"target":${jsonText(details.target)}`;
+  const named = targetText(details);
   const warned = warnings.length === 0 ? '[]' : escapeLineSeparators(JSON.stringify(warnings));
   const counted = `"attempts":${attempts},"cost_nano_usd":${cost_nano_usd},"warnings":${warned}`;
   const said = `"finish_reason":${jsonText(finish_reason)},"input_tokens":${input_tokens},"output_tokens":${output_tokens}`;

@@ -5,12 +5,11 @@
 
 import { resultOfLine } from '../../providers/anthropic/results.ts';
 import { readers as azureReaders } from '../../providers/azure/results.ts';
-import { readRecord } from '../../providers/bedrock/results.ts';
+import { readLine as readBedrockLine } from '../../providers/bedrock/output.ts';
 import type { Result } from '../../providers/contract.ts';
 import { readers as openaiReaders } from '../../providers/openai/results.ts';
-import { parseAnswer } from '../../providers/shared/answer.ts';
 import { resultOfBytes } from '../../providers/shared/openai-batch-results.ts';
-import { readRow } from '../../providers/vertex/rows.ts';
+import { readLine as readVertexLine } from '../../providers/vertex/rows.ts';
 
 export interface NativeAnswers {
   kind: string;
@@ -22,7 +21,6 @@ export interface NativeAnswers {
 
 const context = { provider: 'p', secrets: [], nowMs: 1_790_000_000_000 };
 const endpoint = '/v1/chat/completions';
-const decoder = new TextDecoder();
 
 const paragraph =
   'A weir holds a stream, divides it and measures what passes: "so much for the mill", the miller wrote, and no more.\n\n';
@@ -94,7 +92,7 @@ function bedrock(
     kind: 'bedrock',
     model,
     line: (index) => ({ modelInput: input(index), modelOutput: output(index), recordId: `l-${index + 1}` }),
-    read: (line) => readRecord(parseAnswer(line), factsOf).result,
+    read: (line) => readBedrockLine(Buffer.from(line), factsOf).result,
   };
 }
 
@@ -186,7 +184,11 @@ export const nativeAnswers: readonly NativeAnswers[] = [
       },
     }),
     read(line) {
-      const row = readRow(decoder.decode(line), 'gemini', { ...context, model: 'gemini-2.5-flash', requestId: null });
+      const row = readVertexLine(Buffer.from(line), 'gemini', endpoint, {
+        ...context,
+        model: 'gemini-2.5-flash',
+        requestId: null,
+      });
       if (row.piece !== null) throw new Error('no piece of an embedding was written');
       return row.result.result;
     },
@@ -198,6 +200,6 @@ export const nativeAnswers: readonly NativeAnswers[] = [
       custom_id: `l-${index + 1}_abc`,
       result: { type: 'succeeded', message: claudeMessage(index) },
     }),
-    read: (line) => resultOfLine(decoder.decode(line), endpoint, (id) => id, context).result,
+    read: (line) => resultOfLine(Buffer.from(line), endpoint, (id) => id, context).result,
   },
 ];

@@ -9,8 +9,6 @@ import { type ResultText, resultText } from '../../core/result-text.ts';
 import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
 import type { BatchUsage } from '../../protocol/batch.ts';
 
-const LINE_FEED = 0x0a;
-
 /** A line with its final result, ready for a part. */
 export interface LineResult {
   /** 0-based line of the input file. */
@@ -108,7 +106,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
       finish_reason: answer.finishReason,
       input_tokens: answer.usage ? totalInput(answer.usage) : 0,
       output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
-      ...(attempt.raw !== undefined && { raw: parseRaw(attempt.raw) }),
+      raw: attempt.raw === undefined ? undefined : parseRaw(attempt.raw),
     },
   });
   return {
@@ -120,33 +118,22 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   };
 }
 
-/** Where the text of a line becomes bytes before it is known how many they are. */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024);
-/** UTF-8 has at most so many bytes for a unit of a text's length. */
-const UNIT_BYTES = 3;
-
 function encode(
   { head, tail, details }: ResultText,
   body: string | Uint8Array,
 ): Pick<LineResult, 'record' | 'strictBytes'> {
-  const answer = typeof body === 'string' ? escapeLineSeparators(body) : body;
-  if ((head.length + answer.length + tail.length + details.length + 1) * UNIT_BYTES > scratch.length) {
-    const bytes = typeof answer === 'string' ? Buffer.from(answer) : answer;
-    const strict = [Buffer.from(head), bytes, Buffer.from(tail)];
-    const strictBytes = strict.reduce((sum, { length }) => sum + length, 0);
-    return { record: Buffer.concat([...strict, Buffer.from(`${details}\n`)]), strictBytes };
+  const ended = `${details}\n`;
+  if (typeof body === 'string') {
+    const record = Buffer.from(head + escapeLineSeparators(body) + tail + ended);
+    return { record, strictBytes: record.length - Buffer.byteLength(ended) };
   }
-  let at: number;
-  if (typeof answer === 'string') at = scratch.write(head + answer, 0);
-  else {
-    at = scratch.write(head, 0);
-    scratch.set(answer, at);
-    at += answer.length;
-  }
-  const strictBytes = at + scratch.write(tail, at);
-  const end = strictBytes + scratch.write(details, strictBytes);
-  scratch[end] = LINE_FEED;
-  return { record: Buffer.from(scratch.subarray(0, end + 1)), strictBytes };
+  const headBytes = Buffer.byteLength(head);
+  const rest = tail + ended;
+  const record = Buffer.allocUnsafe(headBytes + body.length + Buffer.byteLength(rest));
+  record.write(head, 0);
+  record.set(body, headBytes);
+  record.write(rest, headBytes + body.length);
+  return { record, strictBytes: record.length - Buffer.byteLength(ended) };
 }
 
 /** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */

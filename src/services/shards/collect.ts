@@ -140,8 +140,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
 
 /** About the bytes that are held for an answer, without making its text. */
 function sizeOf(answer: BatchResult): number {
-  const { result } = answer;
-  return (result.ok ? result.bytes?.length : undefined) ?? answer.raw.length;
+  return answer.rawLength ?? answer.raw.length;
 }
 
 /** An answer that is none, and names no usage: as damage on the way would leave it. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../../providers/contract.ts';
+import { parseText } from '../../../providers/shared/answer.ts';
 import { resultOfEmbeddings, resultOfGemini } from '../../../providers/vertex/results.ts';
 import { readRow } from '../../../providers/vertex/rows.ts';
 import { failureOfStatusText } from '../../../providers/vertex/status.ts';
@@ -234,7 +235,7 @@ describe('usage of Gemini', () => {
 describe('a row of a job’s output', () => {
   const response = { candidates: [candidate([{ text: 'Hi' }], 'STOP')], usageMetadata, responseId: 'R' };
   const row = (fields: object, kind: 'gemini' | 'claude' | 'embedding' = 'gemini') => {
-    const read = readRow(JSON.stringify(fields), kind, context);
+    const read = readRow(parseText(JSON.stringify(fields)), kind, context);
     if (read.piece !== null) throw new Error('a piece');
     return read.result;
   };
@@ -293,7 +294,7 @@ describe('a row of a job’s output', () => {
       expect(row(fields)).toMatchObject({ key: 'r-1', result: { ok: false, failure: { kind: 'bad_response' } } });
     }
     for (const text of ['', 'null', '7', '[1]', '{"key":', '"x"']) {
-      const read = readRow(text, 'gemini', context);
+      const read = readRow(parseText(text), 'gemini', context);
       expect(read).toMatchObject({ piece: null, result: { key: null, raw: text, result: { ok: false } } });
     }
   });
