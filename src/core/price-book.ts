@@ -150,18 +150,79 @@ function secondOfDay(time: string): number {
  * margin). A dated snapshot without a row of its own has the price of its model, which `priced_model` then names.
  */
 export function findRates(book: PriceBook, query: RatesQuery): FoundRates | Unpriced {
+  const models = book.get(query.provider);
+  if (last === null || last.models !== models || !isSameQuestion(last.query, query)) {
+    last = { models, query, place: placeOf(models, query), tier: null, mode: query.mode, rates: null };
+  }
+  const { place } = last;
+  if ('unpriced' in place) return place;
+  const tier = tierOf(place.row, query.inputTokens ?? 0);
+  if (last.rates !== null && last.tier === tier && last.mode === query.mode) return last.rates;
+  const card = tier?.cards[query.mode] ?? null;
+  if (tier === null || card === null) {
+    return { unpriced: `no_${query.mode}_price: ${query.provider}/${query.model}` };
+  }
+  const rates = ratesIn(place, tier, card, query);
+  last.tier = tier;
+  last.mode = query.mode;
+  last.rates = rates;
+  return rates;
+}
+
+/** Where a model has its price, in the book. */
+interface Place {
+  priced: PricedModel;
+  resolution: PriceResolution;
+  row: CompiledRow;
+}
+
+interface Asked {
+  models: ReadonlyMap<string, PricedModel> | undefined;
+  query: RatesQuery;
+  place: Place | Unpriced;
+  /** Which of the place's rates were found, and for which mode. */
+  tier: CompiledTier | null;
+  mode: PriceMode;
+  rates: FoundRates | null;
+}
+
+/** What was asked last, as entries of one model mostly follow each other. Prices that are replaced are in other maps. */
+let last: Asked | null = null;
+
+/** Whether the same model is asked for at the same time and place; its tier and mode may differ. */
+function isSameQuestion(left: RatesQuery, right: RatesQuery): boolean {
+  return (
+    left.model === right.model &&
+    left.at === right.at &&
+    left.provider === right.provider &&
+    left.region === right.region &&
+    left.isRegionBilled === right.isRegionBilled
+  );
+}
+
+function placeOf(models: ReadonlyMap<string, PricedModel> | undefined, query: RatesQuery): Place | Unpriced {
   const name = `${query.provider}/${query.model}`;
-  const model = findModel(book.get(query.provider), query.model);
+  const model = findModel(models, query.model);
   if (model === undefined) return { unpriced: `no_price: ${name}` };
-  const { priced, resolution } = model;
-  const row = findRow(priced.rows, query);
+  const row = findRow(model.priced.rows, query);
   if (row === undefined) return { unpriced: `no_price_at_date: ${name}` };
   if (query.isRegionBilled === true && row.regions === null && !row.isOwn) {
     return { unpriced: `no_price_for_region: ${name} in ${query.region}` };
   }
-  const tier = row.tiers.find((candidate) => (query.inputTokens ?? 0) > candidate.aboveInputTokens);
-  const card = tier?.cards[query.mode] ?? null;
-  if (tier === undefined || card === null) return { unpriced: `no_${query.mode}_price: ${name}` };
+  return { ...model, row };
+}
+
+function tierOf({ tiers }: CompiledRow, inputTokens: number): CompiledTier | null {
+  for (const tier of tiers) if (inputTokens > tier.aboveInputTokens) return tier;
+  return null;
+}
+
+function ratesIn(
+  { priced, resolution, row }: Place,
+  tier: CompiledTier,
+  card: RateCard,
+  query: RatesQuery,
+): FoundRates {
   const known = found.get(tier) ?? new Map<string, FoundRates>();
   found.set(tier, known);
   const region = row.regions === null ? undefined : query.region;

@@ -64,8 +64,9 @@ export function priceUsage(input: {
     return { amount_nano: 0, list_amount_nano: isListFree ? 0 : null, lines: [], unpriced_reason: null };
   }
   const lines: PriceLine[] = [];
-  const priced = priceBuckets(usage, rates, lines);
-  const list = priceBuckets(usage, listRates, null);
+  const counted = usageBuckets.filter((bucket) => usage[bucket] !== undefined);
+  const priced = priceBuckets(counted, usage, rates, lines);
+  const list = priceBuckets(counted, usage, listRates, null);
   const listAmount = typeof list === 'number' ? list : null;
   if (typeof priced !== 'number') {
     return { amount_nano: null, list_amount_nano: listAmount, lines: [], unpriced_reason: priced.unpriced };
@@ -97,11 +98,15 @@ function chargedAs(rates: RateCard, bucket: UsageBucket): RateName | null {
 }
 
 /** The amount of a usage; its lines are added to `lines`, where they are wanted. */
-function priceBuckets(usage: Usage, rates: RateCard, lines: PriceLine[] | null): number | Unpriced {
+function priceBuckets(
+  counted: readonly UsageBucket[],
+  usage: Usage,
+  rates: RateCard,
+  lines: PriceLine[] | null,
+): number | Unpriced {
   let amount = 0;
-  for (const bucket of usageBuckets) {
-    const count = usage[bucket];
-    if (count === undefined) continue;
+  for (const bucket of counted) {
+    const count = usage[bucket] ?? 0;
     if (!Number.isSafeInteger(count) || count < 0) return { unpriced: `invalid_count: ${bucket}` };
     // Tokens come with the hour on a pool paid by time, and time with the tokens on one paid by token.
     const isIncluded = (bucket === 'gpu_microseconds') !== (rates.gpu_second !== undefined);

@@ -7,7 +7,7 @@ import { readConverseUsage } from '../../providers/bedrock/usage.ts';
 import { readUsage as readOpenAIUsage } from '../../providers/openai/usage.ts';
 import { usageFromGemini } from '../../providers/vertex/usage.ts';
 import { compileOwnPrice, findOwnRates } from '../../src/core/own-price.ts';
-import { compilePrices, findRates, type RatesQuery } from '../../src/core/price-book.ts';
+import { compilePrices, findRates, type RatesQuery, replacePrices } from '../../src/core/price-book.ts';
 import { priceUsage } from '../../src/core/pricing.ts';
 import { compileCard, type FoundRates, type PriceMode, priceModeOf, type RateCard } from '../../src/core/rates.ts';
 import { totalInput, type Usage, type UsageReading, usageBuckets } from '../../src/core/usage.ts';
@@ -101,6 +101,41 @@ describe('findRates', () => {
     expect(findRates(withOwn, query('m', { region: 'us-1', isRegionBilled: true }))).toMatchObject({
       rates: { input: 1_000_000_000 },
     });
+  });
+
+  it('answers the same whatever was asked before, and of prices that were replaced no more', () => {
+    const rows = [
+      row('2026-01-01', '2', { batch: { input: '1', output: '4' } }),
+      row('2026-01-01', '3', {
+        region: 'eu-1',
+        tiers: [{ above_input_tokens: 10, standard: { input: '6', output: '9' } }],
+      }),
+      row('2026-09-01', '5'),
+    ];
+    const files = (more: object = {}) => [
+      file({ m: { prices: rows }, n: { prices: [row('2026-01-01', '7')] }, ...more }),
+    ];
+    const book = compilePrices(files());
+    const member = <Value>(...values: Value[]) => fc.constantFrom<Value>(...values);
+    const question: fc.Arbitrary<RatesQuery> = fc.record({
+      provider: member('p', 'p', 'p', 'q'),
+      model: member('m', 'm', 'n', 'x'),
+      mode: member<PriceMode>('standard', 'batch'),
+      at: member(autumn, at('2026-02-01T00:00:00Z'), at('2025-02-01T00:00:00Z')),
+      inputTokens: member(0, 10, 11),
+      region: member(undefined, 'eu-1', 'us-1'),
+      isRegionBilled: fc.boolean(),
+    });
+    fc.assert(
+      fc.property(fc.array(question, { minLength: 2, maxLength: 8 }), (questions) => {
+        const answers = questions.map((asked) => findRates(book, asked));
+        expect(answers).toEqual(questions.map((asked) => findRates(compilePrices(files()), asked)));
+      }),
+      { numRuns: 200 },
+    );
+    expect(found(book, query('n')).rates.input).toBe(7_000_000_000);
+    replacePrices(book, compilePrices(files({ n: { prices: [row('2026-01-01', '8')] } })));
+    expect(found(book, query('n')).rates.input).toBe(8_000_000_000);
   });
 
   it('takes the row that holds at the moment of the request, from midnight UTC on', () => {

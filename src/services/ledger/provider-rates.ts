@@ -52,10 +52,17 @@ export function providerRates(
   return 'unpriced' in byServed ? found : resolvedBy('served_model', byServed);
 }
 
+/** Rates resolved before, by those of the price book: every entry of a model then names the same object. */
+const resolved = new WeakMap<FoundRates, Map<PriceResolution, FoundRates>>();
+
 function resolvedBy(resolution: PriceResolution, found: FoundRates): FoundRates {
-  return {
+  const known = resolved.get(found) ?? new Map<PriceResolution, FoundRates>();
+  resolved.set(found, known);
+  const rates = known.get(resolution) ?? {
     ...found,
     rates: { ...found.rates, resolved_by: resolution },
     list_rates: { ...found.list_rates, resolved_by: resolution },
   };
+  known.set(resolution, rates);
+  return rates;
 }
