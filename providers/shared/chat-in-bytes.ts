@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { hasSeparator } from '../../src/core/answer-scan.ts';
+import { ByteWriter } from '../../src/core/byte-writer.ts';
 import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, Span } from '../../src/core/json-pick.ts';
 import { jsonText } from '../../src/core/result-text.ts';
@@ -48,32 +49,39 @@ export interface PickedChat {
   usage: string | null;
 }
 
+const writer = new ByteWriter();
+const BEGIN = Buffer.from('{"id":"');
+/** What stands between the id and the text of an answer: the same of all of one model that came at one time. */
+let last = { created: 0, model: '', idPrefix: '', begin: BEGIN, middle: Buffer.alloc(0) };
+
 /**
  * The chat completion that says what was just picked, in UTF-8: strings that are JSON already are neither decoded nor written
  * anew. Null where one holds a character that must be escaped in a line (core/jsonl.ts).
  */
 export function chatInBytes(json: JsonCursor, chat: PickedChat): Uint8Array | null {
-  const { id, blocks, finishReason, usage } = chat;
-  const named = `"object":"chat.completion","created":${chat.created},"model":${jsonText(chat.model)}`;
-  const pieces: (string | Span)[] = [`{"id":"${chat.idPrefix}`, id];
-  pieces.push(`",${named},"choices":[{"index":0,"message":{"role":"assistant","content":"`);
-  for (let index = 0; index < blocks.count; index++) pieces.push(blocks.at(index).text);
+  const { idPrefix, id, created, model, blocks, finishReason, usage } = chat;
+  if (last.created !== created || last.model !== model || last.idPrefix !== idPrefix) {
+    const named = `","object":"chat.completion","created":${created},"model":${jsonText(model)}`;
+    const middle = Buffer.from(`${named},"choices":[{"index":0,"message":{"role":"assistant","content":"`);
+    last = { created, model, idPrefix, begin: Buffer.from(`{"id":"${idPrefix}`), middle };
+  }
+  const { begin, middle } = last;
   const used = usage === null ? '' : `,"usage":${usage}`;
-  pieces.push(`","refusal":null},"logprobs":null,"finish_reason":"${finishReason}"}]${used}}`);
-  return inBytes(json, pieces);
-}
-
-/** Texts, and strings of the text just picked, which stand for what is between their quotes. */
-function inBytes(json: JsonCursor, pieces: readonly (string | Span)[]): Uint8Array | null {
-  let length = 0;
-  for (const piece of pieces) {
-    length += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.to - piece.from - 2;
+  const tail = `","refusal":null},"logprobs":null,"finish_reason":"${finishReason}"}]${used}}`;
+  let length = begin.length + middle.length;
+  if (typeof id !== 'string') length += id.to - id.from;
+  for (let index = 0; index < blocks.count; index++) length += blocks.at(index).text.to - blocks.at(index).text.from;
+  writer.begin(tail.length + (typeof id === 'string' ? id.length : 0), length);
+  const source = json.run.bytes;
+  writer.bytes(begin, 0, begin.length);
+  if (typeof id === 'string') writer.text(id);
+  else writer.bytes(source, id.from + 1, id.to - 1);
+  writer.bytes(middle, 0, middle.length);
+  for (let index = 0; index < blocks.count; index++) {
+    const { from, to } = blocks.at(index).text;
+    writer.bytes(source, from + 1, to - 1);
   }
-  const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const piece of pieces) {
-    if (typeof piece === 'string') at += bytes.write(piece, at);
-    else at += json.run.bytes.copy(bytes, at, piece.from + 1, piece.to - 1);
-  }
+  writer.text(tail);
+  const bytes = writer.end();
   return json.utf8 && hasSeparator(bytes) ? null : bytes;
 }

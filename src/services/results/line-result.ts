@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Failed, Result, Success } from '../../../providers/contract.ts';
+import { ByteWriter } from '../../core/byte-writer.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import { escapeLineSeparators } from '../../core/jsonl.ts';
@@ -118,21 +119,25 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   };
 }
 
+const writer = new ByteWriter();
+/** Around an answer stands little more than names, unless the untouched line is kept. */
+const LITTLE = 4096;
+
 function encode(
   { head, tail, details }: ResultText,
   body: string | Uint8Array,
 ): Pick<LineResult, 'record' | 'strictBytes'> {
   const ended = `${details}\n`;
-  if (typeof body === 'string') {
-    const record = Buffer.from(head + escapeLineSeparators(body) + tail + ended);
-    return { record, strictBytes: record.length - Buffer.byteLength(ended) };
-  }
-  const headBytes = Buffer.byteLength(head);
   const rest = tail + ended;
-  const record = Buffer.allocUnsafe(headBytes + body.length + Buffer.byteLength(rest));
-  record.write(head, 0);
-  record.set(body, headBytes);
-  record.write(rest, headBytes + body.length);
+  let record: Uint8Array;
+  if (typeof body === 'string') record = Buffer.from(head + escapeLineSeparators(body) + rest);
+  else if (head.length + rest.length > LITTLE) record = Buffer.concat([Buffer.from(head), body, Buffer.from(rest)]);
+  else {
+    writer.begin(head.length + rest.length, body.length);
+    const isPlain = writer.around(head, body, rest);
+    record = writer.end();
+    if (isPlain) return { record, strictBytes: record.length - ended.length };
+  }
   return { record, strictBytes: record.length - Buffer.byteLength(ended) };
 }
 
