@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -10,8 +12,18 @@ type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resor
  * has little to do. Takes a tenth of a second of processor time, in which nothing else runs.
  */
 export function giveBackMemory(): void {
+  giveBackCompiled();
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as Collect;
   setFlagsFromString('--no-expose-gc');
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
+
+/**
+ * Node.js holds what it read from the compile cache, 13 MB for a server, until the cache is written. Where there was none
+ * before, it is not written yet: it would lack all functions that are first used later, in every start to come.
+ */
+function giveBackCompiled(): void {
+  const folder = getCompileCacheDir();
+  if (folder !== undefined && readdirSync(folder).length > 0) flushCompileCache();
 }
