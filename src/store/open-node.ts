@@ -19,8 +19,11 @@ export interface StoreAddress {
 const BUSY_TIMEOUT_MS = 5_000;
 /** FULL: a committed part must survive a loss of power, not only of the process. */
 const DURABLE = ['journal_mode = wal', 'synchronous = full'];
-/** Pages kept in memory, mostly of the ledger's indexes (a negative size is in KiB); 16 MiB of log between checkpoints. */
-const WRITER = [...DURABLE, 'cache_size = -16384', 'wal_autocheckpoint = 4096'];
+/**
+ * Pages kept in memory, mostly of the ledger's indexes (a negative size is in KiB; twice as many save a batch no time), and
+ * 16 MiB of log between checkpoints.
+ */
+const WRITER = [...DURABLE, 'cache_size = -8192', 'wal_autocheckpoint = 4096'];
 const READER = [...DURABLE, 'cache_size = -4096', 'query_only = true'];
 
 /** A store whose embedded database other threads of the process may use, too (`attachStore`); null: one that has no file. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node.js that cannot read TypeScript can still say so.
 import * as nodeModule from 'node:module';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 
@@ -10,14 +11,16 @@ import { setFlagsFromString } from 'node:v8';
  * twice 8 MB at most: 16 or 32 would save a batch of instant answers a tenth of its time, for 16 or 40 MB more.
  */
 const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
-const YOUNG = '--max-semi-space-size=8';
+const YOUNG = ['--max-semi-space-size=8'];
+// Two processors have enough to do: helpers for what is young take 8 MB, and a batch of instant answers 6 % more time.
+if (availableParallelism() <= 2) YOUNG.push('--no-parallel-scavenge');
 
 /** Starts this process anew with those settings: same process id, same streams. What the operator set stays as it is. */
 function startFrugally() {
   const { argv, execArgv, execPath, env, platform } = process;
   const isSet = 'MALLOC_ARENA_MAX' in env || process.channel !== undefined;
   if (platform !== 'linux' || isSet || argv[2] !== 'serve' || process.execve === undefined) return;
-  process.execve(execPath, [execPath, YOUNG, ...execArgv, ...argv.slice(1)], { ...ALLOCATOR, ...env });
+  process.execve(execPath, [execPath, ...YOUNG, ...execArgv, ...argv.slice(1)], { ...ALLOCATOR, ...env });
 }
 
 startFrugally();
