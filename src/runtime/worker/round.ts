@@ -117,7 +117,8 @@ async function deliver(deps: Deps, mayGoOn: () => boolean): Promise<void> {
 async function work(deps: Deps, mayGoOn: () => boolean): Promise<void> {
   const engine = new Engine(deps);
   const shards = new ShardRunner(deps);
-  const batches = new BatchRunner(deps);
+  // What it brings about is looked at below in any case: as news it would cost the calls of another turn.
+  const batches = new BatchRunner({ ...deps, nudge: () => undefined });
   const evals = new EvalRunner(deps);
   const renewMs = (deps.settings.leaseSeconds * 1000) / 3;
   const renew = (): Promise<unknown> =>
