@@ -1,3 +1,4 @@
+import { AlikeValue } from '../../src/core/alike-value.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span, Word } from '../../src/core/json-pick.ts';
 import { jsonText } from '../../src/core/result-text.ts';
@@ -14,7 +15,7 @@ import { readConverseUsage } from './usage.ts';
 class PickedConverse implements Picked {
   private readonly blocks = textBlocks();
   private readonly stopReason = new Word();
-  private readonly usage = new Span();
+  private readonly usage = new AlikeValue();
   private readonly message = new Members({ content: this.blocks });
   private readonly members = new Members({
     output: new Members({ message: this.message }),

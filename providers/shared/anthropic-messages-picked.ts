@@ -1,3 +1,4 @@
+import { AlikeValue } from '../../src/core/alike-value.ts';
 import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, Span, Word } from '../../src/core/json-pick.ts';
 import { AnswerInBytes } from './answer-in-bytes.ts';
@@ -28,7 +29,7 @@ export class PickedMessage implements Picked {
   private readonly model = new Word();
   private readonly blocks = textBlocks(() => new MessageBlock());
   private readonly stopReason = new Word();
-  private readonly usage = new Span();
+  private readonly usage = new AlikeValue();
   private readonly members = new Members({
     type: this.type,
     id: this.id,

@@ -1,3 +1,4 @@
+import { AlikeValue } from '../../src/core/alike-value.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, pick, Span, Word } from '../../src/core/json-pick.ts';
 import { AnswerInBytes } from '../shared/answer-in-bytes.ts';
@@ -48,7 +49,7 @@ class PickedGemini implements Picked {
   private readonly version = new Word();
   private readonly id = new Span();
   private readonly created = new Span();
-  private readonly usage = new Span();
+  private readonly usage = new AlikeValue();
   private readonly members = new Members({
     candidates: this.candidates,
     modelVersion: this.version,

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { Endpoint } from '../protocol/endpoint.ts';
+import { AlikeValue } from './alike-value.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
 import { openText, Word } from './json-pick.ts';
 
@@ -62,8 +63,7 @@ export class AnswerScanner {
     { name: MODEL, word: this.model },
     { name: SERVICE_TIER, word: this.tier },
   ] as const;
-  private usageFrom = 0;
-  private usageTo = 0;
+  private readonly usage = new AlikeValue();
   private isWhole = false;
   private finishReasons: (string | null)[] = [];
 
@@ -84,19 +84,18 @@ export class AnswerScanner {
     const whole = WHOLE[endpoint];
     if (whole === undefined) return false;
     for (const { word } of this.words) word.clear();
-    this.usageTo = 0;
+    this.usage.clear();
     this.isWhole = false;
     return this.json.next() === OPEN_OBJECT && this.members(whole) && this.isWhole;
   }
 
   /** What the answer says that was passed. */
   found(): ScannedAnswer {
-    const { json } = this;
     return {
       object: this.object.text,
       model: this.model.text,
       serviceTier: this.tier.text,
-      usage: this.usageTo === 0 ? null : (JSON.parse(json.textAt(this.usageFrom, this.usageTo)) as unknown),
+      usage: this.usage.value(this.json) ?? null,
       finishReasons: this.finishReasons,
     };
   }
@@ -117,13 +116,7 @@ export class AnswerScanner {
     if (json.is(whole.list)) return this.items(whole);
     if (json.is(CHOICES)) return false;
     if (json.is(ERROR)) return json.next() === LETTER_N && json.value(1);
-    if (json.is(USAGE)) {
-      json.next();
-      this.usageFrom = json.place;
-      if (!json.value(1)) return false;
-      this.usageTo = json.place;
-      return true;
-    }
+    if (json.is(USAGE)) return this.usage.read(json, 1);
     for (const { name, word } of this.words) if (json.is(name)) return word.read(json, 1);
     return json.value(1);
   }

@@ -147,14 +147,26 @@ export class JsonCursor {
     return true;
   }
 
+  /** Passes a whole number that a double holds: -1 when none stands here. What follows its digits is for others to judge. */
+  wholeNumber(): number {
+    const from = this.at;
+    let number = 0;
+    for (let byte = this.byte(); isDigit(byte); byte = this.byte()) {
+      number = number * 10 + byte - ZERO;
+      this.at += 1;
+    }
+    const digits = this.at - from;
+    return digits === 0 || digits > 15 || (digits > 1 && this.run.bytes[from] === ZERO) ? -1 : number;
+  }
+
+  /** Goes back to a place that was passed. */
+  goTo(place: number): void {
+    this.at = place;
+  }
+
   /** A copy of what stands between two places of the buffer. */
   slice(from: number, to: number): Uint8Array {
     return new Uint8Array(this.run.bytes.subarray(from, to));
-  }
-
-  /** Goes back to the beginning of the text. */
-  rewind(): void {
-    this.at = this.start;
   }
 
   /** A copy of the last name or plain string. */
@@ -183,11 +195,11 @@ export class JsonCursor {
       case OPEN_ARRAY:
         return depth < DEPTH_MAX && this.array(depth + 1);
       case LETTER_T:
-        return this.word(TRUE);
+        return this.passes(TRUE);
       case LETTER_F:
-        return this.word(FALSE);
+        return this.passes(FALSE);
       case LETTER_N:
-        return this.word(NULL);
+        return this.passes(NULL);
       default:
         return this.number();
     }
@@ -239,14 +251,6 @@ export class JsonCursor {
     if (byte < 0x80 || this.utf8) return byte;
     this.utf8 = isUtf8(run.bytes.subarray(this.start, end));
     return this.utf8 ? this.endOfRun(this.at) : 0;
-  }
-
-  private word(word: Uint8Array): boolean {
-    const { bytes } = this.run;
-    if (this.at + word.length > this.end) return false;
-    for (let index = 1; index < word.length; index++) if (bytes[this.at + index] !== word[index]) return false;
-    this.at += word.length;
-    return true;
   }
 
   private number(): boolean {

@@ -96,7 +96,7 @@ export class RequestScanner {
   private likeBefore(): boolean | null {
     const { json } = this;
     if (this.before.length === 0 || !json.passes(this.before) || !this.id() || !json.passes(this.after)) {
-      json.rewind();
+      json.goTo(json.start);
       this.idFrom = 0;
       this.idTo = 0;
       return null;
