@@ -29,8 +29,9 @@ export class TextRun {
       const word = words[index] as number;
       // The lowest stop in the word sets its high bit: below it nothing borrows.
       const found =
-        (word - 0x20202020) | ((word ^ 0x22222222) - 0x01010101) | ((word ^ 0x5c5c5c5c) - 0x01010101) | word;
-      if ((found & 0x80808080) !== 0) break;
+        ((word - 0x20202020) | ((word ^ 0x22222222) - 0x01010101) | ((word ^ 0x5c5c5c5c) - 0x01010101) | word) &
+        0x80808080;
+      if (found !== 0) return (index << 2) + lowestByte(found);
     }
     at = Math.max(at, index << 2);
     while (at < end && STOPS[bytes[at] as number] === 0) at++;
@@ -49,13 +50,19 @@ export class TextRun {
       const quote = word ^ 0x22222222;
       const backslash = word ^ 0x5c5c5c5c;
       const found =
-        ((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash);
-      if ((found & 0x80808080) !== 0) break;
+        (((word - 0x20202020) & ~word) | ((quote - 0x01010101) & ~quote) | ((backslash - 0x01010101) & ~backslash)) &
+        0x80808080;
+      if (found !== 0) return (index << 2) + lowestByte(found);
     }
     at = Math.max(at, index << 2);
     while (at < end && !isStop(bytes[at] as number)) at++;
     return at;
   }
+}
+
+/** The lowest byte of a word in which a bit is set. */
+function lowestByte(word: number): number {
+  return (31 - Math.clz32(word & -word)) >> 3;
 }
 
 function isStop(byte: number): boolean {
