@@ -47,11 +47,6 @@ export class Span implements Picked {
     return this.first === QUOTE;
   }
 
-  /** The value that it is; undefined where there is none. */
-  value(json: JsonCursor): unknown {
-    return this.to === 0 ? undefined : (JSON.parse(json.textAt(this.from, this.to)) as unknown);
-  }
-
   /** The string that it is; null for anything else. */
   word(json: JsonCursor): string | null {
     if (this.first !== QUOTE) return null;
