@@ -12,7 +12,7 @@ import { windowOf } from '../shards/follow-up.ts';
 import type { DryDivision } from './dry-division.ts';
 import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
 import { hoursOf, limitsOf, loadKey, openAfter, secondsBy } from './pace.ts';
-import { readPlan, WINDOW_LINES } from './read-plan.ts';
+import { planWindows } from './read-plan.ts';
 
 /** Lines that are looked at for each target and mode. */
 const SAMPLE_LINES = 500;
@@ -74,9 +74,7 @@ async function groupLines(
   const byLane = new Map<number, Group | null>();
   const groups = new Map<string, Group>();
   let bytesTaken = 0;
-  for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
-    const count = Math.min(WINDOW_LINES, plan.lines - first);
-    const view = await readPlan(deps, file, first, count);
+  for await (const { first, count, view } of planWindows(deps, file, plan.lines)) {
     signal.throwIfAborted();
     for (let index = 0; index < count; index++) {
       const record = readPlanRecord(view, index);

@@ -15,7 +15,7 @@ import type { StoreSegments } from '../../ports/store-segments.ts';
 import type { ShardRow, StoreShards } from '../../ports/store-shards.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { windowOf } from '../shards/follow-up.ts';
-import { readPlan, WINDOW_LINES } from './read-plan.ts';
+import { planWindows } from './read-plan.ts';
 import { Segmenter } from './segmenter.ts';
 import { asSegment, Sharder, type ShardTarget } from './sharder.ts';
 
@@ -52,9 +52,7 @@ export async function divide(
   const division = new Division(deps, batch, assigner);
   const writer = await deps.files.create(lanesKey(batch));
   try {
-    for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
-      const count = Math.min(WINDOW_LINES, plan.lines - first);
-      const view = await readPlan(deps, input, first, count);
+    for await (const { first, count, view } of planWindows(deps, input, plan.lines)) {
       const numbers = new DataView(new ArrayBuffer(count * 2));
       for (let index = 0; index < count; index++) {
         const record = readPlanRecord(view, index);

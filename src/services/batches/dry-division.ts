@@ -82,7 +82,7 @@ export async function divideDry(
   };
   const files: Pick<FileStore, 'create' | 'readRange'> = {
     create: () => Promise.resolve(writer),
-    readRange: (key, range) => deps.files.readRange(key, range),
+    readRange: (key, range, into) => deps.files.readRange(key, range, into),
   };
   const store = { segments: { insertMany: keep('immediate') }, shards: { insertMany: keep('batch') } };
   const { providers, settings, clock } = deps;

@@ -17,7 +17,7 @@ import { findErrors } from './find-errors.ts';
 import { ForwardReader } from './forward-reader.ts';
 import { outputHistory } from './output-history.ts';
 import { finishAfter } from './pace.ts';
-import { readPlan, WINDOW_LINES } from './read-plan.ts';
+import { planWindows } from './read-plan.ts';
 
 /** Above these, an even sample of each target's lines is looked at. */
 const SAMPLE_LINES = 20_000;
@@ -64,9 +64,7 @@ export async function estimateShares(
   const known = options.known ?? (await knowTargets(deps, file.tenantId, division.candidates(), now));
   const estimator = new LineEstimator(deps, division, { now, stride, known });
   const forward = new ForwardReader(deps.files, file.contentKey);
-  for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
-    const count = Math.min(WINDOW_LINES, plan.lines - first);
-    const view = await readPlan(deps, file, first, count);
+  for await (const { first, count, view } of planWindows(deps, file, plan.lines)) {
     for (let index = 0; index < count; index++) {
       const record = readPlanRecord(view, index);
       if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;

@@ -5,7 +5,7 @@ import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchError } from '../../protocol/batch.ts';
 import { endpointFamily } from '../../protocol/endpoint.ts';
-import { readPlan, WINDOW_LINES } from './read-plan.ts';
+import { planWindows } from './read-plan.ts';
 
 /** Everything that makes the whole batch fail before a line is sent; empty when it may start. */
 export async function findErrors(
@@ -40,9 +40,7 @@ async function findForeignLines(
 ): Promise<BatchError[]> {
   const errors: BatchError[] = [];
   let hidden = 0;
-  for (let first = 0; first < plan.lines; first += WINDOW_LINES) {
-    const count = Math.min(WINDOW_LINES, plan.lines - first);
-    const view = await readPlan(deps, input, first, count);
+  for await (const { first, count, view } of planWindows(deps, input, plan.lines)) {
     for (let index = 0; index < count; index++) {
       const record = readPlanRecord(view, index);
       if (record.flags !== 0 || !foreign.has(record.endpoint)) continue;
