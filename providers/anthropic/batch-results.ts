@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import { copyOf } from '../../src/core/byte-writer.ts';
 import { LineFramer } from '../../src/core/jsonl.ts';
 import { isJson } from '../../src/core/validate-input.ts';
 import { HttpFailure } from '../../src/ports/http-client.ts';
@@ -41,7 +41,7 @@ export async function* downloadLines(
   const framer = new LineFramer(call.maxResponseBytes, (bytes, _offset, length) => {
     if (bytes === null) lines.push({ line: null, bytes: length });
     // A copy: the bytes hold for the call only.
-    else if (!isBlank(bytes)) lines.push({ line: Buffer.from(bytes), bytes: length });
+    else if (!isBlank(bytes)) lines.push({ line: copyOf(bytes), bytes: length });
   });
   for await (const chunk of download(url, access, call)) {
     framer.push(chunk);

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import { copyOf } from '../../src/core/byte-writer.ts';
 import { LineFramer } from '../../src/core/jsonl.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import { badResponse } from '../shared/openai-status.ts';
@@ -81,7 +81,7 @@ export async function* linesOf(
 ): AsyncIterable<Uint8Array | null> {
   let lines: (Uint8Array | null)[] = [];
   // Copies: the bytes hold for the call only.
-  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : Buffer.from(bytes)));
+  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : copyOf(bytes)));
   for await (const chunk of source) {
     framer.push(chunk);
     const framed = lines;

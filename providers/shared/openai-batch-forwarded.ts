@@ -1,5 +1,5 @@
-import { Buffer } from 'node:buffer';
 import { AnswerScanner, hasSeparator } from '../../src/core/answer-scan.ts';
+import { copyOf } from '../../src/core/byte-writer.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span } from '../../src/core/json-pick.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
@@ -51,14 +51,14 @@ const line = new Members({ id, custom_id: customId, response, error });
  */
 export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: ResultReaders): BatchResult | null {
   answer.endpoint = endpoint;
-  if (!pick(json, bytes, line) || answer.to === 0 || !error.isEmpty) return null;
+  // The bytes are of use during the call only.
+  const copy = copyOf(bytes);
+  if (!pick(json, copy, line) || answer.to === 0 || !error.isEmpty) return null;
   const key = customId.word(json);
   if (key === null || key === '' || json.textAt(status.from, status.to) !== STATUS_OK) return null;
-  if (json.passedLineEnd || (json.utf8 && hasSeparator(bytes))) return null;
+  if (json.passedLineEnd || (json.utf8 && hasSeparator(copy))) return null;
   const scanned = answer.scanner.found();
   if (scanned.finishReasons.some(isGivenUp)) return null;
-  // A copy: the bytes are of use during the call only.
-  const copy = Buffer.from(bytes);
   const found = {
     status: Number(STATUS_OK),
     requestId: readId(requestId.word(json)) ?? readId(id.word(json)),

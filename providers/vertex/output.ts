@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import { copyOf } from '../../src/core/byte-writer.ts';
 import { LineFramer } from '../../src/core/jsonl.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type BatchCall, type BatchResult, ProviderError } from '../contract.ts';
@@ -83,7 +83,7 @@ async function* readLines(bucket: GcsBucket, object: GcsObject, call: BatchCall)
   const framer = new LineFramer(call.maxResponseBytes, (bytes) => {
     // A copy: the bytes hold for the call only.
     if (bytes === null) lines.push(null);
-    else if (!isBlank(bytes)) lines.push(Buffer.from(bytes));
+    else if (!isBlank(bytes)) lines.push(copyOf(bytes));
   });
   for await (const chunk of bucket.download(object, call)) {
     framer.push(chunk);

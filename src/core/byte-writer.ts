@@ -27,6 +27,11 @@ export class ByteWriter {
     this.#at += this.#memory.write(text, this.#at);
   }
 
+  all(bytes: Uint8Array): void {
+    this.#memory.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
   /** Copies what stands from `from` to `to` in `source`. */
   bytes(source: Buffer, from: number, to: number): void {
     const memory = this.#memory;
@@ -52,7 +57,16 @@ export class ByteWriter {
   }
 
   /** The piece, whose memory is its own. */
-  end(): Uint8Array {
+  end(): Buffer {
     return this.#memory.subarray(this.#from, this.#at);
   }
+}
+
+const copies = new ByteWriter();
+
+/** A copy of bytes that are lent. Lines that are kept for a while share memory, which costs less than some for each. */
+export function copyOf(bytes: Uint8Array): Buffer {
+  copies.begin(0, bytes.length);
+  copies.all(bytes);
+  return copies.end();
 }

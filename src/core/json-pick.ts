@@ -167,17 +167,17 @@ export class Members implements Picked {
   }
 }
 
-/** Texts up to this size are gone over in one place: to look into a buffer of its own costs more than to copy it. */
-const scratch = new Uint8Array(64 * 1024);
-
 /** Begins at a text; `false` when it is not `whole` of one value. What was picked holds until the next call. */
 export function pick(json: JsonCursor, text: Uint8Array, whole: Picked): boolean {
   whole.clear();
-  openText(json, text);
+  json.open(text, 0, text.length);
   return whole.read(json, 0) && json.ends();
 }
 
-/** Lets the cursor begin at a text. */
+/** Texts up to this size are gone over in one place: to look into a buffer of its own costs more than to copy it. */
+const scratch = new Uint8Array(64 * 1024);
+
+/** Lets the cursor begin at a text whose buffer few others share. */
 export function openText(json: JsonCursor, text: Uint8Array): void {
   if (text.length > scratch.length) {
     json.open(text, 0, text.length);

@@ -10,6 +10,7 @@ import type { Result } from '../../providers/contract.ts';
 import { readers as openaiReaders } from '../../providers/openai/results.ts';
 import { resultOfBytes } from '../../providers/shared/openai-batch-results.ts';
 import { readLine as readVertexLine } from '../../providers/vertex/rows.ts';
+import { copyOf } from '../../src/core/byte-writer.ts';
 
 export interface NativeAnswers {
   kind: string;
@@ -92,7 +93,7 @@ function bedrock(
     kind: 'bedrock',
     model,
     line: (index) => ({ modelInput: input(index), modelOutput: output(index), recordId: `l-${index + 1}` }),
-    read: (line) => readBedrockLine(Buffer.from(line), factsOf).result,
+    read: (line) => readBedrockLine(copyOf(line), factsOf).result,
   };
 }
 
@@ -184,7 +185,7 @@ export const nativeAnswers: readonly NativeAnswers[] = [
       },
     }),
     read(line) {
-      const row = readVertexLine(Buffer.from(line), 'gemini', endpoint, {
+      const row = readVertexLine(copyOf(line), 'gemini', endpoint, {
         ...context,
         model: 'gemini-2.5-flash',
         requestId: null,
@@ -200,6 +201,6 @@ export const nativeAnswers: readonly NativeAnswers[] = [
       custom_id: `l-${index + 1}_abc`,
       result: { type: 'succeeded', message: claudeMessage(index) },
     }),
-    read: (line) => resultOfLine(Buffer.from(line), endpoint, (id) => id, context).result,
+    read: (line) => resultOfLine(copyOf(line), endpoint, (id) => id, context).result,
   },
 ];
