@@ -8,6 +8,7 @@ const CLOSE_OBJECT = 0x7d;
 /** First byte of null. */
 const LETTER_N = 0x6e;
 const BACKSLASH = '\\';
+const NOTHING = new Uint8Array(0);
 
 /** A part of a JSON text that is read where the cursor stands. */
 export interface Picked {
@@ -59,7 +60,8 @@ export class Span implements Picked {
 export class Word implements Picked {
   /** Null where there is none, or something else than a text. */
   text: string | null = null;
-  #lastBytes: Uint8Array = new Uint8Array(0);
+  /** With its quotes. Empty when it is not plain ASCII, which is to be looked at each time. */
+  #lastBytes: Uint8Array = NOTHING;
   #lastText = '';
 
   clear(): void {
@@ -69,10 +71,10 @@ export class Word implements Picked {
   read(json: JsonCursor, depth: number): boolean {
     this.text = null;
     if (json.next() !== QUOTE) return json.value(depth);
-    if (!json.plainString()) return false;
-    if (!json.is(this.#lastBytes)) {
+    if (this.#lastBytes.length === 0 || !json.passes(this.#lastBytes)) {
+      if (!json.plainString()) return false;
       this.#lastText = json.text();
-      this.#lastBytes = json.copy();
+      this.#lastBytes = json.utf8 ? NOTHING : json.slice(json.from - 1, json.to + 1);
     }
     this.text = this.#lastText;
     return true;
@@ -113,19 +115,39 @@ export class Items<Item extends Picked> implements Picked {
   }
 }
 
-/** Some members of an object, each at most once; the others are passed. Names with an escape cannot be read. */
+/** How the parts of an object follow each other: what stands between the end of one and the value of the next. */
+interface Way {
+  text: Uint8Array;
+  /** The part to whose value it leads, or END. */
+  to: number;
+}
+
+const END = -1;
+const BROKEN = -2;
+/** Longer ways are not worth keeping. */
+const WAY_LENGTH_MAX = 512;
+/** What keeping a way costs, in ways that were known: where none come again, none are kept after a while. */
+const KEEP_COST = 16;
+const CREDIT_MAX = 256;
+
+/**
+ * Some members of an object, each at most once; the others are passed. Names with an escape cannot be read. Lines are
+ * mostly written alike: a way from part to part that is that of an earlier line is compared with it, not gone over.
+ */
 export class Members implements Picked {
   readonly #names: readonly Uint8Array[];
   readonly #parts: readonly Picked[];
   /** Bit by bit, the members that were met. */
   #met = 0;
-  /** The member after the last one: lines have theirs in the same order. */
-  #next = 0;
+  /** The way from the beginning, then those that begin behind each part. */
+  readonly #ways: Way[];
+  #credit = CREDIT_MAX;
 
   /** At most 31. */
   constructor(parts: Readonly<Record<string, Picked>>) {
     this.#names = Object.keys(parts).map(asciiBytes);
     this.#parts = Object.values(parts);
+    this.#ways = [END, ...this.#names.keys()].map(() => ({ text: NOTHING, to: BROKEN }));
   }
 
   clear(): void {
@@ -137,29 +159,52 @@ export class Members implements Picked {
   read(json: JsonCursor, depth: number): boolean {
     if (json.next() !== OPEN_OBJECT) return false;
     if (!json.enter(CLOSE_OBJECT)) return true;
-    this.#next = 0;
-    for (;;) {
-      if (!json.name() || !this.#member(json, depth + 1)) return false;
-      const more = json.more(CLOSE_OBJECT);
-      if (more <= 0) return more === 0;
+    for (let next = 0; ; ) {
+      const index = this.#toPart(json, next, depth + 1);
+      if (index < 0) return index === END;
+      const bit = 1 << index;
+      if ((this.#met & bit) !== 0) return false;
+      this.#met |= bit;
+      if (!(this.#parts[index] as Picked).read(json, depth + 1)) return false;
+      next = index + 1;
     }
   }
 
-  #member(json: JsonCursor, depth: number): boolean {
-    const index = this.#indexOf(json);
-    if (index < 0) return json.value(depth);
-    const bit = 1 << index;
-    if ((this.#met & bit) !== 0) return false;
-    this.#met |= bit;
-    this.#next = index + 1;
-    return (this.#parts[index] as Picked).read(json, depth);
+  /** Goes on to the value of a part, and tells which; `next`: the one behind the last, 0 at the beginning. */
+  #toPart(json: JsonCursor, next: number, depth: number): number {
+    const way = this.#ways[next] as Way;
+    if (way.to !== BROKEN && json.passes(way.text)) {
+      if (this.#credit < CREDIT_MAX) this.#credit += 1;
+      return way.to;
+    }
+    const from = json.place;
+    const to = this.#walk(json, next, depth);
+    const { place } = json;
+    // What is beyond ASCII, and where lines end, is to be looked at each time.
+    const isPlain = !json.utf8 && !json.passedLineEnd;
+    if (to !== BROKEN && isPlain && place - from <= WAY_LENGTH_MAX && this.#credit >= KEEP_COST) {
+      this.#credit -= KEEP_COST;
+      this.#ways[next] = { text: json.slice(from, place), to };
+    }
+    return to;
   }
 
-  /** Which of the members the last name is; -1 for another one. */
-  #indexOf(json: JsonCursor): number {
+  #walk(json: JsonCursor, next: number, depth: number): number {
+    for (let isFirst = next === 0; ; isFirst = false) {
+      const more = isFirst ? 1 : json.more(CLOSE_OBJECT);
+      if (more <= 0) return more === 0 ? END : BROKEN;
+      if (!json.name()) return BROKEN;
+      const index = this.#indexOf(json, next);
+      if (index >= 0) return index;
+      if (!json.value(depth)) return BROKEN;
+    }
+  }
+
+  /** Which of the members the last name is, mostly `next`; -1 for another one. */
+  #indexOf(json: JsonCursor, next: number): number {
     const names = this.#names;
     const { length } = names;
-    for (let tried = 0, index = this.#next; tried < length; tried++, index++) {
+    for (let tried = 0, index = next; tried < length; tried++, index++) {
       if (index >= length) index -= length;
       if (json.is(names[index] as Uint8Array)) return index;
     }
