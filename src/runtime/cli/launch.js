@@ -12,7 +12,7 @@ import { setFlagsFromString } from 'node:v8';
  */
 const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
 const YOUNG = ['--max-semi-space-size=8'];
-// Two processors have enough to do: helpers for what is young take 8 MB, and a batch of instant answers 6 % more time.
+// Two processors have enough to do: helpers for what is young take some 8 MB, and save a batch no time that shows.
 if (availableParallelism() <= 2) YOUNG.push('--no-parallel-scavenge');
 
 /** Starts this process anew with those settings: same process id, same streams. What the operator set stays as it is. */
