@@ -3,10 +3,10 @@ import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span, Word } from '../../src/core/json-pick.ts';
 import { jsonText } from '../../src/core/result-text.ts';
 import type { BatchResult } from '../contract.ts';
-import { AnswerInBytes, LineInBytes } from '../shared/answer-in-bytes.ts';
+import { type AnswerInBytes, LineInBytes } from '../shared/answer-in-bytes.ts';
 import { PickedMessage } from '../shared/anthropic-messages-picked.ts';
 import { completionUsageText } from '../shared/anthropic-messages-usage.ts';
-import { chatInBytes, textBlocks } from '../shared/chat-in-bytes.ts';
+import { chatAnswer, textBlocks } from '../shared/chat-in-bytes.ts';
 import type { AnswerFacts } from './facts.ts';
 import { endWords, usageWarnings } from './results.ts';
 import { readConverseUsage } from './usage.ts';
@@ -37,7 +37,7 @@ class PickedConverse implements Picked {
     if (finishReason === undefined) return null;
     const reading = readConverseUsage({ usage: this.usage.value(json) });
     const { usage, raw } = reading;
-    const bytes = chatInBytes(json, {
+    const chat = {
       idPrefix: '',
       id: jsonText(facts.id).slice(1, -1),
       created: facts.created,
@@ -45,17 +45,9 @@ class PickedConverse implements Picked {
       blocks: this.blocks,
       finishReason,
       usage: usage && completionUsageText(usage),
-    });
-    if (bytes === null) return null;
-    return new AnswerInBytes(bytes, {
-      status: 200,
-      requestId: facts.requestId,
-      usage,
-      rawUsage: raw,
-      servedModel: facts.model,
-      finishReason,
-      warnings: usageWarnings(reading),
-    });
+    };
+    const warnings = usageWarnings(reading);
+    return chatAnswer(json, chat, { requestId: facts.requestId, usage, rawUsage: raw, warnings });
   }
 }
 

@@ -1,10 +1,10 @@
 import { AlikeValue } from '../../src/core/alike-value.ts';
 import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, Span, Word } from '../../src/core/json-pick.ts';
-import { AnswerInBytes } from './answer-in-bytes.ts';
+import type { AnswerInBytes } from './answer-in-bytes.ts';
 import { endWords, type MessageContext, usageNotices } from './anthropic-messages-answer.ts';
 import { completionUsageText, usageFromMessage } from './anthropic-messages-usage.ts';
-import { chatInBytes, TextBlock, textBlocks } from './chat-in-bytes.ts';
+import { chatAnswer, TextBlock, textBlocks } from './chat-in-bytes.ts';
 
 class MessageBlock extends TextBlock {
   private readonly type: Word;
@@ -53,7 +53,7 @@ export class PickedMessage implements Picked {
     if (finishReason === undefined || model === null || !this.id.isString) return null;
     const reading = usageFromMessage({ usage: this.usage.value(json) });
     const { usage, raw } = reading;
-    const bytes = chatInBytes(json, {
+    const chat = {
       idPrefix: '',
       id: this.id,
       created: Math.floor(context.nowMs / 1000),
@@ -61,16 +61,7 @@ export class PickedMessage implements Picked {
       blocks: this.blocks,
       finishReason,
       usage: usage && completionUsageText(usage),
-    });
-    if (bytes === null) return null;
-    return new AnswerInBytes(bytes, {
-      status: 200,
-      requestId: context.requestId,
-      usage,
-      rawUsage: raw,
-      servedModel: model,
-      finishReason,
-      ...usageNotices(reading),
-    });
+    };
+    return chatAnswer(json, chat, { requestId: context.requestId, usage, rawUsage: raw, ...usageNotices(reading) });
   }
 }

@@ -4,6 +4,8 @@ import { ByteWriter } from '../../src/core/byte-writer.ts';
 import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, Span } from '../../src/core/json-pick.ts';
 import { jsonText } from '../../src/core/result-text.ts';
+import type { Success } from '../contract.ts';
+import { AnswerInBytes } from './answer-in-bytes.ts';
 
 /** Answers in more blocks than this are left. */
 const BLOCKS_MAX = 8;
@@ -54,11 +56,20 @@ const BEGIN = Buffer.from('{"id":"');
 /** What stands between the id and the text of an answer: the same of all of one model that came at one time. */
 let last = { created: 0, model: '', idPrefix: '', begin: BEGIN, middle: Buffer.alloc(0) };
 
+/** What a provider says of an answer beside its chat completion. */
+type Said = Pick<Success, 'requestId' | 'usage' | 'rawUsage' | 'serviceTier' | 'warnings'>;
+
 /**
- * The chat completion that says what was just picked, in UTF-8: strings that are JSON already are neither decoded nor written
- * anew. Null where one holds a character that must be escaped in a line (core/jsonl.ts).
+ * The success whose chat completion says what was just picked, in UTF-8: strings that are JSON already are neither decoded
+ * nor written anew. Null where one holds a character that must be escaped in a line (core/jsonl.ts).
  */
-export function chatInBytes(json: JsonCursor, chat: PickedChat): Uint8Array | null {
+export function chatAnswer(json: JsonCursor, chat: PickedChat, said: Said): AnswerInBytes | null {
+  const bytes = chatInBytes(json, chat);
+  const { model: servedModel, finishReason } = chat;
+  return bytes && new AnswerInBytes(bytes, { ...said, status: 200, servedModel, finishReason });
+}
+
+function chatInBytes(json: JsonCursor, chat: PickedChat): Uint8Array | null {
   const { idPrefix, id, created, model, blocks, finishReason, usage } = chat;
   if (last.created !== created || last.model !== model || last.idPrefix !== idPrefix) {
     const named = `","object":"chat.completion","created":${created},"model":${jsonText(model)}`;

@@ -1,8 +1,8 @@
 import { AlikeValue } from '../../src/core/alike-value.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, pick, Span, Word } from '../../src/core/json-pick.ts';
-import { AnswerInBytes } from '../shared/answer-in-bytes.ts';
-import { chatInBytes, TextBlock, textBlocks } from '../shared/chat-in-bytes.ts';
+import type { AnswerInBytes } from '../shared/answer-in-bytes.ts';
+import { chatAnswer, TextBlock, textBlocks } from '../shared/chat-in-bytes.ts';
 import { usageWarnings } from '../shared/openai-results.ts';
 import { endWords } from './gemini-answer.ts';
 import { createdAt, type ResultContext, servedName } from './results.ts';
@@ -75,26 +75,17 @@ class PickedGemini implements Picked {
     const usageMetadata = this.usage.value(json);
     const reading = usageFromGemini({ usageMetadata });
     const stated = reading.raw && toOpenAIUsage(usageMetadata);
-    const servedModel = servedName(version);
-    const bytes = chatInBytes(json, {
+    const chat = {
       idPrefix: 'chatcmpl-',
       id: this.id,
       created: createdAt(this.created.word(json), context),
-      model: servedModel,
+      model: servedName(version),
       blocks: parts,
       finishReason,
       usage: stated && JSON.stringify(stated),
-    });
-    if (bytes === null) return null;
-    return new AnswerInBytes(bytes, {
-      status: 200,
-      requestId: null,
-      usage: reading.usage,
-      rawUsage: reading.raw,
-      servedModel,
-      finishReason,
-      warnings: [...new Set(usageWarnings('/v1/chat/completions', reading.raw, reading.problems))],
-    });
+    };
+    const warnings = [...new Set(usageWarnings('/v1/chat/completions', reading.raw, reading.problems))];
+    return chatAnswer(json, chat, { requestId: null, usage: reading.usage, rawUsage: reading.raw, warnings });
   }
 }
 
