@@ -188,7 +188,7 @@ const CASES: Record<string, () => Promise<void>> = {
     }),
 
   batches: () =>
-    measure({ concurrency: 256, latencyMs: 20, most: 256 }, async (server) => {
+    measure({ concurrency: 256, latencyMs: 20, most: 512 }, async (server) => {
       const count = Number(values.batches);
       const file = await uploadLines(server.url, 100, chatLine);
       const started = performance.now();
