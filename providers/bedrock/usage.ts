@@ -1,4 +1,4 @@
-import type { Usage, UsageReading } from '../../src/core/usage.ts';
+import { isCount, type Usage, type UsageReading } from '../../src/core/usage.ts';
 import { isFields } from '../shared/error-body.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -64,12 +64,12 @@ export function readEmbeddingUsage(body: unknown, stated: string | undefined): U
  */
 export function readManifestTotals(manifest: unknown): { usage: Usage; records: number } | null {
   if (!isFields(manifest)) return null;
-  const records = count(manifest.successRecordCount);
-  const input = count(manifest.inputTokenCount);
-  const output = count(manifest.outputTokenCount);
+  const records = total(manifest.successRecordCount);
+  const input = total(manifest.inputTokenCount);
+  const output = total(manifest.outputTokenCount);
   if (records === null || input === null || output === null) return null;
-  const cached = count(manifest.cacheReadInputTokenCount) ?? 0;
-  const written = count(manifest.cacheWriteInputTokenCount) ?? 0;
+  const cached = total(manifest.cacheReadInputTokenCount) ?? 0;
+  const written = total(manifest.cacheWriteInputTokenCount) ?? 0;
   const usage: Usage = {
     input_tokens: input,
     output_tokens: output,
@@ -80,5 +80,10 @@ export function readManifestTotals(manifest: unknown): { usage: Usage; records: 
 }
 
 function count(value: unknown): number | null {
+  return isCount(value) ? value : null;
+}
+
+/** Of all records of a job. */
+function total(value: unknown): number | null {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 }

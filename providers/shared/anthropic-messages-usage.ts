@@ -1,4 +1,4 @@
-import { totalInput, totalOutput, type Usage, type UsageReading } from '../../src/core/usage.ts';
+import { isCount, totalInput, totalOutput, type Usage, type UsageReading } from '../../src/core/usage.ts';
 import { isFields } from './error-body.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -67,7 +67,7 @@ function addTools(usage: Usage, raw: Fields, problems: string[]): void {
 function countOf(fields: Fields, name: string, problems: string[]): number | undefined {
   const value = fields[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
+  if (isCount(value)) return value;
   problems.push(`${name} is not a whole, non-negative number`);
   return undefined;
 }

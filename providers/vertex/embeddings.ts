@@ -1,3 +1,4 @@
+import { isCount } from '../../src/core/usage.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { EmbeddingFamily } from './models.ts';
 import { invalid, unsupported } from './refused.ts';
@@ -85,7 +86,7 @@ export function readPrediction(prediction: unknown): Embedded | null {
   const tokens = statistics.token_count ?? statistics.tokenCount;
   return {
     values: embeddings.values,
-    tokens: typeof tokens === 'number' && Number.isSafeInteger(tokens) && tokens >= 0 ? tokens : null,
+    tokens: isCount(tokens) ? tokens : null,
     isTruncated: statistics.truncated === true,
   };
 }

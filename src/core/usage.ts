@@ -109,6 +109,17 @@ function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/**
+ * Far beyond what any model takes or gives for one request. What is more than that is a fault of the provider's counting,
+ * and would make the sums of a batch larger than numbers hold.
+ */
+const COUNT_MAX = 1_000_000_000;
+
+/** Whether a provider's figure can be a count of one request: whole, not negative, and of a size that may be. */
+export function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= COUNT_MAX;
+}
+
 /** One usage object being read: every count that is not a count becomes a problem, never a number. */
 class UsageReader {
   readonly problems: string[] = [];
@@ -116,8 +127,10 @@ class UsageReader {
   count(fields: Fields, name: string): number | undefined {
     const value = fields[name];
     if (value === undefined || value === null) return undefined;
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-    this.problems.push(`${name} is not a whole, non-negative number: ${describe(value)}`);
+    if (isCount(value)) return value;
+    const isLarge = Number(value) > COUNT_MAX;
+    const wrong = isLarge ? 'more than one request can have' : 'not a whole, non-negative number';
+    this.problems.push(`${name} is ${wrong}: ${describe(value)}`);
     return undefined;
   }
 
