@@ -6,6 +6,8 @@ import type { Endpoint } from '../protocol/endpoint.ts';
 import { defectOf } from './answer-defects.ts';
 import { type Failure, refusal } from './failure.ts';
 import { type Candidate, type HealingRule, targetName } from './lane.ts';
+import { applyParams } from './params.ts';
+import { faultOf } from './retry.ts';
 import { OUTPUT_LIMITS } from './tokens.ts';
 
 export type Defect = 'truncation' | 'invalid_json' | 'refusal';
@@ -49,6 +51,8 @@ export interface JudgedLine {
   before: readonly Unfit[];
   /** Whether the candidate at an index can take the line again. */
   canGo(candidate: number): boolean;
+  /** True once the candidate has refused a larger limit: its answers cannot become longer. */
+  isAtMaximum?: boolean;
 }
 
 /** What becomes of an answer by the rules of the candidate that gave it. */
@@ -72,8 +76,10 @@ export function judgeAnswer(answer: JudgedAnswer, line: JudgedLine): Verdict {
 }
 
 /** The candidate to try again at; null when no other answer is to be expected anywhere. */
-function retryAt(rule: HealingRule, defect: Defect, answer: JudgedAnswer, { from, canGo }: JudgedLine): number | null {
-  const same = defect !== 'truncation' || limitNames(answer.request).length > 0 ? [from] : [];
+function retryAt(rule: HealingRule, defect: Defect, answer: JudgedAnswer, line: JudgedLine): number | null {
+  const { from, canGo, isAtMaximum = false } = line;
+  const canRaise = !isAtMaximum && limitNames(answer.request).length > 0;
+  const same = defect !== 'truncation' || canRaise ? [from] : [];
   const order = rule.to === 'next' ? [from + 1, ...same] : [...same, from + 1];
   return order.find(canGo) ?? null;
 }
@@ -96,8 +102,25 @@ export function raiseLimits(
   const cut = before.filter(({ code }) => code === CODES.truncation).length;
   const factor = candidate.healing?.truncation?.maxTokensFactor ?? 1;
   if (cut === 0 || factor === 1) return request;
-  const raised = limitNames(request).map((name) => [name, Math.ceil(Number(request[name]) * factor ** cut)]);
+  const names = limitNames(request);
+  if (names.length === 0) return request;
+  const raised = names.map((name) => [name, Math.ceil(Number(request[name]) * factor ** cut)]);
   return { ...request, ...Object.fromEntries(raised) };
+}
+
+/**
+ * Whether a candidate refused a request because of what its answers before made of it: a limit that is beyond the model's
+ * own, or beyond what its context leaves. The request's own limit it may take.
+ */
+export function isRaiseRefused(
+  request: Record<string, unknown>,
+  candidate: Pick<Candidate, 'healing' | 'params'>,
+  before: readonly Unfit[],
+  failure: Failure,
+): boolean {
+  if (faultOf(failure) !== 'own') return false;
+  const stated = applyParams(request, candidate.params);
+  return raiseLimits(stated, candidate, before) !== stated;
 }
 
 function limitNames(request: Readonly<Record<string, unknown>>): string[] {

@@ -136,6 +136,52 @@ describe('answers that do not serve', () => {
     expect(paid(books)).toBe(true);
   });
 
+  it('cut off, where the target takes no larger limit: what was paid for is taken, or kept beside the failure', async () => {
+    // The raised limit is beyond the model's own: every retry is answered with 400.
+    await start([{ poison: [{ contains: `"max_tokens":${ENOUGH}`, fail_with: 400 }] }]);
+    const input = chatLines(6, () => ({ max_tokens: SHORT }));
+    const policy = { action: 'retry', max_tokens_factor: ENOUGH / SHORT, attempts: 3 };
+    const taken = await run(input, { ...targets[0], on_truncation: { ...policy, otherwise: 'accept' } });
+    expect([taken.output.length, taken.entries.length, received()[0]]).toEqual([6, 12, 12]);
+    expect(taken.entries.map(({ status, amount_nano_usd: amount }) => [status, Number(amount) > 0]).toSorted()).toEqual(
+      [...repeated(6, ['failed', false]), ...repeated(6, ['superseded', true])],
+    );
+    expect(taken.lines[0]!.weir).toMatchObject({ finish_reason: 'length', attempts: 2 });
+    expect(taken.lines[0]!.weir.warnings.join()).toMatch(/a retry failed: .*taken as it is/);
+    const failed = await run(input, { ...targets[0], on_truncation: policy });
+    expect(failed.errors[0]).toMatchObject({
+      error: { code: 'answer_truncated' },
+      response: { status_code: 200, body: { choices: [{ finish_reason: 'length' }] } },
+    });
+    const call = (otherwise: string) =>
+      weir.client.chat.completions.create(
+        {
+          ...{ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Tell a story.' }], max_tokens: SHORT },
+          config: { ...targets[0], on_truncation: { ...policy, otherwise } },
+        } as never,
+        { maxRetries: 0 },
+      ) as Promise<OpenAI.ChatCompletion>;
+    expect((await call('accept')).choices[0]?.finish_reason).toBe('length');
+    await expect(call('fail')).rejects.toMatchObject({ status: 502, code: 'answer_truncated' });
+  });
+
+  it('cut off in a provider batch, where the next target takes no larger limit: it is asked for no more than before', async () => {
+    remote = await startOpenAIBatchServer({ job_ms: 100 });
+    const openai = { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: ['gpt-4o-mini'] };
+    await start([{ poison: [{ contains: `"max_tokens":${ENOUGH}`, fail_with: 400 }] }], { openai });
+    const input = chatLines(4, () => ({ max_tokens: SHORT }));
+    const rule = { action: 'retry', max_tokens_factor: ENOUGH / SHORT, to: 'next', otherwise: 'accept' };
+    const route = {
+      strategy: { mode: 'fallback' },
+      on_truncation: rule,
+      targets: [{ provider: 'openai', model: 'gpt-4o-mini', mode: 'batch' }, targets[0]],
+    };
+    const books = await run(input, route, '24h');
+    expect(books.output).toHaveLength(4);
+    expect(books.lines.every(({ weir: { provider, attempts } }) => provider === 'pool-a' && attempts === 3)).toBe(true);
+    expect(received()).toEqual([8]);
+  });
+
   describe('of synchronous calls', () => {
     const ask = (config: object, more: object = {}) =>
       weir.client.chat.completions

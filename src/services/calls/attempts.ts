@@ -1,7 +1,8 @@
-import type { Failed, NativeRequest, Provider, Call as ProviderCall } from '../../../providers/contract.ts';
+import type { Failed, NativeRequest, Provider, Call as ProviderCall, Success } from '../../../providers/contract.ts';
 import { nextCallStep } from '../../core/call-retry.ts';
 import { type Failure, refusal } from '../../core/failure.ts';
-import type { Unfit } from '../../core/healing.ts';
+import { type HealedRequest, type Recourse, recourseOf, unfitAt } from '../../core/heal-line.ts';
+import type { JudgedLine, Unfit } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { requestFor } from '../../core/request-for.ts';
@@ -23,9 +24,11 @@ const LAST_WAIT_MS = 60_000;
 type Booking = ReturnType<TargetGate['spend']>;
 
 /** A call on its way through its candidates. */
-export interface CallInHand {
+export interface CallInHand extends HealedRequest<Success> {
   tenantId: string;
   call: Call;
+  /** The call's. */
+  request: Call['request'];
   candidates: readonly Candidate[];
   account: CallAccount;
   signal: AbortSignal;
@@ -63,6 +66,22 @@ export class CallFailed extends Error {
     this.body = body;
     this.candidate = candidate;
   }
+}
+
+/** No candidate answered again; an answer that came before is what there is. */
+export class AnsweredBefore extends Error {
+  override readonly name = 'AnsweredBefore';
+  readonly settled: Extract<Recourse<Success>, { do: 'settle' }>;
+
+  constructor(settled: AnsweredBefore['settled']) {
+    super(settled.warning);
+    this.settled = settled;
+  }
+}
+
+/** Where a call can be tried again. */
+export function canGo({ gates }: Pick<Deps, 'gates'>, { candidates }: CallInHand): JudgedLine['canGo'] {
+  return (index) => candidates[index] !== undefined && gates.has(candidates[index].provider);
 }
 
 export type Send<Answer> = (provider: Provider, request: NativeRequest, call: ProviderCall) => Promise<Answer | Failed>;
@@ -106,7 +125,7 @@ export class Trip {
 
 /**
  * Tries the candidates, each with its retries, until one begins to answer. `from`: where a call goes on whose last answer
- * was not taken. Throws CallFailed when none answers.
+ * was not taken. Throws CallFailed when none answers, or AnsweredBefore.
  */
 export async function tryCandidates<Answer extends { ok: true }>(
   deps: Deps,
@@ -123,12 +142,20 @@ export async function tryCandidates<Answer extends { ok: true }>(
     if (attempt.ok) return attempt.begun;
     const { failure, failed, ended } = attempt;
     const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs);
-    const final = step.do === 'fail' || hand.signal.aborted;
+    const over = step.do === 'fail' || hand.signal.aborted;
+    const recourse =
+      over && !hand.signal.aborted ? recourseOf(hand, progress.candidate, failure, canGo(deps, hand)) : null;
+    const final = over && recourse?.do !== 'go';
     if (ended !== null) {
       const written = hand.account.enter({ ...ended, result: failed, final });
       if (final) await written;
     }
-    if (final) throw new CallFailed(failure, failed?.body ?? null, candidate);
+    if (recourse?.do === 'settle') throw new AnsweredBefore(recourse);
+    if (recourse) {
+      progress = { ...progress, candidate: recourse.candidate, tries: 0 };
+      continue;
+    }
+    if (step.do === 'fail' || final) throw new CallFailed(failure, failed?.body ?? null, candidate);
     if (step.delayMs > 0) await deps.clock.sleep(step.delayMs, hand.signal);
     waitedMs += step.delayMs;
     progress = step.progress;
@@ -148,15 +175,17 @@ type Attempt<Answer> =
 
 async function tryOnce<Answer extends { ok: true }>(
   deps: Deps,
-  { tenantId, call, signal, unfit, candidates }: CallInHand,
+  hand: CallInHand,
   candidate: Candidate,
   progress: LineProgress,
   send: Send<Answer>,
 ): Promise<Attempt<Answer>> {
+  const { tenantId, call, signal, candidates } = hand;
   const refused = (failure: Failure): Attempt<Answer> => ({ ok: false, failure, failed: null, ended: null });
   const gate = deps.gates.get(candidate.provider);
   if (gate === undefined) return refused(noSingleRequests(candidate));
   const { provider } = gate;
+  const unfit = unfitAt(hand, progress.candidate);
   const converted = provider.convert(requestFor(call.request, candidate, unfit), candidate.model);
   if (!converted.ok) return refused(converted.failure);
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;

@@ -5,6 +5,7 @@
  */
 import type { NativeRequest, Provider, Call as ProviderCall, Result, Success } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
+import type { Settled } from '../../core/heal-line.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
@@ -17,7 +18,7 @@ import { keyCacheSeconds } from '../cache/cache-key.ts';
 import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, PassedAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
-import { type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
+import { AnsweredBefore, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
 import { isAnswerTo, type Keep, mayBeKept, throughCache } from './cached-call.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
@@ -143,11 +144,14 @@ export class Calls {
     const hand: CallInHand = {
       tenantId: actor.tenantId,
       call,
+      request: call.request,
       candidates: this.inOrder(lane),
       account,
       signal,
       keyCacheSeconds: null,
       unfit: [],
+      spare: null,
+      atMaximum: [],
       notes: [],
     };
     // A stream is open until it was delivered.
@@ -188,29 +192,48 @@ export class Calls {
   private async execute(hand: CallInHand, keep: Keep): Promise<WholeAnswer> {
     const { account, notes } = hand;
     let from: LineProgress | undefined;
+    let entered: Promise<void> | undefined;
     for (;;) {
-      const begun: Begun<Success> = await tryCandidates(this.deps, hand, sendWhole, from);
+      const begun = await tryCandidates<Success>(this.deps, hand, sendWhole, from).catch(answeredBefore);
+      if (begun instanceof AnsweredBefore) {
+        await entered;
+        return this.deliver(hand, begun.settled, [begun.settled.warning], keepNothing);
+      }
       const { answer, candidate, provider, trip, warnings, progress } = begun;
       const ended = trip.end(null, answer.usage);
       const verdict = judgeCall(this.deps, hand, progress.candidate, answer);
-      const entered = account.enter({ candidate, provider, result: answer, ...ended, final: true }, verdict);
+      entered = account.enter({ candidate, provider, result: answer, ...ended, final: true }, verdict);
       if (verdict.do === 'retry' && !hand.signal.aborted) {
         hand.unfit.push(unfitAnswer(candidate, verdict.code));
+        hand.spare = { from: progress.candidate, result: answer };
         notes.push(verdict.warning);
         from = { ...progress, candidate: verdict.candidate, tries: 0 };
         continue;
       }
       await entered;
       if (verdict.do === 'retry') throw new CallFailed(clientGone(), null, candidate);
-      if (verdict.do === 'fail') throw unfitCall(verdict.failure, answer, candidate);
-      if (verdict.warning !== null) notes.push(verdict.warning);
-      if (notes.length === 0) keep(candidate, answer);
-      const headers = targetHeaders(candidate, account.attempts, [...notes, ...warnings, ...answer.warnings]);
-      headers['content-type'] = 'application/json';
-      if (account.costNano !== null) headers['x-weir-cost-nano-usd'] = String(account.costNano);
-      return new PassedAnswer(answer, headers);
+      return this.deliver(hand, { from: progress.candidate, result: answer, verdict }, warnings, keep);
     }
   }
+
+  private deliver(hand: CallInHand, settled: Settled<Success>, warnings: readonly string[], keep: Keep): WholeAnswer {
+    const { account, candidates, notes } = hand;
+    const { from, result: answer, verdict } = settled;
+    const candidate = candidates[from];
+    if (candidate === undefined) throw new Error('a call was answered by no candidate');
+    if (verdict.do === 'fail') throw unfitCall(verdict.failure, answer, candidate);
+    if (verdict.warning !== null) notes.push(verdict.warning);
+    if (notes.length === 0) keep(candidate, answer);
+    const headers = targetHeaders(candidate, account.attempts, [...notes, ...warnings, ...answer.warnings]);
+    headers['content-type'] = 'application/json';
+    if (account.costNano !== null) headers['x-weir-cost-nano-usd'] = String(account.costNano);
+    return new PassedAnswer(answer, headers);
+  }
+}
+
+function answeredBefore(error: unknown): AnsweredBefore {
+  if (error instanceof AnsweredBefore) return error;
+  throw error;
 }
 
 /** Settles the permit of a call that did not begin, and throws why. */

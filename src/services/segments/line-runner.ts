@@ -2,10 +2,10 @@ import type { Failed, Provider, Success } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import { judgeAnswer, type Verdict } from '../../core/healing.ts';
+import { judge, recourseOf, type Settled } from '../../core/heal-line.ts';
+import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
-import { applyParams } from '../../core/params.ts';
 import { nextStep } from '../../core/retry.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -21,6 +21,7 @@ import {
   resultOfUnfit,
 } from '../results/line-result.ts';
 import type { LineFeed } from './line-feed.ts';
+import { raiseBound } from './raise-bound.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { SegmentQueue } from './segment-queue.ts';
@@ -108,22 +109,32 @@ export class LineRunner {
     result: Success,
     gpuMicroseconds: number | null,
   ): void {
-    const verdict = this.judge(job, candidate, result);
+    const from = job.progress.candidate;
+    const verdict = judge(job, { from, result }, this.canGo(job));
     const priced = this.entry(job, gate.provider, candidate, outcome, verdict.do !== 'retry', gpuMicroseconds);
     const entry = withVerdict(priced, verdict);
     if (verdict.do === 'retry') {
       const { segment } = job;
       job.unfit.push({ code: verdict.code, target: targetName(candidate) });
+      job.spare = { from, result };
       job.warnings.push(verdict.warning);
       if (segment.closed || !segment.batch.running) {
         this.giveUp(job, entry);
         return;
       }
       job.progress = { ...job.progress, candidate: verdict.candidate, tries: 0 };
+      raiseBound(this.deps, job);
       this.goOn(job, entry, 0);
       return;
     }
+    this.deliver(job, entry, { from, result, verdict });
+  }
+
+  /** Ends a line with an answer that is taken, or fails. */
+  private deliver(job: Job, entry: LedgerEntryRow | null, { from, result, verdict }: Settled<Success>): void {
     if (verdict.do === 'take' && verdict.warning !== null) job.warnings.push(verdict.warning);
+    const candidate = job.candidates[from];
+    if (!candidate) throw new Error('a line was answered by no candidate');
     const attempt = finishedAttempt(job, candidate, entry);
     const isTaken = verdict.do === 'take';
     this.finish(
@@ -133,18 +144,12 @@ export class LineRunner {
     );
   }
 
-  private judge(job: Job, candidate: Candidate, result: Success): Verdict {
-    if (candidate.healing === undefined) return { do: 'take', warning: null };
-    const { candidates, unfit, request } = job;
-    return judgeAnswer(
-      { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body: result.body },
-      {
-        candidates,
-        from: job.progress.candidate,
-        before: unfit,
-        canGo: (index) => candidates[index] !== undefined && this.feedOf(candidates[index].provider) !== undefined,
-      },
-    );
+  /** Where a line can be tried again: nowhere once its batch stops, so that an answer which is there counts. */
+  private canGo({ candidates, segment }: Job): JudgedLine['canGo'] {
+    return (index) => {
+      const candidate = candidates[index];
+      return !segment.batch.stopped && candidate !== undefined && this.feedOf(candidate.provider) !== undefined;
+    };
   }
 
   private afterFailure(
@@ -158,22 +163,28 @@ export class LineRunner {
     const { segment } = job;
     const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
     const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit());
-    const final = !stopped && step.do === 'fail';
+    const recourse =
+      !stopped && step.do === 'fail' ? recourseOf(job, job.progress.candidate, failure, this.canGo(job)) : null;
+    const final = !stopped && step.do === 'fail' && recourse?.do !== 'go';
     const entry = outcome.reached ? this.entry(job, gate.provider, candidate, outcome, final, gpuMicroseconds) : null;
+    if (recourse?.do === 'settle') {
+      job.warnings.push(recourse.warning);
+      this.deliver(job, entry, recourse);
+      return;
+    }
     if (final) {
       this.fail(job, candidate, failure, outcome.result?.ok === false ? outcome.result : null, entry);
       return;
     }
-    if (stopped || step.do === 'fail') {
+    if (stopped) {
       this.giveUp(job, entry);
       return;
     }
-    job.progress = step.progress;
-    if (entry === null) {
-      this.enqueue(job, step.delayMs);
-      return;
-    }
-    this.goOn(job, entry, step.delayMs);
+    const delayMs = step.do === 'retry' ? step.delayMs : 0;
+    if (step.do === 'retry') job.progress = step.progress;
+    else if (recourse) job.progress = { ...job.progress, candidate: recourse.candidate, tries: 0 };
+    if (entry === null) this.enqueue(job, delayMs);
+    else this.goOn(job, entry, delayMs);
   }
 
   /** Sends a line on, by its progress, once its last attempt is entered: one call of it at a time may be in doubt. */

@@ -42,6 +42,10 @@ export class OpenBatch implements BatchInHand {
     return this.control.status === 'in_progress' && this.control.stop === null && !this.control.paused;
   }
 
+  get stopped(): boolean {
+    return this.control.stop !== null || this.control.status !== 'in_progress';
+  }
+
   get remaining(): number {
     let count = 0;
     for (const segment of this.segments) count += segment.remaining;
@@ -71,8 +75,7 @@ export class OpenBatch implements BatchInHand {
     if (control.allowanceNano !== undefined) this.allowance.grant(control.allowanceNano);
     // Lines that were withdrawn or given up meanwhile run under the next lease, even if the batch goes on at once.
     if (!this.running) for (const segment of this.segments) segment.closed = true;
-    const stopped = control.stop !== null || control.status !== 'in_progress';
-    if (stopped && this.graceTimer === null) {
+    if (this.stopped && this.graceTimer === null) {
       this.graceTimer = setTimeout(() => this.abort.abort(), drainMs);
       this.graceTimer.unref?.();
     }

@@ -247,6 +247,8 @@ export class OpenSegment implements SegmentInHand {
       candidates: this.lane.candidates,
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
       unfit: [...unfit],
+      spare: null,
+      atMaximum: [],
       attempts: this.attempts.get(line.line + 1) ?? 0,
       booking: null,
       warnings: unfit.map(({ code, target }) => `${code}: an answer of ${target} was not taken`),

@@ -1,6 +1,7 @@
 import type { Call, Provider, Result } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import { unfitAt } from '../../core/heal-line.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { requestFor } from '../../core/request-for.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -37,7 +38,8 @@ export function runAttempt(
     queueMicrotask(() => done(refused(failure)));
     return;
   }
-  const converted = provider.convert(requestFor(job.request, candidate, job.unfit), candidate.model);
+  const unfit = unfitAt(job, job.progress.candidate);
+  const converted = provider.convert(requestFor(job.request, candidate, unfit), candidate.model);
   if (!converted.ok) {
     queueMicrotask(() => done(refused(converted.failure)));
     return;

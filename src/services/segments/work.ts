@@ -1,5 +1,7 @@
 /** The nouns of the engine: what its parts know of each other. */
+import type { Success } from '../../../providers/contract.ts';
 import type { Allowance } from '../../core/budget-allowance.ts';
+import type { SpareAnswer } from '../../core/heal-line.ts';
 import type { Unfit } from '../../core/healing.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
@@ -31,6 +33,10 @@ export interface Job {
   attempts: number;
   /** Its answers that were not taken. */
   unfit: Unfit[];
+  /** The last of them, where it is at hand, and the index of the candidate that gave it: what is left if the retry fails. */
+  spare: SpareAnswer<Success> | null;
+  /** Indexes of candidates that refused a larger limit than the request's own. */
+  atMaximum: number[];
   warnings: string[];
   /** What its call is booked with at a target that has rates of its own. */
   booking: ReturnType<TargetGate['spend']> | null;
@@ -69,6 +75,8 @@ export interface BatchInHand {
   readonly input: FileRow;
   /** True while lines may be sent. */
   readonly running: boolean;
+  /** True once it ends before its lines do: it was cancelled, expired, or its money is spent. */
+  readonly stopped: boolean;
   /** Ends the requests in flight, when a stop has outlasted its grace. */
   readonly abort: AbortController;
   readonly results: Results;
