@@ -23,10 +23,13 @@ export class Breaker {
   private probing = false;
   private trouble: Trouble | null = null;
 
-  /** Milliseconds until a call may start: 0 when one may start now. While probing, one at a time. */
-  waitMs(nowMs: number, inFlight: number): number {
+  /**
+   * Milliseconds until a call may start: 0 when one may start now. While probing, one at a time: `probes` are out. What
+   * was out when it opened may hang for long, and says nothing of how the member is now.
+   */
+  waitMs(nowMs: number, probes: number): number {
     if (nowMs < this.openUntil) return this.openUntil - nowMs;
-    return this.probing && inFlight > 0 ? Number.POSITIVE_INFINITY : 0;
+    return this.probing && probes > 0 ? Number.POSITIVE_INFINITY : 0;
   }
 
   get closed(): boolean {

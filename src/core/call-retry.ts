@@ -7,7 +7,8 @@ export const CALL_WAIT_MAX_MS = 60_000;
 
 /**
  * The next step of a synchronous call. As for a batch's line, except that somebody waits: there is no second round
- * over the candidates, and no waiting beyond CALL_WAIT_MAX_MS. `waitedMs` is what the call has waited so far.
+ * over the candidates, and no waiting beyond CALL_WAIT_MAX_MS. `waitedMs` is what the call has waited so far; `avoided` as
+ * for nextStep.
  */
 export function nextCallStep(
   candidates: readonly Candidate[],
@@ -15,8 +16,9 @@ export function nextCallStep(
   failure: Failure,
   unit: number,
   waitedMs: number,
+  avoided: readonly string[] | null = null,
 ): NextStep {
-  const step = nextStep(candidates, progress, failure, unit);
+  const step = nextStep(candidates, progress, failure, unit, avoided);
   if (step.do === 'fail') return step;
   const again = step.progress.candidate === progress.candidate && step.progress.tries > progress.tries;
   const onward = step.progress.candidate > progress.candidate;

@@ -6,6 +6,9 @@
  *   trouble (5xx, timeout, reset, garbage) same candidate up to its retries, then next candidate, else give up
  *   pressure (429, overloaded, refused)    same candidate up to its retries, then next candidate; with none left,
  *                                          round again, up to PRESSURE_TRIES_MAX: pressure passes, a lost line does not
+ *
+ * Where a pool has another member to try, its retries go there: at once, and after the target's fault too, which may be
+ * that member's alone.
  */
 import type { Failure, FailureKind } from './failure.ts';
 import type { Candidate, EnterOn } from './lane.ts';
@@ -23,6 +26,8 @@ export interface LineProgress {
   tries: number;
   /** Failed tries under pressure, on all candidates. */
   pressure: number;
+  /** Members of the candidate where it failed, which it does not go to again while another one is well. */
+  avoided?: readonly string[];
 }
 
 export type NextStep = { do: 'retry'; delayMs: number; progress: LineProgress } | { do: 'fail' };
@@ -63,12 +68,16 @@ export function backoffMs(failures: number, unit: number): number {
   return unit * Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** Math.min(failures, 20));
 }
 
-/** Decides the next step of a line whose last attempt failed. */
+/**
+ * Decides the next step of a line whose last attempt failed. `avoided`: the members of its candidate where it failed so
+ * far, null when none of the others is well.
+ */
 export function nextStep(
   candidates: readonly Candidate[],
   progress: LineProgress,
   failure: Failure,
   unit: number,
+  avoided: readonly string[] | null = null,
 ): NextStep {
   const fault = faultOf(failure);
   if (fault === 'stop') return { do: 'fail' };
@@ -78,13 +87,16 @@ export function nextStep(
   const tries = progress.tries + 1;
   if (pressure >= PRESSURE_TRIES_MAX) return { do: 'fail' };
 
-  if (
-    (fault === 'trouble' || fault === 'pressure') &&
-    tries <= candidate.retry.attempts &&
-    retries(candidate, failure)
-  ) {
-    const asked = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
-    return { do: 'retry', delayMs: asked + backoffMs(tries - 1, unit), progress: { ...progress, tries, pressure } };
+  const mayPass = fault === 'target' ? avoided !== null : fault !== 'own' && retries(candidate, failure);
+  if (mayPass && tries <= candidate.retry.attempts) {
+    // What one member asks for need not keep a line from the others.
+    const asked = candidate.retry.useRetryAfter && avoided === null ? (failure.retryAfterMs ?? 0) : 0;
+    const { avoided: _before, ...rest } = progress;
+    return {
+      do: 'retry',
+      delayMs: asked + backoffMs(tries - 1, unit),
+      progress: { ...rest, tries, pressure, ...(avoided !== null && { avoided }) },
+    };
   }
   const next = nextCandidate(candidates, progress.candidate, failure, fault);
   if (next !== null) return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure } };

@@ -26,6 +26,9 @@ export interface Gate {
   /** Shares the pool's time among its requests, for prices by the GPU-hour. */
   readonly gpu: GpuClock;
 
+  /** Whether a member that nothing is known against is none of `avoided`. */
+  hasOther(avoided: readonly string[]): boolean;
+
   /** What a target's route says of its rates and hours for a tenant; null when it says nothing. */
   target(tenantId: string, candidate: Candidate): TargetGate | null;
 
@@ -113,6 +116,8 @@ export interface Ask {
   signal?: AbortSignal | undefined;
   /** How long the call may wait to be admitted; where more is known to be needed, it is refused at once. */
   maxWaitMs: number;
+  /** Members where it failed before: others are preferred. */
+  avoided?: readonly string[] | undefined;
 }
 
 /** A refusal never reached the provider; its `retryAfterMs` says when it may be worth another try. */
@@ -133,8 +138,10 @@ export interface Permit {
 export interface Feed {
   /** False while nothing more may be sent, for example because too many results wait to be committed. */
   mayStart(): boolean;
-  /** Takes the next line, which `start` sends at once; false when there is no line to send. */
-  take(): boolean;
+  /** Takes the next line for a member, which `start` sends at once; false when there is no line to send there. */
+  take(member: string): boolean;
+  /** Whether lines were left by the last `take` that may only go to other members. */
+  readonly hasParticular: boolean;
   /** What the prompt of the line that was taken begins with. */
   prompt(): string;
   /** Sends the line that was taken in the slot; the tokens it is estimated to use. */

@@ -101,6 +101,23 @@ describe('nextStep', () => {
     });
   });
 
+  it('goes to another member of a pool without the wait that one asked for, also after what may be that one’s fault', () => {
+    const asking = failure('rate_limited', { retryAfterMs: 60_000 });
+    expect(nextStep([candidate('a')], START, asking, 0, ['one'])).toEqual({
+      do: 'retry',
+      delayMs: 0,
+      progress: { candidate: 0, tries: 1, pressure: 1, avoided: ['one'] },
+    });
+    const both = [candidate('a'), candidate('b')];
+    for (const kind of ['not_found', 'authentication'] as const) {
+      expect(nextStep(both, START, failure(kind), 0, ['one'])).toMatchObject({ progress: { candidate: 0, tries: 1 } });
+      const tried = { candidate: 0, tries: 2, pressure: 0, avoided: ['one'] };
+      expect(nextStep(both, tried, failure(kind), 0, ['one', 'two'])).toMatchObject({ progress: { candidate: 1 } });
+      expect(nextStep([candidate('a', 'any', 0)], START, failure(kind), 0, ['one'])).toEqual({ do: 'fail' });
+    }
+    expect(nextStep(both.slice(0, 1), START, failure('invalid_request'), 0, ['one'])).toEqual({ do: 'fail' });
+  });
+
   it('stops with its batch', () => {
     expect(nextStep([candidate('a')], START, failure('interrupted'), 0)).toEqual({ do: 'fail' });
   });

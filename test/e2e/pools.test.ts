@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { httpAnswer, startScriptedServer } from '../providers/scripted-server.ts';
 import { assertInvariants } from './invariants.ts';
 import { chatLines, startPools, startWeir, submit, waitForBatch } from './weir.ts';
 
@@ -55,6 +56,49 @@ describe('a pool of servers', () => {
       await pools.stop();
     }
   }, 90_000);
+
+  it('loses no line and no call to members that fail whatever they are sent, and says which those are', async () => {
+    const pools = await startPools([{ models: ['m'], latency_ms: 100 }]);
+    const failing = (status: number, headers: Record<string, string> = {}) =>
+      startScriptedServer(({ method, socket }) =>
+        socket.write(
+          method === 'GET' ? httpAnswer(404, '') : httpAnswer(status, '{"error":{"message":"no"}}', headers),
+        ),
+      );
+    const broken = await Promise.all([failing(500), failing(404), failing(429, { 'retry-after': '120' })]);
+    const weir = await startWeir({
+      providers: {
+        pool: {
+          kind: 'vllm',
+          base_urls: [...broken.map(({ url }) => url), pools.servers[0]?.baseUrl],
+          models: ['m'],
+          price: { input: 1, output: 1 },
+        },
+      },
+    });
+    try {
+      const input = chatLines(300, () => ({ model: 'pool/m' }));
+      const batch = await waitForBatch(weir, (await submit(weir, input)).id);
+      expect(batch.request_counts?.completed).toBe(300);
+      const ask = () =>
+        weir.client.chat.completions.create({ model: 'pool/m', messages: [{ role: 'user', content: 'now' }] });
+      const calls = await Promise.all(Array.from({ length: 20 }, ask));
+      expect(calls.every(({ choices }) => choices.length === 1)).toBe(true);
+      const posts = broken.map(({ requests }) => requests.filter(({ method }) => method === 'POST').length);
+      // Eight each before anything is known, and probes.
+      expect(Math.max(...posts)).toBeLessThan(30);
+      const members = (await weir.call<Listed>('/v1/providers')).data[0]?.members ?? [];
+      expect(members.map(({ health_reason: reason }) => reason).slice(0, 2)).toEqual([
+        'its requests fail (500 server_error)',
+        'its requests fail (404 not_found)',
+      ]);
+      await assertInvariants(weir, batch.id, input);
+    } finally {
+      await weir.stop();
+      await pools.stop();
+      await Promise.all(broken.map((server) => server.close()));
+    }
+  }, 60_000);
 
   it('holds batch lines back outside the hours of a provider, and sends them elsewhere where they may go', async () => {
     const pools = await startPools([{ models: ['m'] }, { models: ['m'] }]);

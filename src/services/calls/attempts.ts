@@ -12,6 +12,7 @@ import { estimateLineTokens } from '../../core/tokens.ts';
 import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Ask, Gate, Permit, TargetGate } from '../../ports/gates.ts';
+import { avoidedAfter } from '../gates/avoided.ts';
 import { rateReached } from '../gates/refusals.ts';
 import type { CallAccount } from './account.ts';
 import type { Call } from './read-call.ts';
@@ -140,8 +141,8 @@ export async function tryCandidates<Answer extends { ok: true }>(
     if (candidate === undefined) throw new Error('a call has no candidate');
     const attempt = await tryOnce(deps, hand, candidate, progress, send);
     if (attempt.ok) return attempt.begun;
-    const { failure, failed, ended } = attempt;
-    const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs);
+    const { failure, failed, ended, avoided } = attempt;
+    const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs, avoided);
     const over = step.do === 'fail' || hand.signal.aborted;
     const recourse =
       over && !hand.signal.aborted ? recourseOf(hand, progress.candidate, failure, canGo(deps, hand)) : null;
@@ -171,6 +172,8 @@ type Attempt<Answer> =
       failed: Failed | null;
       /** Set when the request may have reached the provider: then it has an entry in the ledger. */
       ended: { candidate: Candidate; provider: Provider; latencyMs: number; gpuMicroseconds: number | null } | null;
+      /** For nextCallStep. */
+      avoided: readonly string[] | null;
     };
 
 async function tryOnce<Answer extends { ok: true }>(
@@ -181,7 +184,13 @@ async function tryOnce<Answer extends { ok: true }>(
   send: Send<Answer>,
 ): Promise<Attempt<Answer>> {
   const { tenantId, call, signal, candidates } = hand;
-  const refused = (failure: Failure): Attempt<Answer> => ({ ok: false, failure, failed: null, ended: null });
+  const refused = (failure: Failure): Attempt<Answer> => ({
+    ok: false,
+    failure,
+    failed: null,
+    ended: null,
+    avoided: null,
+  });
   const gate = deps.gates.get(candidate.provider);
   if (gate === undefined) return refused(noSingleRequests(candidate));
   const { provider } = gate;
@@ -192,7 +201,8 @@ async function tryOnce<Answer extends { ok: true }>(
   const last = progress.candidate === candidates.length - 1;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
   const tokens = estimateLineTokens(call.request, call.bytes);
-  const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs });
+  const { avoided } = progress;
+  const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs, avoided });
   const admission = admitted instanceof Promise ? await admitted : admitted;
   if (!admission.ok) return refused(admission.failure);
   const trip = new Trip(deps, gate, admission, candidate.model);
@@ -207,7 +217,14 @@ async function tryOnce<Answer extends { ok: true }>(
   const { warnings } = converted;
   if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, progress, warnings } };
   const ended = { candidate, provider, ...trip.end(answer.failure, emptyUsage) };
-  return { ok: false, failure: answer.failure, failed: answer, ended: answer.failure.reachedProvider ? ended : null };
+  const { failure } = answer;
+  return {
+    ok: false,
+    failure,
+    failed: answer,
+    ended: failure.reachedProvider ? ended : null,
+    avoided: avoidedAfter(gate, progress, admission.permit.member),
+  };
 }
 
 type Admitted = { ok: true; permit: Permit; booking?: Booking } | { ok: false; failure: Failure };
@@ -223,14 +240,14 @@ async function admitAtTarget(
   clock: Deps['clock'],
   gate: Gate,
   target: TargetGate,
-  { candidate, tokens, signal, maxWaitMs }: AdmissionAsk,
+  { candidate, tokens, signal, maxWaitMs, avoided }: AdmissionAsk,
 ): Promise<Admitted> {
   const { waitMs } = target;
   if (waitMs > maxWaitMs) return { ok: false, failure: rateReached(targetName(candidate), waitMs) };
   // Booked before it waits: the next call waits behind it, and so do batch lines.
   const booking = target.spend(tokens);
   if (waitMs > 0) await clock.sleep(waitMs, signal);
-  const admission = await gate.acquire({ tokens, signal, maxWaitMs: maxWaitMs - waitMs });
+  const admission = await gate.acquire({ tokens, signal, maxWaitMs: maxWaitMs - waitMs, avoided });
   if (admission.ok) return { ...admission, booking };
   booking.refund();
   return admission;

@@ -7,6 +7,7 @@ export interface WaitingCall {
   /** Milliseconds of the gate's clock. */
   readonly deadline: number;
   readonly since: number;
+  readonly avoided: readonly string[] | undefined;
   answer(admission: Admission): void;
 }
 
@@ -31,7 +32,7 @@ export class CallQueue {
    */
   wait(ask: Ask, nowMs: number, admitNow: () => void, onAbort: () => Failure): Promise<Admission> {
     return new Promise((resolve) => {
-      const { signal, tokens, maxWaitMs } = ask;
+      const { signal, tokens, maxWaitMs, avoided } = ask;
       const abort = (): void => {
         this.calls.delete(call);
         call.answer({ ok: false, failure: onAbort() });
@@ -40,6 +41,7 @@ export class CallQueue {
       const call: WaitingCall = {
         tokens,
         since: nowMs,
+        avoided,
         deadline: nowMs + maxWaitMs,
         answer(admission) {
           if (watched) signal?.removeEventListener('abort', abort);

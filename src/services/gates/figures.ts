@@ -3,7 +3,8 @@ import type { Member } from './pool.ts';
 
 /** What is known of a member at a moment of the gate's clock. `limit`: what one may hold that is not adaptive. */
 export function figuresOf(member: Member, limit: number, nowMs: number): MemberFigures {
-  const { load, breaker, health } = member;
+  const { load, breaker, ailment, health } = member;
+  const states = [breaker, ailment].map((each) => breakerState(each.closed, each.waitMs(nowMs, 0)));
   return {
     // An address without its scheme: what the operator knows it by.
     name: member.url.replace(/^https?:\/\//, ''),
@@ -12,9 +13,9 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
     answered: member.answered,
     failed: member.failed,
     latencyMs: member.answered === 0 ? null : member.latencyMs,
-    breaker: breakerState(breaker.closed, breaker.waitMs(nowMs, 0)),
+    breaker: worstOf(states),
     health: health.state,
-    healthReason: health.reason,
+    healthReason: health.reason ?? (ailment.closed ? null : `its requests fail (${member.lastFailure})`),
     load: load && {
       running: load.running,
       waiting: load.waiting,
@@ -25,6 +26,12 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
           : load.cachedTokens / load.promptTokens,
     },
   };
+}
+
+const BREAKERS = ['closed', 'probing', 'open'] as const;
+
+function worstOf(states: readonly MemberFigures['breaker'][]): MemberFigures['breaker'] {
+  return BREAKERS[Math.max(...states.map((state) => BREAKERS.indexOf(state)))] ?? 'closed';
 }
 
 function breakerState(closed: boolean, waitMs: number): MemberFigures['breaker'] {
@@ -50,7 +57,6 @@ export function withOthers(own: GateFigures, others: readonly GateFigures[]): Ga
   };
 }
 
-const BREAKERS = ['closed', 'probing', 'open'] as const;
 const HEALTH = ['unknown', 'healthy', 'wrong_model', 'unhealthy'] as const;
 
 function memberWithOthers(own: MemberFigures, all: readonly MemberFigures[], bound: number): MemberFigures {
@@ -65,7 +71,7 @@ function memberWithOthers(own: MemberFigures, all: readonly MemberFigures[], bou
     answered,
     failed: sum((each) => each.failed),
     latencyMs: answered === 0 ? null : sum((each) => (each.latencyMs ?? 0) * each.answered) / answered,
-    breaker: BREAKERS[Math.max(...all.map(({ breaker }) => BREAKERS.indexOf(breaker)))] ?? own.breaker,
+    breaker: worstOf(all.map(({ breaker }) => breaker)),
     health: worst.health,
     healthReason: worst.healthReason,
     load: all.find(({ load }) => load !== null)?.load ?? null,

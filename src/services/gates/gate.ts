@@ -89,6 +89,10 @@ export class ProviderGate implements Gate {
     return this.pool.unreachable;
   }
 
+  hasOther(avoided: readonly string[]): boolean {
+    return this.pool.hasOther(avoided);
+  }
+
   target(tenantId: string, candidate: Candidate): TargetGate | null {
     return this.targets.get(tenantId, candidate);
   }
@@ -107,7 +111,7 @@ export class ProviderGate implements Gate {
     const now = steadyMs(this.deps.clock);
     this.slots.noteCalls(this.calls.size, now);
     this.pool.still(true);
-    const permit = this.calls.size === 0 ? this.admitNow(ask.tokens, now) : null;
+    const permit = this.calls.size === 0 ? this.admitNow(ask, now) : null;
     if (permit !== null) return { ok: true, permit };
     return this.calls.wait(ask, now, () => this.pump(), clientGone);
   }
@@ -213,7 +217,7 @@ export class ProviderGate implements Gate {
 
   /** Starts the call, or a line, in the slot that was taken: 0, else how long to wait, infinite when there is none to start. */
   private startOne(call: WaitingCall | undefined, part: number, now: number): number {
-    const member = this.pool.choose(now, part);
+    const member = this.pool.preferring(call?.avoided, now, part);
     if (!member) {
       if (this.unreachable) {
         this.calls.refuseLate(Number.POSITIVE_INFINITY, () => nobodyAnswers(this.provider.name));
@@ -223,16 +227,28 @@ export class ProviderGate implements Gate {
     }
     const budgetWait = this.budgets.waitMs(now);
     if (budgetWait > 0) return this.delayed(budgetWait, now);
-    const { feed } = this;
     if (call) {
       this.calls.admit(call, this.admit(member, call.tokens, now));
       return 0;
     }
-    if (!feed?.take()) return Number.POSITIVE_INFINITY;
-    const at = this.prefixes ? this.prefixes.choose(member, feed.prompt(), now, part) : member;
+    const { feed } = this;
+    const taken = feed && this.takeLine(feed, member, part, now);
+    if (!feed || !taken) return Number.POSITIVE_INFINITY;
+    const at = this.prefixes ? this.prefixes.choose(taken, feed.prompt(), now, part) : taken;
     const slot = new MemberSlot(at, steadyMs(this.deps.clock));
     this.book(slot, feed.start(slot), now);
     return 0;
+  }
+
+  /** Takes a line for `first`, or for another member that has room where all lines avoid that; the member that it is for. */
+  private takeLine(feed: Feed, first: Member, part: number, now: number): Member | undefined {
+    const passed: string[] = [];
+    for (let at: Member | undefined = first; at !== undefined; at = this.pool.choose(now, part, passed)) {
+      if (feed.take(at.url)) return at;
+      if (!feed.hasParticular) return undefined;
+      passed.push(at.url);
+    }
+    return undefined;
   }
 
   /** Nothing starts for `waitMs`: calls that cannot wait so long hear of it now. */
@@ -245,15 +261,14 @@ export class ProviderGate implements Gate {
 
   private book(slot: MemberSlot, tokens: number, now: number): void {
     slot.tokens = Math.min(tokens, this.budgets.tokensMax);
-    slot.at.inFlight += 1;
     this.budgets.spend(slot.tokens, now);
   }
 
   /** Admits a call that nothing is in the way of; null leaves it to the queue. */
-  private admitNow(tokens: number, now: number): Permit | null {
+  private admitNow(ask: Ask, now: number): Permit | null {
     if (this.pumping || !this.slots.take(this.limit, true)) return null;
-    const member = this.pool.choose(now, 1);
-    if (member && this.budgets.waitMs(now) <= 0) return this.admit(member, tokens, now);
+    const member = this.pool.preferring(ask.avoided, now, 1);
+    if (member && this.budgets.waitMs(now) <= 0) return this.admit(member, ask.tokens, now);
     this.slots.giveBack();
     return null;
   }

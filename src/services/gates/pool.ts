@@ -3,7 +3,7 @@ import type { ServerLoad } from '../../core/adaptive/load.ts';
 import { Breaker } from '../../core/breaker.ts';
 import type { Failure } from '../../core/failure.ts';
 import { MemberHealth } from '../../core/member-health.ts';
-import { isPressure } from '../../core/retry.ts';
+import { faultOf, isPressure } from '../../core/retry.ts';
 import type { Slot } from '../../ports/gates.ts';
 
 const LATENCIES_MEANT = 50;
@@ -12,14 +12,20 @@ const LATENCIES_MEANT = 50;
 export interface Member {
   readonly url: string;
   readonly breaker: Breaker;
+  /** Opens when it answers, but with nothing that serves; heeded while another member does better. */
+  readonly ailment: Breaker;
   /** null: the operator's bound is all that counts. */
   readonly adaptive: AdaptiveLimit | null;
   readonly health: MemberHealth;
   /** What its own metrics said last. */
   load: ServerLoad | null;
   inFlight: number;
+  /** Those of them that were sent to see whether it is well again. */
+  probes: number;
   answered: number;
   failed: number;
+  /** Why its last request failed, for the operator. */
+  lastFailure: string;
   /** Milliseconds, of late. */
   latencyMs: number;
 }
@@ -30,13 +36,17 @@ export class MemberSlot implements Slot {
   readonly startedMs: number;
   /** Requests at the member then, this one included. */
   readonly inFlight: number;
+  readonly isProbe: boolean;
   /** What its start was booked with. */
   tokens = 0;
 
   constructor(at: Member, startedMs: number) {
     this.at = at;
     this.startedMs = startedMs;
-    this.inFlight = at.inFlight + 1;
+    this.isProbe = !at.breaker.closed || !at.ailment.closed;
+    at.inFlight += 1;
+    if (this.isProbe) at.probes += 1;
+    this.inFlight = at.inFlight;
   }
 
   get member(): string {
@@ -53,12 +63,15 @@ export class Pool {
     this.members = urls.map((url) => ({
       url,
       breaker: new Breaker(),
+      ailment: new Breaker(),
       adaptive: adaptive ? new AdaptiveLimit(limit) : null,
       health: new MemberHealth(),
       load: null,
       inFlight: 0,
+      probes: 0,
       answered: 0,
       failed: 0,
+      lastFailure: '',
       latencyMs: 0,
     }));
   }
@@ -72,18 +85,21 @@ export class Pool {
     for (const { adaptive } of this.members) if (adaptive) adaptive.still = still;
   }
 
-  /** The member to call now; undefined when none may be. `part`: of its limit that may be filled, 0 to 1. */
-  choose(now: number, part: number): Member | undefined {
-    const anyWell = this.members.some((member) => !isOut(member));
-    return this.leastLoaded(now, anyWell, part);
+  /** Whether a member that nothing is known against is none of `avoided`. */
+  hasOther(avoided: readonly string[]): boolean {
+    return this.members.some((member) => isWell(member) && member.breaker.closed && !avoided.includes(member.url));
   }
 
-  /** `wellOnly`: of those that nothing is known against. Where that is none, the checks may be wrong: answers tell. */
-  private leastLoaded(now: number, wellOnly: boolean, part: number): Member | undefined {
+  /**
+   * The member to call now, of all but `except`; undefined when none may be. `part`: of its limit that may be filled, 0 to 1.
+   */
+  choose(now: number, part: number, except: readonly string[] = []): Member | undefined {
+    const anyWell = this.members.some(isWell);
     let best: Member | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (const member of this.members) {
-      if ((wellOnly && isOut(member)) || !hasRoom(member, now, part)) continue;
+      // Where none is well, the checks may be wrong, or the requests: answers tell.
+      if ((anyWell && isLeftOut(member, now)) || !hasRoom(member, now, part) || except.includes(member.url)) continue;
       const limit = member.adaptive?.limit ?? Number.POSITIVE_INFINITY;
       // Unequal servers are filled in proportion to what they can take.
       const load = member.adaptive === null ? member.inFlight : (member.inFlight + 1) / limit;
@@ -94,17 +110,24 @@ export class Pool {
     return best;
   }
 
+  /** As `choose`, for a request that failed at `avoided`: another member where one has room. */
+  preferring(avoided: readonly string[] | undefined, now: number, part: number): Member | undefined {
+    const other = avoided && this.choose(now, part, avoided);
+    return other ?? this.choose(now, part);
+  }
+
   /** Whether one more request may go to a member that was not chosen by its load. */
   mayCall(member: Member, now: number, part: number): boolean {
-    return !isOut(member) && hasRoom(member, now, part);
+    return !isLeftOut(member, now) && hasRoom(member, now, part);
   }
 
   /** Milliseconds until a member may be called again that may not now; infinite when only an answer can change that. */
   waitMs(now: number): number {
     let least = Number.POSITIVE_INFINITY;
-    for (const { breaker, inFlight } of this.members) {
-      const wait = breaker.waitMs(now, inFlight);
-      if (wait > 0 && wait < least) least = wait;
+    for (const { breaker, ailment, probes } of this.members) {
+      for (const wait of [breaker.waitMs(now, probes), ailment.waitMs(now, probes)]) {
+        if (wait > 0 && wait < least) least = wait;
+      }
     }
     return least;
   }
@@ -114,14 +137,16 @@ export class Pool {
    * waited here, which says nothing about its server.
    */
   settle(
-    { at, startedMs, inFlight }: MemberSlot,
+    { at, startedMs, inFlight, isProbe }: MemberSlot,
     failure: Failure | null,
     tokens: { input: number; output: number },
     { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
   ): void {
     at.inFlight -= 1;
+    if (isProbe) at.probes -= 1;
     if (failure === null) {
       at.breaker.success();
+      at.ailment.success();
       const latencyMs = Math.max(0, nowMs - startedMs - lateMs);
       at.answered += 1;
       at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
@@ -129,6 +154,8 @@ export class Pool {
       return;
     }
     at.failed += 1;
+    at.lastFailure = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
+    this.noteAilment(at, failure, nowMs, unit);
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
     if (!isPressure(failure)) {
       // An answer, even a bad one, shows that somebody is there.
@@ -138,11 +165,29 @@ export class Pool {
     const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
     at.breaker.failure(trouble, failure.retryAfterMs, nowMs, unit);
   }
+
+  /** A member that fails at once has always room: without this it would take the lines of all others, and fail them. */
+  private noteAilment({ ailment }: Member, failure: Failure, nowMs: number, unit: number): void {
+    if (this.members.length < 2) return;
+    const fault = faultOf(failure);
+    if (fault === 'own') ailment.success();
+    else if (fault === 'trouble' || fault === 'target') ailment.failure('pressure', null, nowMs, unit);
+  }
 }
 
-function hasRoom({ adaptive, breaker, inFlight }: Member, now: number, part: number): boolean {
+function hasRoom({ adaptive, breaker, inFlight, probes }: Member, now: number, part: number): boolean {
   const limit = adaptive?.limit ?? Number.POSITIVE_INFINITY;
-  return inFlight < Math.max(1, limit * part) && breaker.waitMs(now, inFlight) === 0;
+  return inFlight < Math.max(1, limit * part) && breaker.waitMs(now, probes) === 0;
+}
+
+/** Nothing is known against it, beyond load that passes. */
+function isWell(member: Member): boolean {
+  return !isOut(member) && member.ailment.closed && !member.breaker.unreachable;
+}
+
+/** Not called now while others are well. */
+function isLeftOut(member: Member, now: number): boolean {
+  return isOut(member) || member.ailment.waitMs(now, member.probes) > 0;
 }
 
 function isOut({ health }: Member): boolean {

@@ -65,6 +65,7 @@ export class LineFeed implements Feed {
   private readonly wake: WakeTimer;
   /** Whether a line here may be held: most feeds need not look. */
   private limited = false;
+  hasParticular = false;
 
   constructor(deps: Pick<Deps, 'clock'>, gate: Gate, hooks: FeedHooks) {
     this.deps = deps;
@@ -128,14 +129,15 @@ export class LineFeed implements Feed {
     return this.hooks.mayStart();
   }
 
-  take(): boolean {
+  take(member: string): boolean {
     if (this.limited) this.leaveClosedTargets();
-    this.taken = this.takeJob() ?? null;
+    this.taken = this.takeJob(member) ?? null;
     return this.taken !== null;
   }
 
+  /** None of a line that avoids a member: it goes where it was taken for. */
   prompt(): string {
-    return this.taken === null ? '' : promptStart(this.taken.request.body);
+    return this.taken === null || this.taken.progress.avoided !== undefined ? '' : promptStart(this.taken.request.body);
   }
 
   start(slot: Slot): number {
@@ -161,7 +163,7 @@ export class LineFeed implements Feed {
   detour(): void {
     const stuck: Job[] = [];
     while (stuck.length < this.gate.limit) {
-      const job = this.takeJob();
+      const job = this.takeJob(null);
       if (!job) break;
       this.countShared(job, -1);
       const next = nextOf(job);
@@ -185,16 +187,26 @@ export class LineFeed implements Feed {
     this.wake.clear();
   }
 
-  private takeJob(): Job | undefined {
-    const job = this.takeReady() ?? this.takeFresh();
+  /** `member`: where it is to go; null when it only moves on. */
+  private takeJob(member: string | null): Job | undefined {
+    const job = this.takeReady(member) ?? this.takeFresh();
     if (job) this.countShared(job, 1);
     return job;
   }
 
-  private takeReady(): Job | undefined {
-    if (!this.limited) return this.ready.shift();
-    const at = this.ready.findIndex((job) => this.held.holdsJob(job) === null);
+  private takeReady(member: string | null): Job | undefined {
+    this.hasParticular = false;
+    const at = this.ready.findIndex((job) => {
+      if (this.limited && this.held.holdsJob(job) !== null) return false;
+      const avoids = member !== null && this.avoids(job, member);
+      this.hasParticular ||= avoids;
+      return !avoids;
+    });
     return at < 0 ? undefined : this.ready.splice(at, 1)[0];
+  }
+
+  private avoids({ progress: { avoided } }: Job, member: string): boolean {
+    return avoided?.includes(member) === true && this.gate.hasOther(avoided);
   }
 
   /** Lines whose target keeps to its hours now go on to the next one, where there is one that may take them. */

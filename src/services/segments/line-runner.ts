@@ -12,6 +12,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { cachedEntry } from '../cache/cached-entry.ts';
+import { avoidedAfter } from '../gates/avoided.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import {
   type FinishedAttempt,
@@ -96,7 +97,7 @@ export class LineRunner {
       this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds);
     } else if (failure) {
       feed.settle(job, slot, failure, null);
-      this.afterFailure(job, gate, candidate, outcome, failure, gpuMicroseconds);
+      this.afterFailure(job, { gate, slot }, candidate, outcome, failure, gpuMicroseconds);
     }
     gate.pump();
   }
@@ -154,7 +155,7 @@ export class LineRunner {
 
   private afterFailure(
     job: Job,
-    gate: Gate,
+    { gate, slot }: { gate: Gate; slot: Slot },
     candidate: Candidate,
     outcome: AttemptOutcome,
     failure: Failure,
@@ -162,7 +163,8 @@ export class LineRunner {
   ): void {
     const { segment } = job;
     const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
-    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit());
+    const avoided = avoidedAfter(gate, job.progress, slot.member);
+    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit(), avoided);
     const recourse =
       !stopped && step.do === 'fail' ? recourseOf(job, job.progress.candidate, failure, this.canGo(job)) : null;
     const final = !stopped && step.do === 'fail' && recourse?.do !== 'go';

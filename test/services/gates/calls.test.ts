@@ -12,6 +12,7 @@ const busy: Failure = { ...refusal('rate_limited', 'rate_limit', 'busy'), status
 
 /** A feed with as many lines as wanted, each of ten tokens. */
 class Lines implements Feed {
+  readonly hasParticular = false;
   sent: Slot[] = [];
   prompts: string[] = [];
   detours = 0;

@@ -149,6 +149,20 @@ describe('a gate', () => {
     expect(started.map(({ slot }) => slot.member).toSorted()).toEqual(['a', 'a', 'b', 'b']);
   });
 
+  it('sees whether a member is back though requests from before it went hang there', () => {
+    let time = 1_000;
+    const { gate, feed, started } = open(provider(['a']), () => time);
+    for (let line = 0; line < 6; line++) feed.enqueue(job(1), 0);
+    for (const { job: line, slot } of started.slice(0, 2)) feed.settle(line, slot, REFUSED, null);
+    gate.pump();
+    expect(started).toHaveLength(4);
+    time += 10_000;
+    gate.pump();
+    expect(started).toHaveLength(5);
+    gate.pump();
+    expect(started).toHaveLength(5);
+  });
+
   it('leaves out a member that refuses connections and uses the others', () => {
     const { feed, started } = open(provider(['a', 'b']));
     for (let count = 0; count < 4; count++) feed.enqueue(job(1), 0);
