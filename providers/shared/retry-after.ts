@@ -6,7 +6,8 @@ const longestWaitMs = 600_000;
 /**
  * How long the provider asks us to wait, in milliseconds from 0 to ten minutes; null when it does not say, or says
  * something that is not a time to come. Reads, in this order: `retry-after-ms` (OpenAI, Azure), `x-ms-retry-after-ms`
- * (Azure), `retry-after` as seconds or HTTP date (RFC 9110, 10.2.3), and for a 429 the `x-ratelimit-reset-*` durations.
+ * (Azure), `retry-after` as seconds or HTTP date (RFC 9110, 10.2.3; also as a duration or an ISO date, which some proxies
+ * send), and for a 429 the `x-ratelimit-reset-*` durations.
  */
 export function retryAfterMs(headers: Headers, status: number, nowMs: number): number | null {
   const waitMs =
@@ -24,12 +25,21 @@ function readNumber(text: string | undefined): number | null {
 
 function readRetryAfter(text: string | undefined, nowMs: number): number | null {
   if (text === undefined) return null;
-  const seconds = readNumber(text);
-  if (seconds !== null) return seconds * 1000;
-  // Date.parse reads far more than HTTP dates ("5", "May"); those all name a weekday and a zone.
-  if (!/^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(text)) return null;
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? null : Math.max(0, time - nowMs);
+  const waits = text.split(',').map((part) => readDuration(part.trim()));
+  // A proxy may have added its own: the header is there twice then.
+  if (waits.every((wait) => wait !== null)) return Math.max(...waits);
+  const time = readDate(text.trim());
+  return time === null ? null : Math.max(0, time - nowMs);
+}
+
+/** The three forms of an HTTP date, and an ISO date with a zone. Date.parse alone reads far more ("5", "May"). */
+function readDate(text: string): number | null {
+  const isDate =
+    /^[A-Z][a-z]{2,8},? .*\d\d:\d\d:\d\d/.test(text) || /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/i.test(text);
+  if (!isDate) return null;
+  // The form of C's asctime names no zone and means UTC (RFC 9110, 5.6.7), where Date.parse takes the machine's.
+  const time = Date.parse(/\d\d:\d\d:\d\d \d{4}$/.test(text) ? `${text} GMT` : text);
+  return Number.isNaN(time) ? null : time;
 }
 
 /** The reset of the limit that is used up; of all limits when the server does not tell which one it is. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { retryAfterMs } from '../../../providers/shared/retry-after.ts';
 
 const now = Date.parse('2026-11-20T12:00:00Z');
@@ -16,6 +16,12 @@ const cases: [string, Record<string, string>, number | null][] = [
   ['a huge wait, capped at ten minutes', { 'retry-after': '1000000000' }, 600_000],
   ['an HTTP date', { 'retry-after': 'Fri, 20 Nov 2026 12:00:30 GMT' }, 30_000],
   ['an HTTP date of RFC 850', { 'retry-after': 'Friday, 20-Nov-26 12:00:30 GMT' }, 30_000],
+  ['an HTTP date of asctime, which means UTC', { 'retry-after': 'Fri Nov 20 12:00:30 2026' }, 30_000],
+  ['a date with an offset', { 'retry-after': 'Fri, 20 Nov 2026 14:00:30 +0200' }, 30_000],
+  ['an ISO date', { 'retry-after': '2026-11-20T12:00:30.5Z' }, 30_500],
+  ['an ISO date without a zone', { 'retry-after': '2026-11-20T12:00:30' }, null],
+  ['a duration', { 'retry-after': '1m2.5s' }, 62_500],
+  ['two headers', { 'retry-after': '2, 5' }, 5_000],
   ['an HTTP date in the past', { 'retry-after': 'Fri, 20 Nov 2026 11:00:00 GMT' }, 0],
   ['an HTTP date far away, capped', { 'retry-after': 'Sat, 20 Nov 2027 12:00:00 GMT' }, 600_000],
   ['garbage', { 'retry-after': 'soon' }, null],
@@ -41,6 +47,15 @@ const cases: [string, Record<string, string>, number | null][] = [
 ];
 
 describe('the wait that a 429 asks for', () => {
+  const zone = process.env.TZ;
+  beforeAll(() => {
+    process.env.TZ = 'America/New_York';
+  });
+  afterAll(() => {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  });
+
   it.each(cases)('reads %s', (_name, headers, expected) => {
     expect(retryAfterMs(headers, 429, now)).toBe(expected);
   });
