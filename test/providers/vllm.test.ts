@@ -74,9 +74,14 @@ describe('a pool of self-hosted servers', () => {
     });
     expect(problemsOf('vllm', {})).toEqual([expect.stringContaining('base_urls')]);
     expect(problemsOf('vllm', { base_urls: [] })).toEqual([expect.stringContaining('base_urls')]);
-    expect(problemsOf('vllm', { base_urls: ['http://a/v1', 'http://a/v1'] })).toEqual([
-      'base_urls: names a server twice',
-    ]);
+    for (const [one, other] of [
+      ['http://a/v1', 'http://a/v1'],
+      ['http://a/v1', 'http://a/v1/'],
+      ['http://a', 'http://A:80/v1'],
+    ]) {
+      expect(problemsOf('vllm', { base_urls: [one, other] })).toEqual(['base_urls: names a server twice']);
+    }
+    expect(problemsOf('vllm', { base_urls: ['http://a/one/v1', 'http://a/two/v1', 'https://a/one/v1'] })).toEqual([]);
     expect(problemsOf('vllm', { base_urls: ['http://a'], base_url: 'http://a' })).toEqual([
       expect.stringContaining('base_url'),
     ]);
