@@ -7,6 +7,9 @@
  *   pressure (429, overloaded, refused)    same candidate up to its retries, then next candidate; with none left,
  *                                          round again, up to PRESSURE_TRIES_MAX: pressure passes, a lost line does not
  *
+ * What could not be sent at all costs a line none of its tries under pressure: its provider's breaker lets one line see
+ * now and then whether somebody is there again, and the batch's window ends the wait.
+ *
  * Where a pool has another member to try, its retries go there: at once, and after the target's fault too, which may be
  * that member's alone.
  */
@@ -17,6 +20,8 @@ import type { Candidate, EnterOn } from './lane.ts';
 export const PRESSURE_TRIES_MAX = 40;
 const BACKOFF_BASE_MS = 250;
 const BACKOFF_MAX_MS = 60_000;
+/** The breaker's own longest pause: when a server is back, no line is to wait for much longer. */
+const UNREACHABLE_BACKOFF_MAX_MS = 5_000;
 
 /** Where a line stands between attempts. */
 export interface LineProgress {
@@ -83,7 +88,8 @@ export function nextStep(
   if (fault === 'stop') return { do: 'fail' };
   const candidate = candidates[progress.candidate];
   if (!candidate) return { do: 'fail' };
-  const pressure = progress.pressure + (fault === 'pressure' ? 1 : 0);
+  const isAway = failure.kind === 'connection' && !failure.reachedProvider;
+  const pressure = progress.pressure + (fault === 'pressure' && !isAway ? 1 : 0);
   const tries = progress.tries + 1;
   if (pressure >= PRESSURE_TRIES_MAX) return { do: 'fail' };
 
@@ -104,7 +110,7 @@ export function nextStep(
     const asked = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
     return {
       do: 'retry',
-      delayMs: Math.max(asked, backoffMs(pressure, unit)),
+      delayMs: isAway ? unit * UNREACHABLE_BACKOFF_MAX_MS : Math.max(asked, backoffMs(pressure, unit)),
       progress: { candidate: 0, tries: 0, pressure },
     };
   }

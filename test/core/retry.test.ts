@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Failure, FailureKind } from '../../src/core/failure.ts';
 import type { Candidate, EnterOn } from '../../src/core/lane.ts';
-import { backoffMs, detour, isPressure, nextStep, PRESSURE_TRIES_MAX } from '../../src/core/retry.ts';
+import {
+  backoffMs,
+  detour,
+  isPressure,
+  type LineProgress,
+  nextStep,
+  PRESSURE_TRIES_MAX,
+} from '../../src/core/retry.ts';
 
 const STATUS: Partial<Record<FailureKind, number>> = {
   invalid_request: 400,
@@ -77,6 +84,17 @@ describe('nextStep', () => {
     const visited = path([candidate('a'), candidate('b', 'trouble')], 'rate_limited');
     expect(visited).toHaveLength(PRESSURE_TRIES_MAX);
     expect(visited.slice(0, 7)).toEqual([0, 0, 0, 1, 1, 1, 0]);
+  });
+
+  it('never gives a line up because nobody is there, and is back soon after the server is', () => {
+    const refused = failure('connection', { reachedProvider: false });
+    let progress: LineProgress = START;
+    for (let count = 0; count < 500; count++) {
+      const step = nextStep([candidate('a')], progress, refused, 1);
+      if (step.do === 'fail') throw new Error(`given up after ${count} tries`);
+      expect(step.delayMs).toBeLessThanOrEqual(5_000);
+      progress = step.progress;
+    }
   });
 
   it('does not retry at all when the operator allows no retries', () => {
