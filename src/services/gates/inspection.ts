@@ -5,6 +5,8 @@ import type { HttpClient } from '../../ports/http-client.ts';
 import type { Member, Pool } from './pool.ts';
 
 const TIMEOUT_MS = 5_000;
+/** A member that hangs does not keep the others from being looked after. */
+const WAIT_MS = 1_000;
 const ANSWER_BYTES_MAX = 4 * 1024 ** 2;
 const IDLE_MS = 15_000;
 const HEALTH_MS = 5_000;
@@ -25,6 +27,8 @@ export class Inspection {
   private loadAt = Number.NEGATIVE_INFINITY;
   private healthAt = Number.NEGATIVE_INFINITY;
   private modelsAt = Number.NEGATIVE_INFINITY;
+  /** Members whose metrics are on their way. */
+  private readonly loading = new Set<Member>();
   private roots: ReadonlyMap<string, string> = new Map();
 
   constructor(provider: Provider, pool: Pool) {
@@ -32,7 +36,7 @@ export class Inspection {
     this.pool = pool;
   }
 
-  /** Asks what is due to be asked. Resolves when all have answered or had their time; never rejects. */
+  /** Asks what is due to be asked. Resolves when all have answered, or after a moment; never rejects. */
   async look(http: HttpClient, signal: AbortSignal, { nowMs, steadyMs, busy }: Moment): Promise<void> {
     const { immediate } = this.provider;
     if (!immediate) return;
@@ -49,10 +53,13 @@ export class Inspection {
       this.loadAt = steadyMs;
       const load = immediate.load;
       asked.push(
-        ...this.pool.members.map(async (member) => {
-          member.load = await load(call(member));
-          if (member.load !== null) member.adaptive?.observed(member.load, member.inFlight, steadyMs);
-        }),
+        ...this.pool.members
+          .filter((member) => !this.loading.has(member))
+          .map(async (member) => {
+            this.loading.add(member);
+            member.load = await load(call(member)).finally(() => this.loading.delete(member));
+            if (member.load !== null) member.adaptive?.observed(member.load, member.inFlight, steadyMs);
+          }),
       );
     }
     if (immediate.healthy && steadyMs - this.healthAt >= this.healthEveryMs(busy)) {
@@ -64,7 +71,7 @@ export class Inspection {
       this.modelsAt = steadyMs;
       asked.push(this.compareModels(call));
     }
-    await Promise.allSettled(asked);
+    await withinMoment(Promise.allSettled(asked));
   }
 
   private healthEveryMs(busy: boolean): number {
@@ -86,4 +93,13 @@ export class Inspection {
       if (list != null) member.health.modelsChecked(mismatchOf(list, this.provider.models, this.roots));
     }
   }
+}
+
+async function withinMoment(all: Promise<unknown>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const moment = new Promise((resolve) => {
+    timer = setTimeout(resolve, WAIT_MS);
+  });
+  await Promise.race([all, moment]);
+  clearTimeout(timer);
 }

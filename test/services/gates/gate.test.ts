@@ -1,9 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Provider } from '../../../providers/contract.ts';
+import type { ServerLoad } from '../../../src/core/adaptive/load.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { Candidate } from '../../../src/core/lane.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
 import type { Slot } from '../../../src/ports/gates.ts';
+import type { HttpClient } from '../../../src/ports/http-client.ts';
 import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
 import { Budgets } from '../../../src/services/gates/budgets.ts';
 import { ProviderGate } from '../../../src/services/gates/gate.ts';
@@ -161,6 +163,22 @@ describe('a gate', () => {
     expect(started).toHaveLength(5);
     gate.pump();
     expect(started).toHaveLength(5);
+  });
+
+  it('goes on looking after its members beside one that never says how it is', async () => {
+    const asked = { hanging: 0, open: 0 };
+    const of = provider(['hanging', 'open']);
+    const load = ({ member }: { member: string }): Promise<ServerLoad | null> => {
+      asked[member as keyof typeof asked] += 1;
+      const empty = { running: 3, waiting: 0, cacheUsage: null, promptTokens: null, cachedTokens: null };
+      return member === 'open' ? Promise.resolve(empty) : new Promise(() => undefined);
+    };
+    Object.assign(of.immediate ?? {}, { load });
+    const { gate, feed } = open(of);
+    feed.enqueue(job(1), 0);
+    for (let look = 0; look < 2; look++) await gate.inspect({} as HttpClient, new AbortController().signal);
+    expect(asked).toEqual({ hanging: 1, open: 2 });
+    expect(gate.figures().members.map((member) => member.load?.running)).toEqual([undefined, 3]);
   });
 
   it('leaves out a member that refuses connections and uses the others', () => {
