@@ -130,7 +130,7 @@ function filled({ pieces, places, bytes, ended }: Form, outcome: Answered, body:
   let strictBytes = 0;
   for (let index = 0; index < places.length; index++) {
     writer.all(pieces[index] as Uint8Array);
-    switch (places[index]) {
+    switch (places[index] as number) {
       case ID:
         writer.number(outcome.line + 1);
         break;
