@@ -9,6 +9,7 @@ import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { keepAnswers } from './keep-answers.ts';
 import { LineConverter } from './line-converter.ts';
+import { doubtLines } from './lost.ts';
 import { lineOfKey } from './native-input.ts';
 import { sharingOf } from './questions.ts';
 import { entryOf, partName, type ShardOutcome, settleLines } from './settle-lines.ts';
@@ -51,6 +52,8 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
     deps.log.warn({ shard: shard.id, unknown, repeated }, 'answers that belong to no line');
   }
   const why = ended ?? missingFailure();
+  // What the provider has done by its own count and does not show is paid for; what it counts nowhere may be.
+  if (shard.counts === null ? ended === null : reading.isShort) await doubtLines(work, reading.missing);
   if (reading.missing.length > 0 && work.batch.stop === null) await failLines(work, reading.missing, why);
   await endShard(work, await unfinishedLines(work), why);
 }
@@ -63,6 +66,8 @@ interface Reading {
   repeated: number;
   /** Answers that make no sense, and that were not settled. */
   doubtful: number;
+  /** There are fewer answers than the provider counts successes. */
+  isShort: boolean;
   /** Lines are missing, and something suggests that the download is at fault. */
   isDoubtful: boolean;
   isMostlyDamaged: boolean;
@@ -127,12 +132,13 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
   );
   const missing = [...open.values()].filter(({ line }) => !answered.has(line) && !waiting.has(line));
   const expected = asked === null ? open.size : [...open.keys()].filter((line) => asked.has(line)).length;
-  const tooFew = seen.size + count.answers < (shard.counts?.succeeded ?? 0);
+  const isShort = seen.size + count.answers < (shard.counts?.succeeded ?? 0);
   const lost = Math.min(missing.length, count.doubtful + count.unknown);
   return {
     ...count,
     missing,
-    isDoubtful: missing.length > 0 && (lost > 0 || tooFew),
+    isDoubtful: missing.length > 0 && (lost > 0 || isShort),
+    isShort,
     isMostlyDamaged: lost >= MANY_LINES && lost * 2 > expected,
     digest: hash.update(String(missing.length)).digest('hex'),
   };

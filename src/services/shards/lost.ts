@@ -13,8 +13,8 @@ import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS, nextSegment } from './follow-up.ts';
 import { sharingOf } from './questions.ts';
-import { recordDoubt } from './settle-lines.ts';
-import { type ShardWork, settle, unfinishedLines } from './shard-work.ts';
+import { entryOf, recordDoubt } from './settle-lines.ts';
+import { type ShardLine, type ShardWork, settle, shardLines, unfinishedLines } from './shard-work.ts';
 
 /** Results that cannot be read for so long after the end are given up: the provider deleted or spoilt them. */
 const UNREADABLE_SECONDS = 3_600;
@@ -33,21 +33,43 @@ export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): bo
  * amount; then it runs elsewhere, or fails with the reason.
  */
 export async function giveUpAnswers(work: ShardWork, lost: Failure): Promise<void> {
-  const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
-  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   const open = await unfinishedLines(work);
-  const { asked, waiting } = await sharingOf(work, open);
+  const { waiting } = await sharingOf(work, open);
   const left = open.filter(({ line }) => !waiting.has(line));
-  for (let at = 0; at < left.length; at += LINES_AT_ONCE) {
-    const doubtful = [];
-    for (const line of left.slice(at, at + LINES_AT_ONCE)) {
-      if (asked !== null && !asked.has(line.line)) continue;
-      if (!known.has(line.line + 1)) doubtful.push({ line, request: parseRequestLine(await reader.read(line)) });
-    }
-    await recordDoubt(work, doubtful);
-  }
+  await doubtLines(work, left);
   await failLines(work, left, lost);
   await endShard(work, await unfinishedLines(work), lost);
+}
+
+/** Enters those of `lines` that were in the provider batch and have no entry of it: what they cost nobody can say. */
+export async function doubtLines(work: ShardWork, lines: readonly ShardLine[]): Promise<void> {
+  for await (const doubtful of unentered(work, lines)) await recordDoubt(work, doubtful);
+}
+
+/**
+ * An abandoned provider batch that nobody can ask about any more: its lines ran elsewhere, and what they cost here is not
+ * hidden either.
+ */
+export async function forgetAbandoned(work: ShardWork): Promise<void> {
+  for await (const doubtful of unentered(work, await shardLines(work))) {
+    const outcomes = doubtful.map((each) => ({ ...each, result: null, failure: null, warnings: [] }));
+    await work.deps.store.ledger.append(outcomes.map((outcome) => entryOf(work, outcome, 1, false)));
+  }
+  await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+}
+
+async function* unentered(work: ShardWork, lines: readonly ShardLine[]) {
+  const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
+  const { asked } = await sharingOf(work, []);
+  const open = lines.filter(({ line }) => (asked === null || asked.has(line)) && !known.has(line + 1));
+  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
+  for (let at = 0; at < open.length; at += LINES_AT_ONCE) {
+    const group = [];
+    for (const line of open.slice(at, at + LINES_AT_ONCE)) {
+      group.push({ line, request: parseRequestLine(await reader.read(line)) });
+    }
+    yield group;
+  }
 }
 
 /**

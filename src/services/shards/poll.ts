@@ -8,6 +8,7 @@ import { ForwardReader } from '../batches/forward-reader.ts';
 import { collectShard, collectWaste } from './collect.ts';
 import { endShard, settleFailed } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { doubtLines, forgetAbandoned, giveUpAnswers, unreadable } from './lost.ts';
 import { nativeLine } from './native-input.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
 import { sharingOf } from './questions.ts';
@@ -54,6 +55,7 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
     await save(work, { refs: { ...work.shard.refs, ...progress.refs } });
     return collectWaste(work);
   }
+  if (progress === null) return forgetAbandoned(work);
   return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 
@@ -109,7 +111,12 @@ async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void
   const { shard } = work;
   const now = unixSeconds(work.deps.clock);
   const gone = failure.kind === 'not_found' && now - (shard.submittedAt ?? now) > NOT_FOUND_GRACE_SECONDS;
-  if (gone) return endShard(work, await unfinishedLines(work), failure);
+  // It was there, and may have run.
+  if (gone && work.batch.stop === null) return giveUpAnswers(work, unreadable(failure));
+  if (gone) {
+    await doubtLines(work, await unfinishedLines(work));
+    return endShard(work, await unfinishedLines(work), failure);
+  }
   if (await endWaiting(work)) return;
   const asked = Math.ceil((failure.retryAfterMs ?? 0) / 1000);
   return save(work, { failure, nextAt: Math.max(nextLook(work), now + asked) });

@@ -153,6 +153,48 @@ describe('a provider batch', () => {
     expect([remote.held(), other.held()]).toEqual([NOTHING, NOTHING]);
   });
 
+  it('that ends with fewer answers than it counts has those it does not show entered as what nobody can price', async () => {
+    const remote = await service();
+    const rig = await rigOn(remote);
+    const provider = rig.deps.providers.get('openai');
+    if (!provider?.batch) throw new Error('the provider has no batch service');
+    const { batch } = provider;
+    const results = async function* (...asked: Parameters<typeof batch.results>) {
+      for await (const answer of batch.results(...asked)) if (Number(answer.key?.slice(2)) > 8) yield answer;
+    };
+    const short = { ...provider, convert: provider.convert.bind(provider), batch: { ...batch, results } };
+    const deps = { ...rig.deps, providers: new Map([['openai', short]]) };
+    const id = await beginBatch(deps, chatLines(20), { config: 'native' });
+    expect(await workUntil(deps, () => isSettled(deps, id), { between: () => rig.advance(60) })).toBe(true);
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 12, failed: 8, entries: 20 });
+    const unknown = (await entriesOf(deps, id)).filter(({ status }) => status === 'unknown');
+    expect(unknown.map(({ line }) => line).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(unknown.every(({ amountNano }) => amountNano === null)).toBe(true);
+  });
+
+  it('that its provider knows no more has its lines entered as what nobody can price, also when they ran elsewhere', async () => {
+    const [remote, other] = [await service({ job_ms: 1 }), await service()];
+    const rig = await rigOn(remote, { other });
+    const ids = [
+      await beginBatch(rig.deps, chatLines(10), { config: 'native' }),
+      await beginBatch(rig.deps, chatLines(10), { config: 'rescued' }),
+    ];
+    const shards = async () => (await Promise.all(ids.map((id) => rig.deps.store.shards.list(id)))).flat();
+    const areRunning = async () => (await shards()).every(({ state }) => state === 'running');
+    expect(await workUntil(rig.deps, async () => (await shards()).length === 2 && (await areRunning()))).toBe(true);
+    const [native = '', rescued = ''] = ids;
+    // One is forgotten while it is waited for; of the other nothing is heard until it was left, and then it is gone, too.
+    remote.configure({ faults: [{ on: 'any', fault: 500, times: null }] });
+    expect(await workToEnd(rig, rescued)).toMatchObject({ status: 'completed', completed: 10, entries: 10 });
+    remote.configure({ faults: [{ on: 'any', fault: 404, times: null }] });
+    expect(await workToEnd(rig, native)).toMatchObject({ completed: 0, failed: 10, entries: 10 });
+    const isOver = async () => (await shards()).every(({ state }) => state === 'done');
+    expect(await workUntil(rig.deps, isOver, { between: () => rig.advance(600) })).toBe(true);
+    const entries = [...(await entriesOf(rig.deps, native)), ...(await entriesOf(rig.deps, rescued))];
+    const unknown = entries.filter(({ status, amountNano }) => status === 'unknown' && amountNano === null);
+    expect([unknown.length, entries.length]).toEqual([20, 30]);
+  });
+
   it.each([
     ['answers nothing', [{ on: 'any', fault: 500, times: null }]],
     ['takes no cancel', [{ on: 'cancel', fault: 405, times: null }]],
