@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { resultRecord } from '../../src/core/result-record.ts';
 import { type LineOutcome, resultText } from '../../src/core/result-text.ts';
+import type { ResultDetails } from '../../src/protocol/result-line.ts';
 
 const name = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom('a', 'request-17', 'b c') },
@@ -27,6 +28,8 @@ const count = fc.oneof(
 );
 const rarely = (value: fc.Arbitrary<string>) =>
   fc.oneof({ weight: 9, arbitrary: fc.constant<string[]>([]) }, fc.array(value, { maxLength: 2 }));
+/** Of every member, so that one that is added is looked at here. */
+type Every<T> = { [Name in keyof T]-?: fc.Arbitrary<T[Name]> };
 const outcome: fc.Arbitrary<LineOutcome> = fc.record({
   line: fc.nat(),
   customId: name,
@@ -51,8 +54,8 @@ const outcome: fc.Arbitrary<LineOutcome> = fc.record({
     input_tokens: count,
     output_tokens: count,
     raw: fc.oneof({ weight: 12, arbitrary: fc.constant(undefined) }, fc.constantFrom(null, { any: '\u0085' })),
-  }),
-});
+  } satisfies Every<ResultDetails>),
+} satisfies Every<LineOutcome>);
 const body = fc.constantFrom('{}', '{"content":"ü"}', `{"content":"${'word '.repeat(50)}"}`);
 
 describe('the record of a line', () => {
