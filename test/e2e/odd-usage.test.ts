@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -40,18 +40,20 @@ describe('a server that counts wrongly', () => {
     server?.closeAllConnections();
   });
 
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const line = Number(/Question (\d+)/.exec(await text(request))?.[1]);
+    const message = { role: 'assistant', content: 'hi' };
+    response.setHeader('content-type', 'application/json');
+    response.end(
+      JSON.stringify({
+        ...{ id: 'c', object: 'chat.completion', created: 1, model: 'gpt-4o-mini', usage: CASES[line]?.[0] },
+        choices: [{ index: 0, message, finish_reason: 'stop' }],
+      }),
+    );
+  }
+
   async function listen(): Promise<string> {
-    server = createServer(async (request, response) => {
-      const line = Number(/Question (\d+)/.exec(await text(request))?.[1]);
-      const message = { role: 'assistant', content: 'hi' };
-      response.setHeader('content-type', 'application/json');
-      response.end(
-        JSON.stringify({
-          ...{ id: 'c', object: 'chat.completion', created: 1, model: 'gpt-4o-mini', usage: CASES[line]?.[0] },
-          choices: [{ index: 0, message, finish_reason: 'stop' }],
-        }),
-      );
-    }).listen(0, '127.0.0.1');
+    server = createServer((request, response) => void answer(request, response)).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
   }
