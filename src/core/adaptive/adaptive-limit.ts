@@ -201,7 +201,9 @@ export class AdaptiveLimit {
   /** Less load: did it help? If not, the requests themselves are slower now, and less load would only cost throughput. */
   private judgeShrink(here: Point, nowMs: number): void {
     const { slow, base } = this;
-    if (slow && here.inFlight < 0.9 * slow.inFlight && elasticity(here, slow) < 0.4) {
+    // Slower with fewer: its queue was still growing when `slow` was measured, which therefore says too little.
+    const isWorse = slow !== null && here.slowdown > 1.1 * slow.slowdown;
+    if (slow && !isWorse && here.inFlight < 0.9 * slow.inFlight && elasticity(here, slow) < 0.4) {
       this.lowest = here.slowdown;
       this.unverified = true;
       this.lookDownAt = nowMs + RECHECK_MS;

@@ -43,6 +43,14 @@ describe('an adaptive limit', () => {
     }
   });
 
+  it('is not led back up while the queue of a pool that lost most of its slots still grows', () => {
+    const shrinking = pool({ slots: 32, max: 64, request: fixed(100) }).pass(15_000);
+    shrinking.slots = 4;
+    const limits = Array.from({ length: 10 }, () => shrinking.pass(500).control.limit);
+    expect(limits.map((limit, index) => limit <= (limits[index - 1] ?? 64))).not.toContain(false);
+    expect(limits.at(-1)).toBeLessThan(12);
+  });
+
   it('never exceeds the operator’s bound, and holds it where the pool has room', () => {
     const roomy = pool({ slots: 10_000, max: 1_024 });
     expect(roomy.pass(2_000).control.limit).toBe(1_024);
