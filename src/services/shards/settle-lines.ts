@@ -57,7 +57,10 @@ export async function settleLines(
   const entries: LedgerEntryRow[] = [];
   const unfit = await unfitOf(work, outcomes);
   for (const outcome of outcomes) {
-    const verdict = judge(work, outcome, unfit.get(outcome.line.line + 1) ?? [], options.last);
+    const before = unfit.get(outcome.line.line + 1) ?? [];
+    // An answer that an earlier look has entered is the one that is judged: it is none of those before.
+    const isEntered = options.known.has(outcome.line.line + 1);
+    const verdict = judge(work, outcome, isEntered ? before.slice(0, -1) : before, options.last);
     const { result, isShared = false } = outcome;
     const ran = result !== null && (result.ok || (result.failure.reachedProvider && !isShared));
     const number = (attempts.get(outcome.line.line + 1) ?? 0) + (ran ? 1 : 0);

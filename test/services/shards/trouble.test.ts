@@ -73,32 +73,49 @@ describe('a provider batch', () => {
     expect(remote.counters.batches_created).toBe(1);
   });
 
-  it('keeps what an earlier look at its damaged results has settled, beside lines that go on', async () => {
-    const remote = await service({ line_faults: [{ contains: 'Question 0:', status: 500 }] });
+  /** Weir on one service, whose answer to line 6 is damaged in the first download. */
+  async function rigWithShakyAnswers(remote: SimulatedBatchServer) {
     const rig = await rigOn(remote);
     const provider = rig.deps.providers.get('openai');
     if (!provider?.batch) throw new Error('the provider has no batch service');
     const { batch } = provider;
     const failure = { ...refusal('bad_response', 'bad_response', 'Damaged.'), reachedProvider: true };
     const damaged = { ok: false, failure, usage: null, rawUsage: null, body: null, requestId: null } as const;
-    let readings = 0;
+    const count = { readings: 0 };
     const results = async function* (...asked: Parameters<typeof batch.results>) {
-      readings += 1;
+      count.readings += 1;
       const answers: BatchResult[] = [];
       for await (const answer of batch.results(...asked)) answers.push(answer);
       for (const answer of answers.toSorted((a, b) => Number(a.key?.slice(2)) - Number(b.key?.slice(2)))) {
-        yield readings === 1 && answer.key === 'l-6' ? { ...answer, result: damaged } : answer;
+        yield count.readings === 1 && answer.key === 'l-6' ? { ...answer, result: damaged } : answer;
       }
     };
     const shaky = { ...provider, convert: provider.convert.bind(provider), batch: { ...batch, results } };
     const deps = { ...rig.deps, providers: new Map([['openai', shaky]]) };
-    const id = await beginBatch(deps, chatLines(30));
     const isLeft = async () => (await deps.store.segments.backlog()).length > 0;
-    expect(await workUntil(deps, isLeft, { between: () => rig.advance(30) })).toBe(true);
-    expect(readings).toBe(2);
+    const untilLeft = () => workUntil(deps, isLeft, { between: () => rig.advance(30) });
+    return { deps, count, untilLeft };
+  }
+
+  it('keeps what an earlier look at its damaged results has settled, beside lines that go on', async () => {
+    const remote = await service({ line_faults: [{ contains: 'Question 0:', status: 500 }] });
+    const { deps, count, untilLeft } = await rigWithShakyAnswers(remote);
+    const id = await beginBatch(deps, chatLines(30));
+    expect(await untilLeft()).toBe(true);
+    expect(count.readings).toBe(2);
     expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 29, failed: 0, entries: 30 });
     const settled = await committedLines(deps, { batchId: id, firstLine: 0, lastLine: 29 });
     expect([...settled].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 29 }, (_, index) => index + 1));
+  });
+
+  it('has an answer that is to be tried again judged alike in every look at its results', async () => {
+    const { deps, count, untilLeft } = await rigWithShakyAnswers(await service());
+    const config = { provider: 'openai', model: 'gpt-4o-mini', on_truncation: 'retry' };
+    const lines = chatLines(30, (index) => ({ max_tokens: index < 10 ? 2 : 512 }));
+    const id = await beginBatch(deps, lines, { config });
+    expect(await untilLeft()).toBe(true);
+    expect(count.readings).toBe(2);
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 20, failed: 0, entries: 30 });
   });
 
   it('whose results stay damaged is given up after an hour, its lines entered as what nobody can price', async () => {
