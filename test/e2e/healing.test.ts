@@ -77,6 +77,9 @@ describe('answers that do not serve', () => {
       ...repeated(6, 'superseded'),
     ]);
     expect(paid(failed)).toBe(true);
+    // Its tokens are shown beside what they cost, and are none of the batch's usage, which is that of successes.
+    expect(failed.lines.every(({ weir: { output_tokens: output } }) => output > 0)).toBe(true);
+    expect(failed.batch.usage?.total_tokens ?? 0).toBe(0);
     const taken = await run(input, { ...targets[0], on_truncation: { action: 'retry', otherwise: 'accept' } });
     expect(taken.output).toHaveLength(6);
     expect(taken.lines[0]!.weir.warnings.at(-1)).toContain('taken as it is');

@@ -20,6 +20,7 @@ export interface LineResult {
   record: Uint8Array;
   /** Bytes of the record before its `weir` member. */
   strictBytes: number;
+  /** What it adds to the batch's usage, which is that of its successes. */
   usage: BatchUsage | null;
 }
 
@@ -70,7 +71,7 @@ export function resultOfUnfit(attempt: FinishedAttempt, result: Success, failure
     body: result.bytes ?? result.body,
     error: { code: failure.code, message: failure.message },
     finishReason: result.finishReason,
-    usage: null,
+    usage: result.usage,
   });
 }
 
@@ -112,7 +113,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
     succeeded: answer.error === null,
     attempts: attempt.attempts,
     ...resultRecord(outcome, response === null ? '' : answer.body),
-    usage: answer.usage ? toBatchUsage(answer.usage) : null,
+    usage: answer.usage && answer.error === null ? toBatchUsage(answer.usage) : null,
   };
 }
 
