@@ -1,3 +1,6 @@
+/** Longer waits overflow a timer, which would then end at once: it wakes before its time instead. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 /** One timer for the next moment at which something is due by itself; an earlier moment takes the place of a later one. */
 export class WakeTimer {
   private readonly wake: () => void;
@@ -19,7 +22,7 @@ export class WakeTimer {
         this.timerAt = Number.POSITIVE_INFINITY;
         this.wake();
       },
-      Math.max(1, at - now),
+      Math.min(TIMER_MAX_MS, Math.max(1, at - now)),
     );
   }
 
