@@ -1,9 +1,12 @@
+import { Buffer } from 'node:buffer';
 import type { Failed, Result, Success } from '../../../providers/contract.ts';
+import { ByteWriter } from '../../core/byte-writer.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
+import { escapeLineSeparators } from '../../core/jsonl.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
-import { resultRecord } from '../../core/result-record.ts';
+import { type ResultText, resultText } from '../../core/result-text.ts';
 import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
 import type { BatchUsage } from '../../protocol/batch.ts';
 
@@ -88,7 +91,7 @@ interface Answer {
 function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   const { candidate, line } = attempt;
   const response = answer.statusCode === null ? null : { statusCode: answer.statusCode, requestId: answer.requestId };
-  const outcome = {
+  const text = resultText({
     line,
     customId: attempt.customId,
     batchId: attempt.batchId,
@@ -107,14 +110,36 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
       output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
       raw: attempt.raw === undefined ? undefined : parseRaw(attempt.raw),
     },
-  };
+  });
   return {
     line,
     succeeded: answer.error === null,
     attempts: attempt.attempts,
-    ...resultRecord(outcome, response === null ? '' : answer.body),
+    ...encode(text, response === null ? '' : answer.body),
     usage: answer.usage && answer.error === null ? toBatchUsage(answer.usage) : null,
   };
+}
+
+const writer = new ByteWriter();
+/** Around an answer stands little more than names, unless the untouched line is kept. */
+const LITTLE = 4096;
+
+function encode(
+  { head, tail, details }: ResultText,
+  body: string | Uint8Array,
+): Pick<LineResult, 'record' | 'strictBytes'> {
+  const ended = `${details}\n`;
+  const rest = tail + ended;
+  let record: Uint8Array;
+  if (typeof body === 'string') record = Buffer.from(head + escapeLineSeparators(body) + rest);
+  else if (head.length + rest.length > LITTLE) record = Buffer.concat([Buffer.from(head), body, Buffer.from(rest)]);
+  else {
+    writer.begin(head.length + rest.length, body.length);
+    const isPlain = writer.around(head, body, rest);
+    record = writer.end();
+    if (isPlain) return { record, strictBytes: record.length - ended.length };
+  }
+  return { record, strictBytes: record.length - Buffer.byteLength(ended) };
 }
 
 /** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */
