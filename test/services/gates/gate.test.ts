@@ -203,20 +203,6 @@ describe('a gate', () => {
     expect(started).toEqual([]);
   });
 
-  it('does not wake all the time for a rate that is used up for months', async () => {
-    let looks = 0;
-    const { gate, feed, started } = open(provider(['a'], { tokensPerMinute: 1 }), () => {
-      looks += 1;
-      return 1_000;
-    });
-    for (let line = 0; line < 2; line++) feed.enqueue(job(1), 0);
-    feed.settle(started[0]!.job, started[0]!.slot, null, { output_tokens: 1_000_000 });
-    gate.pump();
-    looks = 0;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect({ looks, started: started.length }).toEqual({ looks: 0, started: 1 });
-  });
-
   it('keeps to its requests per minute', async () => {
     const { feed, started } = open(provider(['a'], { concurrency: 100, requestsPerMinute: 1_200 }));
     const began = Date.now();
