@@ -6,8 +6,11 @@ export interface Clock {
   sync?(): Promise<void>;
   /** Monotonic microseconds, for measuring durations. */
   micros(): number;
-  /** Milliseconds for which what is noticed now may have been there already, as this process was busy; absent: not known. */
-  lateMs?(): number;
+  /**
+   * Milliseconds for which what is noticed now, `lastedMs` after it began, may have been there already, as this process was
+   * busy or stood still; absent: not known.
+   */
+  lateMs?(lastedMs: number): number;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

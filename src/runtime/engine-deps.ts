@@ -44,7 +44,7 @@ export async function depsOn(
   const ownClock = {
     ...systemClock,
     micros: () => systemClock.micros() + steadyMicros,
-    lateMs: () => lateness.ms(),
+    lateMs: (lastedMs: number) => lateness.ms(lastedMs),
   };
   const ask = isEmbedded ? async () => systemClock.now() : () => store.now();
   const clock = new SharedClock(ownClock, ask, common?.region('clock'));

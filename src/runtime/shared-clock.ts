@@ -24,7 +24,7 @@ const KNOWN = 4;
 export class SharedClock implements Clock {
   readonly micros: Clock['micros'];
   readonly sleep: Clock['sleep'];
-  readonly lateMs: () => number;
+  readonly lateMs: (lastedMs: number) => number;
   private readonly own: Clock;
   /** Unix milliseconds by the clock to follow. */
   private readonly ask: () => Promise<number>;
@@ -37,7 +37,7 @@ export class SharedClock implements Clock {
     this.region = region;
     this.micros = () => own.micros();
     this.sleep = (ms, signal) => own.sleep(ms, signal);
-    this.lateMs = () => own.lateMs?.() ?? 0;
+    this.lateMs = (lastedMs) => own.lateMs?.(lastedMs) ?? 0;
     locked(region, () => {
       const { floats } = region;
       if (floats[OFFSET] !== 0) return;

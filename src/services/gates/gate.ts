@@ -150,7 +150,7 @@ export class ProviderGate implements Gate {
       own,
       failure,
       { input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },
-      { nowMs: now, lateMs: this.deps.clock.lateMs?.() ?? 0, unit: this.deps.random.unit() },
+      { nowMs: now, lateMs: this.deps.clock.lateMs?.(now - own.startedMs) ?? 0, unit: this.deps.random.unit() },
     );
   }
 
