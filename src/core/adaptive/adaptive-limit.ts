@@ -13,6 +13,7 @@ import { isQuick, isSaving, isWait, LatencyOfLate, SlowRun } from './latency.ts'
 import { type Answered, elasticity, type Point, type ServerLoad } from './load.ts';
 import { Refusals } from './refusals.ts';
 import { SizeClasses } from './size-classes.ts';
+import { Standstill } from './standstill.ts';
 import { Window } from './window.ts';
 
 const START = 8;
@@ -51,6 +52,7 @@ export class AdaptiveLimit {
   private settledAt = Number.NEGATIVE_INFINITY;
   private readonly latency = new LatencyOfLate();
   private readonly run = new SlowRun();
+  private readonly standstill = new Standstill();
   private readonly refusals = new Refusals();
   private cacheFull = false;
   /** Looks at what more would do are put off: somebody waits for answers, and they would be late for it. */
@@ -70,6 +72,7 @@ export class AdaptiveLimit {
   }
 
   answered({ inputTokens, outputTokens, latencyMs, inFlight }: Answered, nowMs: number): void {
+    if (this.standstill.spans(latencyMs, this.latency.longMs, nowMs)) return;
     const usualMs = this.sizes.usual(inputTokens, outputTokens, latencyMs);
     this.latency.add(latencyMs);
     if (!this.counts(inFlight)) return;

@@ -51,6 +51,14 @@ describe('an adaptive limit', () => {
     expect(limits.at(-1)).toBeLessThan(12);
   });
 
+  it('is not cut for a pool that stood still for a while, but for one that does so again and again', () => {
+    const stopped = pool().pass(15_000).stand(9_000);
+    expect(stopped.pass(300).measure(5_000).perSecond).toBeGreaterThan(0.9 * 320);
+    for (let times = 0; times < 8; times++) stopped.stand(3_000).pass(500);
+    expect(stopped.control.limit).toBeLessThan(32);
+    expect(stopped.pass(60_000).measure(10_000).perSecond).toBeGreaterThan(0.9 * 320);
+  });
+
   it('never exceeds the operator’s bound, and holds it where the pool has room', () => {
     const roomy = pool({ slots: 10_000, max: 1_024 });
     expect(roomy.pass(2_000).control.limit).toBe(1_024);

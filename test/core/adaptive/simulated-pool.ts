@@ -61,6 +61,13 @@ export class SimulatedPool {
     return this;
   }
 
+  /** Lets `ms` pass in which it does nothing; what it has, it goes on with then. */
+  stand(ms: number): this {
+    for (const event of this.events) event.at += ms;
+    this.now += ms;
+    return this;
+  }
+
   /** Answers a second, and their mean latency, in the next `ms`. */
   measure(ms: number): { perSecond: number; latencyMs: number; refusals: number } {
     this.latencies = [];
