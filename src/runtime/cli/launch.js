@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Plain JavaScript, so that a Node.js that cannot read TypeScript can still say so.
 import * as nodeModule from 'node:module';
-import { availableParallelism } from 'node:os';
+import * as os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 
@@ -13,7 +13,7 @@ import { setFlagsFromString } from 'node:v8';
 const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
 const YOUNG = ['--max-semi-space-size=8'];
 // Two processors have enough to do: helpers for what is young take some 8 MB, and save a batch no time that shows.
-if (availableParallelism() <= 2) YOUNG.push('--no-parallel-scavenge');
+if (os.availableParallelism?.() <= 2) YOUNG.push('--no-parallel-scavenge');
 
 /** Starts this process anew with those settings: same process id, same streams. What the operator set stays as it is. */
 function startFrugally() {
