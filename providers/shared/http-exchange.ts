@@ -1,5 +1,6 @@
 import type { Client, Dispatcher } from 'undici';
 import { HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+import { decoded } from './content-encoding.ts';
 
 /** Where an exchange gives its connection back, and from where it stops being watched. */
 interface ExchangeOwner {
@@ -82,14 +83,24 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#isOver = true;
     const body = this.#chunks === null ? (this.#first ?? noBody) : Buffer.concat(this.#chunks, this.#bytes);
     this.#owner.finished(this, true);
-    this.#resolve({ status: this.#status, headers: this.#headers, body });
+    const response = { status: this.#status, headers: this.#headers, body };
+    if (this.#headers['content-encoding'] === undefined) this.#resolve(response);
+    else this.#resolveDecoded(response);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     const code = codeOf(error);
     if (!this.#isStarted) this.#fail('connect', `no connection${code}`);
-    else if (code.includes('UND_ERR_HEADERS_OVERFLOW')) this.#failAsTooLarge();
+    else if (code.includes('UND_ERR_HEADERS_OVERFLOW')) this.#fail('too_large', 'the head of the answer is too large');
     else this.#fail('reset', `the connection broke before the answer was complete${code}`);
+  }
+
+  #resolveDecoded(response: HttpResponse): void {
+    try {
+      this.#resolve(decoded(response, this.#maxResponseBytes));
+    } catch (error) {
+      this.#reject(error as HttpFailure);
+    }
   }
 
   #failAsTooLarge(): void {

@@ -1,5 +1,7 @@
+import { pipeline, type Readable } from 'node:stream';
 import { Agent } from 'undici';
 import { HttpFailure, type HttpRequest, type HttpStream } from '../../src/ports/http-client.ts';
+import { decodersOf } from './content-encoding.ts';
 import { toFailure } from './http-fetch.ts';
 
 const connectTimeoutMs = 10_000;
@@ -25,7 +27,7 @@ export class StreamConnections {
         ...(request.signal && { signal: request.signal }),
       });
       const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value ?? '')]));
-      return { status: statusCode, headers: flat, body: pieces(body, request) };
+      return { status: statusCode, headers: flat, body: pieces(decode(body, flat), request) };
     } catch (error) {
       throw failureOf(error, request);
     }
@@ -34,6 +36,11 @@ export class StreamConnections {
   async close(): Promise<void> {
     await this.#agent.destroy();
   }
+}
+
+/** What breaks off, or is left early, ends its decoders, and these it. */
+function decode(body: Readable, headers: Record<string, string>): Readable {
+  return decodersOf(headers).reduce<Readable>((from, to) => pipeline(from, to, () => {}), body);
 }
 
 async function* pieces(body: AsyncIterable<Uint8Array>, request: HttpRequest): AsyncGenerator<Uint8Array> {

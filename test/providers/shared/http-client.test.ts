@@ -1,3 +1,4 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
 import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
@@ -130,6 +131,28 @@ describe.each(clients)('the HTTP client over %s', (_name, create) => {
     const failure = await failureOf(client().request(request(url, { maxResponseBytes: 4999 })));
     expect(failure).toMatchObject({ kind: 'too_large', reached: true });
   });
+
+  it.each([
+    ['gzip', gzipSync],
+    ['br', brotliCompressSync],
+    ['deflate', deflateSync],
+  ])(
+    'reads an answer that a proxy compressed, unasked, by %s: whole, and piece by piece',
+    async (encoding, compress) => {
+      const text = '{"text":"ä four"}';
+      const { url } = await server(({ socket }) => {
+        const body = compress(text);
+        const head = `HTTP/1.1 200 OK\r\ncontent-encoding: ${encoding}\r\ncontent-length: ${body.length}\r\n\r\n`;
+        socket.write(Buffer.concat([Buffer.from(head), body]));
+      });
+      const answer = await client().request(request(url));
+      expect(Buffer.from(answer.body).toString()).toBe(text);
+      const { body } = await client().stream(request(url));
+      const pieces: Uint8Array[] = [];
+      for await (const piece of body) pieces.push(piece);
+      expect(Buffer.concat(pieces).toString()).toBe(text);
+    },
+  );
 
   it('reads an answer of 50 MB', async () => {
     const body = 'x'.repeat(50e6);
