@@ -49,15 +49,22 @@ const SAMPLES: Readonly<Record<keyof ServerLoad, { merge: Merge; names: readonly
   },
 };
 
+/** No line of a figure that is read is longer, its labels included. */
+const LINE_LENGTH_MAX = 4_096;
+/** A label's value may hold anything, braces too. */
+const SAMPLE = /^(vllm|sglang|tgi|llamacpp)([:_]\w+)(?:\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})?[ \t]+(\S+)/;
+/** The ranks that work on the same requests may all count them; those of data parallelism have requests of their own. */
+const SAME_REQUESTS = /(?:^|,)\s*(?:tp|pp|moe_ep)(?:_rank)?\s*=\s*"[^"]*"/g;
+
 /** What a server's Prometheus text says of its load; null when it says nothing that is known. */
 export function readServerLoad(text: string): ServerLoad | null {
   const samples = readSamples(text);
   const read = (key: keyof ServerLoad): number | null => {
     const { merge, names } = SAMPLES[key];
     for (const name of names) {
-      const values = samples.get(name);
-      if (values === undefined) continue;
-      return merge === 'sum' ? values.reduce((sum, value) => sum + value, 0) : Math.max(...values);
+      const values = [...(samples.get(name)?.values() ?? [])];
+      if (values.length === 0) continue;
+      return merge === 'sum' ? values.reduce((sum, value) => sum + value, 0) : Math.min(1, Math.max(...values));
     }
     return null;
   };
@@ -71,19 +78,23 @@ export function readServerLoad(text: string): ServerLoad | null {
   return Object.values(load).every((value) => value === null) ? null : load;
 }
 
-/** Values by name, whatever their labels. Collectors write `sglang_` for `sglang:`. */
-function readSamples(text: string): Map<string, number[]> {
-  const samples = new Map<string, number[]>();
+/**
+ * Values by name and by the labels that tell other requests apart. Collectors write `sglang_` for `sglang:`. There are no
+ * fewer than no requests, whatever a gauge says that was set back at the wrong moment.
+ */
+function readSamples(text: string): Map<string, Map<string, number>> {
+  const samples = new Map<string, Map<string, number>>();
   for (const line of text.split('\n')) {
-    const found = /^(vllm|sglang|tgi|llamacpp)([:_]\w+)(?:\{[^}]*\})? +(\S+)/.exec(line);
+    const found = line.length > LINE_LENGTH_MAX ? null : SAMPLE.exec(line);
     if (!found) continue;
-    const [, server = '', rest = '', number] = found;
-    const value = Number(number);
+    const [, server = '', rest = '', labels = '', number] = found;
+    const value = Math.max(0, Number(number));
     if (!Number.isFinite(value)) continue;
     const name = server === 'tgi' ? `tgi${rest}` : `${server}:${rest.slice(1)}`;
-    const values = samples.get(name);
-    if (values) values.push(value);
-    else samples.set(name, [value]);
+    const values = samples.get(name) ?? new Map<string, number>();
+    samples.set(name, values);
+    const engine = labels.replace(SAME_REQUESTS, '');
+    values.set(engine, Math.max(value, values.get(engine) ?? 0));
   }
   return samples;
 }

@@ -28,6 +28,27 @@ vllm:prefix_cache_hits_total{engine="0"} 250
     expect(readServerLoad('llamacpp:requests_deferred 2')).toMatchObject({ running: null, waiting: 2 });
   });
 
+  it('counts requests once that the ranks of one engine all count, and takes labels and numbers as they may be', () => {
+    const text = [
+      'sglang:num_running_reqs{model_name="a}b",tp_rank="0",pp_rank="0",dp_rank="0"} 2.0e+00',
+      'sglang:num_running_reqs{model_name="a}b",tp_rank="1",pp_rank="0",dp_rank="0"}\t2 1764322000000',
+      'sglang:num_running_reqs{model_name="a}b",tp_rank="2",dp_rank="1"} 5',
+      'sglang:num_running_reqs{model_name="say \\"}\\" {"} 1',
+      'sglang:num_queue_reqs{tp_rank="0"} -3',
+      'sglang:num_queue_reqs{model_name="b"} +Inf',
+      'sglang:num_queue_reqs{model_name="c"} NaN',
+      'sglang:token_usage 1.0000001\r',
+      `sglang:prompt_tokens_total{x="${'"'.repeat(1_000_000)}`,
+    ].join('\n');
+    expect(readServerLoad(text)).toEqual({
+      running: 8,
+      waiting: 0,
+      cacheUsage: 1,
+      promptTokens: null,
+      cachedTokens: null,
+    });
+  });
+
   it('is nothing where there is nothing to read: a page of HTML, JSON, other metrics, not a number', () => {
     for (const text of ['', '<html>vllm:</html>', '[{"numActiveRequests":3}]', 'up 1', 'vllm:num_requests_running NaN'])
       expect(readServerLoad(text)).toBeNull();

@@ -23,7 +23,7 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
       prefixHitRate:
         load.promptTokens === null || load.cachedTokens === null || load.promptTokens === 0
           ? null
-          : load.cachedTokens / load.promptTokens,
+          : Math.min(1, load.cachedTokens / load.promptTokens),
     },
   };
 }
