@@ -158,7 +158,8 @@ export class ProviderGate implements Gate {
     const steady = steadyMs(this.deps.clock);
     this.pool.still(steady - this.slots.calledAt < CALLS_RECENT_MS);
     const busy = this.slots.own > 0 || this.calls.size > 0;
-    await this.inspection.look(http, signal, { nowMs: this.deps.clock.now(), steadyMs: steady, busy });
+    const ownPart = this.slots.total === 0 ? 1 : this.slots.own / this.slots.total;
+    await this.inspection.look(http, signal, { nowMs: this.deps.clock.now(), steadyMs: steady, busy, ownPart });
     this.pump();
   }
 

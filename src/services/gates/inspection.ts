@@ -1,5 +1,6 @@
 /** Looks after a pool's members, off the way of requests: what their metrics say, their health, and their models. */
 import type { Call, Provider } from '../../../providers/contract.ts';
+import type { ServerLoad } from '../../core/adaptive/load.ts';
 import { mismatchOf, rootsOf } from '../../core/member-health.ts';
 import type { HttpClient } from '../../ports/http-client.ts';
 import type { Member, Pool } from './pool.ts';
@@ -19,6 +20,8 @@ export interface Moment {
   steadyMs: number;
   /** Requests are under way or wait. */
   busy: boolean;
+  /** Of what this server has in flight, the part that is this engine's own, 0 to 1. */
+  ownPart: number;
 }
 
 export class Inspection {
@@ -37,7 +40,7 @@ export class Inspection {
   }
 
   /** Asks what is due to be asked. Resolves when all have answered, or after a moment; never rejects. */
-  async look(http: HttpClient, signal: AbortSignal, { nowMs, steadyMs, busy }: Moment): Promise<void> {
+  async look(http: HttpClient, signal: AbortSignal, { nowMs, steadyMs, busy, ownPart }: Moment): Promise<void> {
     const { immediate } = this.provider;
     if (!immediate) return;
     const call = (member: Member): Call => ({
@@ -58,7 +61,8 @@ export class Inspection {
           .map(async (member) => {
             this.loading.add(member);
             member.load = await load(call(member)).finally(() => this.loading.delete(member));
-            if (member.load !== null) member.adaptive?.observed(member.load, member.inFlight, steadyMs);
+            if (member.load === null) return;
+            member.adaptive?.observed(partOf(member.load, ownPart), member.inFlight, steadyMs);
           }),
       );
     }
@@ -93,6 +97,12 @@ export class Inspection {
       if (list != null) member.health.modelsChecked(mismatchOf(list, this.provider.models, this.roots));
     }
   }
+}
+
+/** Engines that see the same queue each give way by their part of it: each by all of it would leave the server idle. */
+function partOf({ running, waiting, ...rest }: ServerLoad, part: number): ServerLoad {
+  const scaled = (count: number | null): number | null => count && Math.ceil(count * part);
+  return { ...rest, running: scaled(running), waiting: scaled(waiting) };
 }
 
 async function withinMoment(all: Promise<unknown>): Promise<void> {

@@ -3,6 +3,8 @@ import type { Provider } from '../../../providers/contract.ts';
 import type { ServerLoad } from '../../../src/core/adaptive/load.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { Candidate } from '../../../src/core/lane.ts';
+import { Regions } from '../../../src/core/shared/regions.ts';
+import type { Common } from '../../../src/ports/common.ts';
 import type { Deps } from '../../../src/ports/deps.ts';
 import type { Slot } from '../../../src/ports/gates.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
@@ -49,13 +51,20 @@ describe('a gate', () => {
   });
 
   /** `wall`: what the machine's clock says, where that is not the time that passes. */
-  function open(of: Provider, now: () => number = Date.now, wall: () => number = now, lateMs: () => number = () => 0) {
+  function open(
+    of: Provider,
+    now: () => number = Date.now,
+    wall: () => number = now,
+    lateMs: () => number = () => 0,
+    common?: Common,
+  ) {
     const started: { job: Job; slot: Slot }[] = [];
     const rerouted: Job[] = [];
     const deps = {
       clock: { now: wall, micros: () => now() * 1_000, lateMs },
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
+      common,
     } as unknown as Deps;
     const gate = new ProviderGate(deps, of, new Budgets(of.limits, now()));
     const feed = new LineFeed(deps, gate, {
@@ -66,6 +75,24 @@ describe('a gate', () => {
     opened.push(feed, gate);
     return { gate, feed, started, rerouted };
   }
+
+  it('gives way to the queue of a server by its own part of it: all engines together leave what the server can run', async () => {
+    let time = 0;
+    const load: ServerLoad = { running: 8, waiting: 8, cacheUsage: 0.5, promptTokens: null, cachedTokens: null };
+    const of = provider(['a'], { concurrency: 64, adaptive: true });
+    Object.assign(of.immediate as object, { load: () => Promise.resolve(load) });
+    const regions = new Regions(Regions.allocate(), new Uint8Array(8));
+    const engines = [0, 1].map((own) => {
+      const seat = { own, count: 2, wake: () => undefined };
+      const common = { seat, region: (name: string) => regions.get(name), figuresOf: () => [] };
+      return open(of, () => time, undefined, undefined, common as unknown as Common);
+    });
+    for (const { feed } of engines) for (let line = 0; line < 8; line++) feed.enqueue(job(1), 0);
+    expect(engines.map(({ started }) => started.length)).toEqual([8, 8]);
+    time = 5_000;
+    for (const { gate } of engines) await gate.inspect({} as HttpClient, new AbortController().signal);
+    expect(engines.map(({ gate }) => gate.figures().members[0]?.limit)).toEqual([4, 4]);
+  });
 
   it('starts a line that comes due while the gate is already looking', async () => {
     let time = 1_000;
