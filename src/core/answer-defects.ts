@@ -16,9 +16,19 @@ interface Choice {
   /** The model's own words of refusal. */
   refusal: string | null;
   end: string | null;
+  /** It asks for tools: what it says beside that is not the answer yet. */
+  callsTools: boolean;
 }
 
 const SHOWN = 200;
+/** What the client is to run; other calls of a response ran at the provider, and its text came after them. */
+const CLIENT_CALLS: ReadonlySet<string> = new Set([
+  'computer_call',
+  'custom_tool_call',
+  'function_call',
+  'local_shell_call',
+  'mcp_approval_request',
+]);
 
 /**
  * The first defect of an answer that a rule speaks of. OpenAI API reference: `finish_reason` (`length`,
@@ -42,8 +52,8 @@ export function defectOf(
   if (rules.invalid_json === undefined) return null;
   const wanted = formatOf(endpoint, request);
   if (wanted === null) return null;
-  for (const { text, refusal } of choices) {
-    const problem = text === null || refusal !== null ? null : problemOf(text, wanted);
+  for (const { text, refusal, callsTools } of choices) {
+    const problem = callsTools || refusal !== null ? null : problemOf(text ?? '', wanted);
     if (problem !== null) return { defect: 'invalid_json', detail: problem };
   }
   return null;
@@ -53,19 +63,30 @@ function choicesOf(endpoint: Endpoint, body: Fields): Choice[] {
   if (endpoint === '/v1/responses') return [responseAsChoice(body)];
   return items(body.choices).map((choice) => {
     const message = isFields(choice.message) ? choice.message : {};
-    const text = asText(message.content) ?? asText(choice.text);
-    return { text, refusal: asText(message.refusal) || null, end: asText(choice.finish_reason) };
+    const callsTools = items(message.tool_calls).length > 0 || isFields(message.function_call);
+    const text = contentText(message.content) ?? asText(choice.text);
+    return { text, refusal: asText(message.refusal) || null, end: asText(choice.finish_reason), callsTools };
   });
 }
 
+/** Some servers answer in parts, with their thoughts among them. */
+function contentText(content: unknown): string | null {
+  if (!Array.isArray(content)) return asText(content);
+  return items(content)
+    .map(({ text }) => asText(text) ?? '')
+    .join('');
+}
+
 function responseAsChoice(body: Fields): Choice {
-  const content = items(body.output).flatMap((item) => items(item.content));
+  const output = items(body.output);
+  const content = output.flatMap((item) => items(item.content));
   const texts = content.filter(({ type }) => type === 'output_text').map(({ text }) => asText(text) ?? '');
   const refusal = content.find(({ type }) => type === 'refusal');
   return {
     text: texts.length === 0 ? null : texts.join(''),
     refusal: refusal === undefined ? null : (asText(refusal.refusal) ?? ''),
     end: isFields(body.incomplete_details) ? asText(body.incomplete_details.reason) : null,
+    callsTools: output.some(({ type }) => CLIENT_CALLS.has(asText(type) ?? '')),
   };
 }
 

@@ -75,6 +75,46 @@ describe('defectOf', () => {
       chat({ content: null, tool_calls: [{}] }, 'tool_calls'),
       null,
     ],
+    [
+      'words beside a call of a tool',
+      '/v1/chat/completions',
+      asked(SCHEMA),
+      chat({ content: 'I look that up.', tool_calls: [{ id: 'c', type: 'function' }] }, 'tool_calls'),
+      null,
+    ],
+    [
+      'a response that calls a function',
+      '/v1/responses',
+      { text: { format: { type: 'json_object' } } },
+      JSON.stringify({
+        output: [{ type: 'message', content: [{ type: 'output_text', text: 'Wait.' }] }, { type: 'function_call' }],
+      }),
+      null,
+    ],
+    [
+      'words after a search at the provider',
+      '/v1/responses',
+      { text: { format: { type: 'json_object' } } },
+      JSON.stringify({
+        output: [{ type: 'web_search_call' }, { type: 'message', content: [{ type: 'output_text', text: 'Four.' }] }],
+      }),
+      'invalid_json',
+    ],
+    ['no text at all', '/v1/chat/completions', asked(SCHEMA), chat({ content: null }), 'invalid_json'],
+    [
+      'JSON among parts',
+      '/v1/chat/completions',
+      asked(SCHEMA),
+      chat({ content: [{ type: 'thinking' }, { type: 'text', text: '{"total":4}' }] }),
+      null,
+    ],
+    [
+      'one of two alternatives without JSON',
+      '/v1/chat/completions',
+      asked(SCHEMA),
+      JSON.stringify({ choices: ['{"total":4}', 'four'].map((content) => ({ message: { content } })) }),
+      'invalid_json',
+    ],
     ['text where text was asked', '/v1/chat/completions', asked({ type: 'text' }), chat({ content: 'four' }), null],
     ['embeddings', '/v1/embeddings', {}, JSON.stringify({ data: [] }), null],
   ])('%s', (_name, endpoint, request, body, wanted) => {
