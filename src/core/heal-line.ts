@@ -77,6 +77,14 @@ export function recourseOf<Answer extends Answered>(
   return { do: 'settle', ...spare, verdict, warning: `a retry failed: ${failure.message}` };
 }
 
+/** The answer that ends a request which is not tried again, as its batch stops; null where none is at hand. */
+export function leftOf<Answer extends Answered>(line: HealedRequest<Answer>): Settled<Answer> | null {
+  const { spare, unfit } = line;
+  if (spare === null) return null;
+  const verdict = judge(line, spare, () => false, unfit.slice(0, -1));
+  return verdict.do === 'retry' ? null : { ...spare, verdict };
+}
+
 /** What of a request's answers the next one is to be asked with: none at a target that takes no larger limit. */
 export function unfitAt({ unfit, atMaximum }: HealedRequest<unknown>, candidate: number): readonly Unfit[] {
   return atMaximum.includes(candidate) ? [] : unfit;

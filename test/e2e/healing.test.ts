@@ -26,13 +26,17 @@ describe('answers that do not serve', () => {
 
   const targets = ['pool-a', 'pool-b'].map((provider) => ({ provider, model: 'gpt-4o-mini' }));
 
-  async function start(servers: Parameters<typeof startPools>[0], providers: object = {}): Promise<void> {
+  async function start(
+    servers: Parameters<typeof startPools>[0],
+    providers: object = {},
+    more: object = {},
+  ): Promise<void> {
     pools = await startPools(servers.map((server) => ({ models: ['gpt-4o-mini'], log_size: 1_000, ...server })));
     const own = pools.servers.map(({ baseUrl }, index) => [
       `pool-${'ab'[index]}`,
       { kind: 'vllm', base_urls: [baseUrl], models: ['gpt-4o-mini'], price: { input: 0.15, output: 0.6 } },
     ]);
-    const settings = { poll_seconds_min: 1 };
+    const settings = { poll_seconds_min: 1, ...more };
     weir = await startWeir({ providers: { ...Object.fromEntries(own), ...providers }, settings });
   }
 
@@ -183,6 +187,31 @@ describe('answers that do not serve', () => {
     expect(books.output).toHaveLength(4);
     expect(books.lines.every(({ weir: { provider, attempts } }) => provider === 'pool-a' && attempts === 3)).toBe(true);
     expect(received()).toEqual([8]);
+  });
+
+  it('cut off, and tried again where nobody answers until the batch is cancelled: the answer that is there counts', async () => {
+    await start([{}, { rate_hang: 1 }], {}, { drain_seconds: 1 });
+    const input = chatLines(24, () => ({ max_tokens: SHORT }));
+    const rule = { action: 'retry', to: 'next', otherwise: 'accept' };
+    const limits = { requests_per_minute: 6 };
+    const route = {
+      strategy: { mode: 'fallback' },
+      on_truncation: rule,
+      targets: [targets[0], { ...targets[1], limits }],
+    };
+    const { id } = await submit(weir, input, { config: route });
+    await waitForBatch(weir, id, { until: () => received()[0] === 24 && received()[1]! > 0 });
+    await weir.client.batches.cancel(id);
+    await waitForBatch(weir, id);
+    const books = await assertInvariants(weir, id, input);
+    expect([books.batch.status, books.output.length]).toEqual(['cancelled', 24]);
+    expect(books.lines[0]!.weir).toMatchObject({ provider: 'pool-a', finish_reason: 'length' });
+    expect(books.lines[0]!.weir.warnings.at(-1)).toContain('taken as it is');
+    const statuses = books.entries.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 'superseded')).toHaveLength(24);
+    expect(statuses.filter((status) => status === 'unknown')).toHaveLength(received()[1]!);
+    // Some stood in line for the second answer and were not sent.
+    expect(received()[1]!).toBeLessThan(24);
   });
 
   describe('of synchronous calls', () => {

@@ -1,8 +1,7 @@
 import type { Failed, Provider, Success } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
-import { refusal } from '../../core/failure.ts';
-import { judge, recourseOf, type Settled } from '../../core/heal-line.ts';
+import { judge, leftOf, recourseOf, type Settled } from '../../core/heal-line.ts';
 import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
@@ -14,13 +13,8 @@ import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { cachedEntry } from '../cache/cached-entry.ts';
 import { avoidedAfter } from '../gates/avoided.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
-import {
-  type FinishedAttempt,
-  type LineResult,
-  resultOfAttempt,
-  resultOfFailure,
-  resultOfUnfit,
-} from '../results/line-result.ts';
+import { type LineResult, resultOfAttempt, resultOfFailure, resultOfUnfit } from '../results/line-result.ts';
+import { finishedAttempt, noSuchProvider, settleBound } from './line-end.ts';
 import type { LineFeed } from './line-feed.ts';
 import { raiseBound } from './raise-bound.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
@@ -75,6 +69,7 @@ export class LineRunner {
   /** Lines that will not be sent from here any more: their segment counts them no longer as under way. */
   forget(jobs: readonly Job[]): void {
     for (const job of jobs) {
+      if (this.deliverLeft(job, null)) continue;
       job.segment.outstanding -= 1;
       settleBound(job);
     }
@@ -265,36 +260,17 @@ export class LineRunner {
     job.segment.batch.results.finish({ ...result, segment: job.segment, entry });
   }
 
+  /** Ends a line whose batch stops while it waits for a better answer with the one that is there; false without one. */
+  private deliverLeft(job: Job, entry: LedgerEntryRow | null): boolean {
+    const { batch, lost } = job.segment;
+    const left = batch.stopped && !lost ? leftOf(job) : null;
+    if (left !== null) this.deliver(job, entry, left);
+    return left !== null;
+  }
+
   private giveUp(job: Job, entry: LedgerEntryRow | null): void {
+    if (this.deliverLeft(job, entry)) return;
     settleBound(job);
     job.segment.batch.results.giveUp(job.segment, entry);
   }
-}
-
-/** The line has come to what it came to. */
-function settleBound(job: Job): void {
-  job.segment.batch.allowance.outstanding -= job.boundNano ?? 0;
-  job.boundNano = 0;
-}
-
-function finishedAttempt(job: Job, candidate: Candidate, entry: LedgerEntryRow | null): FinishedAttempt {
-  const unpriced = entry?.amountNano === null && job.costNano === 0;
-  return {
-    batchId: job.segment.batch.row.id,
-    line: job.line,
-    customId: job.request.customId,
-    candidate,
-    attempts: job.attempts,
-    costNano: unpriced ? null : job.costNano,
-    warnings: job.warnings,
-  };
-}
-
-function noSuchProvider(candidate: Candidate): Failure {
-  return refusal(
-    'unsupported',
-    'provider_unavailable',
-    `Provider '${candidate.provider}' is not configured here any more, or takes no single requests.`,
-    'model',
-  );
 }
