@@ -13,7 +13,7 @@ export type BatchLine =
   | { state: 'finished'; line: number; succeeded: boolean; record: LocatedRecord; total: LineTotal | undefined }
   /** Has no result, and will have none: `text` is its synthesised one. */
   | { state: 'missing'; line: number; failure: Failure; text: string; strictBytes: number }
-  | { state: 'pending'; line: number };
+  | { state: 'pending'; line: number; total: LineTotal | undefined };
 
 /** The result of a line that has none: it was refused, or its batch ended first. `line` is 0-based. */
 export function missingLine(

@@ -62,7 +62,7 @@ export async function* batchLineGroups(
     const withoutRecord = async (line: number, plan: PlanRecord): Promise<BatchLine> => {
       const lane = window.lanes && batch.lanes[window.lanes.getUint16((line - first) * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
-      if (!failure) return { state: 'pending', line };
+      if (!failure) return { state: 'pending', line, total: totals.get(line + 1) };
       const { customId, body } = parseRequestLine(await text.read(plan));
       const said = ownFailure(failure, body);
       return missingLine(batch, line, { customId, failure: said, total: totals.get(line + 1) });

@@ -90,7 +90,7 @@ async function pending(
   deps: Deps,
   batch: BatchRow,
   input: FileRow | null,
-  { line }: { line: number },
+  { line, total }: Extract<BatchLine, { state: 'pending' }>,
 ): Promise<BatchRequest> {
   const record = await deps.files.readRange(input?.planKey ?? '', {
     offset: line * PLAN_RECORD_BYTES,
@@ -98,6 +98,7 @@ async function pending(
   });
   const place = readPlanRecord(new DataView(record.buffer, record.byteOffset, record.byteLength), 0);
   const bytes = await deps.files.readRange(input?.contentKey ?? '', place);
+  const cost = total ? total.amountNano : 0;
   return {
     id: resultId(batch.id, line),
     object: 'batch.request',
@@ -107,11 +108,11 @@ async function pending(
     provider: null,
     model: null,
     target: null,
-    attempts: 0,
+    attempts: total?.attempts ?? 0,
     input_tokens: 0,
     output_tokens: 0,
-    cost_nano_usd: 0,
-    cost_usd: formatUsd(0),
+    cost_nano_usd: cost,
+    cost_usd: formatUsd(cost),
     finish_reason: null,
     status_code: null,
     error: null,
