@@ -84,6 +84,11 @@ function retryAt(rule: HealingRule, defect: Defect, answer: JudgedAnswer, line: 
   return order.find(canGo) ?? null;
 }
 
+/** What the result of a line says of an answer before it, of which only the ledger knows by now. */
+export function unfitWarning({ code, target }: Unfit): string {
+  return `${code}: an answer of ${target} was not taken`;
+}
+
 /** Where a line starts that left unfit answers behind under an earlier lease or in a provider batch. */
 export function resumeAt(candidates: readonly Candidate[], before: readonly Unfit[]): number {
   const last = before.at(-1);

@@ -1,4 +1,4 @@
-import { resumeAt, type Unfit } from '../../core/healing.ts';
+import { resumeAt, type Unfit, unfitWarning } from '../../core/healing.ts';
 import { laneFrom, type RunLane } from '../../core/lane.ts';
 import { RequestReader } from '../../core/request-outline.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
@@ -251,7 +251,7 @@ export class OpenSegment implements SegmentInHand {
       atMaximum: [],
       attempts: this.attempts.get(line.line + 1) ?? 0,
       booking: null,
-      warnings: unfit.map(({ code, target }) => `${code}: an answer of ${target} was not taken`),
+      warnings: unfit.map(unfitWarning),
       costNano: 0,
     };
   }

@@ -1,6 +1,7 @@
 import type { Converted, Provider } from '../../../providers/contract.ts';
+import type { Unfit } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
-import { applyParams } from '../../core/params.ts';
+import { requestFor } from '../../core/request-for.ts';
 import { type Form, fillForm, formOf, holdsMark } from '../../core/request-frame.ts';
 import type { FrameShape, RequestLine } from '../../protocol/request-line.ts';
 
@@ -17,19 +18,19 @@ interface ConvertedShape {
  */
 export class LineConverter {
   readonly #provider: Pick<Provider, 'convert'>;
-  readonly #candidate: Pick<Candidate, 'model' | 'params'>;
+  readonly #candidate: Pick<Candidate, 'model' | 'params' | 'healing'>;
   /** null: each line of the shape is to be converted by itself. */
   readonly #converted = new WeakMap<FrameShape, ConvertedShape | null>();
 
-  constructor(provider: Pick<Provider, 'convert'>, candidate: Pick<Candidate, 'model' | 'params'>) {
+  constructor(provider: Pick<Provider, 'convert'>, candidate: Pick<Candidate, 'model' | 'params' | 'healing'>) {
     this.#provider = provider;
     this.#candidate = candidate;
   }
 
-  /** A line in the provider's form, or why it has none. */
-  convert(request: RequestLine): Converted {
+  /** A line in the provider's form, or why it has none. `unfit`: its answers that were not taken. */
+  convert(request: RequestLine, unfit: readonly Unfit[] = []): Converted {
     const { frame } = request;
-    if (frame === undefined) return this.#convert(request, request.body);
+    if (frame === undefined || unfit.length > 0) return this.#convert(request, request.body, unfit);
     let shape = this.#converted.get(frame.shape);
     if (shape === undefined) {
       shape = this.#convertShape(request, frame.shape);
@@ -48,8 +49,8 @@ export class LineConverter {
     return form === null ? null : { form, converted };
   }
 
-  #convert({ customId, endpoint }: RequestLine, body: RequestLine['body']): Converted {
-    const { model, params } = this.#candidate;
-    return this.#provider.convert({ customId, endpoint, body: applyParams(body, params) }, model);
+  #convert({ customId, endpoint }: RequestLine, body: RequestLine['body'], unfit: readonly Unfit[] = []): Converted {
+    const request = requestFor({ customId, endpoint, body }, this.#candidate, unfit);
+    return this.#provider.convert(request, this.#candidate.model);
   }
 }

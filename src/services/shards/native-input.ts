@@ -2,12 +2,14 @@ import { Buffer } from 'node:buffer';
 import type { BatchApi, NativeRequest } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import type { Unfit } from '../../core/healing.ts';
 import { escapeLineSeparators } from '../../core/jsonl.ts';
 import { FrameReader } from '../../core/request-frame.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { LineConverter } from './line-converter.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
+import { unfitAnswers } from './unfit-answers.ts';
 
 const WRITE_BYTES = 256 * 1024;
 
@@ -44,6 +46,7 @@ export async function writeNativeInput(work: ShardWork, lines: readonly ShardLin
   const reader = new ForwardReader(deps.files, input.contentKey);
   const frames = new FrameReader();
   const converter = new LineConverter(work.provider, work.candidate);
+  const unfit = await unfitAnswers(work, lines);
   const writer = await deps.files.create(key);
   const refused: RefusedLine[] = [];
   let waiting: string[] = [];
@@ -53,7 +56,7 @@ export async function writeNativeInput(work: ShardWork, lines: readonly ShardLin
   try {
     for (const line of lines) {
       const request = frames.read(await reader.read(line));
-      const native = nativeLine(work, line, request, converter);
+      const native = nativeLine(work, line, request, converter, unfit.get(line.line + 1));
       if (typeof native !== 'string') {
         refused.push({ line, request, failure: native });
         continue;
@@ -96,8 +99,9 @@ export function nativeLine(
   line: ShardLine,
   request: RequestLine,
   converter = new LineConverter(provider, candidate),
+  unfit: readonly Unfit[] = [],
 ): string | Failure {
-  const converted = converter.convert(request);
+  const converted = converter.convert(request, unfit);
   if (!converted.ok) return converted.failure;
   return layLine(provider.name, api, line.line, converted.request);
 }

@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Result } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
-import { judgeAnswer, type Unfit, type Verdict } from '../../core/healing.ts';
+import { isRaiseRefused, judgeAnswer, type Unfit, unfitWarning, type Verdict } from '../../core/healing.ts';
 import { applyParams } from '../../core/params.ts';
 import { afterShardFailure } from '../../core/shard-plan.ts';
 import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
@@ -21,6 +21,7 @@ import {
 import { writePart } from '../results/write-part.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { LeaseLost } from './shard-work.ts';
+import { rangeOf, unfitAnswers } from './unfit-answers.ts';
 
 /** What became of a line in a provider batch. */
 export interface ShardOutcome {
@@ -55,22 +56,25 @@ export async function settleLines(
   const attempts = await attemptsOf(work, outcomes);
   const lines: LineResult[] = [];
   const entries: LedgerEntryRow[] = [];
-  const unfit = await unfitOf(work, outcomes);
+  const unfit = await unfitAnswers(
+    work,
+    outcomes.map(({ line }) => line),
+  );
   for (const outcome of outcomes) {
-    const before = unfit.get(outcome.line.line + 1) ?? [];
-    // An answer that an earlier look has entered is the one that is judged: it is none of those before.
-    const isEntered = options.known.has(outcome.line.line + 1);
-    const verdict = judge(work, outcome, isEntered ? before.slice(0, -1) : before, options.last);
     const { result, isShared = false } = outcome;
+    const entered = unfit.get(outcome.line.line + 1) ?? [];
+    // An answer that an earlier look has entered is the one that is judged: it is none of those before.
+    const isEntered = result?.ok === true && options.known.has(outcome.line.line + 1);
+    const before = isEntered ? entered.slice(0, -1) : entered;
+    const verdict = judge(work, outcome, before, options.last);
     const ran = result !== null && (result.ok || (result.failure.reachedProvider && !isShared));
     const number = (attempts.get(outcome.line.line + 1) ?? 0) + (ran ? 1 : 0);
-    const next = options.last || outcome.failure === null ? null : nextCandidate(work, outcome.failure);
-    const goesOn = verdict.do === 'retry' || next !== null;
+    const goesOn = verdict.do === 'retry' || (!options.last && outlives(work, outcome, before));
     // Of a shared answer that is not taken nothing is to be told: it is another line's attempt.
     const isNew = ran && !options.known.has(outcome.line.line + 1) && !(isShared && goesOn);
     const entry = isNew ? withVerdict(entryOf(work, outcome, number, !goesOn), verdict) : null;
     if (entry) entries.push(entry);
-    if (!goesOn) lines.push(resultOf(work, outcome, verdict, Math.max(1, number), entry));
+    if (!goesOn) lines.push(resultOf(work, outcome, verdict, { before, attempts: Math.max(1, number), entry }));
   }
   const settled = new Set(lines.map(({ line }) => line));
   if (lines.length === 0 && entries.length === 0) return settled;
@@ -125,8 +129,20 @@ export function nextCandidate(
   work: Pick<ShardWork, 'lane' | 'shard' | 'provider' | 'candidate'>,
   failure: Failure,
 ): number | null {
-  const sameTarget = work.provider.immediate !== undefined && work.candidate.mode === 'auto';
-  return afterShardFailure(work.lane.candidates, work.shard.candidate, failure, sameTarget);
+  return afterShardFailure(work.lane.candidates, work.shard.candidate, failure, isAlsoSingle(work));
+}
+
+/** Whether a line that failed is taken elsewhere: what is too much to ask with a larger limit is asked for without it, one by one. */
+function outlives(work: ShardWork, { request, failure }: ShardOutcome, before: readonly Unfit[]): boolean {
+  if (failure === null) return false;
+  if (nextCandidate(work, failure) !== null) return true;
+  if (!isRaiseRefused(request.body, work.candidate, before, failure)) return false;
+  return isAlsoSingle(work) || work.lane.candidates[work.shard.candidate + 1] !== undefined;
+}
+
+/** Whether the lines of a provider batch may go to its target one by one. */
+function isAlsoSingle({ provider, candidate }: Pick<ShardWork, 'provider' | 'candidate'>): boolean {
+  return provider.immediate !== undefined && candidate.mode === 'auto';
 }
 
 const TAKEN: Verdict = { do: 'take', warning: null };
@@ -136,7 +152,7 @@ function judge(work: ShardWork, outcome: ShardOutcome, before: readonly Unfit[],
   const { request, result } = outcome;
   const { lane, shard, candidate } = work;
   if (candidate.healing === undefined || !result?.ok) return TAKEN;
-  const sameTarget = work.provider.immediate !== undefined && candidate.mode === 'auto';
+  const sameTarget = isAlsoSingle(work);
   return judgeAnswer(
     { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body: result.body },
     {
@@ -148,21 +164,9 @@ function judge(work: ShardWork, outcome: ShardOutcome, before: readonly Unfit[],
   );
 }
 
-async function unfitOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, Unfit[]>> {
-  if (work.candidate.healing === undefined) return new Map();
-  const [first, last] = rangeOf(outcomes);
-  return work.deps.store.ledger.unfit(work.shard.batchId, first, last);
-}
-
-/** The first and the last 1-based line. */
-function rangeOf(outcomes: readonly ShardOutcome[]): [number, number] {
-  const numbers = outcomes.map(({ line }) => line.line + 1);
-  return [numbers.reduce((a, b) => Math.min(a, b), Infinity), numbers.reduce((a, b) => Math.max(a, b), 0)];
-}
-
 async function attemptsOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, number>> {
   if (outcomes.length === 0) return new Map();
-  const [first, last] = rangeOf(outcomes);
+  const [first, last] = rangeOf(outcomes.map(({ line }) => line));
   return work.deps.store.ledger.attempts(work.shard.batchId, first, last);
 }
 
@@ -195,10 +199,10 @@ function resultOf(
   work: ShardWork,
   outcome: ShardOutcome,
   verdict: Verdict,
-  attempts: number,
-  entry: LedgerEntryRow | null,
+  { before, attempts, entry }: { before: readonly Unfit[]; attempts: number; entry: LedgerEntryRow | null },
 ): LineResult {
-  const warning = verdict.do === 'take' ? verdict.warning : null;
+  const warnings = [...before.map(unfitWarning), ...outcome.warnings];
+  if (verdict.do === 'take' && verdict.warning !== null) warnings.push(verdict.warning);
   const attempt: FinishedAttempt = {
     batchId: work.batch.id,
     line: outcome.line.line,
@@ -206,7 +210,7 @@ function resultOf(
     candidate: work.candidate,
     attempts,
     costNano: entry ? entry.amountNano : 0,
-    warnings: warning === null ? outcome.warnings : [...outcome.warnings, warning],
+    warnings,
     ...(work.batch.options?.includeRaw && outcome.raw != null && { raw: outcome.raw }),
   };
   if (verdict.do === 'fail' && outcome.result?.ok) return resultOfUnfit(attempt, outcome.result, verdict.failure);
