@@ -3,6 +3,9 @@ import { buildConnector, Client } from 'undici';
 import type { Exchange } from './http-exchange.ts';
 
 const connectTimeoutMs = 10_000;
+/** After a connection broke under its second request or a later one, so many requests get each a connection of their own. */
+const ALONE_MIN = 64;
+const ALONE_MAX = 1_024;
 
 /**
  * The connections to one origin, one undici Client each, kept in a stack of idle ones: finding one costs the same at
@@ -19,6 +22,9 @@ export class Connections {
   /** Exchanges beyond `max`, oldest first; the ones that ended while waiting are skipped. */
   readonly #waiting: Exchange[] = [];
   #nextWaiting = 0;
+  /** Connections that are still to be given up after one request. */
+  #alone = 0;
+  #aloneNext = ALONE_MIN;
 
   constructor(origin: string, max: number) {
     this.#origin = origin;
@@ -29,22 +35,28 @@ export class Connections {
 
   /** Starts the exchange on an idle or new connection, or as soon as one is free. */
   run(exchange: Exchange): void {
-    const client = this.#idle.pop() ?? this.#open();
+    const idle = this.#idle.pop();
+    exchange.isReuse = idle !== undefined;
+    const client = idle ?? this.#open();
     if (client === null) this.#waiting.push(exchange);
     else start(client, exchange);
   }
 
   /** The exchange is over: its connection serves the next one, or makes room for a new one. */
-  release(exchange: Exchange, reusable: boolean): void {
+  release(exchange: Exchange, isWhole: boolean): void {
     const { client } = exchange;
     if (client === null) return;
     exchange.client = null;
+    if (exchange.isReuse && exchange.brokeUnanswered) this.#distrust();
+    const reusable = isWhole && this.#alone === 0;
+    if (isWhole && !reusable) this.#alone -= 1;
     if (!reusable) this.#discard(client);
     const next = this.#shiftWaiting();
     if (next === null) {
       if (reusable) this.#idle.push(client);
       return;
     }
+    next.isReuse = reusable;
     const connection = reusable ? client : this.#open();
     if (connection !== null) start(connection, next);
   }
@@ -57,6 +69,17 @@ export class Connections {
     await Promise.all([...this.#all].map((client) => client.destroy()));
     this.#all.clear();
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /**
+   * Some servers close a connection after an answer without a word, or went away while it was idle: what is sent on it is
+   * lost, and nobody knows whether it was done. A line would spend all its tries on such connections.
+   */
+  #distrust(): void {
+    if (this.#alone > 0) return;
+    this.#alone = this.#aloneNext;
+    this.#aloneNext = Math.min(ALONE_MAX, this.#aloneNext * 2);
+    for (const client of this.#idle.splice(0)) this.#discard(client);
   }
 
   /** One connector for the origin, so that its connections share their TLS sessions. */

@@ -15,6 +15,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** The connection it runs on; null while it waits for one. */
   client: Client | null = null;
   deadlineTick = 0;
+  /** Its connection has carried others before. */
+  isReuse = false;
 
   readonly #owner: ExchangeOwner;
   readonly #resolve: (response: HttpResponse) => void;
@@ -22,6 +24,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly #maxResponseBytes: number;
   #isStarted = false;
   #isOver = false;
+  #broke = false;
   #status = 0;
   #headers: Record<string, string> = {};
   #first: Buffer | null = null;
@@ -41,6 +44,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#owner = owner;
     this.#resolve = resolve;
     this.#reject = reject;
+  }
+
+  /** True when its connection broke and nothing had come of an answer. */
+  get brokeUnanswered(): boolean {
+    return this.#broke && this.#status === 0;
   }
 
   /** True until it has an outcome. */
@@ -90,6 +98,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     const code = codeOf(error);
+    this.#broke = true;
     if (!this.#isStarted) this.#fail('connect', `no connection${code}`);
     else if (code.includes('UND_ERR_HEADERS_OVERFLOW')) this.#fail('too_large', 'the head of the answer is too large');
     else this.#fail('reset', `the connection broke before the answer was complete${code}`);

@@ -30,12 +30,44 @@ function call(client: HttpClient, url: string, changes: Partial<HttpRequest> = {
   });
 }
 
+/** How many of a hundred calls, one after another, fail. */
+async function manyCalls(client: HttpClient, url: string): Promise<number> {
+  let failed = 0;
+  for (let sent = 0; sent < 100; sent += 1) {
+    await call(client, url).catch(() => {
+      failed += 1;
+    });
+  }
+  return failed;
+}
+
 describe('connections of the undici client', () => {
   it('are reused by calls that follow one another', async () => {
     server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{}')));
     http = createUndiciHttpClient();
     for (let sent = 0; sent < 50; sent += 1) await call(http, server.url);
     expect(server.accepted).toBe(1);
+  });
+
+  it('that a server closes without a word cost few calls: for a while each has a connection of its own', async () => {
+    let isQuiet = true;
+    server = await startScriptedServer(({ socket }) => {
+      if (server?.requests.length === 2) socket.destroy();
+      else if (isQuiet) socket.write(httpAnswer(200, '{}'));
+      else socket.end(httpAnswer(200, '{}'));
+    });
+    const client = createUndiciHttpClient();
+    http = client;
+    const { url } = server;
+    await call(client, url);
+    await expect(call(client, url)).rejects.toMatchObject({ kind: 'reset', reached: true });
+    for (let sent = 0; sent < 100; sent += 1) await call(client, url);
+    expect(server.accepted).toBe(1 + 64 + 1);
+
+    isQuiet = false;
+    const failed = await Promise.all(Array.from({ length: 4 }, () => manyCalls(client, url)));
+    // Each time that it is tried again whether connections last, those under way at that moment may be lost.
+    expect(failed.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(16);
   });
 
   it('carry 1,000 calls at once to one origin', async () => {
