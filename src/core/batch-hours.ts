@@ -21,7 +21,10 @@ const timeZone = z
 
 const windowSchema = z
   .strictObject({ days: z.array(z.enum(DAYS)).min(1).optional(), from: timeOfDay, to: timeOfDay })
-  .refine(({ from, to }) => from !== to, 'begins when it ends; for whole days use from 00:00 to 24:00');
+  .refine(
+    ({ from, to }) => from !== to && to !== from - MINUTES_A_DAY,
+    'begins when it ends; for whole days use from 00:00 to 24:00',
+  );
 
 /** When batch lines may be sent: windows of local time, of which each begins on one of its days and may pass midnight. */
 export const scheduleSchema = z.strictObject({ time_zone: timeZone, windows: z.array(windowSchema).min(1).max(50) });

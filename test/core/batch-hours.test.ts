@@ -20,6 +20,24 @@ describe('batch hours', () => {
     expect(isOpenAt(berlin, at('2026-12-01T19:00:00Z'))).toBe(true);
   });
 
+  it.each([
+    // The hour that is left out, the hour that comes twice, and nights with an hour less or more.
+    ['Europe/Berlin', '2026-03-28T12:00:00Z', '2026-10-24T12:00:00Z', 180],
+    ['America/New_York', '2026-03-07T17:00:00Z', '2026-10-31T17:00:00Z', 150],
+  ])('is open for what there is of local time in %s when its clocks change', (zone, spring, fall, longest) => {
+    const minutes = (from: string, to: string, noon: string): number => {
+      const schedule = scheduleSchema.parse({ time_zone: zone, windows: [{ from, to }] });
+      const fromMs = at(noon);
+      return openFor([schedule], fromMs, Number.POSITIVE_INFINITY, fromMs + 86_400_000).openMs / 60_000;
+    };
+    expect(minutes('22:00', '06:00', spring)).toBe(7 * 60);
+    expect(minutes('22:00', '06:00', fall)).toBe(9 * 60);
+    expect(minutes('02:00', '03:00', spring)).toBe(0);
+    expect(minutes('01:30', '03:30', spring)).toBe(60);
+    expect(minutes('01:30', '03:30', fall)).toBe(longest);
+    expect(minutes('23:30', '00:30', fall)).toBe(60);
+  });
+
   it('is open when any window is, and for whole days', () => {
     const schedule = scheduleSchema.parse({
       windows: [
@@ -67,5 +85,14 @@ describe('batch hours', () => {
       windows: [{ from: '25:00', to: '6:00' }],
     }).error?.issues;
     expect(issues?.map(({ path }) => path.join('.'))).toEqual(['time_zone', 'windows.0.from', 'windows.0.to']);
+    for (const [from, to] of [
+      ['10:00', '10:00'],
+      ['24:00', '00:00'],
+      ['24:00', '24:00'],
+    ]) {
+      expect(scheduleSchema.safeParse({ windows: [{ from, to }] }).error?.issues[0]?.message).toMatch(
+        'begins when it ends',
+      );
+    }
   });
 });
