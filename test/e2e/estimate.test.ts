@@ -176,6 +176,12 @@ describe('POST /v1/batches/estimate', () => {
     expect(late.after).toBeLessThan(3 * 3_600 + 60);
     const chosen = late.found.plans?.options.find(({ provider }) => provider === 'slow');
     expect(chosen?.expected_seconds).toBeGreaterThan(2 * 3_600);
+    // Before it expires, its lines would only wait.
+    const never = await seconds([target('pool', 50, hours(3)), target('free', 50)], { completion_window: '90m' });
+    const warnings = never.found.split.map(({ provider, warnings: list }) => [provider, list]);
+    const message = 'the hours of the target (schedule) do not begin before the window ends';
+    expect(Object.fromEntries(warnings)).toEqual({ pool: [{ message, count: 30 }], free: [] });
+    expect(late.found.split.flatMap(({ warnings: list }) => list)).toEqual([]);
   });
 
   it('finds the cheapest targets and modes within the window, and says why', async () => {

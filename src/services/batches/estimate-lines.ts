@@ -1,4 +1,5 @@
 import type { Converted, Provider } from '../../../providers/contract.ts';
+import { nextOpening } from '../../core/batch-hours.ts';
 import { estimateOutput, type OutputTokens } from '../../core/estimate.ts';
 import { InputCounter } from '../../core/estimate-input.ts';
 import { ShareTally } from '../../core/estimate-share.ts';
@@ -13,6 +14,7 @@ import type { RequestLine } from '../../protocol/request-line.ts';
 import { providerRates } from '../ledger/provider-rates.ts';
 import { layLine } from '../shards/native-input.ts';
 import type { DryDivision, LinePlace } from './dry-division.ts';
+import { hoursOf } from './pace.ts';
 
 /** A line that is to be looked at. */
 export interface CountedLine {
@@ -30,6 +32,15 @@ export interface KnownTarget {
 }
 
 const UNKNOWN_TARGET: KnownTarget = { counter: new InputCounter(null), history: null };
+
+export interface EstimatorOptions {
+  /** Unix seconds. */
+  now: number;
+  stride: number;
+  known: ReadonlyMap<string, KnownTarget>;
+  /** The window of the batch, where it is of interest whether targets open within it. */
+  seconds?: number | undefined;
+}
 
 interface RunTarget {
   kind: 'run';
@@ -52,12 +63,16 @@ export class LineEstimator {
   private readonly diverted = new Map<ShareTally, ShareTally>();
   private readonly pickers = new Map<number, WeightedPicker>();
   private readonly sent = new Map<Candidate, number>();
+  private readonly untilMs: number;
+  /** What the hours of a target mean for its lines; null: nothing. */
+  private readonly hours = new Map<Candidate, string | null>();
 
   constructor(
     deps: Pick<Deps, 'providers' | 'prices' | 'ownPrices'>,
     division: Pick<DryDivision, 'place'>,
-    { now, stride, known }: { now: number; stride: number; known: ReadonlyMap<string, KnownTarget> },
+    { now, stride, known, seconds }: EstimatorOptions,
   ) {
+    this.untilMs = seconds === undefined ? Number.POSITIVE_INFINITY : (now + seconds) * 1000;
     this.known = known;
     this.deps = deps;
     this.division = division;
@@ -112,7 +127,20 @@ export class LineEstimator {
     const inputTokens = counter.count(body);
     const query = { model: candidate.model, isBatch: mode === 'batch', at: this.now, inputTokens };
     const found = providerRates(this.deps, provider, query);
-    tally.add(inputTokens, estimateOutput(request.endpoint, body, history), found, converted.warnings);
+    const closed = mode === 'batch' ? null : this.hoursWarning(candidate);
+    const warnings = closed === null ? converted.warnings : [...converted.warnings, closed];
+    tally.add(inputTokens, estimateOutput(request.endpoint, body, history), found, warnings);
+  }
+
+  private hoursWarning(candidate: Candidate): string | null {
+    let known = this.hours.get(candidate);
+    if (known === undefined) {
+      const schedules = hoursOf(this.deps, candidate);
+      const isEver = nextOpening(schedules, this.now * 1000, this.untilMs) !== null;
+      known = isEver ? null : 'the hours of the target (schedule) do not begin before the window ends';
+      this.hours.set(candidate, known);
+    }
+    return known;
   }
 
   private knownOf(candidate: Candidate): KnownTarget {

@@ -12,7 +12,7 @@ import { readBatchOptions } from './batch-options.ts';
 import { checkCreate } from './check-create.ts';
 import { comparePlans } from './compare-plans.ts';
 import { type DryDivision, divideDry } from './dry-division.ts';
-import { type KnownTarget, LineEstimator } from './estimate-lines.ts';
+import { type EstimatorOptions, type KnownTarget, LineEstimator } from './estimate-lines.ts';
 import { findErrors } from './find-errors.ts';
 import { ForwardReader } from './forward-reader.ts';
 import { outputHistory } from './output-history.ts';
@@ -42,7 +42,7 @@ export async function estimateBatch(deps: Deps, context: Context, body: BatchCre
   const division = await divideDry(deps, batch, file, plan, assigner);
   const known = await knowTargets(deps, file.tenantId, division.candidates(), now);
   const { signal } = context;
-  const options = { now, sampleLines: SAMPLE_LINES, signal, known };
+  const options = { now, seconds, sampleLines: SAMPLE_LINES, signal, known };
   const { estimate, counts } = await estimateShares(deps, file, division, options);
   const window = { completionWindow: body.completion_window, seconds };
   const plans = await comparePlans(deps, file, division, estimate, { ...window, now, known, signal });
@@ -55,14 +55,18 @@ export async function estimateShares(
   deps: Deps,
   file: FileRow,
   division: DryDivision,
-  options: { now: number; sampleLines: number; signal?: AbortSignal; known?: ReadonlyMap<string, KnownTarget> },
+  options: Pick<EstimatorOptions, 'now' | 'seconds'> & {
+    sampleLines: number;
+    signal?: AbortSignal;
+    known?: ReadonlyMap<string, KnownTarget>;
+  },
 ): Promise<{ estimate: Estimate; counts: ReadonlyMap<Candidate, number> }> {
-  const { now, sampleLines, signal } = options;
+  const { now, seconds, sampleLines, signal } = options;
   const { plan } = file;
   if (plan === null) throw new Error(`file ${file.id} has no plan`);
   const stride = Math.max(1, Math.ceil(plan.requests / sampleLines), Math.ceil(file.bytes / SAMPLE_BYTES));
   const known = options.known ?? (await knowTargets(deps, file.tenantId, division.candidates(), now));
-  const estimator = new LineEstimator(deps, division, { now, stride, known });
+  const estimator = new LineEstimator(deps, division, { now, stride, known, seconds });
   const forward = new ForwardReader(deps.files, file.contentKey);
   for await (const { first, count, view } of planWindows(deps, file, plan.lines)) {
     for (let index = 0; index < count; index++) {
