@@ -1,7 +1,7 @@
 import type { Failure, FailureKind } from '../../src/core/failure.ts';
 import type { Progress } from '../contract.ts';
 import type { RemoteBatch, RemoteError } from './openai-batch-object.ts';
-import { typeOf } from './openai-status.ts';
+import { isMoneyMissing, typeOf } from './openai-status.ts';
 import { redact } from './redact.ts';
 
 type Verdict = { state: Progress['state']; reason: Progress['reason'] };
@@ -130,7 +130,7 @@ function failureOfBatch(batch: RemoteBatch, secrets: readonly string[]): Pick<Pr
 
 /** One of `errors.data[]`; a code that is not known speaks of the input. */
 function toFailure({ code, message, param }: RemoteError, secrets: readonly string[]): Failure {
-  const kind = kindByCode[code ?? ''] ?? 'invalid_request';
+  const kind = isMoneyMissing(code) ? 'quota_exhausted' : (kindByCode[code ?? ''] ?? 'invalid_request');
   return {
     kind,
     status: null,

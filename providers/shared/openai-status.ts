@@ -104,7 +104,12 @@ function kindOf(status: number, words: ErrorWords): FailureKind {
 }
 
 function isQuota(words: ErrorWords): boolean {
-  return quotaCodes.has(words.code) || quotaCodes.has(words.type);
+  return isMoneyMissing(words.code) || isMoneyMissing(words.type);
+}
+
+/** True of a code or type that says that the account has no money left. */
+export function isMoneyMissing(word: string | null): boolean {
+  return quotaCodes.has(word);
 }
 
 /** OpenAI answers 429 also to a single request that exceeds the whole minute's tokens: waiting cannot help it. */

@@ -65,6 +65,8 @@ const shape = {
   enqueued_tokens: count.nullable(),
   /** A full queue refuses the create call, or the batch fails later. */
   token_limit: z.enum(['fail_fast', 'later']),
+  /** The account has no money left: new batches fail. */
+  unpaid: z.boolean(),
 
   /** 1-based lines that validation refuses. */
   refuse_lines: z.array(z.int().positive()),
@@ -107,6 +109,7 @@ export const batchDefaults: BatchSettings = {
   max_files: null,
   enqueued_tokens: null,
   token_limit: 'later',
+  unpaid: false,
   refuse_lines: [],
   line_faults: [],
   odd_lines: false,

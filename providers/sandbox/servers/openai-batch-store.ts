@@ -133,6 +133,10 @@ export class BatchStore {
       pollsAfterEnd: 0,
       foreign,
     };
+    if (this.settings.unpaid && errors.length === 0) {
+      const spent = 'Billing hard limit has been reached';
+      errors.push({ code: 'billing_hard_limit_reached', message: spent, param: null, line: null });
+    }
     const message = this.tokenProblem(batch.tokens);
     if (message !== null && errors.length === 0)
       errors.push({ code: 'token_limit_exceeded', message, param: null, line: null });

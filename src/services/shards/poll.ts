@@ -78,7 +78,8 @@ async function keepWaiting(work: ShardWork): Promise<void> {
 
 async function afterFailedBatch(work: ShardWork, progress: Progress): Promise<void> {
   const failure = progress.failure ?? refusal('server_error', 'provider_batch_failed', 'The provider batch failed.');
-  if (failure.kind === 'quota_full') {
+  // As where the create call is refused so: no half of it would fare better.
+  if (failure.kind === 'quota_full' || failure.kind === 'quota_exhausted') {
     await work.api.cleanup(work.shard.refs, work.call);
     return wait(work, failure);
   }

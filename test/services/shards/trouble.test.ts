@@ -265,6 +265,21 @@ describe('a provider batch', () => {
     },
   );
 
+  it('that fails as the account has no money left waits for an operator, whole, and runs once there is some', async () => {
+    const remote = await service({ unpaid: true });
+    const rig = await rigOn(remote);
+    const id = await beginBatch(rig.deps, chatLines(20), { config: 'native' });
+    expect(
+      await workUntil(rig.deps, () => remote.counters.batches_created === 3, { between: () => rig.advance(60) }),
+    ).toBe(true);
+    const shards = await rig.deps.store.shards.list(id);
+    expect(shards.map(({ lines }) => lines)).toEqual([20]);
+    expect(await rig.deps.store.batches.get('all', id)).toMatchObject({ status: 'in_progress', failed: 0 });
+    remote.configure({ unpaid: false });
+    expect(await workToEnd(rig, id)).toMatchObject({ status: 'completed', completed: 20, failed: 0, entries: 20 });
+    expect(remote.counters.batches_created).toBe(4);
+  });
+
   it('that is refused for some lines which nobody names is cut in halves until those stand alone', async () => {
     const remote = await service();
     const rig = await rigOn(remote);
