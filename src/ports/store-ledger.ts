@@ -90,7 +90,7 @@ export interface LedgerSummaryRow extends LedgerSums {
 
 export interface LineTotal {
   attempts: number;
-  /** Sum of the known amounts; null when none is known. */
+  /** Sum of the known amounts; null when that is nothing and other amounts are unknown. */
   amountNano: number | null;
 }
 

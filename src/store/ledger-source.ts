@@ -18,7 +18,7 @@ const ROLLED_SUMS = Object.fromEntries(SUM_COLUMNS.map(([name, sum]) => [sum, `s
 const DAY_OF = (time: string) => `${time} - ${time} % ${DAY_SECONDS}`;
 
 /** What takes an entry back holds its figures below zero; it is told by what it counts itself. */
-const SIGN = 'iif(reverses is null, 1, -1)';
+export const SIGN = 'iif(reverses is null, 1, -1)';
 
 export const ENTRIES: Source = {
   table: 'ledger_entries',

@@ -5,6 +5,7 @@ import type { Database, Statement } from './client.ts';
 import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
 import { advanceBatches } from './ledger-batch-sums.ts';
 import { latestOutputTokens, listEntries } from './ledger-query.ts';
+import { SIGN } from './ledger-source.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
@@ -80,7 +81,10 @@ export class LibsqlLedger implements StoreLedger {
 
   async lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
     const rows = await this.#db.read({
-      sql: `select line, max(attempt) as attempts, sum(amount_nano) as amount from ledger_entries
+      // A failed try that cost nothing makes no zero of an answer whose price nobody knows.
+      sql: `select line, max(attempt) as attempts,
+              iif(sum(amount_nano) = 0 and sum(iif(amount_nano is null, ${SIGN}, 0)) > 0, null, sum(amount_nano)) as amount
+            from ledger_entries
             where batch_id = ? and line between ? and ? group by line
             having count(*) > 1 or max(final) = 0`,
       args: [batchId, firstLine, lastLine],

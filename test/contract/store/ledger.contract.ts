@@ -145,6 +145,9 @@ export function ledgerContract(subject: Subject): void {
         entryRow({ line: 3, final: false, amountNano: null }),
         entryRow({ line: 4, attempt: 3, final: false, amountNano: null }),
         entryRow({ line: 4, attempt: 4, amountNano: 7 }),
+        entryRow({ line: 5, final: false, status: 'failed', amountNano: 0 }),
+        entryRow({ line: 5, attempt: 2, amountNano: null }),
+        entryRow({ line: 6, final: false, status: 'failed', amountNano: 0 }),
         entryRow({ line: 9, final: false }),
         entryRow({ line: 2, batchId: 'batch_2' }),
       ]);
@@ -153,6 +156,8 @@ export function ledgerContract(subject: Subject): void {
           [2, { attempts: 2, amountNano: 1_005 }],
           [3, { attempts: 1, amountNano: null }],
           [4, { attempts: 4, amountNano: 7 }],
+          [5, { attempts: 2, amountNano: null }],
+          [6, { attempts: 1, amountNano: 0 }],
         ]),
       );
     });
