@@ -32,6 +32,7 @@ describe('the progress of a batch', () => {
 
   it('is a sentence where nothing can be redrawn', () => {
     expect(sayProgress(standing, 112)).toBe('690/1,319 done (52 %), 3 failed, 112/s, $0.0123 so far, 6 s left');
+    expect(sayProgress({ ...standing, failed: 0, costNano: 0, unpriced: 5 }, null)).toContain(', 5 unpriced so far');
     expect(sayProgress({ ...standing, failed: 0, unpriced: 5 }, null)).toBe(
       '687/1,319 done (52 %), $0.0123 + 5 unpriced so far',
     );

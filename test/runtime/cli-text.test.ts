@@ -160,10 +160,11 @@ describe('the account of a batch', () => {
     expect(lines.at(1)).toMatch(/ 0\.000012345$/);
   });
 
-  it('says how many attempts have no known price', () => {
+  it('says how many attempts have no known price, and shows no sum where none has one', () => {
     const unpriced = { ...ledger, data: [{ ...row('p/m', 'succeeded', 2, 2, 0), unpriced_entries: 2 }] };
     const lines = layAccount(accountByTarget(unpriced), { width: 80, paint: PLAIN });
     expect(lines.at(-1)).toBe('* 2 without a known price are not in the sum');
+    expect(lines.slice(1, -1).join('\n')).toMatch(/ unknown\*\n(?:.*\n)*.* unknown\*$/);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { LedgerFigures } from '../../protocol/ledger.ts';
-import { alignUsd, formatCount } from './figures.ts';
+import { alignSums, formatCount } from './figures.ts';
 import { type Column, layTable, type TableOptions } from './table.ts';
 
 /** The answer of GET /v1/batches/{id}/ledger. */
@@ -81,14 +81,14 @@ const COLUMNS: readonly Column[] = [
 /** The account as a table with its total. Amounts are exact. */
 export function layAccount(accounts: readonly TargetAccount[], options: TableOptions): string[] {
   const all = [...accounts, totalAccount(accounts)];
-  const amounts = alignUsd(all.map((account) => account.nano));
+  const amounts = alignSums(all);
   const rows = all.map((account, index) => [
     account.target,
     formatCount(account.lines),
     formatCount(account.wasted),
     formatCount(account.inputTokens),
     formatCount(account.outputTokens),
-    `${amounts[index]}${account.unpriced > 0 ? '*' : ''}`,
+    amounts[index] ?? '',
   ]);
   const lines = layTable(COLUMNS, rows, { ...options, hasTotal: true });
   const { unpriced } = all.at(-1) ?? emptyAccount('');

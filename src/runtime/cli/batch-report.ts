@@ -4,7 +4,7 @@ import type { Page } from '../../protocol/page.ts';
 import { accountByTarget, type BatchLedger, layAccount } from './account.ts';
 import type { Api } from './api.ts';
 import { EXIT, type ExitCode } from './exit.ts';
-import { formatCount, formatSeconds, formatShare, formatTime, plural, roughUsd } from './figures.ts';
+import { formatCount, formatSeconds, formatShare, formatTime, isUnknown, plural, roughUsd } from './figures.ts';
 import { cut, printable, printableJson, wrap } from './printable.ts';
 import { layPairs, layTable, type TableOptions } from './table.ts';
 import { print, type Terminal } from './terminal.ts';
@@ -89,10 +89,17 @@ function describe(batch: BatchObject, extras: ReportExtras): [string, string][] 
 
 function costOf({ cost }: BatchObject): string {
   const list = cost.list_amount_nano_usd === cost.amount_nano_usd ? '' : ` (at list prices $${cost.list_amount_usd})`;
-  const unpriced = cost.unpriced_entries > 0 ? `, and ${formatCount(cost.unpriced_entries)} without a known price` : '';
+  const { amount_nano_usd: nano, unpriced_entries: count } = cost;
+  const unpriced = count > 0 ? `, and ${formatCount(count)} without a known price` : '';
   const expected = cost.estimate?.expected_usd;
   const estimated = expected == null ? '' : `, estimated at $${expected}`;
+  if (isUnknown({ nano, unpriced: count }))
+    return `unknown: ${plural(count, 'attempt')} without a known price${estimated}`;
   return `$${cost.amount_usd}${list}${unpriced}${estimated}`;
+}
+
+function roughCost({ cost: { amount_nano_usd: nano, unpriced_entries: unpriced } }: BatchObject): string {
+  return isUnknown({ nano, unpriced }) ? 'unknown' : `${roughUsd(nano)}${unpriced > 0 ? '*' : ''}`;
 }
 
 function endOf(batch: BatchObject): number | null {
@@ -147,7 +154,7 @@ export async function printBatches(terminal: Terminal, batches: readonly BatchOb
     batch.paused ? 'paused' : batch.status,
     `${formatCount(batch.request_counts.completed)}/${formatCount(batch.request_counts.total)}`,
     formatCount(batch.request_counts.failed),
-    roughUsd(batch.cost.amount_nano_usd),
+    roughCost(batch),
   ]);
   const lines = layTable(columns, rows, { width: terminal.out.columns, paint: terminal.out.paint });
   await print(terminal, lines.join('\n'));

@@ -77,3 +77,23 @@ export function formatTime(unixSeconds: number | null): string {
 export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** A sum over ledger entries, and how many of these have no price. */
+interface Sum {
+  nano: number;
+  unpriced: number;
+}
+
+/** True of a sum of nothing, as no entry that may have cost something has a price: it is no zero. */
+export function isUnknown({ nano, unpriced }: Sum): boolean {
+  return nano === 0 && unpriced > 0;
+}
+
+/** As alignUsd, each sum with a mark where entries without a price are not in it. */
+export function alignSums(sums: readonly Sum[]): string[] {
+  const amounts = alignUsd(sums.map(({ nano }) => nano));
+  return sums.map((sum, index) => {
+    const shown = isUnknown(sum) ? 'unknown' : (amounts[index] ?? '');
+    return sum.unpriced > 0 ? `${shown}*` : shown;
+  });
+}

@@ -1,4 +1,4 @@
-import { formatCount, formatRate, formatSeconds, formatShare, roughUsd } from './figures.ts';
+import { formatCount, formatRate, formatSeconds, formatShare, isUnknown, roughUsd } from './figures.ts';
 import type { Paint } from './paint.ts';
 import { columnsOf } from './printable.ts';
 
@@ -89,7 +89,10 @@ export function sayProgress(standing: Standing, perSecond: number | null): strin
 }
 
 function cost(standing: Standing): string {
-  return roughUsd(standing.costNano) + (standing.unpriced > 0 ? ` + ${formatCount(standing.unpriced)} unpriced` : '');
+  const { costNano: nano, unpriced } = standing;
+  if (unpriced === 0) return roughUsd(nano);
+  const others = `${formatCount(unpriced)} unpriced`;
+  return isUnknown({ nano, unpriced }) ? others : `${roughUsd(nano)} + ${others}`;
 }
 
 function timeLeft(standing: Standing, perSecond: number | null): string {

@@ -93,9 +93,9 @@ function Summary({ batch }: { batch: BatchObject }): VNode {
         cost.unpriced_entries > 0
           ? html`<span class="warn-text">${plural(cost.unpriced_entries, 'entry', 'entries')} without a price</span>`
           : html`of <${Money} nano=${cost.list_amount_nano_usd} usd=${cost.list_amount_usd} /> at list prices`
-      }><${Money} nano=${cost.amount_nano_usd} usd=${cost.amount_usd} /></${Figure}>
+      }><${Money} nano=${cost.amount_nano_usd} usd=${cost.amount_usd} unpriced=${cost.unpriced_entries} /></${Figure}>
       <${Figure} name="Cost per request" note="over those that are done">
-        <span>${done === 0 ? '–' : shortUsd(cost.amount_nano_usd / done)}</span></${Figure}>
+        <span>${done === 0 || cost.unpriced_entries > 0 ? '–' : shortUsd(cost.amount_nano_usd / done)}</span></${Figure}>
       <${Figure} name="Tokens" note=${usage ? html`<${Count} value=${usage.input_tokens} /> in (<${Count} value=${usage.input_tokens_details.cached_tokens} /> cached), <${Count} value=${usage.output_tokens} /> out` : 'none counted yet'}>
         <${Count} value=${usage?.total_tokens ?? 0} /></${Figure}>
       <${Figure} name=${hasEnded(batch) ? 'Took' : 'Running for'} note=${`window ${batch.completion_window}`}><span>${batch.status === 'validating' ? '–' : formatDuration(took)}</span></${Figure}>

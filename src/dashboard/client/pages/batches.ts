@@ -60,7 +60,7 @@ const COLUMNS: Column<BatchObject>[] = [
     kind: 'number',
     sort: 'cost',
     cell: ({ cost }) =>
-      html`<${Money} nano=${cost.amount_nano_usd} usd=${cost.amount_usd} />${
+      html`<${Money} nano=${cost.amount_nano_usd} usd=${cost.amount_usd} unpriced=${cost.unpriced_entries} />${
         cost.unpriced_entries > 0
           ? html`<div class="cell-sub warn-text">${formatCount(cost.unpriced_entries)} unpriced</div>`
           : null

@@ -2,9 +2,16 @@ import type { VNode } from 'preact';
 import { ago, exactUsd, formatCount, formatTime, nowSeconds, shortCount, shortTime, shortUsd } from '../format.ts';
 import { html } from '../html.ts';
 
-/** Money: rounded for the eye, exact on hover. `nano` null: unpriced, which is never shown as zero. */
-export function Money({ nano, usd }: { nano: number | null; usd: string | null }): VNode {
-  if (nano === null || usd === null)
+interface MoneyProps {
+  nano: number | null;
+  usd: string | null;
+  /** Of a sum: entries without a price, which are not in it. */
+  unpriced?: number;
+}
+
+/** Money: rounded for the eye, exact on hover. What is unpriced, or a sum of such entries alone, is never shown as zero. */
+export function Money({ nano, usd, unpriced = 0 }: MoneyProps): VNode {
+  if (nano === null || usd === null || (nano === 0 && unpriced > 0))
     return html`<span class="exact warn-text" title="No price is known">unpriced</span>`;
   return html`<span class="exact" data-usd=${usd} title=${`${exactUsd(usd)} exactly`}>${shortUsd(nano)}</span>`;
 }

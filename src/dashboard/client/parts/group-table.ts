@@ -37,7 +37,8 @@ export function GroupTable({
     {
       name: 'Spend',
       kind: 'number',
-      cell: (row) => html`<${Money} nano=${row.amount_nano_usd} usd=${row.amount_usd} />`,
+      cell: (row) =>
+        html`<${Money} nano=${row.amount_nano_usd} usd=${row.amount_usd} unpriced=${row.unpriced_entries} />`,
     },
     {
       name: 'Saved',

@@ -13,7 +13,7 @@ export function Headline({ summary }: { summary: LedgerSummary }): VNode {
   const share = total.list_amount_nano_usd === 0 ? null : total.savings_nano_usd / total.list_amount_nano_usd;
   return html`<dl class="figures">
     <${Figure} name="Spend" tone="lead" note=${html`of <${Money} nano=${total.list_amount_nano_usd} usd=${total.list_amount_usd} /> at real-time list prices`}>
-      <${Money} nano=${total.amount_nano_usd} usd=${total.amount_usd} /></${Figure}>
+      <${Money} nano=${total.amount_nano_usd} usd=${total.amount_usd} unpriced=${total.unpriced_entries} /></${Figure}>
     <${Figure} name="Saved" note=${share === null ? 'nothing to compare with' : `${percent(share)} of the list price`}>
       <${Money} nano=${total.savings_nano_usd} usd=${total.savings_usd} /></${Figure}>
     <${Figure} name="Requests" note=${retried > 0 ? `and ${formatCount(retried)} attempts that were retried` : 'each answered at the first attempt'}>

@@ -29,7 +29,7 @@ function Running({ batch }: { batch: BatchObject }): VNode {
     <${Progress} batch=${batch} />
     <div class="running-foot small">
       <span>${formatCount(completed + failed)} of ${formatCount(total)}${failed > 0 ? html`, <span class="bad-text">${formatCount(failed)} failed</span>` : null}</span>
-      <span><${Money} nano=${batch.cost.amount_nano_usd} usd=${batch.cost.amount_usd} /> so far${left === null ? null : html` · about ${formatDuration(left)} left`}</span>
+      <span><${Money} nano=${batch.cost.amount_nano_usd} usd=${batch.cost.amount_usd} unpriced=${batch.cost.unpriced_entries} /> so far${left === null ? null : html` · about ${formatDuration(left)} left`}</span>
     </div>
   </li>`;
 }

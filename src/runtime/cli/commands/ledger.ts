@@ -2,7 +2,7 @@ import { LEDGER_GROUPS, type LedgerEntryObject, type LedgerFigures } from '../..
 import type { Page } from '../../../protocol/page.ts';
 import { type Api, withApi } from '../api.ts';
 import { EXIT, trouble, wrongUse } from '../exit.ts';
-import { alignUsd, formatBytes, formatCount, formatTime } from '../figures.ts';
+import { alignSums, formatBytes, formatCount, formatTime } from '../figures.ts';
 import type { ledgerArguments, Parsed } from '../options.ts';
 import { printableJson, printableLines } from '../printable.ts';
 import { checkWritable, saveChunks } from '../save-output.ts';
@@ -88,14 +88,16 @@ async function showSums(
     { header: 'COST USD', align: 'right' },
   ];
   const figures: LedgerFigures[] = [...summary.data, summary.total];
-  const amounts = alignUsd(figures.map((row) => row.amount_nano_usd));
+  const amounts = alignSums(
+    figures.map(({ amount_nano_usd: nano, unpriced_entries: unpriced }) => ({ nano, unpriced })),
+  );
   const labels = [...summary.data.map((row) => groups.map((name) => labelOf(name, row[name]))), ['total']];
   const rows = figures.map((row, index) => [
     ...groups.map((_, group) => labels[index]?.[group] ?? ''),
     formatCount(row.entries),
     formatCount(row.input_tokens),
     formatCount(row.output_tokens),
-    `${amounts[index]}${row.unpriced_entries > 0 ? '*' : ''}`,
+    amounts[index] ?? '',
   ]);
   const options = { width: terminal.out.columns, paint: terminal.out.paint, hasTotal: true };
   await print(terminal, layTable(columns, rows, options).join('\n'));

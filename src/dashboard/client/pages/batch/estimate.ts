@@ -34,7 +34,7 @@ export function EstimateAgainstActual({ batch }: { batch: BatchObject }): VNode 
       low: html`<${Money} nano=${estimate.low_nano_usd} usd=${estimate.low_usd} />`,
       expected: html`<${Money} nano=${estimate.expected_nano_usd} usd=${estimate.expected_usd} />`,
       high: html`<${Money} nano=${estimate.high_nano_usd} usd=${estimate.high_usd} />`,
-      actual: html`<${Money} nano=${cost.amount_nano_usd} usd=${cost.amount_usd} />`,
+      actual: html`<${Money} nano=${cost.amount_nano_usd} usd=${cost.amount_usd} unpriced=${cost.unpriced_entries} />`,
       off: cost.unpriced_entries > 0 ? null : offOf(cost.amount_nano_usd, estimate.expected_nano_usd),
     },
     {

@@ -74,7 +74,8 @@ function Targets({ targets, isRunning }: { targets: readonly BatchTarget[]; isRu
     {
       name: 'Cost',
       kind: 'number',
-      cell: (row) => html`<${Money} nano=${row.amount_nano_usd} usd=${row.amount_usd} />`,
+      cell: (row) =>
+        html`<${Money} nano=${row.amount_nano_usd} usd=${row.amount_usd} unpriced=${row.unpriced_entries} />`,
     },
   ];
   return html`
