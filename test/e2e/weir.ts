@@ -47,10 +47,13 @@ export function connect(url: string, key = ADMIN_KEY): Omit<Weir, 'stop'> {
 }
 
 /** Starts Weir in this process, on a folder that is removed at the end. */
-export async function startWeir(config: object, options: { folder?: string } = {}): Promise<Weir> {
+export async function startWeir(
+  config: object,
+  options: { folder?: string; env?: Record<string, string> } = {},
+): Promise<Weir> {
   const folder = options.folder ?? (await temporaryFolder());
   const server = await startServer({
-    env: { WEIR_PORT: '0', WEIR_DATA_DIR: folder, WEIR_ADMIN_KEY: ADMIN_KEY },
+    env: { WEIR_PORT: '0', WEIR_DATA_DIR: folder, WEIR_ADMIN_KEY: ADMIN_KEY, ...options.env },
     config,
     quiet: true,
   });
