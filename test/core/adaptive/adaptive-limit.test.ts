@@ -105,6 +105,23 @@ describe('an adaptive limit', () => {
     for (let second = 0; second < 30; second++) expect(changing.pass(1_000).control.limit).toBeGreaterThan(200);
   });
 
+  it('does not take prompts that become longer from line to line for a slower pool, as in files sorted by length', () => {
+    const shares = SEEDS.map((seed) => {
+      let sent = 0;
+      const sorted = pool({
+        seed,
+        request: (unit) => {
+          const inputTokens = Math.round(50 * 300 ** ((sent++ % 500) / 500 + 0.1 * unit()));
+          return { serviceMs: 50 + 0.1 * inputTokens, outputTokens: 64, inputTokens };
+        },
+      }).pass(60_000);
+      const limits = Array.from({ length: 600 }, () => sorted.pass(200).control.limit);
+      return limits.filter((limit) => limit < 32).length / limits.length;
+    });
+    // Of the time. Where one is far longer than the one before, it does look so for a moment.
+    expect(shares.reduce((sum, share) => sum + share, 0) / SEEDS.length).toBeLessThan(0.25);
+  });
+
   it('fills a pool that batches: less speed for each, more for all', () => {
     const gpu = { slots: 256, crowding: (running: number) => 1 + running / 64, request: fixed(500) };
     // 256 at once do 102 a second; one at a time would do 2.

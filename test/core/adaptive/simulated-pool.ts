@@ -5,6 +5,7 @@ interface Flight {
   inFlight: number;
   serviceMs: number;
   outputTokens: number;
+  inputTokens?: number;
 }
 
 export interface PoolOptions {
@@ -12,8 +13,8 @@ export interface PoolOptions {
   slots: number;
   /** Refuse what finds no slot, instead of letting it wait. */
   refuses?: boolean;
-  /** Service time of one request at an idle server, and its output tokens. */
-  request(unit: () => number): { serviceMs: number; outputTokens: number };
+  /** Service time of one request at an idle server, its output tokens, and its input tokens, 100 by default. */
+  request(unit: () => number): Pick<Flight, 'serviceMs' | 'outputTokens' | 'inputTokens'>;
   /** How much slower each runs while so many do; 1 by default. */
   crowding?(running: number): number;
   /** Requests there are to send; unlimited by default. */
@@ -91,7 +92,7 @@ export class SimulatedPool {
 
   private end(flight: Flight, kind: 'done' | 'refused'): void {
     this.inFlight -= 1;
-    const { startedMs, inFlight, outputTokens } = flight;
+    const { startedMs, inFlight, outputTokens, inputTokens = 100 } = flight;
     if (kind === 'refused') {
       this.refusals += 1;
       this.control.refused(inFlight, startedMs, this.now);
@@ -101,7 +102,7 @@ export class SimulatedPool {
     this.answered += 1;
     const latencyMs = this.now - startedMs;
     this.latencies.push(latencyMs);
-    this.control.answered({ inputTokens: 100, outputTokens, latencyMs, inFlight }, this.now);
+    this.control.answered({ inputTokens, outputTokens, latencyMs, inFlight }, this.now);
   }
 
   private send(): void {
