@@ -14,6 +14,13 @@ const SHORT = 4;
 /** The simulated answers have some dozen tokens. */
 const ENOUGH = 64;
 const LINES = 6;
+/** Nothing that the services answer fits it. */
+const SUM = {
+  type: 'object',
+  properties: { sum: { anyOf: [{ type: 'integer' }, { enum: ['none'] }] } },
+  required: ['sum'],
+  additionalProperties: false,
+};
 
 describe('answers of native services that do not serve', () => {
   let services: NativeServices;
@@ -95,6 +102,34 @@ describe('answers of native services that do not serve', () => {
     expect(books.lines.map(({ weir: { provider } }) => provider)).toEqual(['pool', 'pool']);
     expect(tries(books)).toContain('openai batch failed invalid_request');
   }, 90_000);
+
+  it.each(['anthropic', 'vertex', 'bedrock'] as const)(
+    'of the responses endpoint at %s, cut off or without the JSON that was asked for: tried again, each try paid for once',
+    async (provider) => {
+      await start();
+      services.servers.bedrock.configure({ finish: 'length' });
+      const format = { type: 'json_schema', name: 'sum', schema: { $ref: '#/$defs/sum', $defs: { sum: SUM } } };
+      const line = (index: number) => ({
+        ...{ custom_id: `request-${index}`, method: 'POST', url: '/v1/responses' },
+        body: {
+          ...{ model: 'gpt-4o-mini', input: `Question ${index}?` },
+          ...(index < 3 ? { max_output_tokens: 2 * SHORT } : { max_output_tokens: 512, text: { format } }),
+        },
+      });
+      const count = provider === 'bedrock' ? 3 : 5;
+      const input = `${Array.from({ length: count }, (_, index) => JSON.stringify(line(index))).join('\n')}\n`;
+      const rule = { action: 'retry', max_tokens_factor: 16 };
+      const route = { ...target(provider, 'immediate'), on_truncation: rule, on_invalid_json: { action: 'retry' } };
+      const { id } = await submit(weir, input, { config: route, endpoint: '/v1/responses' });
+      await waitForBatch(weir, id);
+      const books = await assertInvariants(weir, id, input);
+      const codes = books.lines.map(({ error }) => error?.code ?? null);
+      const whole = provider === 'bedrock' ? 'answer_truncated' : null;
+      expect(codes).toEqual([whole, whole, whole, 'answer_invalid_json', 'answer_invalid_json'].slice(0, count));
+      expect([books.entries.length, isPaid(books)]).toEqual([2 * count, true]);
+    },
+    90_000,
+  );
 
   it.each([
     ['anthropic', 'batch'],
