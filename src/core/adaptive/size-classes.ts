@@ -1,7 +1,7 @@
-/** Output up to 2^15 tokens by powers of two, input up to 4^7 tokens by powers of four, and each of these in eight parts. */
+/** Output up to 2^15 tokens by powers of two, input up to 4^7 tokens by powers of four, and each of these in four parts. */
 const OUTPUT_CLASSES = 16;
 const INPUT_CLASSES = 8;
-const PARTS = 8;
+const PARTS = 4;
 /** So many answers make a class known; what they say of its size counts in full, what later ones say for little. */
 const SAMPLES_KNOWN = 4;
 const FOLLOW = 1 / 200;
