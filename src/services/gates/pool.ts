@@ -7,6 +7,7 @@ import { faultOf, isPressure } from '../../core/retry.ts';
 import type { Slot } from '../../ports/gates.ts';
 
 const LATENCIES_MEANT = 50;
+const NONE: readonly string[] = [];
 
 /** One of a provider's base URLs. */
 export interface Member {
@@ -93,7 +94,7 @@ export class Pool {
   /**
    * The member to call now, of all but `except`; undefined when none may be. `part`: of its limit that may be filled, 0 to 1.
    */
-  choose(now: number, part: number, except: readonly string[] = []): Member | undefined {
+  choose(now: number, part: number, except: readonly string[] = NONE): Member | undefined {
     const anyWell = this.members.some(isWell);
     let best: Member | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;

@@ -196,6 +196,8 @@ export class LineFeed implements Feed {
 
   private takeReady(member: string | null): Job | undefined {
     this.hasParticular = false;
+    // Mostly nothing waits to be tried again.
+    if (this.ready.length === 0) return undefined;
     const at = this.ready.findIndex((job) => {
       if (this.limited && this.held.holdsJob(job) !== null) return false;
       const avoids = member !== null && this.avoids(job, member);
