@@ -22,7 +22,10 @@ export class ClockWatch {
     if (backMs >= SET_MS_MIN) {
       const { clock, store, log } = this.deps;
       await store.bringForward(unixSeconds(clock), Math.ceil(backMs / 1000));
-      log.warn({ seconds: Math.round(backMs / 1000) }, 'the clock was put back: work that waits is due so much earlier');
+      log.warn(
+        { seconds: Math.round(backMs / 1000) },
+        'the clock was put back: work that waits is due so much earlier',
+      );
     }
     this.offset = offset;
   }

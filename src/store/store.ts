@@ -1,8 +1,8 @@
 import type { Store } from '../ports/store.ts';
 import { LibsqlBatches } from './batches.ts';
+import { bringForward } from './bring-forward.ts';
 import { LibsqlBudgets } from './budgets.ts';
 import { LibsqlCache } from './cache.ts';
-import { bringForward } from './bring-forward.ts';
 import type { Database } from './client.ts';
 import { LibsqlEvalWork } from './eval-work.ts';
 import { LibsqlEvals } from './evals.ts';
