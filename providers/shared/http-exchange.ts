@@ -2,10 +2,23 @@ import type { Client, Dispatcher } from 'undici';
 import { HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
 import { decoded } from './content-encoding.ts';
 
-/** Where an exchange gives its connection back, and from where it stops being watched. */
+/** Where an exchange gives its connection back. */
+interface Lender {
+  release(exchange: Exchange, reusable: boolean): void;
+}
+
+/** From where an exchange stops being watched. */
 interface ExchangeOwner {
   /** Called once, when the exchange is over; `reusable` says whether its connection is. */
   finished(exchange: Exchange, reusable: boolean): void;
+}
+
+/** Where an exchange takes place. */
+interface Place {
+  /** Path and query. */
+  path: string;
+  connections: Lender;
+  owner: ExchangeOwner;
 }
 
 /** One request and its answer: undici's handler and the caller's promise in one object, as there is one for each call. */
@@ -14,7 +27,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
   readonly signal: AbortSignal | undefined;
   /** The connection it runs on; null while it waits for one. */
   client: Client | null = null;
-  deadlineTick = 0;
+  readonly connections: Lender;
+  /** Of those in flight. */
+  place = 0;
+  expiresAt = 0;
   /** Its connection has carried others before. */
   isReuse = false;
 
@@ -33,13 +49,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(
     request: HttpRequest,
-    path: string,
-    owner: ExchangeOwner,
+    { path, connections, owner }: Place,
     resolve: (response: HttpResponse) => void,
     reject: (failure: HttpFailure) => void,
   ) {
     this.options = { path, method: request.method, headers: request.headers, body: request.body ?? null };
     this.signal = request.signal;
+    this.connections = connections;
     this.#maxResponseBytes = request.maxResponseBytes;
     this.#owner = owner;
     this.#resolve = resolve;

@@ -5,10 +5,10 @@ import {
   type HttpResponse,
   type HttpStream,
 } from '../../src/ports/http-client.ts';
-import { Deadlines } from './deadlines.ts';
 import { Connections } from './http-connections.ts';
 import { Exchange } from './http-exchange.ts';
 import { StreamConnections } from './http-stream.ts';
+import { InFlight } from './in-flight.ts';
 
 export interface UndiciHttpClientOptions {
   /** Connections to one origin; requests beyond them wait. */
@@ -32,9 +32,9 @@ class UndiciHttpClient implements HttpClient {
   readonly #maxConnections: number;
   readonly #connections = new Map<string, Connections>();
   readonly #destinations = new Map<string, Destination>();
-  readonly #deadlines = new Deadlines<Exchange>();
-  readonly #inFlight = new Map<Exchange, Connections>();
-  readonly #exchangesBySignal = new WeakMap<AbortSignal, Set<Exchange>>();
+  readonly #inFlight = new InFlight<Exchange>();
+  /** Those that end what is in flight under them. */
+  readonly #signals = new WeakSet<AbortSignal>();
   readonly #streams = new StreamConnections();
   #isClosed = false;
 
@@ -47,10 +47,9 @@ class UndiciHttpClient implements HttpClient {
     if (request.signal?.aborted) return Promise.reject(new HttpFailure('aborted', false, 'the call was aborted'));
     const { connections, path } = this.#destinations.get(request.url) ?? this.#findDestination(request.url);
     return new Promise((resolve, reject) => {
-      const exchange = new Exchange(request, path, this, resolve, reject);
-      exchange.deadlineTick = this.#deadlines.add(exchange, request.timeoutMs);
-      if (request.signal !== undefined) this.#watch(request.signal, exchange);
-      this.#inFlight.set(exchange, connections);
+      const exchange = new Exchange(request, { path, connections, owner: this }, resolve, reject);
+      if (request.signal !== undefined) this.#watch(request.signal);
+      this.#inFlight.add(exchange, request.timeoutMs);
       connections.run(exchange);
     });
   }
@@ -63,8 +62,8 @@ class UndiciHttpClient implements HttpClient {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#streams.close();
-    for (const exchange of this.#inFlight.keys()) exchange.abort();
-    this.#deadlines.stop();
+    for (const exchange of this.#inFlight.all()) exchange.abort();
+    this.#inFlight.stop();
     await Promise.all([...this.#connections.values()].map((connections) => connections.close()));
     this.#connections.clear();
     this.#destinations.clear();
@@ -72,23 +71,19 @@ class UndiciHttpClient implements HttpClient {
 
   /** Part of ExchangeOwner. */
   finished(exchange: Exchange, reusable: boolean): void {
-    this.#deadlines.remove(exchange, exchange.deadlineTick);
-    if (exchange.signal !== undefined) this.#exchangesBySignal.get(exchange.signal)?.delete(exchange);
-    const connections = this.#inFlight.get(exchange);
-    this.#inFlight.delete(exchange);
-    connections?.release(exchange, reusable);
+    this.#inFlight.remove(exchange);
+    exchange.connections.release(exchange, reusable);
   }
 
   /** One listener for each signal, however many exchanges it ends. */
-  #watch(signal: AbortSignal, exchange: Exchange): void {
-    const known = this.#exchangesBySignal.get(signal);
-    if (known !== undefined) {
-      known.add(exchange);
-      return;
-    }
-    const exchanges = new Set([exchange]);
-    this.#exchangesBySignal.set(signal, exchanges);
-    signal.addEventListener('abort', () => abortAll(exchanges), { once: true });
+  #watch(signal: AbortSignal): void {
+    if (this.#signals.has(signal)) return;
+    this.#signals.add(signal);
+    signal.addEventListener('abort', () => this.#abortAll(signal), { once: true });
+  }
+
+  #abortAll(signal: AbortSignal): void {
+    for (const exchange of this.#inFlight.all()) if (exchange.signal === signal) exchange.abort();
   }
 
   #findDestination(url: string): Destination {
@@ -105,8 +100,4 @@ class UndiciHttpClient implements HttpClient {
     this.#connections.set(origin, connections);
     return connections;
   }
-}
-
-function abortAll(exchanges: Set<Exchange>): void {
-  for (const exchange of exchanges) exchange.abort();
 }

@@ -16,6 +16,8 @@ const UNROUNDED = 19;
 /** One request in flight on a pool, from `start` to `end`. */
 export interface GpuToken {
   readonly startedAt: bigint;
+  /** Of whom it is in flight; null once it has ended. */
+  of: GpuClock | null;
 }
 
 /**
@@ -27,8 +29,6 @@ export interface GpuToken {
 export class GpuClock {
   private readonly region: Region;
   private readonly seat: Pick<Seat, 'own'>;
-  /** Those of this thread; the pool's are counted in the region. */
-  private readonly inFlight = new Set<GpuToken>();
 
   /** Engines that use one pool have one region: each moment is shared among the requests of all of them. */
   constructor(region: Region = ownRegion(), seat: Pick<Seat, 'own'> = { own: 0 }) {
@@ -38,20 +38,17 @@ export class GpuClock {
 
   /** A request enters at `nowMicros` (whole microseconds of any clock; a step backwards counts as no time). */
   start(nowMicros: number): GpuToken {
-    const token = locked(this.region, () => {
+    return locked(this.region, () => {
       this.advance(nowMicros);
       this.change(this.seat.own, 1);
-      return { startedAt: this.region.bigs[VIRTUAL] as bigint };
+      return { startedAt: this.region.bigs[VIRTUAL] as bigint, of: this };
     });
-    this.inFlight.add(token);
-    return token;
   }
 
   /** The request leaves; its share in whole microseconds of the pool. Throws when the token has already ended. */
   end(token: GpuToken, nowMicros: number): number {
-    if (!this.inFlight.delete(token)) {
-      throw new Error('this GPU time token has already ended, or belongs to another pool');
-    }
+    if (token.of !== this) throw new Error('this GPU time token has already ended, or belongs to another pool');
+    token.of = null;
     return locked(this.region, () => {
       const { bigs } = this.region;
       this.advance(nowMicros);
