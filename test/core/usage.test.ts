@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   addBatchUsage,
   addUsage,
+  batchUsageOf,
   emptyUsage,
   toBatchUsage,
   totalInput,
@@ -43,6 +44,7 @@ describe('addUsage', () => {
       fc.property(anyUsage, anyUsage, (left, right) => {
         const summed = addBatchUsage(toBatchUsage(left), toBatchUsage(right));
         expect(toBatchUsage(addUsage(left, right))).toEqual(summed);
+        expect(batchUsageOf([left, null, right])).toEqual(summed);
         expect(summed.total_tokens).toBe(summed.input_tokens + summed.output_tokens);
       }),
     );

@@ -7,8 +7,7 @@ import { escapeLineSeparators } from '../../core/jsonl.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
 import { type ResultText, resultText } from '../../core/result-text.ts';
-import { toBatchUsage, totalInput, totalOutput } from '../../core/usage.ts';
-import type { BatchUsage } from '../../protocol/batch.ts';
+import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 
 /** A line with its final result, ready for a part. */
 export interface LineResult {
@@ -24,7 +23,7 @@ export interface LineResult {
   /** Bytes of the record before its `weir` member. */
   strictBytes: number;
   /** What it adds to the batch's usage, which is that of its successes. */
-  usage: BatchUsage | null;
+  usage: Usage | null;
 }
 
 export interface FinishedAttempt {
@@ -116,7 +115,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
     succeeded: answer.error === null,
     attempts: attempt.attempts,
     ...encode(text, response === null ? '' : answer.body),
-    usage: answer.usage && answer.error === null ? toBatchUsage(answer.usage) : null,
+    usage: answer.error === null ? answer.usage : null,
   };
 }
 

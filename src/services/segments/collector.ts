@@ -2,7 +2,7 @@
  * Makes results durable in groups. Order of a commit: the part is written and synced, then one write holds part row,
  * ledger entries, rollups and progress. What is not committed did not happen: the lease's successor runs it again.
  */
-import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
+import { batchUsageOf } from '../../core/usage.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BusyTime } from '../../ports/in-flight.ts';
@@ -202,10 +202,7 @@ export class Collector implements Results {
         entries: [...group.entries.map(({ entry }) => entry), ...group.lines.flatMap((line) => line.entry ?? [])],
         completed: group.lines.filter((line) => line.succeeded).length,
         failed: group.lines.filter((line) => !line.succeeded).length,
-        usage: group.lines.reduce(
-          (sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum),
-          toBatchUsage(emptyUsage),
-        ),
+        usage: batchUsageOf(group.lines.map((line) => line.usage)),
         allowance: allowance.ask(amount, this.batch.undispatched, nowMs),
       });
       if (outcome.ok) {

@@ -6,6 +6,7 @@ import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { nextStep } from '../../core/retry.ts';
+import { totalInput, totalOutput } from '../../core/usage.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Slot } from '../../ports/gates.ts';
@@ -254,7 +255,9 @@ export class LineRunner {
   }
 
   private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {
-    const used = result.succeeded ? (result.usage?.total_tokens ?? null) : 0;
+    const { usage } = result;
+    const known = usage === null ? null : totalInput(usage) + totalOutput(usage);
+    const used = result.succeeded ? known : 0;
     job.segment.batch.budget?.correct(job.tokens, used, steadyMs(this.deps.clock));
     settleBound(job);
     job.segment.batch.results.finish({ ...result, segment: job.segment, entry });

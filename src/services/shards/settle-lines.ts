@@ -5,7 +5,7 @@ import type { Failure } from '../../core/failure.ts';
 import { isRaiseRefused, judgeAnswer, type Unfit, unfitWarning, type Verdict } from '../../core/healing.ts';
 import { applyParams } from '../../core/params.ts';
 import { afterShardFailure } from '../../core/shard-plan.ts';
-import { addBatchUsage, emptyUsage, toBatchUsage } from '../../core/usage.ts';
+import { batchUsageOf, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
@@ -88,7 +88,7 @@ export async function settleLines(
     entries,
     completed: lines.filter((line) => line.succeeded).length,
     failed: lines.filter((line) => !line.succeeded).length,
-    usage: lines.reduce((sum, line) => (line.usage ? addBatchUsage(sum, line.usage) : sum), toBatchUsage(emptyUsage)),
+    usage: batchUsageOf(lines.map((line) => line.usage)),
   });
   if (!outcome.ok) throw new LeaseLost();
   return settled;
