@@ -39,19 +39,30 @@ export function encodePartIndex(entries: readonly PartIndexEntry[]): Uint8Array 
   return bytes;
 }
 
-/** Decodes a whole index, in line order. */
-export function decodePartIndex(bytes: Uint8Array): PartIndexEntry[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const entries: PartIndexEntry[] = [];
-  for (let at = 0; at + PART_INDEX_BYTES <= bytes.byteLength; at += PART_INDEX_BYTES) {
-    entries.push({
+/** An index as it was written: in line order, an entry is read when it is asked for. */
+export class PartIndex {
+  readonly count: number;
+  private readonly view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.count = Math.floor(bytes.byteLength / PART_INDEX_BYTES);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  line(index: number): number {
+    return this.view.getUint32(index * PART_INDEX_BYTES, true);
+  }
+
+  entry(index: number): PartIndexEntry {
+    const { view } = this;
+    const at = index * PART_INDEX_BYTES;
+    return {
       line: view.getUint32(at, true),
       offset: view.getUint32(at + 4, true),
       length: view.getUint32(at + 8, true),
       strictLength: view.getUint32(at + 12, true),
       flags: view.getUint32(at + 16, true),
       attempts: view.getUint32(at + 20, true),
-    });
+    };
   }
-  return entries;
 }

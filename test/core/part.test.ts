@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodePartIndex, encodePartIndex, PART_INDEX_BYTES } from '../../src/core/part.ts';
+import { encodePartIndex, PART_INDEX_BYTES, PartIndex } from '../../src/core/part.ts';
 import { resultText } from '../../src/core/result-text.ts';
 import { resultLineSchema } from '../../src/protocol/result-line.ts';
 
@@ -22,7 +22,10 @@ describe('the index of a part', () => {
         expect(encoded.byteLength).toBe(entries.length * PART_INDEX_BYTES);
         const shifted = new Uint8Array(encoded.byteLength + 3);
         shifted.set(encoded, 3);
-        expect(decodePartIndex(shifted.subarray(3))).toEqual(entries.toSorted((a, b) => a.line - b.line));
+        const index = new PartIndex(shifted.subarray(3));
+        const decoded = Array.from({ length: index.count }, (_, at) => index.entry(at));
+        expect(decoded).toEqual(entries.toSorted((a, b) => a.line - b.line));
+        expect(decoded.map((_, at) => index.line(at))).toEqual(decoded.map(({ line }) => line));
       }),
     );
   });

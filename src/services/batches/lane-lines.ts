@@ -12,12 +12,35 @@ export interface LaneLine {
   length: number;
 }
 
-/** The requests of one lane between two lines (0-based, inclusive), in file order. Throws for a batch that was never planned. */
-export async function laneLines(
+/** The requests of one lane between two lines, in file order; of each its place is read when it is asked for. */
+export class LanePlaces {
+  readonly count: number;
+  private readonly firstLine: number;
+  private readonly plan: DataView;
+  /** Of which records of the plan. */
+  private readonly records: Uint32Array;
+
+  constructor(firstLine: number, plan: DataView, records: Uint32Array) {
+    this.count = records.length;
+    this.firstLine = firstLine;
+    this.plan = plan;
+    this.records = records;
+  }
+
+  at(index: number): LaneLine {
+    const record = this.records[index];
+    if (record === undefined) throw new RangeError('there is no such line');
+    const { offset, length } = readPlanRecord(this.plan, record);
+    return { line: this.firstLine + record, offset, length };
+  }
+}
+
+/** As `laneLines`, for lines that are looked at one after another over a longer time. */
+export async function lanePlaces(
   deps: Pick<Deps, 'files'>,
   { batch, input }: { batch: Pick<BatchRow, 'id' | 'lanesKey'>; input: Pick<FileRow, 'planKey'> },
   range: { lane: number; firstLine: number; lastLine: number },
-): Promise<LaneLine[]> {
+): Promise<LanePlaces> {
   const { planKey } = input;
   const { lanesKey } = batch;
   if (planKey === null || lanesKey === null) throw new Error(`batch ${batch.id} has no plan`);
@@ -29,12 +52,18 @@ export async function laneLines(
   ]);
   const planView = new DataView(plan.buffer, plan.byteOffset, plan.byteLength);
   const laneView = new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength);
-  const lines: LaneLine[] = [];
+  const records = new Uint32Array(count);
+  let own = 0;
   for (let index = 0; index < count; index++) {
     if (laneView.getUint16(index * 2, true) !== lane) continue;
-    const record = readPlanRecord(planView, index);
-    if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
-    lines.push({ line: firstLine + index, offset: record.offset, length: record.length });
+    if (readPlanRecord(planView, index).flags & (LINE_BLANK | LINE_INVALID)) continue;
+    records[own++] = index;
   }
-  return lines;
+  return new LanePlaces(firstLine, planView, records.slice(0, own));
+}
+
+/** The requests of one lane between two lines (0-based, inclusive), in file order. Throws for a batch that was never planned. */
+export async function laneLines(...asked: Parameters<typeof lanePlaces>): Promise<LaneLine[]> {
+  const places = await lanePlaces(...asked);
+  return Array.from({ length: places.count }, (_, index) => places.at(index));
 }

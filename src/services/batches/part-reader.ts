@@ -1,5 +1,4 @@
-import type { PartIndexEntry } from '../../core/part.ts';
-import { decodePartIndex } from '../../core/part.ts';
+import { PartIndex, type PartIndexEntry } from '../../core/part.ts';
 import type { FileStore } from '../../ports/files.ts';
 import type { PartRow, StoreSegments } from '../../ports/store-segments.ts';
 
@@ -16,6 +15,38 @@ export const WINDOW_LINES = 16_384;
 export interface LocatedRecord {
   part: PartRow;
   entry: PartIndexEntry;
+}
+
+/** Where the results of lines are; in numbers, as an object for each line would be old before it is looked at. */
+export class LocatedRecords {
+  private readonly first: number;
+  private readonly parts: { part: PartRow; index: PartIndex }[] = [];
+  /** By line: which of the parts has it, from 1 on, and where in that part's index. */
+  private readonly partOf: Uint32Array;
+  private readonly placeIn: Uint32Array;
+
+  constructor(first: number, last: number) {
+    this.first = first;
+    this.partOf = new Uint32Array(Math.max(0, last - first + 1));
+    this.placeIn = new Uint32Array(this.partOf.length);
+  }
+
+  /** Of a line that stands in two parts the later one counts. */
+  add(part: PartRow, index: PartIndex): void {
+    const number = this.parts.push({ part, index });
+    for (let place = 0; place < index.count; place++) {
+      const at = index.line(place) - this.first;
+      if (at < 0 || at >= this.partOf.length) continue;
+      this.partOf[at] = number;
+      this.placeIn[at] = place;
+    }
+  }
+
+  get(line: number): LocatedRecord | undefined {
+    const at = line - this.first;
+    const held = this.parts[(this.partOf[at] ?? 0) - 1];
+    return held && { part: held.part, entry: held.index.entry(this.placeIn[at] ?? 0) };
+  }
 }
 
 /** A part that takes the place of another has its memory, if it is of much the same size. */
@@ -50,28 +81,23 @@ export class PartReader {
     batchId: string,
     first: number,
     last: number,
-  ): Promise<Map<number, LocatedRecord>> {
-    const located = new Map<number, LocatedRecord>();
+  ): Promise<LocatedRecords> {
+    const located = new LocatedRecords(first, last);
     const parts = await store.parts(batchId, first, last);
     for (let at = 0; at < parts.length; at += INDICES_AT_ONCE) {
       const some = parts.slice(at, at + INDICES_AT_ONCE);
       const indices = await Promise.all(some.map((part) => this.index(part)));
-      for (const [place, part] of some.entries()) {
-        for (const entry of indices[place] ?? []) {
-          if (entry.line >= first && entry.line <= last) located.set(entry.line, { part, entry });
-        }
-      }
+      for (const [place, index] of indices.entries()) located.add(some[place] as PartRow, index);
     }
     return located;
   }
 
-  /** The index of a part, in line order. */
-  private async index(part: PartRow): Promise<PartIndexEntry[]> {
+  private async index(part: PartRow): Promise<PartIndex> {
     const bytes = await this.files.readRange(part.key, {
       offset: part.indexOffset,
       length: part.bytes - part.indexOffset,
     });
-    return decodePartIndex(bytes);
+    return new PartIndex(bytes);
   }
 
   /** The part that holds a record, when it is in memory: the record is there at `entry.offset`. */

@@ -1,4 +1,4 @@
-import { decodePartIndex } from '../../core/part.ts';
+import { PartIndex } from '../../core/part.ts';
 import type { Deps } from '../../ports/deps.ts';
 
 /** The 0-based lines with a committed result in the parts of a batch that touch `range` (inclusive). */
@@ -8,11 +8,12 @@ export async function committedLines(
 ): Promise<Set<number>> {
   const done = new Set<number>();
   for (const part of await deps.store.segments.parts(range.batchId, range.firstLine, range.lastLine)) {
-    const index = await deps.files.readRange(part.key, {
+    const bytes = await deps.files.readRange(part.key, {
       offset: part.indexOffset,
       length: part.bytes - part.indexOffset,
     });
-    for (const entry of decodePartIndex(index)) done.add(entry.line);
+    const index = new PartIndex(bytes);
+    for (let at = 0; at < index.count; at++) done.add(index.line(at));
   }
   return done;
 }

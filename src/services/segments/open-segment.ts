@@ -4,7 +4,7 @@ import { RequestReader } from '../../core/request-outline.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
-import { laneLines } from '../batches/lane-lines.ts';
+import { type LaneLine, type LanePlaces, lanePlaces } from '../batches/lane-lines.ts';
 import { committedLines } from '../results/committed-lines.ts';
 import type { SendWindow } from './windows.ts';
 import type { BatchInHand, Job, SegmentInHand } from './work.ts';
@@ -17,16 +17,14 @@ const OVERSIZE = 4;
 /** Lines read ahead stay bytes until so many before they are sent: thousands of parsed ones would only grow old. */
 const PARSED_AHEAD = 32;
 
-interface PendingLine {
-  line: number;
-  position: number;
-  offset: number;
-  length: number;
-}
-
-interface LoadedLine {
-  pending: PendingLine;
+/** Lines that were read together. */
+interface Chunk {
   bytes: Uint8Array;
+  /** Where the bytes begin in the input. */
+  offset: number;
+  /** Which of the pending lines, the last one exclusive. */
+  from: number;
+  to: number;
 }
 
 /** What earlier leases and provider batches did for lines that have no result yet, by 1-based line. */
@@ -53,11 +51,14 @@ export class OpenSegment implements SegmentInHand {
   private readonly sendWindow: SendWindow;
   /** What was granted when it last starved. */
   private starvedAt = 0;
-  private readonly pending: PendingLine[];
+  private readonly places: LanePlaces;
+  /** Those of its lines that have no result yet, by their position; null where that is all of them. */
+  private readonly left: Uint32Array | null;
+  private readonly pending: number;
+  /** The next of the pending lines that is to be read; before it, from `nextLoaded` on, those that were. */
   private next = 0;
-  /** Lines that were read, from `nextLoaded` on; before them, those that are parsed already. */
-  private loaded: LoadedLine[] = [];
   private nextLoaded = 0;
+  private readonly chunks: Chunk[] = [];
   private readonly parsed: Job[] = [];
   private parsedTokens = 0;
   private parsedLines = 0;
@@ -70,38 +71,32 @@ export class OpenSegment implements SegmentInHand {
     lease: SegmentLease,
     batch: BatchInHand,
     lane: RunLane,
-    pending: PendingLine[],
+    places: LanePlaces,
+    done: ReadonlySet<number>,
     { attempts, unfit }: Past,
     sendWindow: SendWindow,
-    size: number,
   ) {
-    this.size = size;
+    this.size = places.count;
     this.sendWindow = sendWindow;
     this.lease = lease;
     this.batch = batch;
     this.lane = lane;
-    this.pending = pending;
+    this.places = places;
+    this.left = done.size === 0 ? null : withoutDone(places, done);
+    this.pending = this.left?.length ?? places.count;
     this.attempts = attempts;
     this.unfit = unfit;
-    this.remaining = pending.length;
+    this.remaining = this.pending;
   }
 
   /** Reads which lines are the segment's own and have no committed result. */
   static async open(deps: Deps, lease: SegmentLease, batch: BatchInHand, sendWindow: SendWindow): Promise<OpenSegment> {
     const lane = batch.row.lanes[lease.lane];
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
-    const own = await ownLines(deps, lease, batch);
+    const places = await lanePlaces(deps, { batch: batch.row, input: batch.input }, lease);
     const done = lease.resumed ? await committedLines(deps, lease) : new Set<number>();
     const past = lease.resumed ? await pastOf(deps, lease, lane) : { attempts: new Map(), unfit: new Map() };
-    return new OpenSegment(
-      lease,
-      batch,
-      laneFrom(lane, lease.candidate),
-      own.filter((line) => !done.has(line.line)),
-      past,
-      sendWindow,
-      own.length,
-    );
+    return new OpenSegment(lease, batch, laneFrom(lane, lease.candidate), places, done, past, sendWindow);
   }
 
   get window(): number {
@@ -116,20 +111,26 @@ export class OpenSegment implements SegmentInHand {
   }
 
   get undispatched(): number {
-    return this.parsed.length + this.unparsed + this.pending.length - this.next;
+    return this.parsed.length + this.pending - this.nextLoaded;
   }
 
   get wantsLoad(): boolean {
-    return !this.loading && !this.closed && this.unparsed < CHUNK_LINES / 2 && this.next < this.pending.length;
+    return !this.loading && !this.closed && this.unparsed < CHUNK_LINES / 2 && this.next < this.pending;
   }
 
   private get unparsed(): number {
-    return this.loaded.length - this.nextLoaded;
+    return this.next - this.nextLoaded;
   }
 
   get cursor(): number {
-    const next = this.parsed[0] ?? this.loaded[this.nextLoaded]?.pending ?? this.pending[this.next];
-    return next?.position ?? this.size;
+    const [first] = this.parsed;
+    if (first !== undefined) return first.position;
+    return this.nextLoaded < this.pending ? this.position(this.nextLoaded) : this.size;
+  }
+
+  /** Position of one of the pending lines among all of the segment. */
+  private position(index: number): number {
+    return this.left === null ? index : (this.left[index] ?? this.size);
   }
 
   /**
@@ -163,11 +164,15 @@ export class OpenSegment implements SegmentInHand {
   }
 
   private parse(count: number): void {
-    const end = Math.min(this.loaded.length, this.nextLoaded + count);
+    const end = Math.min(this.next, this.nextLoaded + count);
     while (this.nextLoaded < end) {
-      const line = this.loaded[this.nextLoaded];
-      if (line === undefined) break;
-      const job = this.toJob(line);
+      const [chunk] = this.chunks;
+      if (chunk === undefined) break;
+      if (this.nextLoaded >= chunk.to) {
+        this.chunks.shift();
+        continue;
+      }
+      const job = this.toJob(chunk, this.nextLoaded);
       this.nextLoaded += 1;
       this.parsed.push(job);
       this.parsedTokens += job.tokens;
@@ -181,16 +186,16 @@ export class OpenSegment implements SegmentInHand {
    */
   async takeDoubts(deps: Deps): Promise<Job[]> {
     const doubts: Job[] = [];
-    const count = this.pending.filter(({ position }) => position < this.lease.granted).length;
+    let count = 0;
+    while (count < this.pending && this.position(count) < this.lease.granted) count += 1;
     for (let next = 0; next < count; ) {
-      const chunk = this.chunkFrom(next).slice(0, count - next);
-      for (const line of await this.read(deps, chunk)) {
-        const job = this.toJob(line);
+      const chunk = await this.read(deps, next);
+      for (; next < Math.min(chunk.to, count); next++) {
+        const job = this.toJob(chunk, next);
         job.attempts += 1;
         this.attempts.set(job.line + 1, job.attempts);
         doubts.push(job);
       }
-      next += chunk.length;
     }
     return doubts;
   }
@@ -199,57 +204,52 @@ export class OpenSegment implements SegmentInHand {
   async load(deps: Pick<Deps, 'files'>): Promise<void> {
     this.loading = true;
     try {
-      const chunk = this.chunkFrom(this.next);
-      const lines = await this.read(deps, chunk);
-      this.loaded = this.unparsed === 0 ? lines : [...this.loaded.slice(this.nextLoaded), ...lines];
-      this.nextLoaded = 0;
-      this.next += chunk.length;
+      const chunk = await this.read(deps, this.next);
+      this.chunks.push(chunk);
+      this.next = chunk.to;
     } finally {
       this.loading = false;
     }
   }
 
-  private async read(deps: Pick<Deps, 'files'>, chunk: readonly PendingLine[]): Promise<LoadedLine[]> {
-    const first = chunk[0];
-    const last = chunk.at(-1);
-    if (!first || !last) return [];
-    const bytes = await deps.files.readRange(this.batch.input.contentKey, {
-      offset: first.offset,
-      length: last.offset + last.length - first.offset,
-    });
-    return chunk.map((pending) => {
-      const at = pending.offset - first.offset;
-      return { pending, bytes: bytes.subarray(at, at + pending.length) };
-    });
-  }
-
-  private chunkFrom(next: number): PendingLine[] {
-    const chunk: PendingLine[] = [];
-    const start = this.pending[next]?.offset ?? 0;
-    for (let index = next; index < this.pending.length && chunk.length < CHUNK_LINES; index++) {
-      const line = this.pending[index];
-      if (!line || (chunk.length > 0 && line.offset + line.length - start > CHUNK_BYTES)) break;
-      chunk.push(line);
+  /** Reads lines from the pending one `from` on. */
+  private async read(deps: Pick<Deps, 'files'>, from: number): Promise<Chunk> {
+    if (from >= this.pending) return { bytes: new Uint8Array(0), offset: 0, from, to: from };
+    const { offset, length } = this.place(from);
+    let to = from + 1;
+    let end = offset + length;
+    while (to < this.pending && to - from < CHUNK_LINES) {
+      const line = this.place(to);
+      if (line.offset + line.length - offset > CHUNK_BYTES) break;
+      end = line.offset + line.length;
+      to += 1;
     }
-    return chunk;
+    const bytes = await deps.files.readRange(this.batch.input.contentKey, { offset, length: end - offset });
+    return { bytes, offset, from, to };
   }
 
-  private toJob({ pending: line, bytes }: LoadedLine): Job {
-    const request = this.requests.read(bytes);
-    const unfit = this.unfit.get(line.line + 1) ?? [];
+  private place(index: number): LaneLine {
+    return this.places.at(this.position(index));
+  }
+
+  private toJob({ bytes, offset }: Chunk, index: number): Job {
+    const place = this.place(index);
+    const at = place.offset - offset;
+    const request = this.requests.read(bytes.subarray(at, at + place.length));
+    const unfit = this.unfit.get(place.line + 1) ?? [];
     return {
       segment: this,
-      line: line.line,
-      position: line.position,
+      line: place.line,
+      position: this.position(index),
       request,
-      tokens: estimateLineTokens(request, line.length),
+      tokens: estimateLineTokens(request, place.length),
       boundNano: null,
       candidates: this.lane.candidates,
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
       unfit: [...unfit],
       spare: null,
       atMaximum: [],
-      attempts: this.attempts.get(line.line + 1) ?? 0,
+      attempts: this.attempts.get(place.line + 1) ?? 0,
       booking: null,
       warnings: unfit.map(unfitWarning),
       costNano: 0,
@@ -267,7 +267,12 @@ async function pastOf(deps: Deps, { batchId, firstLine, lastLine }: SegmentLease
   return { attempts, unfit };
 }
 
-async function ownLines(deps: Deps, lease: SegmentLease, { row: batch, input }: BatchInHand): Promise<PendingLine[]> {
-  const own = await laneLines(deps, { batch, input }, lease);
-  return own.map((line, position) => ({ ...line, position }));
+/** The positions of lines without a result. */
+function withoutDone(places: LanePlaces, done: ReadonlySet<number>): Uint32Array {
+  const left = new Uint32Array(places.count);
+  let count = 0;
+  for (let position = 0; position < places.count; position++) {
+    if (!done.has(places.at(position).line)) left[count++] = position;
+  }
+  return left.slice(0, count);
 }
