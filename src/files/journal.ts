@@ -23,7 +23,7 @@ export function openJournals(folder: string): Journals {
 }
 
 interface Appended {
-  line: string;
+  line: () => string;
   resolve: (number: number) => void;
   reject: (error: unknown) => void;
 }
@@ -45,7 +45,7 @@ class FileJournal implements Journal {
     this.begin();
   }
 
-  append(line: string): Promise<number> {
+  append(line: () => string): Promise<number> {
     return new Promise((resolve, reject) => {
       // After everything that has arrived was looked at: what was answered in one turn costs one call of the system.
       if (this.appended.length === 0) setImmediate(() => this.writeAppended());
@@ -78,7 +78,7 @@ class FileJournal implements Journal {
     if (appended.length === 0) return;
     this.appended = [];
     try {
-      this.write(Buffer.from(appended.map(({ line }) => `${line}\n`).join('')));
+      this.write(Buffer.from(appended.map(({ line }) => `${line()}\n`).join('')));
     } catch (error) {
       for (const { reject } of appended) reject(error);
       return;

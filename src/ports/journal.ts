@@ -5,10 +5,11 @@
 export interface Journal {
   readonly id: string;
   /**
-   * Appends one line (no line feed in it). Resolves with its number, counted from 1, as soon as it is kept, in the order
-   * of the calls; lines that come side by side are kept in one write. Rejects when it cannot be kept: then nothing of it is.
+   * Appends one line (no line feed in it), which is asked for when it is written: until then it may grow. Resolves with
+   * its number, counted from 1, as soon as it is kept, in the order of the calls; lines that come side by side are kept in
+   * one write. Rejects when it cannot be kept: then nothing of it is.
    */
-  append(line: string): Promise<number>;
+  append(line: () => string): Promise<number>;
   /** Everything that was appended is in the database: begins anew, under a new id, if it has grown large. */
   rotate(): void;
   /** Ends it and removes what it kept. Call it when everything is in the database. */

@@ -23,6 +23,12 @@ interface JournalMark {
   position: number;
 }
 
+/** Entries that one line of the journal keeps: those of calls that end side by side. */
+interface Gathered {
+  entries: LedgerEntryRow[];
+  safe: Promise<void>;
+}
+
 interface Waiting {
   entries: readonly LedgerEntryRow[];
   /** Where the journal keeps them; null when it does not. */
@@ -47,7 +53,9 @@ export class EntryWriter {
   /** Calls begun and not ended: as long as there are more than are waiting, others may join a write. */
   private open = 0;
   private journal: Journal | null = null;
-  /** The newest entries on their way into the journal. */
+  /** The line of the journal that others may still join. */
+  private gathered: Gathered | null = null;
+  /** The newest line on its way into the journal. */
   private keeping: Promise<unknown> | null = null;
   private hurry = new AbortController();
   /** Readers that wait for everything. */
@@ -73,21 +81,36 @@ export class EntryWriter {
     this.open -= 1;
   }
 
-  /** Resolves when the entries are safe. */
-  add(made: readonly LedgerEntryRow[]): Promise<void> {
-    if (made.length === 0) return Promise.resolve();
-    const entries = made.map((entry) => ({ ...entry, id: formatId('entry_', this.deps.random.bytes(ID_BYTES)) }));
+  /** Takes the entries over, and names them. Resolves when they are safe. */
+  add(entries: readonly LedgerEntryRow[]): Promise<void> {
+    if (entries.length === 0) return Promise.resolve();
+    for (const entry of entries) entry.id = formatId('entry_', this.deps.random.bytes(ID_BYTES));
     this.waitingEntries += entries.length;
-    // What the journal is still taking in may not be written yet: its mark would not cover it.
     const { journals } = this.deps;
-    const keeping = journals === undefined ? null : this.keep(journals, entries);
-    this.keeping = keeping;
-    if (keeping === null) return this.write(entries);
-    return keeping.then((place) => {
-      const safe = place === null ? this.write(entries) : this.writeLater({ entries, place, written: ignore });
-      if (this.keeping === keeping) this.keeping = null;
-      return safe;
+    if (journals === undefined) return this.write(entries);
+    this.gathered ??= this.beginLine(journals);
+    this.gathered.entries.push(...entries);
+    return this.gathered.safe;
+  }
+
+  private beginLine(journals: Journals): Gathered {
+    const entries: LedgerEntryRow[] = [];
+    const over = (): void => {
+      if (this.gathered?.entries === entries) this.gathered = null;
+    };
+    const keeping = this.keep(journals, () => {
+      over();
+      return JSON.stringify(entries);
     });
+    // What the journal is still taking in may not be written yet: its mark would not cover it.
+    this.keeping = keeping;
+    const safe = keeping.then((place) => {
+      over();
+      const written = place === null ? this.write(entries) : this.writeLater({ entries, place, written: ignore });
+      if (this.keeping === keeping) this.keeping = null;
+      return written;
+    });
+    return { entries, safe };
   }
 
   /** Resolves when the entries are in the database. */
@@ -131,8 +154,8 @@ export class EntryWriter {
     await this.deps.store.ledger.forgetJournal(journal.id);
   }
 
-  /** Keeps entries in the journal; null when it cannot be written: then the database must have them. */
-  private keep(journals: Journals, entries: readonly LedgerEntryRow[]): Promise<JournalMark | null> {
+  /** Keeps a line in the journal; null when it cannot be written: then the database must have its entries. */
+  private keep(journals: Journals, line: () => string): Promise<JournalMark | null> {
     const refused = (error: unknown): null => {
       this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
       return null;
@@ -140,7 +163,7 @@ export class EntryWriter {
     try {
       this.journal ??= journals.open();
       const { id } = this.journal;
-      return this.journal.append(JSON.stringify(entries)).then((position) => ({ id, position }), refused);
+      return this.journal.append(line).then((position) => ({ id, position }), refused);
     } catch (error) {
       return Promise.resolve(refused(error));
     }

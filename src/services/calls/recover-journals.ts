@@ -2,7 +2,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { LeftoverJournal } from '../../ports/journal.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 
-const LINES_AT_ONCE = 200;
+const ENTRIES_AT_ONCE = 200;
 
 /** Takes the entries that killed processes left in their journals into the ledger, each once. Answers how many. */
 export async function recoverJournals(deps: Pick<Deps, 'journals' | 'store' | 'log'>): Promise<number> {
@@ -22,19 +22,16 @@ async function recover({ store }: Pick<Deps, 'store'>, journal: LeftoverJournal)
   let position = 0;
   let recovered = 0;
   let entries: LedgerEntryRow[] = [];
-  let lines = 0;
   const write = async (): Promise<void> => {
     if (entries.length > 0) await store.ledger.appendCalls(entries, { id: journal.id, position });
     recovered += entries.length;
     entries = [];
-    lines = 0;
   };
   for await (const line of journal.lines()) {
     position += 1;
     if (position <= done) continue;
     entries.push(...(JSON.parse(line) as LedgerEntryRow[]));
-    lines += 1;
-    if (lines >= LINES_AT_ONCE) await write();
+    if (entries.length >= ENTRIES_AT_ONCE) await write();
   }
   await write();
   return recovered;
