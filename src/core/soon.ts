@@ -3,3 +3,8 @@
  * there costs a promise and a turn of the microtask queue.
  */
 export type Soon<Value> = Value | Promise<Value>;
+
+/** What `next` makes of a value: at once where it is at hand. */
+export function whenThere<Value, Next>(soon: Soon<Value>, next: (value: Value) => Soon<Next>): Soon<Next> {
+  return soon instanceof Promise ? soon.then(next) : next(soon);
+}

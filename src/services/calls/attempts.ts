@@ -139,92 +139,103 @@ export async function tryCandidates<Answer extends { ok: true }>(
   for (;;) {
     const candidate = hand.candidates[progress.candidate];
     if (candidate === undefined) throw new Error('a call has no candidate');
-    const attempt = await tryOnce(deps, hand, candidate, progress, send);
-    if (attempt.ok) return attempt.begun;
-    const { failure, failed, ended, avoided } = attempt;
-    const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs, avoided);
-    const over = step.do === 'fail' || hand.signal.aborted;
-    const recourse =
-      over && !hand.signal.aborted ? recourseOf(hand, progress.candidate, failure, canGo(deps, hand)) : null;
-    const final = over && recourse?.do !== 'go';
-    if (ended !== null) {
-      const written = hand.account.enter({ ...ended, result: failed, final });
-      if (final) await written;
+    const ready = prepare(deps, hand, candidate, progress);
+    let attempt: FailedAttempt;
+    if ('failure' in ready) attempt = refused(ready.failure);
+    else {
+      const { gate, request, warnings, timeoutMs } = ready;
+      const { provider } = gate;
+      const admission = ready.admitted instanceof Promise ? await ready.admitted : ready.admitted;
+      if (admission.ok) {
+        const trip = new Trip(deps, gate, admission, candidate.model);
+        const { member } = admission.permit;
+        const answer = await send(provider, request, providerCall(deps, { member, timeoutMs, signal: hand.signal }));
+        if (answer.ok) return { answer, candidate, provider, trip, progress, warnings };
+        const { failure } = answer;
+        const ended = { candidate, provider, ...trip.end(failure, emptyUsage) };
+        const avoided = avoidedAfter(gate, progress, member);
+        attempt = { failure, failed: answer, ended: failure.reachedProvider ? ended : null, avoided };
+      } else attempt = refused(admission.failure);
     }
-    if (recourse?.do === 'settle') throw new AnsweredBefore(recourse);
-    if (recourse) {
-      progress = { ...progress, candidate: recourse.candidate, tries: 0 };
-      continue;
-    }
-    if (step.do === 'fail' || final) throw new CallFailed(failure, failed?.body ?? null, candidate);
-    if (step.delayMs > 0) await deps.clock.sleep(step.delayMs, hand.signal);
-    waitedMs += step.delayMs;
-    progress = step.progress;
+    const next = await goOn(deps, hand, { candidate, progress, waitedMs }, attempt);
+    progress = next.progress;
+    waitedMs = next.waitedMs;
   }
 }
 
-type Attempt<Answer> =
-  | { ok: true; begun: Begun<Answer> }
-  | {
-      ok: false;
-      failure: Failure;
-      /** null when nothing was sent. */
-      failed: Failed | null;
-      /** Set when the request may have reached the provider: then it has an entry in the ledger. */
-      ended: { candidate: Candidate; provider: Provider; latencyMs: number; gpuMicroseconds: number | null } | null;
-      /** For nextCallStep. */
-      avoided: readonly string[] | null;
-    };
+interface FailedAttempt {
+  failure: Failure;
+  /** null when nothing was sent. */
+  failed: Failed | null;
+  /** Set when the request may have reached the provider: then it has an entry in the ledger. */
+  ended: { candidate: Candidate; provider: Provider; latencyMs: number; gpuMicroseconds: number | null } | null;
+  /** For nextCallStep. */
+  avoided: readonly string[] | null;
+}
 
-async function tryOnce<Answer extends { ok: true }>(
+function refused(failure: Failure): FailedAttempt {
+  return { failure, failed: null, ended: null, avoided: null };
+}
+
+/** Enters a failed attempt, and waits until the next one may begin. Throws where there is none. */
+async function goOn(
+  deps: Deps,
+  hand: CallInHand,
+  at: { candidate: Candidate; progress: LineProgress; waitedMs: number },
+  { failure, failed, ended, avoided }: FailedAttempt,
+): Promise<{ progress: LineProgress; waitedMs: number }> {
+  const { candidate, progress, waitedMs } = at;
+  const step = nextCallStep(hand.candidates, progress, failure, deps.random.unit(), waitedMs, avoided);
+  const over = step.do === 'fail' || hand.signal.aborted;
+  const recourse =
+    over && !hand.signal.aborted ? recourseOf(hand, progress.candidate, failure, canGo(deps, hand)) : null;
+  const final = over && recourse?.do !== 'go';
+  if (ended !== null) {
+    const written = hand.account.enter({ ...ended, result: failed, final });
+    if (final) await written;
+  }
+  if (recourse?.do === 'settle') throw new AnsweredBefore(recourse);
+  if (recourse) return { progress: { ...progress, candidate: recourse.candidate, tries: 0 }, waitedMs };
+  if (step.do === 'fail' || final) throw new CallFailed(failure, failed?.body ?? null, candidate);
+  if (step.delayMs > 0) await deps.clock.sleep(step.delayMs, hand.signal);
+  return { progress: step.progress, waitedMs: waitedMs + step.delayMs };
+}
+
+interface Ready {
+  gate: Gate;
+  request: NativeRequest;
+  warnings: readonly string[];
+  timeoutMs: number;
+  admitted: Soon<Admitted>;
+}
+
+/** What the candidate is to be sent, asked for at its gate; or why it cannot be. */
+function prepare(
   deps: Deps,
   hand: CallInHand,
   candidate: Candidate,
-  progress: LineProgress,
-  send: Send<Answer>,
-): Promise<Attempt<Answer>> {
-  const { tenantId, call, signal, candidates } = hand;
-  const refused = (failure: Failure): Attempt<Answer> => ({
-    ok: false,
-    failure,
-    failed: null,
-    ended: null,
-    avoided: null,
-  });
+  { candidate: index, avoided }: LineProgress,
+): Ready | { failure: Failure } {
+  const { tenantId, call, candidates, signal } = hand;
   const gate = deps.gates.get(candidate.provider);
-  if (gate === undefined) return refused(noSingleRequests(candidate));
-  const { provider } = gate;
-  const unfit = unfitAt(hand, progress.candidate);
-  const converted = provider.convert(requestFor(call.request, candidate, unfit), candidate.model);
-  if (!converted.ok) return refused(converted.failure);
+  if (gate === undefined) return { failure: noSingleRequests(candidate) };
+  const converted = gate.provider.convert(requestFor(call.request, candidate, unfitAt(hand, index)), candidate.model);
+  if (!converted.ok) return { failure: converted.failure };
+  const { request, warnings } = converted;
   const timeoutMs = candidate.requestTimeoutMs ?? deps.settings.requestTimeoutMs;
-  const last = progress.candidate === candidates.length - 1;
+  const last = index === candidates.length - 1;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
   const tokens = estimateLineTokens(call.request, call.bytes);
-  const { avoided } = progress;
   const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs, avoided });
-  const admission = admitted instanceof Promise ? await admitted : admitted;
-  if (!admission.ok) return refused(admission.failure);
-  const trip = new Trip(deps, gate, admission, candidate.model);
-  const answer = await send(provider, converted.request, {
-    http: deps.http,
-    member: admission.permit.member,
-    timeoutMs,
-    maxResponseBytes: deps.settings.maxResponseBytes,
-    nowMs: deps.clock.now(),
-    signal,
-  });
-  const { warnings } = converted;
-  if (answer.ok) return { ok: true, begun: { answer, candidate, provider, trip, progress, warnings } };
-  const ended = { candidate, provider, ...trip.end(answer.failure, emptyUsage) };
-  const { failure } = answer;
-  return {
-    ok: false,
-    failure,
-    failed: answer,
-    ended: failure.reachedProvider ? ended : null,
-    avoided: avoidedAfter(gate, progress, admission.permit.member),
-  };
+  return { gate, request, warnings, timeoutMs, admitted };
+}
+
+function providerCall(
+  deps: Deps,
+  { member, timeoutMs, signal }: { member: string; timeoutMs: number; signal: AbortSignal },
+): ProviderCall {
+  const { maxResponseBytes } = deps.settings;
+  return { http: deps.http, member, timeoutMs, maxResponseBytes, nowMs: deps.clock.now(), signal };
 }
 
 type Admitted = { ok: true; permit: Permit; booking?: Booking } | { ok: false; failure: Failure };

@@ -8,6 +8,7 @@ import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Settled } from '../../core/heal-line.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
+import { type Soon, whenThere } from '../../core/soon.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
@@ -18,7 +19,7 @@ import { keyCacheSeconds } from '../cache/cache-key.ts';
 import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, PassedAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
-import { AnsweredBefore, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
+import { AnsweredBefore, type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
 import { isAnswerTo, type Keep, mayBeKept, throughCache } from './cached-call.ts';
 import { EntryWriter } from './entry-writer.ts';
 import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
@@ -36,6 +37,11 @@ export interface CallRequest {
   /** Aborts when the client leaves. */
   signal: AbortSignal;
 }
+
+/** A call that may be sent; or what it is answered with at once. */
+type Admitted =
+  | { ok: true; lane: RunLane; permit: KeyPermit; hold: string | null; route: string | null }
+  | { ok: false; answer: WholeAnswer };
 
 const keepNothing: Keep = () => undefined;
 
@@ -58,26 +64,66 @@ export class Calls {
   }
 
   /** Answers a call; resolves also for calls that fail at their providers. Throws ApiError for what the client can mend. */
-  async answer(request: CallRequest): Promise<CallAnswer> {
+  answer(request: CallRequest): Promise<CallAnswer> {
     return this.send(request, readCall(request.endpoint, request.raw, request.headers, request.requestId));
   }
 
   /** Answers a call that was read before. */
   async send({ actor, signal }: Pick<CallRequest, 'actor' | 'signal'>, call: Call): Promise<CallAnswer> {
-    const plan = this.planner.plan(actor, call, 'send');
-    const lane = plan instanceof Promise ? await plan : plan;
-    if (lane.kind === 'refuse') return failureAnswer(lane.failure, null, {});
-    const admission = this.deps.limiter.admit(actor.keyId, estimateLineTokens(call.request, call.bytes));
-    const permit = admission instanceof Promise ? await admission : admission;
-    const spending = toHold(actor, call, lane);
-    const held = this.budgets.hold(spending);
-    const hold = held instanceof Promise ? await held.catch(givenBack(permit)) : held;
-    const [route = null] = spending.spender.routes;
+    const soon = this.admit(actor, call);
+    const admitted = soon instanceof Promise ? await soon : soon;
+    if (!admitted.ok) return admitted.answer;
+    const { lane, permit, hold, route } = admitted;
     const account = new CallAccount(this.deps, { actor, call, route }, this.writer);
     const close = this.opened(permit, account, hold);
-    const answer = await this.attempt(actor, call, lane, account, signal, close);
+    const hand: CallInHand = {
+      tenantId: actor.tenantId,
+      call,
+      request: call.request,
+      candidates: this.inOrder(lane),
+      account,
+      signal,
+      keyCacheSeconds: null,
+      unfit: [],
+      spare: null,
+      atMaximum: [],
+      notes: [],
+    };
+    // A stream is open until it was delivered.
+    const delivery = { streams: false };
+    let answer: CallAnswer;
+    try {
+      const keySeconds = keyCacheSeconds(this.deps.limiter, actor.keyId);
+      hand.keyCacheSeconds = keySeconds instanceof Promise ? await keySeconds : keySeconds;
+      const mayKeep = hand.candidates.some((candidate) => mayBeKept(hand, candidate));
+      answer =
+        !mayKeep && call.stream === null
+          ? await this.execute(hand, keepNothing)
+          : await this.attempt(hand, delivery, close);
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+      const headers = targetHeaders(error.candidate, account.attempts, hand.notes);
+      answer = failureAnswer(error.failure, error.body, { ...headers, ...error.headers });
+    } finally {
+      if (!delivery.streams) close();
+    }
     Object.assign(answer.headers, permit.headers);
     return answer;
+  }
+
+  /** Where the call goes, once its key's limits and its budgets have room for it. */
+  private admit(actor: Actor, call: Call): Soon<Admitted> {
+    return whenThere(this.planner.plan(actor, call, 'send'), (lane) => {
+      if (lane.kind === 'refuse') return { ok: false, answer: failureAnswer(lane.failure, null, {}) };
+      const admission = this.deps.limiter.admit(actor.keyId, estimateLineTokens(call.request, call.bytes));
+      return whenThere(admission, (permit) => {
+        const spending = toHold(actor, call, lane);
+        const held = this.budgets.hold(spending);
+        const sure = held instanceof Promise ? held.catch(givenBack(permit)) : held;
+        const [route = null] = spending.spender.routes;
+        return whenThere(sure, (hold) => ({ ok: true, lane, permit, hold, route }));
+      });
+    });
   }
 
   /**
@@ -133,49 +179,17 @@ export class Calls {
     };
   }
 
-  private async attempt(
-    actor: Actor,
-    call: Call,
-    lane: RunLane,
-    account: CallAccount,
-    signal: AbortSignal,
-    close: () => void,
-  ): Promise<CallAnswer> {
-    const hand: CallInHand = {
-      tenantId: actor.tenantId,
-      call,
-      request: call.request,
-      candidates: this.inOrder(lane),
-      account,
-      signal,
-      keyCacheSeconds: null,
-      unfit: [],
-      spare: null,
-      atMaximum: [],
-      notes: [],
-    };
-    // A stream is open until it was delivered.
-    const delivery = { streams: false };
-    try {
-      const keySeconds = keyCacheSeconds(this.deps.limiter, actor.keyId);
-      hand.keyCacheSeconds = keySeconds instanceof Promise ? await keySeconds : keySeconds;
-      const mayKeep = hand.candidates.some((candidate) => mayBeKept(hand, candidate));
-      if (!mayKeep && call.stream === null) return await this.execute(hand, keepNothing);
-      return await throughCache(this.deps, hand, async (keep, ask) => {
-        if (call.stream === null) return this.execute(hand, keep);
-        const answers = (candidate: Candidate): boolean => isAnswerTo(hand, ask, candidate);
-        const sent = { hand, account, ask, answers, keep, closed: close };
-        const answer = await shareStream(this.deps, this.live, sent);
-        delivery.streams = true;
-        return answer;
-      });
-    } catch (error) {
-      if (!(error instanceof CallFailed)) throw error;
-      const headers = targetHeaders(error.candidate, account.attempts, hand.notes);
-      return failureAnswer(error.failure, error.body, { ...headers, ...error.headers });
-    } finally {
-      if (!delivery.streams) close();
-    }
+  /** Answers a call from the cache, as a stream, or so that others share its answer. */
+  private attempt(hand: CallInHand, delivery: { streams: boolean }, close: () => void): Promise<CallAnswer> {
+    const { call, account } = hand;
+    return throughCache(this.deps, hand, async (keep, ask) => {
+      if (call.stream === null) return this.execute(hand, keep);
+      const answers = (candidate: Candidate): boolean => isAnswerTo(hand, ask, candidate);
+      const sent = { hand, account, ask, answers, keep, closed: close };
+      const answer = await shareStream(this.deps, this.live, sent);
+      delivery.streams = true;
+      return answer;
+    });
   }
 
   /** Members of a group that shares by capacity: the one with the most room for its weight goes first. */
@@ -194,10 +208,13 @@ export class Calls {
     let from: LineProgress | undefined;
     let entered: Promise<void> | undefined;
     for (;;) {
-      const begun = await tryCandidates<Success>(this.deps, hand, sendWhole, from).catch(answeredBefore);
-      if (begun instanceof AnsweredBefore) {
+      let begun: Begun<Success>;
+      try {
+        begun = await tryCandidates(this.deps, hand, sendWhole, from);
+      } catch (error) {
+        if (!(error instanceof AnsweredBefore)) throw error;
         await entered;
-        return this.deliver(hand, begun.settled, [begun.settled.warning], keepNothing);
+        return this.deliver(hand, error.settled, [error.settled.warning], keepNothing);
       }
       const { answer, candidate, provider, trip, warnings, progress } = begun;
       const ended = trip.end(null, answer.usage);
@@ -229,11 +246,6 @@ export class Calls {
     if (account.costNano !== null) headers['x-weir-cost-nano-usd'] = String(account.costNano);
     return new PassedAnswer(answer, headers);
   }
-}
-
-function answeredBefore(error: unknown): AnsweredBefore {
-  if (error instanceof AnsweredBefore) return error;
-  throw error;
 }
 
 /** Settles the permit of a call that did not begin, and throws why. */
