@@ -7,7 +7,7 @@ import type { Metrics } from '../ports/metrics.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { CallAnswer, StreamedAnswer, WholeAnswer } from '../services/calls/answer.ts';
 import type { Calls } from '../services/calls/calls.ts';
-import type { Authenticator } from '../services/keys/authenticate.ts';
+import type { Authenticator, Presented } from '../services/keys/authenticate.ts';
 import { presentedSecret } from './auth.ts';
 import { calledEndpoint, tooLarge } from './body.ts';
 import { callHeaders, STREAM_HEADERS } from './call-headers.ts';
@@ -29,7 +29,7 @@ export type CallListener = (request: IncomingMessage, response: ServerResponse) 
  * (an Idempotency-Key, a compressed body, a session in place of a key) is left to the app.
  */
 export function createCallListener(deps: Deps, parts: CallParts): CallListener {
-  const departures = new Departures();
+  const clients = new Clients();
   return (request, response) => {
     const endpoint = request.method === 'POST' ? calledEndpoint(request.url ?? '') : undefined;
     if (endpoint === undefined) return false;
@@ -41,7 +41,7 @@ export function createCallListener(deps: Deps, parts: CallParts): CallListener {
     };
     const secret = presentedSecret(header);
     if (secret === null) return false;
-    const client = departures.of(request.socket);
+    const client = clients.of(request.socket);
     void new Exchange(deps, parts, { request, response, endpoint, header, client }).run(secret);
     return true;
   };
@@ -52,18 +52,25 @@ const LATIN1_MAX = 64 * 1024;
 
 const emptyBody = new Uint8Array(0);
 
-/** Signals of connections, aborted when they close: one serves all the calls of a connection, which leave together. */
-class Departures {
-  private readonly signals = new WeakMap<Socket, AbortSignal>();
+/** Who is at the other end of a connection, for all of its calls. */
+interface Client {
+  readonly presented: Presented;
+  /** Aborts when the connection closes: its calls leave together. */
+  readonly signal: AbortSignal;
+}
 
-  of(socket: Socket): AbortSignal {
-    const known = this.signals.get(socket);
+class Clients {
+  private readonly known = new WeakMap<Socket, Client>();
+
+  of(socket: Socket): Client {
+    const known = this.known.get(socket);
     if (known !== undefined) return known;
     const departure = new AbortController();
     if (socket.destroyed) departure.abort();
     else socket.once('close', () => departure.abort());
-    this.signals.set(socket, departure.signal);
-    return departure.signal;
+    const client = { presented: { secret: '', hash: '' }, signal: departure.signal };
+    this.known.set(socket, client);
+    return client;
   }
 }
 
@@ -72,8 +79,7 @@ interface Asked {
   response: ServerResponse;
   endpoint: Endpoint;
   header: (name: string) => string | undefined;
-  /** Aborts when the client has left. */
-  client: AbortSignal;
+  client: Client;
 }
 
 /** One call and its answer on the wire. Never rejects. */
@@ -86,7 +92,7 @@ class Exchange {
   private readonly header: (name: string) => string | undefined;
   private readonly requestId: string;
   private readonly startedAt: number;
-  private readonly client: AbortSignal;
+  private readonly client: Client;
 
   constructor(deps: Deps, parts: CallParts, { request, response, endpoint, header, client }: Asked) {
     this.deps = deps;
@@ -104,9 +110,11 @@ class Exchange {
     try {
       const { authenticator, calls } = this.parts;
       const address = this.request.socket.remoteAddress ?? 'unknown';
-      const actor = authenticator.recall(secret) ?? (await authenticator.authenticate(secret, address));
+      const actor =
+        authenticator.recall(secret, this.client.presented) ?? (await authenticator.authenticate(secret, address));
       const raw = await this.readBody();
-      const { endpoint, header, requestId, client: signal } = this;
+      const { endpoint, header, requestId } = this;
+      const { signal } = this.client;
       const headers = callHeaders(header);
       const answer: CallAnswer = await calls.answer({ actor, endpoint, raw, headers, requestId, signal });
       if ('body' in answer) this.send(answer);
@@ -156,7 +164,7 @@ class Exchange {
   private async stream({ headers, events }: StreamedAnswer): Promise<void> {
     this.writeHead(200, { ...STREAM_HEADERS, ...headers });
     for await (const text of events) {
-      if (this.client.aborted) break;
+      if (this.client.signal.aborted) break;
       if (!this.response.write(text)) await this.drained();
     }
     this.response.end();
@@ -177,7 +185,7 @@ class Exchange {
 
   private refuse(error: unknown): void {
     const request = { requestId: this.requestId, method: 'POST', path: this.endpoint };
-    const known = toApiError(this.deps, error, request, this.client.aborted);
+    const known = toApiError(this.deps, error, request, this.client.signal.aborted);
     if (this.response.headersSent) {
       this.response.destroy();
       return;

@@ -64,8 +64,9 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   app.route('/dashboard', createDashboard());
   const serve = getRequestListener(withDirectBodies(app.fetch, deps.log));
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
+    if (takesCall(request, response)) return;
     keepUploadBody(request);
-    if (!takesCall(request, response)) void serve(request, response);
+    void serve(request, response);
   });
   const { host, port } = loaded.options;
   const close = async (): Promise<void> => {

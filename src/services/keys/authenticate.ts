@@ -1,6 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
-import { hashSecret, isSecret, sameHash, secretPrefix } from './secret.ts';
+import { hashSecret, isSecret, sameHash, sameSecret, secretPrefix } from './secret.ts';
 import { DEFAULT_TENANT } from './tenant.ts';
 import { FailureThrottle } from './throttle.ts';
 
@@ -19,14 +19,23 @@ interface Cached {
   freshUntil: number;
 }
 
+/** The last secret of a connection, and its hash. */
+export interface Presented {
+  secret: string;
+  hash: string;
+}
+
 export interface Authenticator {
   /**
    * Who holds `secret`. Throws the same 401 for an unknown, a revoked and a malformed one; 429 when `address` has
    * failed too often of late. Keys that worked before are let through even then.
    */
   authenticate(secret: string, address: string): Promise<Actor>;
-  /** Who holds a secret that worked a moment ago; null when that is to be looked up. */
-  recall(secret: string): Actor | null;
+  /**
+   * Who holds a secret that worked a moment ago; null when that is to be looked up. `presented`: what was presented last
+   * on the same connection, which mostly is the same again and then is not hashed again.
+   */
+  recall(secret: string, presented: Presented): Actor | null;
   /** Makes a revocation take effect at once in this process. */
   forget(keyId: string): void;
 }
@@ -66,8 +75,12 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
   }
 
   return {
-    recall(secret) {
-      const cached = cache.get(hashSecret(secret));
+    recall(secret, presented) {
+      if (!sameSecret(presented.secret, secret)) {
+        presented.hash = hashSecret(secret);
+        presented.secret = secret;
+      }
+      const cached = cache.get(presented.hash);
       return cached !== undefined && cached.freshUntil > deps.clock.now() ? cached.actor : null;
     },
     async authenticate(secret, address) {

@@ -34,3 +34,11 @@ export function sameHash(left: string, right: string): boolean {
   const b = Buffer.from(right, 'hex');
   return a.length === b.length && a.length > 0 && timingSafeEqual(a, b);
 }
+
+/** Compares two secrets in a time that tells nothing but whether their lengths are the same. */
+export function sameSecret(left: string, right: string): boolean {
+  if (left.length !== right.length) return false;
+  let differing = 0;
+  for (let at = 0; at < left.length; at++) differing |= left.charCodeAt(at) ^ right.charCodeAt(at);
+  return differing === 0;
+}
