@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ADMIN_KEY, type Pools, startPools, startWeir, type Weir } from './weir.ts';
 
@@ -46,9 +46,9 @@ interface Answer {
 }
 
 /** As it was asked, with nothing added but what HTTP needs. */
-function send(path: string, headers: Record<string, string>, body: string): Promise<Answer> {
+function send(path: string, headers: Record<string, string>, body: string, agent?: Agent): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request(`${weir.url}${path}`, { method: 'POST', headers }, (answer) => {
+    const asked = request(`${weir.url}${path}`, { method: 'POST', headers, agent }, (answer) => {
       answer.setEncoding('utf8');
       let text = '';
       answer.on('data', (piece: string) => {
@@ -125,6 +125,33 @@ it.each(CASES)('both ways to a call answer the same: %s', async (_what, status, 
   const whole = await send(path, { ...all, 'content-encoding': 'identity' }, body);
   expect(direct.status).toBe(status);
   expect(comparable(direct)).toEqual(comparable(whole));
+});
+
+it('calls of one connection are each judged by their own key, also after one that worked', async () => {
+  const made = { name: 'to be revoked', role: 'user' };
+  const { id, secret } = await weir.call<{ id: string; secret: string }>('/v1/keys', {
+    method: 'POST',
+    body: JSON.stringify(made),
+  });
+  // A proxy's connection: one for all who come through it.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const statusOf = async (key: string): Promise<number> => (await send(CHAT, bearer(key), chat({}), agent)).status;
+  try {
+    expect(await statusOf(secret)).toBe(200);
+    expect(await statusOf(`${secret.slice(0, -1)}${secret.endsWith('0') ? '1' : '0'}`)).toBe(401);
+    expect(await statusOf(secret)).toBe(200);
+    expect((await send(CHAT, bearer(limitedKey), chat({}), agent)).headers).toHaveProperty(
+      'x-ratelimit-limit-requests',
+    );
+    expect(await statusOf(secret.slice(0, -1))).toBe(401);
+    expect(await statusOf(ADMIN_KEY)).toBe(200);
+    expect(await statusOf(secret)).toBe(200);
+    await weir.call(`/v1/keys/${id}/revoke`, { method: 'POST' });
+    expect(await statusOf(secret)).toBe(401);
+    expect(Object.keys(agent.freeSockets)).toHaveLength(1);
+  } finally {
+    agent.destroy();
+  }
 });
 
 it('calls are counted alike, whichever way they came', async () => {
