@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ApiError } from '../core/api-error.ts';
-import type { Deps } from '../ports/deps.ts';
+import type { Actor, Deps } from '../ports/deps.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { CallAnswer, StreamedAnswer, WholeAnswer } from '../services/calls/answer.ts';
@@ -109,9 +109,7 @@ class Exchange {
   async run(secret: string): Promise<void> {
     try {
       const { authenticator, calls } = this.parts;
-      const address = this.request.socket.remoteAddress ?? 'unknown';
-      const actor =
-        authenticator.recall(secret, this.client.presented) ?? (await authenticator.authenticate(secret, address));
+      const actor = authenticator.recall(secret, this.client.presented) ?? (await this.authenticate(secret));
       const raw = await this.readBody();
       const { endpoint, header, requestId } = this;
       const { signal } = this.client;
@@ -122,6 +120,10 @@ class Exchange {
     } catch (error) {
       this.refuse(error);
     }
+  }
+
+  private authenticate(secret: string): Promise<Actor> {
+    return this.parts.authenticator.authenticate(secret, this.request.socket.remoteAddress ?? 'unknown');
   }
 
   private readBody(): Promise<Uint8Array> {

@@ -211,7 +211,9 @@ function insertAlike(
 }
 
 function isAlike({ constant }: Insert, left: Identified | undefined, right: Identified): boolean {
-  return left !== undefined && constant.every(([, value]) => value(left) === value(right));
+  if (left === undefined) return false;
+  for (const column of constant) if (column[1](left) !== column[1](right)) return false;
+  return true;
 }
 
 /**

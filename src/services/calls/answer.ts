@@ -50,11 +50,23 @@ export function targetHeaders(
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'x-weir-provider': candidate.provider,
-    'x-weir-target': headerText(targetName(candidate)),
+    'x-weir-target': targetText(candidate),
     'x-weir-attempts': String(attempts),
   };
   if (warnings.length > 0) headers['x-weir-warnings'] = headerText([...new Set(warnings)].join('; '));
   return headers;
+}
+
+/** Candidates stay the same from call to call, and so do their names. */
+const targetTexts = new WeakMap<object, string>();
+
+function targetText(candidate: Pick<Candidate, 'provider' | 'model'>): string {
+  let text = targetTexts.get(candidate);
+  if (text === undefined) {
+    text = headerText(targetName(candidate));
+    targetTexts.set(candidate, text);
+  }
+  return text;
 }
 
 /** The answer to a call that failed for good. `body` is the provider's own error in OpenAI's envelope, if it sent one. */

@@ -15,6 +15,15 @@ const PLANS_MAX = 1_000;
 /** Conditions over many values make lanes without end; their division begins anew then. */
 const LANES_MAX = 500;
 
+type Purpose = 'send' | 'check';
+
+/** What a key is made of, and the key. */
+interface LastKey extends Pick<Call, 'model' | 'config'> {
+  endpoint: Call['request']['endpoint'] | null;
+  purpose: Purpose;
+  key: string;
+}
+
 interface Plan {
   assigner: LaneAssigner;
   /** Where providers' model lists say what names mean, they are asked again after this. Unix milliseconds. */
@@ -38,22 +47,34 @@ export class CallPlanner {
   private readonly deps: ResolveDeps;
   private readonly tenants = new Map<string, Tenant>();
   private readonly refreshing = new Map<string, Promise<Tenant>>();
+  private last: LastKey = { model: '', config: null, endpoint: null, purpose: 'check', key: '' };
 
   constructor(deps: ResolveDeps) {
     this.deps = deps;
   }
 
   /** The call's targets in order. Throws 400 for a route that it names and that is not there. */
-  plan(actor: Actor, call: Call, purpose: 'send' | 'check'): Soon<Lane> {
+  plan(actor: Actor, call: Call, purpose: Purpose): Soon<Lane> {
     const now = this.deps.clock.now();
     const tenant = this.tenants.get(actor.tenantId);
-    // A check must not take the turn of a call that is sent.
-    const key = `${purpose} ${planKey(call)}`;
+    const key = this.keyOf(call, purpose);
     const known = tenant !== undefined && tenant.freshUntil > now ? tenant.plans.get(key) : undefined;
     if (tenant !== undefined && known !== undefined && known.freshUntil > now) {
       return this.assign(tenant, known, key, call);
     }
     return this.planAnew(actor, call, key, now);
+  }
+
+  /** By what a plan is known. Mostly it is the last call's again, whose text need not be made anew. */
+  private keyOf({ config, model, request: { endpoint } }: Call, purpose: Purpose): string {
+    const { last } = this;
+    if (last.model !== model || last.config !== config || last.endpoint !== endpoint || last.purpose !== purpose) {
+      const route = config === null || typeof config === 'string' ? config : JSON.stringify(config);
+      // A check must not take the turn of a call that is sent.
+      const key = `${purpose} ${endpoint} ${JSON.stringify(route)} ${model}`;
+      this.last = { model, config, endpoint, purpose, key };
+    }
+    return this.last.key;
   }
 
   private async planAnew(actor: Actor, call: Call, key: string, now: number): Promise<Lane> {
@@ -128,11 +149,6 @@ export class CallPlanner {
     const freshUntil = open ? now + this.deps.settings.modelListSeconds * 1000 : Number.POSITIVE_INFINITY;
     return { assigner: createLaneAssigner(options), freshUntil };
   }
-}
-
-function planKey({ config, model, request }: Call): string {
-  const route = config === null || typeof config === 'string' ? config : JSON.stringify(config);
-  return `${request.endpoint} ${JSON.stringify(route)} ${model}`;
 }
 
 function trim<Value>(map: Map<string, Value>, most: number): void {
