@@ -149,9 +149,10 @@ export function findOwnRates(book: OwnPriceBook, query: OwnRatesQuery): FoundRat
 function ownRates(version: string, price: CompiledOwnPrice, query: { model: string; mode: PriceMode }): FoundRates {
   const mode = query.mode === 'batch' ? 'batch' : 'standard';
   const origin = { version, tier: 'base', priced_model: query.model, resolved_by: 'config', ...price.money } as const;
+  const rates = { ...price[mode], ...origin, mode: query.mode };
   return {
-    rates: { ...price[mode], ...origin, mode: query.mode },
-    list_rates: { ...price.standard, ...origin, mode: 'standard' },
+    rates,
+    list_rates: query.mode === 'standard' ? rates : { ...price.standard, ...origin, mode: 'standard' },
     price_version: version,
     priced_model: query.model,
   };

@@ -52,7 +52,7 @@ export interface RatesQuery {
   /** When the request was made, in Unix seconds. */
   at: number;
   /** All input tokens, cached ones included: they decide the context tier. Absent: the base tier. */
-  inputTokens?: number;
+  inputTokens?: number | undefined;
   region?: string | undefined;
   /** The region is billed apart: a list that does not name it does not price it. */
   isRegionBilled?: boolean;
@@ -256,9 +256,10 @@ function ratesOf(
     ...(region !== undefined && { region }),
     ...row.money,
   };
+  const rates = { ...card, ...origin, mode };
   return {
-    rates: { ...card, ...origin, mode },
-    list_rates: { ...tier.cards.standard, ...origin, mode: 'standard' },
+    rates,
+    list_rates: mode === 'standard' ? rates : { ...tier.cards.standard, ...origin, mode: 'standard' },
     price_version: row.version,
     priced_model: model,
   };

@@ -54,8 +54,10 @@ export function priceUsage(input: {
   rates: RateCard;
   list_rates: RateCard;
   succeeded?: boolean;
+  /** Whether the lines are wanted. */
+  itemized?: boolean;
 }): PricedUsage {
-  const { usage, rates, list_rates: listRates, succeeded = true } = input;
+  const { usage, rates, list_rates: listRates, succeeded = true, itemized = true } = input;
   const missing = missingUsage(usage, rates);
   if (usage === null || missing !== null) {
     const isFree = !succeeded || isFreeOfCharge(rates);
@@ -64,9 +66,8 @@ export function priceUsage(input: {
     return { amount_nano: 0, list_amount_nano: isListFree ? 0 : null, lines: [], unpriced_reason: null };
   }
   const lines: PriceLine[] = [];
-  const counted = usageBuckets.filter((bucket) => usage[bucket] !== undefined);
-  const priced = priceBuckets(counted, usage, rates, lines);
-  const list = priceBuckets(counted, usage, listRates, null);
+  const priced = priceBuckets(usage, rates, itemized ? lines : null);
+  const list = listRates === rates ? priced : priceBuckets(usage, listRates, null);
   const listAmount = typeof list === 'number' ? list : null;
   if (typeof priced !== 'number') {
     return { amount_nano: null, list_amount_nano: listAmount, lines: [], unpriced_reason: priced.unpriced };
@@ -98,15 +99,11 @@ function chargedAs(rates: RateCard, bucket: UsageBucket): RateName | null {
 }
 
 /** The amount of a usage; its lines are added to `lines`, where they are wanted. */
-function priceBuckets(
-  counted: readonly UsageBucket[],
-  usage: Usage,
-  rates: RateCard,
-  lines: PriceLine[] | null,
-): number | Unpriced {
+function priceBuckets(usage: Usage, rates: RateCard, lines: PriceLine[] | null): number | Unpriced {
   let amount = 0;
-  for (const bucket of counted) {
-    const count = usage[bucket] ?? 0;
+  for (const bucket of usageBuckets) {
+    const count = usage[bucket];
+    if (count === undefined) continue;
     if (!Number.isSafeInteger(count) || count < 0) return { unpriced: `invalid_count: ${bucket}` };
     // Tokens come with the hour on a pool paid by time, and time with the tokens on one paid by token.
     const isIncluded = (bucket === 'gpu_microseconds') !== (rates.gpu_second !== undefined);

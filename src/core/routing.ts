@@ -58,14 +58,18 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
   const bodyNeeds = new Map<string, boolean>();
   const pickers = new Map<string, WeightedPicker>();
   let fullLane: number | null = null;
+  /** What was named last: lines of one model mostly follow each other. */
+  let last: { model: string; endpoint: Endpoint; is: Compiled } | null = null;
 
   function compile(model: string, endpoint: Endpoint): Compiled {
+    if (last !== null && last.model === model && last.endpoint === endpoint) return last.is;
     const key = `${endpoint} ${model}`;
     let entry = compiled.get(key);
     if (entry === undefined) {
       entry = { ...stepFor(model, endpoint), lanes: new Map() };
       compiled.set(key, entry);
     }
+    last = { model, endpoint, is: entry };
     return entry;
   }
 

@@ -19,7 +19,8 @@ export function pickByCount(weights: readonly number[]): WeightedPicker {
   return {
     pick() {
       let chosen = -1;
-      for (const [index, weight] of scaled.entries()) {
+      for (let index = 0; index < scaled.length; index++) {
+        const weight = scaled[index] ?? 0;
         const count = counts[index] ?? 0;
         const released = count * total < (turns + 1) * weight;
         if (released && (chosen < 0 || earlier(count, weight, counts[chosen] ?? 0, scaled[chosen] ?? 0)))
@@ -52,7 +53,8 @@ export function pickBySize(weights: readonly number[]): WeightedPicker {
       const piece = Number.isFinite(size) && size > 0 ? size : 1;
       let chosen = -1;
       let best = Number.POSITIVE_INFINITY;
-      for (const [index, weight] of weights.entries()) {
+      for (let index = 0; index < weights.length; index++) {
+        const weight = weights[index] ?? 0;
         const before = given[index] ?? 0;
         const behind = before * total < (all + piece) * weight;
         if (behind && (before + piece) / weight < best) {

@@ -16,7 +16,15 @@ export type Cell = string | number | boolean | null | object;
  * `v ->> <index>`.
  */
 export function bulkRows(rows: readonly (readonly Cell[])[]): string {
-  return JSON.stringify(rows.map((row) => row.map((cell) => (typeof cell === 'string' ? storableText(cell) : cell))));
+  return JSON.stringify(rows.map((row) => (row.every(isStorable) ? row : row.map(storable))));
+}
+
+function isStorable(cell: Cell): boolean {
+  return typeof cell !== 'string' || storableText(cell) === cell;
+}
+
+function storable(cell: Cell): Cell {
+  return typeof cell === 'string' ? storableText(cell) : cell;
 }
 
 /** Materialized, as json_each would otherwise write each row's JSON anew for every column read from it (measured: 3×). */

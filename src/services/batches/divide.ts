@@ -84,6 +84,12 @@ class Division {
   private readonly batch: DividedBatch;
   private readonly assigner: LaneAssigner;
   private readonly numbers = new Map<string, number>();
+  /** Lines of one lane mostly follow each other. */
+  private last: { assigned: number; endpoint: Endpoint | null; number: number } = {
+    assigned: -1,
+    endpoint: null,
+    number: -1,
+  };
   private readonly works: Work[] = [];
   private readonly segmenter: Segmenter;
   private readonly sharder: Sharder;
@@ -124,6 +130,13 @@ class Division {
   }
 
   private laneNumber(assigned: number, endpoint: Endpoint): number {
+    if (this.last.assigned === assigned && this.last.endpoint === endpoint) return this.last.number;
+    const number = this.numberOf(assigned, endpoint);
+    this.last = { assigned, endpoint, number };
+    return number;
+  }
+
+  private numberOf(assigned: number, endpoint: Endpoint): number {
     const key = `${assigned} ${endpoint}`;
     const known = this.numbers.get(key);
     if (known !== undefined) return known;

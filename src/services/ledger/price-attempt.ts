@@ -95,7 +95,7 @@ function ratesOf(
     servedModel: result?.ok ? result.servedModel : null,
     rawUsage: result?.rawUsage ?? null,
     at,
-    ...(usage && { inputTokens: totalInput(usage) }),
+    inputTokens: usage === null ? undefined : totalInput(usage),
   });
 }
 
@@ -115,7 +115,8 @@ function priceOf(
     return free ? { amount: 0, list: 0, reason: null } : { amount: null, list: null, reason: found.unpriced };
   }
   const worked = succeeded || (result?.ok === false && (result.failure.status ?? 500) < 400);
-  const priced = priceUsage({ usage, rates: found.rates, list_rates: found.list_rates, succeeded: worked });
+  const { rates, list_rates } = found;
+  const priced = priceUsage({ usage, rates, list_rates, succeeded: worked, itemized: false });
   return { amount: priced.amount_nano, list: priced.list_amount_nano, reason: priced.unpriced_reason };
 }
 

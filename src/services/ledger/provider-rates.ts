@@ -17,7 +17,7 @@ export interface ProviderRatesQuery {
   /** Unix seconds. */
   at: number;
   /** All input tokens of the request: they decide the context tier. Absent: the base tier. */
-  inputTokens?: number;
+  inputTokens?: number | undefined;
 }
 
 type PricedProvider = Pick<Provider, 'name' | 'priceProvider' | 'pricedModel' | 'priceRegion' | 'billedRegion'>;
@@ -39,13 +39,14 @@ export function providerRates(
   const billedRegion = rawUsage ? (provider.billedRegion?.(rawUsage) ?? null) : null;
   const asked = {
     provider: provider.priceProvider,
+    model,
     mode,
     at,
     region: billedRegion ?? provider.priceRegion,
     isRegionBilled: billedRegion !== null,
-    ...(inputTokens !== undefined && { inputTokens }),
+    inputTokens,
   };
-  const found = findRates(deps.prices, { ...asked, model });
+  const found = findRates(deps.prices, asked);
   if (!('unpriced' in found)) return model === query.model ? found : resolvedBy('deployment', found);
   if (!query.servedModel) return found;
   const byServed = findRates(deps.prices, { ...asked, model: query.servedModel });
@@ -58,11 +59,11 @@ const resolved = new WeakMap<FoundRates, Map<PriceResolution, FoundRates>>();
 function resolvedBy(resolution: PriceResolution, found: FoundRates): FoundRates {
   const known = resolved.get(found) ?? new Map<PriceResolution, FoundRates>();
   resolved.set(found, known);
-  const rates = known.get(resolution) ?? {
-    ...found,
-    rates: { ...found.rates, resolved_by: resolution },
-    list_rates: { ...found.list_rates, resolved_by: resolution },
-  };
-  known.set(resolution, rates);
-  return rates;
+  const earlier = known.get(resolution);
+  if (earlier !== undefined) return earlier;
+  const rates = { ...found.rates, resolved_by: resolution };
+  const isList = found.list_rates === found.rates;
+  const fresh = { ...found, rates, list_rates: isList ? rates : { ...found.list_rates, resolved_by: resolution } };
+  known.set(resolution, fresh);
+  return fresh;
 }
