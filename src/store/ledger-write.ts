@@ -10,8 +10,10 @@ interface Identified extends TaggedEntry {
   ratesId: string | null;
 }
 
+type ValueOf = (row: Identified) => Cell;
+
 /** Column by column: what an entry stores there. */
-const COLUMNS: readonly (readonly [name: string, value: (row: Identified) => Cell])[] = [
+const COLUMNS: readonly (readonly [name: string, value: ValueOf])[] = [
   ['batch_id', ({ entry }) => entry.batchId],
   ['line', ({ entry }) => entry.line],
   ['attempt', ({ entry }) => entry.attempt],
@@ -57,8 +59,8 @@ const VARYING =
 const ALIKE_MAX = 8;
 
 interface Insert {
-  varying: typeof COLUMNS;
-  constant: typeof COLUMNS;
+  varying: readonly ValueOf[];
+  constant: readonly ValueOf[];
   sql: string;
 }
 
@@ -84,8 +86,8 @@ function toInsert(varyingNames: readonly string[], renumber: boolean, columns = 
   const values = NAMES.map((name) => (renumber && name === 'attempt' ? freeAttempt(column) : column(name)));
   const id = storedIdSql(column('batch_id'), column('line'), varyingNames.includes('id') ? column('id') : 'null');
   return {
-    varying,
-    constant,
+    varying: varying.map(([, value]) => value),
+    constant: constant.map(([, value]) => value),
     sql: `insert into ledger_entries (id, ${NAMES}) with ${BULK_ROWS} select ${id}, ${values} from r`,
   };
 }
@@ -177,8 +179,8 @@ function insertSets(
 
 function insertEntries(rows: readonly Identified[], { varying, constant, sql }: Insert): Statement {
   const [first] = rows;
-  const cells = first === undefined ? [] : constant.map(([, value]) => value(first) as Argument);
-  return { sql, args: [bulkRows(rows.map((row) => varying.map(([, value]) => value(row)))), ...cells] };
+  const cells = first === undefined ? [] : constant.map((value) => value(first) as Argument);
+  return { sql, args: [bulkRows(rows.map((row) => varying.map((value) => value(row)))), ...cells] };
 }
 
 /**
@@ -212,7 +214,7 @@ function insertAlike(
 
 function isAlike({ constant }: Insert, left: Identified | undefined, right: Identified): boolean {
   if (left === undefined) return false;
-  for (const column of constant) if (column[1](left) !== column[1](right)) return false;
+  for (const value of constant) if (value(left) !== value(right)) return false;
   return true;
 }
 
