@@ -4,6 +4,7 @@
  */
 import type { ServerLoad } from '../src/core/adaptive/load.ts';
 import type { Schedule } from '../src/core/batch-hours.ts';
+import type { Written } from '../src/core/byte-writer.ts';
 import type { Failure } from '../src/core/failure.ts';
 import type { BilledRow } from '../src/core/reconcile/reconcile.ts';
 import type { Usage } from '../src/core/usage.ts';
@@ -168,6 +169,8 @@ export interface Success {
   readonly body: string;
   /** The same in UTF-8, where the provider's own bytes are that. `body` is then made of them when it is asked for. */
   readonly bytes?: Uint8Array;
+  /** The same where it still lies in pieces, to be written where it is to stand; `bytes` are then made when asked for. */
+  readonly written?: Written | null;
   /** null when the provider did not report it. */
   usage: Usage | null;
   rawUsage: object | null;

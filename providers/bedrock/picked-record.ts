@@ -1,7 +1,7 @@
 import { AlikeValue } from '../../src/core/alike-value.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span, Word } from '../../src/core/json-pick.ts';
-import { jsonText } from '../../src/core/result-text.ts';
+import { jsonText } from '../../src/core/jsonl.ts';
 import type { BatchResult } from '../contract.ts';
 import { type AnswerInBytes, LineInBytes } from '../shared/answer-in-bytes.ts';
 import { PickedMessage } from '../shared/anthropic-messages-picked.ts';
@@ -47,7 +47,9 @@ class PickedConverse implements Picked {
       usage: usage && completionUsageText(usage),
     };
     const warnings = usageWarnings(reading);
-    return chatAnswer(json, chat, { requestId: facts.requestId, usage, rawUsage: raw, warnings });
+    const { requestId, model } = facts;
+    const said = { status: 200, requestId, usage, rawUsage: raw, servedModel: model, finishReason, warnings };
+    return chatAnswer(json, chat, said);
   }
 }
 

@@ -1,30 +1,46 @@
+import { bytesOf, type Written } from '../../src/core/byte-writer.ts';
 import { textOf } from '../../src/core/validate-input.ts';
 import type { BatchResult, Success } from '../contract.ts';
 
-/** A success whose answer is there in UTF-8. Its text is made when somebody asks for it; a spread leaves it behind. */
+/** What is said of an answer beside the answer itself. */
+export type Said = Omit<Success, 'ok' | 'body' | 'bytes' | 'written'>;
+
+/**
+ * A success whose answer is there in UTF-8, or in pieces of it. Its text, and its bytes, are made when somebody asks for
+ * them; a spread leaves both behind.
+ */
 export class AnswerInBytes implements Success {
   readonly ok = true;
   readonly status: number;
   readonly requestId: string | null;
-  readonly bytes: Uint8Array;
   readonly usage: Success['usage'];
   readonly rawUsage: object | null;
   readonly servedModel: string | null;
   readonly serviceTier: string | null;
   readonly finishReason: string | null;
   readonly warnings: string[];
+  #answer: Uint8Array | Written;
   #text: string | null = null;
 
-  constructor(bytes: Uint8Array, said: Omit<Success, 'ok' | 'body' | 'bytes'>) {
+  constructor(answer: Uint8Array | Written, said: Said) {
+    this.#answer = answer;
     this.status = said.status;
     this.requestId = said.requestId;
-    this.bytes = bytes;
     this.usage = said.usage;
     this.rawUsage = said.rawUsage;
     this.servedModel = said.servedModel;
     this.serviceTier = said.serviceTier ?? null;
     this.finishReason = said.finishReason;
     this.warnings = said.warnings;
+  }
+
+  get written(): Written | null {
+    return this.#answer instanceof Uint8Array ? null : this.#answer;
+  }
+
+  get bytes(): Uint8Array {
+    if (!(this.#answer instanceof Uint8Array)) this.#answer = bytesOf(this.#answer);
+    return this.#answer;
   }
 
   get body(): string {

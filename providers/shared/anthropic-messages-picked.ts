@@ -62,6 +62,18 @@ export class PickedMessage implements Picked {
       finishReason,
       usage: usage && completionUsageText(usage),
     };
-    return chatAnswer(json, chat, { requestId: context.requestId, usage, rawUsage: raw, ...usageNotices(reading) });
+    const { requestId } = context;
+    const { warnings, serviceTier } = usageNotices(reading);
+    const said = {
+      status: 200,
+      requestId,
+      usage,
+      rawUsage: raw,
+      servedModel: model,
+      serviceTier,
+      finishReason,
+      warnings,
+    };
+    return chatAnswer(json, chat, said);
   }
 }

@@ -1,11 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { hasSeparator } from '../../src/core/answer-scan.ts';
-import { ByteWriter } from '../../src/core/byte-writer.ts';
+import { type ByteWriter, UNIT_BYTES, type Written } from '../../src/core/byte-writer.ts';
 import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, Span } from '../../src/core/json-pick.ts';
-import { jsonText } from '../../src/core/result-text.ts';
-import type { Success } from '../contract.ts';
-import { AnswerInBytes } from './answer-in-bytes.ts';
+import { jsonText } from '../../src/core/jsonl.ts';
+import { AnswerInBytes, type Said } from './answer-in-bytes.ts';
 
 /** Answers in more blocks than this are left. */
 const BLOCKS_MAX = 8;
@@ -47,52 +46,92 @@ export interface PickedChat {
   model: string;
   blocks: Items<TextBlock>;
   finishReason: string;
-  /** JSON; null where the answer has none. */
+  /** JSON that needs no escapes in a line; null where the answer has none. */
   usage: string | null;
 }
 
-const writer = new ByteWriter();
-const BEGIN = Buffer.from('{"id":"');
-/** What stands between the id and the text of an answer: the same of all of one model that came at one time. */
-let last = { created: 0, model: '', idPrefix: '', begin: BEGIN, middle: Buffer.alloc(0) };
+/** What stands around the text of an answer. */
+interface Around {
+  created: number;
+  model: string;
+  idPrefix: string;
+  /** Before the id, and between it and the text. */
+  begin: Uint8Array;
+  middle: Uint8Array;
+}
 
-/** What a provider says of an answer beside its chat completion. */
-type Said = Pick<Success, 'requestId' | 'usage' | 'rawUsage' | 'serviceTier' | 'warnings'>;
+/** What was around the last answer: the same is around all of one model that came at one time. */
+let last: Around = aroundOf({ created: 0, model: '', idPrefix: '' });
+
+function aroundOf({ created, model, idPrefix }: Pick<PickedChat, 'created' | 'model' | 'idPrefix'>): Around {
+  const named = `","object":"chat.completion","created":${created},"model":${jsonText(model)}`;
+  const middle = Buffer.from(`${named},"choices":[{"index":0,"message":{"role":"assistant","content":"`);
+  return { created, model, idPrefix, begin: Buffer.from(`{"id":"${idPrefix}`), middle };
+}
+
+/** A chat completion whose id and text stand in the bytes that it was picked from. */
+class ChatInPieces implements Written {
+  readonly bytesMax: number;
+  readonly #around: Around;
+  readonly #source: Buffer;
+  readonly #id: string | null;
+  /** Where the pieces begin and end, in turn: the id, unless it is a text, and the blocks. */
+  readonly #places: readonly number[];
+  readonly #tail: string;
+
+  constructor(source: Buffer, around: Around, { id, blocks, finishReason, usage }: PickedChat) {
+    const places = typeof id === 'string' ? [] : [id.from + 1, id.to - 1];
+    for (let index = 0; index < blocks.count; index++) {
+      const { text } = blocks.at(index);
+      places.push(text.from + 1, text.to - 1);
+    }
+    const used = usage === null ? '' : `,"usage":${usage}`;
+    this.#source = source;
+    this.#around = around;
+    this.#id = typeof id === 'string' ? id : null;
+    this.#places = places;
+    this.#tail = `","refusal":null},"logprobs":null,"finish_reason":"${finishReason}"}]${used}}`;
+    const texts = this.#tail.length + (this.#id?.length ?? 0);
+    let most = around.begin.length + around.middle.length + texts * UNIT_BYTES;
+    for (let index = 0; index < places.length; index += 2) most += this.#place(index + 1) - this.#place(index);
+    this.bytesMax = most;
+  }
+
+  writeTo(writer: ByteWriter): void {
+    writer.all(this.#around.begin);
+    let index = 0;
+    if (this.#id === null) {
+      writer.bytes(this.#source, this.#place(0), this.#place(1));
+      index = 2;
+    } else writer.text(this.#id);
+    writer.all(this.#around.middle);
+    for (; index < this.#places.length; index += 2) {
+      writer.bytes(this.#source, this.#place(index), this.#place(index + 1));
+    }
+    writer.text(this.#tail);
+  }
+
+  /** Whether a character stands in it that must be escaped in a line. */
+  hasSeparator(): boolean {
+    for (let index = 0; index < this.#places.length; index += 2) {
+      if (hasSeparator(this.#source.subarray(this.#place(index), this.#place(index + 1)))) return true;
+    }
+    return false;
+  }
+
+  #place(index: number): number {
+    return this.#places[index] as number;
+  }
+}
 
 /**
  * The success whose chat completion says what was just picked, in UTF-8: strings that are JSON already are neither decoded
- * nor written anew. Null where one holds a character that must be escaped in a line (core/jsonl.ts).
+ * nor written anew, nor copied before they stand in their line. Null where one holds a character that must be escaped in a
+ * line (core/jsonl.ts). The bytes that were picked from must not change any more.
  */
 export function chatAnswer(json: JsonCursor, chat: PickedChat, said: Said): AnswerInBytes | null {
-  const bytes = chatInBytes(json, chat);
-  const { model: servedModel, finishReason } = chat;
-  return bytes && new AnswerInBytes(bytes, { ...said, status: 200, servedModel, finishReason });
-}
-
-function chatInBytes(json: JsonCursor, chat: PickedChat): Uint8Array | null {
-  const { idPrefix, id, created, model, blocks, finishReason, usage } = chat;
-  if (last.created !== created || last.model !== model || last.idPrefix !== idPrefix) {
-    const named = `","object":"chat.completion","created":${created},"model":${jsonText(model)}`;
-    const middle = Buffer.from(`${named},"choices":[{"index":0,"message":{"role":"assistant","content":"`);
-    last = { created, model, idPrefix, begin: Buffer.from(`{"id":"${idPrefix}`), middle };
-  }
-  const { begin, middle } = last;
-  const used = usage === null ? '' : `,"usage":${usage}`;
-  const tail = `","refusal":null},"logprobs":null,"finish_reason":"${finishReason}"}]${used}}`;
-  let length = begin.length + middle.length;
-  if (typeof id !== 'string') length += id.to - id.from;
-  for (let index = 0; index < blocks.count; index++) length += blocks.at(index).text.to - blocks.at(index).text.from;
-  writer.begin(tail.length + (typeof id === 'string' ? id.length : 0), length);
-  const source = json.run.bytes;
-  writer.bytes(begin, 0, begin.length);
-  if (typeof id === 'string') writer.text(id);
-  else writer.bytes(source, id.from + 1, id.to - 1);
-  writer.bytes(middle, 0, middle.length);
-  for (let index = 0; index < blocks.count; index++) {
-    const { from, to } = blocks.at(index).text;
-    writer.bytes(source, from + 1, to - 1);
-  }
-  writer.text(tail);
-  const bytes = writer.end();
-  return json.utf8 && hasSeparator(bytes) ? null : bytes;
+  const { created, model, idPrefix } = chat;
+  if (last.created !== created || last.model !== model || last.idPrefix !== idPrefix) last = aroundOf(chat);
+  const pieces = new ChatInPieces(json.run.bytes, last, chat);
+  return json.utf8 && pieces.hasSeparator() ? null : new AnswerInBytes(pieces, said);
 }

@@ -1,6 +1,7 @@
 import { AlikeValue } from '../../src/core/alike-value.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, pick, Span, Word } from '../../src/core/json-pick.ts';
+import { escapeLineSeparators } from '../../src/core/jsonl.ts';
 import type { AnswerInBytes } from '../shared/answer-in-bytes.ts';
 import { chatAnswer, TextBlock, textBlocks } from '../shared/chat-in-bytes.ts';
 import { usageWarnings } from '../shared/openai-results.ts';
@@ -75,17 +76,20 @@ class PickedGemini implements Picked {
     const usageMetadata = this.usage.value(json);
     const reading = usageFromGemini({ usageMetadata });
     const stated = reading.raw && toOpenAIUsage(usageMetadata);
+    const servedModel = servedName(version);
     const chat = {
       idPrefix: 'chatcmpl-',
       id: this.id,
       created: createdAt(this.created.word(json), context),
-      model: servedName(version),
+      model: servedModel,
       blocks: parts,
       finishReason,
-      usage: stated && JSON.stringify(stated),
+      usage: stated && escapeLineSeparators(JSON.stringify(stated)),
     };
     const warnings = [...new Set(usageWarnings('/v1/chat/completions', reading.raw, reading.problems))];
-    return chatAnswer(json, chat, { requestId: null, usage: reading.usage, rawUsage: reading.raw, warnings });
+    const { usage, raw } = reading;
+    const said = { status: 200, requestId: null, usage, rawUsage: raw, servedModel, finishReason, warnings };
+    return chatAnswer(json, chat, said);
   }
 }
 

@@ -1,11 +1,27 @@
 import { Buffer } from 'node:buffer';
+import { jsonText } from './jsonl.ts';
 
 /** Pieces up to a quarter of this share memory: to give each some of its own costs more than to write it. */
 const SHARED_BYTES = 64 * 1024;
 /** Shorter runs are copied faster byte by byte. */
 const RUN_MIN = 48;
-/** UTF-8 has at most so many bytes for a unit of a text's length. */
-const UNIT_BYTES = 3;
+/** UTF-8 has at most so many bytes for a unit of a text's length, and JSON for one of a string's, beside its quotes. */
+export const UNIT_BYTES = 3;
+export const JSON_UNIT_BYTES = 6;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const SPACE = 0x20;
+const TILDE = 0x7e;
+const ZERO = 0x30;
+const NULL = Buffer.from('null');
+
+/** Bytes that are put together where they are to stand. */
+export interface Written {
+  /** At most so many bytes. */
+  readonly bytesMax: number;
+  writeTo(writer: ByteWriter): void;
+}
 
 /** Writes pieces of bytes, one after another, into memory that is used for nothing else. */
 export class ByteWriter {
@@ -13,14 +29,18 @@ export class ByteWriter {
   #from = 0;
   #at = 0;
 
-  /** Begins a piece of texts of so many units in all, and so many bytes beside. */
-  begin(textLength: number, bytes: number): void {
-    const most = textLength * UNIT_BYTES + bytes;
+  /** Begins a piece of no more bytes than `most`. */
+  begin(most: number): void {
     if (most > this.#memory.length - this.#at) {
       this.#memory = Buffer.allocUnsafeSlow(most > SHARED_BYTES / 4 ? most : SHARED_BYTES);
       this.#at = 0;
     }
     this.#from = this.#at;
+  }
+
+  /** How much of the piece is written. */
+  get length(): number {
+    return this.#at - this.#from;
   }
 
   text(text: string): void {
@@ -41,32 +61,66 @@ export class ByteWriter {
     this.#at = at;
   }
 
-  /** Writes `head`, `between` and `rest`; answers whether both texts are ASCII. */
-  around(head: string, between: Uint8Array, rest: string): boolean {
+  /** A number in JSON, or null. */
+  number(value: number | null): void {
+    if (value === null) this.all(NULL);
+    // Most are small; others are for the engine to write.
+    else if (value >= 0 && value === (value | 0)) this.#digits(value);
+    else this.text(String(value));
+  }
+
+  /** A string in JSON, or null: as `jsonText` writes it. */
+  string(value: string | null): void {
+    if (value === null) {
+      this.all(NULL);
+      return;
+    }
     const memory = this.#memory;
-    const from = this.#at;
-    const text = head + rest;
-    // Both texts are written at once, where the second is to stand; the first is then moved to its place.
-    const written = memory.write(text, from + between.length);
-    const isPlain = written === text.length;
-    const headBytes = isPlain ? head.length : Buffer.byteLength(head);
-    memory.copyWithin(from, from + between.length, from + between.length + headBytes);
-    memory.set(between, from + headBytes);
-    this.#at = from + between.length + written;
-    return isPlain;
+    let at = this.#at;
+    memory[at++] = QUOTE;
+    for (let index = 0; index < value.length; index++) {
+      const unit = value.charCodeAt(index);
+      if (unit < SPACE || unit > TILDE || unit === QUOTE || unit === BACKSLASH) {
+        this.text(jsonText(value));
+        return;
+      }
+      memory[at++] = unit;
+    }
+    memory[at++] = QUOTE;
+    this.#at = at;
   }
 
   /** The piece, whose memory is its own. */
   end(): Buffer {
     return this.#memory.subarray(this.#from, this.#at);
   }
+
+  #digits(value: number): void {
+    let count = 1;
+    for (let rest = value; rest >= 10; rest = (rest / 10) | 0) count += 1;
+    const memory = this.#memory;
+    let rest = value;
+    for (let at = this.#at + count - 1; at >= this.#at; at--) {
+      const tenth = (rest / 10) | 0;
+      memory[at] = ZERO + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.#at += count;
+  }
 }
 
-const copies = new ByteWriter();
+const pieces = new ByteWriter();
 
 /** A copy of bytes that are lent. Lines that are kept for a while share memory, which costs less than some for each. */
 export function copyOf(bytes: Uint8Array): Buffer {
-  copies.begin(0, bytes.length);
-  copies.all(bytes);
-  return copies.end();
+  pieces.begin(bytes.length);
+  pieces.all(bytes);
+  return pieces.end();
+}
+
+/** The bytes, put together. */
+export function bytesOf(written: Written): Buffer {
+  pieces.begin(written.bytesMax);
+  written.writeTo(pieces);
+  return pieces.end();
 }

@@ -117,3 +117,13 @@ export function escapeLineSeparators(json: string): string {
   if (!json.includes('\u2028') && !json.includes('\u2029') && !json.includes('\u0085')) return json;
   return json.replaceAll(/[\u0085\u2028\u2029]/g, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/** Characters that JSON writes as they are. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+const PLAIN_LENGTH_MAX = 256;
+
+/** As JSON.stringify writes it, with nothing in it that is taken for a line end. Ids and names are plain nearly always. */
+export function jsonText(value: string | null): string {
+  if (value !== null && value.length <= PLAIN_LENGTH_MAX && PLAIN.test(value)) return `"${value}"`;
+  return escapeLineSeparators(JSON.stringify(value));
+}

@@ -1,6 +1,9 @@
+import { Buffer } from 'node:buffer';
 import type { ErrorBody } from '../protocol/error.ts';
 import type { ResultDetails } from '../protocol/result-line.ts';
-import { escapeLineSeparators } from './jsonl.ts';
+import { ByteWriter, JSON_UNIT_BYTES, type Written } from './byte-writer.ts';
+import { asciiBytes } from './json-cursor.ts';
+import { escapeLineSeparators, jsonText } from './jsonl.ts';
 
 /** What a finished line says, apart from its answer's body. */
 export interface LineOutcome {
@@ -15,13 +18,11 @@ export interface LineOutcome {
   details: ResultDetails;
 }
 
-/** A result line in pieces, without line feed: head, the body of the response if there is one, tail, details. */
-export interface ResultText {
-  head: string;
-  /** The end of OpenAI's members: with a closing brace behind it they are a line of their own. */
-  tail: string;
-  /** Weir's own member, and the end of the line. */
-  details: string;
+/** A finished line as it is kept, with its line feed. */
+export interface ResultRecord {
+  record: Uint8Array;
+  /** Bytes of it before Weir's own member: with a closing brace behind them they are a line of OpenAI's. */
+  strictBytes: number;
 }
 
 /** The id of a result line: stable for a line of a batch, so that a repeated assembly gives the same bytes. */
@@ -35,55 +36,145 @@ export function lineOfResult(batchId: string, id: string): number | null {
   return Number.isSafeInteger(line) && resultId(batchId, line) === id ? line : null;
 }
 
-/** Writes a result line: OpenAI's members first, Weir's own last (core/part.ts relies on it). */
-export function resultText({ line, customId, batchId, response, error, details }: LineOutcome): ResultText {
-  const head = `{"id":"${resultId(batchId, line)}","custom_id":${jsonText(customId)},"response":`;
-  const stated =
-    error === null
-      ? 'null'
-      : escapeLineSeparators(JSON.stringify({ code: error.code ?? 'error', message: error.message }));
-  const ended = `,"error":${stated}`;
-  if (response === null) return { head: `${head}null`, tail: ended, details: detailsText(details) };
-  const { statusCode, requestId } = response;
-  return {
-    head: `${head}{"status_code":${statusCode},"request_id":${jsonText(requestId)},"body":`,
-    tail: `}${ended}`,
-    details: detailsText(details),
-  };
+const writer = new ByteWriter();
+
+const BEGIN = '{"id":"batch_req_';
+const CUSTOM_ID = asciiBytes('","custom_id":');
+const STATUS = asciiBytes(',"response":{"status_code":');
+const REQUEST_ID = asciiBytes(',"request_id":');
+const BODY = asciiBytes(',"body":');
+const NO_RESPONSE = asciiBytes(',"response":null');
+const END_OF_RESPONSE = asciiBytes('}');
+const NO_ERROR = asciiBytes(',"error":null');
+const ERROR = asciiBytes(',"error":');
+const DETAILS = asciiBytes(',"weir":{"line":');
+const COST = asciiBytes(',"cost_nano_usd":');
+const NO_WARNINGS = asciiBytes(',"warnings":[]');
+const WARNINGS = asciiBytes(',"warnings":');
+const FINISH_REASON = asciiBytes(',"finish_reason":');
+const INPUT_TOKENS = asciiBytes(',"input_tokens":');
+const OUTPUT_TOKENS = asciiBytes(',"output_tokens":');
+const RAW = asciiBytes(',"raw":');
+const END = asciiBytes('}}');
+const LINE_FEED = asciiBytes('\n');
+/** More than these and all numbers are. */
+const NAMES_BYTES = 1024;
+
+/**
+ * Writes a result line: OpenAI's members first, Weir's own last (core/part.ts relies on it). `body`: JSON on one line; it
+ * stands in the line as it is, where there is a response.
+ */
+export function resultRecord(outcome: LineOutcome, body: Uint8Array | Written): ResultRecord {
+  const { line, customId, batchId, response, error, details } = outcome;
+  const begin = beginOf(batchId);
+  const requestId = response?.requestId ?? null;
+  const stated = error && jsonBytes({ code: error.code ?? 'error', message: error.message });
+  const told = prepare(details);
+  const bodyBytes = body instanceof Uint8Array ? body.length : body.bytesMax;
+  const texts = (customId.length + (requestId?.length ?? 0)) * JSON_UNIT_BYTES;
+  writer.begin(NAMES_BYTES + begin.length + texts + bodyBytes + (stated?.length ?? 0) + told.bytesMax);
+  writer.all(begin);
+  writer.number(line + 1);
+  writer.all(CUSTOM_ID);
+  writer.string(customId);
+  if (response === null) writer.all(NO_RESPONSE);
+  else {
+    writer.all(STATUS);
+    writer.number(response.statusCode);
+    writer.all(REQUEST_ID);
+    writer.string(requestId);
+    writer.all(BODY);
+    if (body instanceof Uint8Array) writer.all(body);
+    else body.writeTo(writer);
+    writer.all(END_OF_RESPONSE);
+  }
+  if (stated === null) writer.all(NO_ERROR);
+  else {
+    writer.all(ERROR);
+    writer.all(stated);
+  }
+  const strictBytes = writer.length;
+  writeDetails(details, told);
+  writer.all(LINE_FEED);
+  return { record: writer.end(), strictBytes };
 }
 
-/** Characters that JSON writes as they are. */
-const PLAIN = /^[ !#-[\]-~]*$/;
-const PLAIN_LENGTH_MAX = 256;
+/** JSON of what is rarely told. */
+function jsonBytes(value: unknown): Uint8Array {
+  return Buffer.from(escapeLineSeparators(JSON.stringify(value)));
+}
 
-/** As JSON.stringify writes it, with nothing in it that is taken for a line end. Ids and names are plain nearly always. */
-export function jsonText(value: string | null): string {
-  if (value !== null && value.length <= PLAIN_LENGTH_MAX && PLAIN.test(value)) return `"${value}"`;
-  return escapeLineSeparators(JSON.stringify(value));
+/** How a batch's lines begin: those of one batch mostly follow each other. */
+let lastBatch = { id: '', begin: asciiBytes(BEGIN) };
+
+function beginOf(batchId: string): Uint8Array {
+  if (lastBatch.id !== batchId) {
+    lastBatch = { id: batchId, begin: Buffer.from(`${BEGIN}${batchId.slice('batch_'.length)}_`) };
+  }
+  return lastBatch.begin;
 }
 
 type Target = Pick<ResultDetails, 'provider' | 'model' | 'target'>;
 
 /** What was named last: lines of one target mostly follow each other. */
-let last: Target & { text: string } = { provider: null, model: null, target: null, text: '' };
+let lastTarget: Target & { bytes: Uint8Array } = { provider: null, model: null, target: null, bytes: asciiBytes('') };
 
-function targetText({ provider, model, target }: Target): string {
-  if (last.provider !== provider || last.model !== model || last.target !== target || last.text === '') {
-    const text = `"provider":${jsonText(provider)},"model":${jsonText(model)},"target":${jsonText(target)}`;
-    last = { provider, model, target, text };
-  }
-  return last.text;
+function targetBytes({ provider, model, target }: Target): Uint8Array {
+  const { bytes } = lastTarget;
+  const isLast = lastTarget.provider === provider && lastTarget.model === model && lastTarget.target === target;
+  if (isLast && bytes.length > 0) return bytes;
+  const named = `,"provider":${jsonText(provider)},"model":${jsonText(model)},"target":${jsonText(target)}`;
+  lastTarget = { provider, model, target, bytes: Buffer.from(`${named},"attempts":`) };
+  return lastTarget.bytes;
 }
 
-/** The end of a result line, from behind its strict part. */
+/** Members of the details that are written beforehand, and how many bytes all members can be beside names and numbers. */
+interface Prepared {
+  target: Uint8Array;
+  warnings: Uint8Array | null;
+  raw: Uint8Array | null;
+  bytesMax: number;
+}
+
+function prepare(details: ResultDetails): Prepared {
+  const target = targetBytes(details);
+  const warnings = details.warnings.length === 0 ? null : jsonBytes(details.warnings);
+  const raw = details.raw === undefined ? null : jsonBytes(details.raw);
+  const reason = (details.finish_reason?.length ?? 0) * JSON_UNIT_BYTES;
+  return { target, warnings, raw, bytesMax: target.length + (warnings?.length ?? 0) + (raw?.length ?? 0) + reason };
+}
+
+function writeDetails(details: ResultDetails, { target, warnings, raw }: Prepared): void {
+  writer.all(DETAILS);
+  writer.number(details.line);
+  writer.all(target);
+  writer.number(details.attempts);
+  writer.all(COST);
+  writer.number(details.cost_nano_usd);
+  if (warnings === null) writer.all(NO_WARNINGS);
+  else {
+    writer.all(WARNINGS);
+    writer.all(warnings);
+  }
+  writer.all(FINISH_REASON);
+  writer.string(details.finish_reason);
+  writer.all(INPUT_TOKENS);
+  writer.number(details.input_tokens);
+  writer.all(OUTPUT_TOKENS);
+  writer.number(details.output_tokens);
+  if (raw !== null) {
+    writer.all(RAW);
+    writer.all(raw);
+  }
+  writer.all(END);
+}
+
+/** The end of a result line, from behind its strict part, without its line feed. */
 export function detailsText(details: ResultDetails): string {
-  const { line, attempts, cost_nano_usd, warnings, finish_reason, input_tokens, output_tokens, raw } = details;
-  const named = targetText(details);
-  const warned = warnings.length === 0 ? '[]' : escapeLineSeparators(JSON.stringify(warnings));
-  const counted = `"attempts":${attempts},"cost_nano_usd":${cost_nano_usd},"warnings":${warned}`;
-  const said = `"finish_reason":${jsonText(finish_reason)},"input_tokens":${input_tokens},"output_tokens":${output_tokens}`;
-  const kept = raw === undefined ? '' : `,"raw":${escapeLineSeparators(JSON.stringify(raw))}`;
-  return `,"weir":{"line":${line},${named},${counted},${said}${kept}}}`;
+  const told = prepare(details);
+  writer.begin(NAMES_BYTES + told.bytesMax);
+  writeDetails(details, told);
+  return writer.end().toString();
 }
 
 /** Reads the details back from the end of a result line. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodePartIndex, PART_INDEX_BYTES, PartIndex } from '../../src/core/part.ts';
-import { resultText } from '../../src/core/result-text.ts';
+import { type LineOutcome, resultRecord } from '../../src/core/result-text.ts';
 import { resultLineSchema } from '../../src/protocol/result-line.ts';
 
 const word = fc.integer({ min: 0, max: 0xffff_ffff });
@@ -31,6 +31,14 @@ describe('the index of a part', () => {
   });
 });
 
+/** The text of a result line: OpenAI's part, and what follows it. */
+function resultText(outcome: LineOutcome, body: string): { strict: string; end: string } {
+  const { record, strictBytes } = resultRecord(outcome, Buffer.from(body));
+  const bytes = Buffer.from(record);
+  expect(bytes.at(-1)).toBe(0x0a);
+  return { strict: bytes.toString('utf8', 0, strictBytes), end: bytes.toString('utf8', strictBytes, bytes.length - 1) };
+}
+
 describe('resultText', () => {
   const details = {
     line: 1,
@@ -48,19 +56,17 @@ describe('resultText', () => {
   it('cuts to OpenAI’s strict line, whatever the texts hold', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (customId, content) => {
-        const {
-          head,
-          tail,
-          details: end,
-        } = resultText({
-          line: 0,
-          customId,
-          batchId: 'batch_x',
-          response: { statusCode: 200, requestId: content },
-          error: { code: content, message: content },
-          details,
-        });
-        const strict = `${head}{}${tail}`;
+        const { strict, end } = resultText(
+          {
+            line: 0,
+            customId,
+            batchId: 'batch_x',
+            response: { statusCode: 200, requestId: content },
+            error: { code: content, message: content },
+            details,
+          },
+          '{}',
+        );
         expect(/[\u2028\u2029\u0085\n]/.test(strict + end)).toBe(false);
         const line = resultLineSchema.strict().parse(JSON.parse(`${strict}}`));
         const wellFormed = customId.isWellFormed() && content.isWellFormed();
@@ -76,19 +82,18 @@ describe('resultText', () => {
   });
 
   it('has no response when there was no answer', () => {
-    const {
-      head,
-      tail,
-      details: end,
-    } = resultText({
-      line: 4,
-      customId: 'a',
-      batchId: 'batch_x',
-      response: null,
-      error: { code: 'batch_expired', message: 'late' },
-      details,
-    });
-    expect(JSON.parse(head + tail + end)).toMatchObject({
+    const { strict, end } = resultText(
+      {
+        line: 4,
+        customId: 'a',
+        batchId: 'batch_x',
+        response: null,
+        error: { code: 'batch_expired', message: 'late' },
+        details,
+      },
+      '{}',
+    );
+    expect(JSON.parse(strict + end)).toMatchObject({
       id: 'batch_req_x_5',
       response: null,
       error: { code: 'batch_expired', message: 'late' },

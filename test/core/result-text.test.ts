@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { detailsText, parseDetails, resultText } from '../../src/core/result-text.ts';
+import { detailsText, parseDetails, resultRecord } from '../../src/core/result-text.ts';
 import { resultDetailsSchema } from '../../src/protocol/result-line.ts';
 
 const text = fc.oneof(
@@ -30,15 +30,18 @@ describe('the text of a result line', () => {
         const written = detailsText(told);
         const json = JSON.parse(JSON.stringify(told)) as typeof told;
         expect(parseDetails(written)).toEqual(json);
-        const { head, tail } = resultText({
+        const outcome = {
           line: 4,
           customId,
           batchId: 'batch_x',
           response: { statusCode: 200, requestId },
           error: null,
           details: told,
-        });
-        const whole = `${head}{}${tail}${written}`;
+        };
+        const { record, strictBytes } = resultRecord(outcome, Buffer.from('{}'));
+        const line = Buffer.from(record);
+        expect(line.toString('utf8', strictBytes)).toBe(`${written}\n`);
+        const whole = line.toString('utf8', 0, line.length - 1);
         expect(whole).not.toMatch(/[\u0085\u2028\u2029\n]/);
         expect(JSON.parse(whole)).toEqual({
           id: 'batch_req_x_5',

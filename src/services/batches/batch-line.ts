@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import { escapeLineSeparators } from '../../core/jsonl.ts';
-import { detailsText, parseDetails, resultText } from '../../core/result-text.ts';
+import { detailsText, parseDetails, resultRecord } from '../../core/result-text.ts';
+import { textOf } from '../../core/validate-input.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
 import type { ResultDetails } from '../../protocol/result-line.ts';
@@ -24,17 +25,18 @@ export function missingLine(
   const error = toErrorBody(failure);
   const refused = failure.kind === 'not_found' || failure.kind === 'unsupported' || failure.kind === 'invalid_request';
   // A line that Weir itself refuses is answered as a provider would; one that never ran has no response.
-  const body = refused ? escapeLineSeparators(JSON.stringify({ error })) : '';
-  const { head, tail, details } = resultText({
-    line,
-    customId,
-    batchId: batch.id,
-    response: refused ? { statusCode: failure.kind === 'not_found' ? 404 : 400, requestId: null } : null,
-    error: { code: error.code, message: error.message },
-    details: missingDetails(line, total),
-  });
-  const strict = head + body + tail;
-  return { state: 'missing', line, failure, text: strict + details, strictBytes: Buffer.byteLength(strict) };
+  const { record, strictBytes } = resultRecord(
+    {
+      line,
+      customId,
+      batchId: batch.id,
+      response: refused ? { statusCode: failure.kind === 'not_found' ? 404 : 400, requestId: null } : null,
+      error: { code: error.code, message: error.message },
+      details: missingDetails(line, total),
+    },
+    Buffer.from(escapeLineSeparators(JSON.stringify({ error }))),
+  );
+  return { state: 'missing', line, failure, text: textOf(record.subarray(0, -1)), strictBytes };
 }
 
 /** What there is to say of a line without a result: what its tries cost, if it had any. */

@@ -1,12 +1,12 @@
 import { Buffer } from 'node:buffer';
 import type { Failed, Result, Success } from '../../../providers/contract.ts';
-import { ByteWriter } from '../../core/byte-writer.ts';
+import type { Written } from '../../core/byte-writer.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import { escapeLineSeparators } from '../../core/jsonl.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
-import { type ResultText, resultText } from '../../core/result-text.ts';
+import { resultRecord } from '../../core/result-text.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 
 /** A line with its final result, ready for a part. */
@@ -45,7 +45,7 @@ export function resultOfAttempt(attempt: FinishedAttempt, result: Result): LineR
   return lineResult(attempt, {
     statusCode: result.status,
     requestId: result.requestId,
-    body: result.bytes ?? result.body,
+    body: bodyOf(result),
     error: null,
     finishReason: result.finishReason,
     usage: result.usage,
@@ -58,7 +58,7 @@ export function resultOfFailure(attempt: FinishedAttempt, failure: Failure, answ
   return lineResult(attempt, {
     statusCode: statusOf(failure),
     requestId: answer?.requestId ?? null,
-    body: answer?.body ?? JSON.stringify({ error }),
+    body: bytesOfText(answer?.body ?? JSON.stringify({ error })),
     error: { code: error.code, message: error.message },
     finishReason: null,
     usage: null,
@@ -70,7 +70,7 @@ export function resultOfUnfit(attempt: FinishedAttempt, result: Success, failure
   return lineResult(attempt, {
     statusCode: result.status,
     requestId: result.requestId,
-    body: result.bytes ?? result.body,
+    body: bodyOf(result),
     error: { code: failure.code, message: failure.message },
     finishReason: result.finishReason,
     usage: result.usage,
@@ -80,8 +80,7 @@ export function resultOfUnfit(attempt: FinishedAttempt, result: Success, failure
 interface Answer {
   statusCode: number | null;
   requestId: string | null;
-  /** As bytes it stands in the line as it is. */
-  body: string | Uint8Array;
+  body: Uint8Array | Written;
   error: { code: string | null; message: string } | null;
   finishReason: string | null;
   usage: Extract<Result, { ok: true }>['usage'];
@@ -90,55 +89,56 @@ interface Answer {
 function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
   const { candidate, line } = attempt;
   const response = answer.statusCode === null ? null : { statusCode: answer.statusCode, requestId: answer.requestId };
-  const text = resultText({
-    line,
-    customId: attempt.customId,
-    batchId: attempt.batchId,
-    response,
-    error: answer.error,
-    details: {
-      line: line + 1,
-      provider: candidate.provider,
-      model: candidate.model,
-      target: targetName(candidate),
-      attempts: attempt.attempts,
-      cost_nano_usd: attempt.costNano,
-      warnings: attempt.warnings.length === 0 ? [] : [...new Set(attempt.warnings)],
-      finish_reason: answer.finishReason,
-      input_tokens: answer.usage ? totalInput(answer.usage) : 0,
-      output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
-      raw: attempt.raw === undefined ? undefined : parseRaw(attempt.raw),
+  const { record, strictBytes } = resultRecord(
+    {
+      line,
+      customId: attempt.customId,
+      batchId: attempt.batchId,
+      response,
+      error: answer.error,
+      details: {
+        line: line + 1,
+        provider: candidate.provider,
+        model: candidate.model,
+        target: targetOf(candidate),
+        attempts: attempt.attempts,
+        cost_nano_usd: attempt.costNano,
+        warnings: attempt.warnings.length === 0 ? [] : [...new Set(attempt.warnings)],
+        finish_reason: answer.finishReason,
+        input_tokens: answer.usage ? totalInput(answer.usage) : 0,
+        output_tokens: answer.usage ? totalOutput(answer.usage) : 0,
+        raw: attempt.raw === undefined ? undefined : parseRaw(attempt.raw),
+      },
     },
-  });
+    answer.body,
+  );
   return {
     line,
     succeeded: answer.error === null,
     attempts: attempt.attempts,
-    ...encode(text, response === null ? '' : answer.body),
+    record,
+    strictBytes,
     usage: answer.error === null ? answer.usage : null,
   };
 }
 
-const writer = new ByteWriter();
-/** Around an answer stands little more than names, unless the untouched line is kept. */
-const LITTLE = 4096;
+/** The target named last, whose name need not be put together again: lines of one mostly follow each other. */
+let last: Pick<Candidate, 'provider' | 'model'> & { target: string } = { provider: '', model: '', target: '' };
 
-function encode(
-  { head, tail, details }: ResultText,
-  body: string | Uint8Array,
-): Pick<LineResult, 'record' | 'strictBytes'> {
-  const ended = `${details}\n`;
-  const rest = tail + ended;
-  let record: Uint8Array;
-  if (typeof body === 'string') record = Buffer.from(head + escapeLineSeparators(body) + rest);
-  else if (head.length + rest.length > LITTLE) record = Buffer.concat([Buffer.from(head), body, Buffer.from(rest)]);
-  else {
-    writer.begin(head.length + rest.length, body.length);
-    const isPlain = writer.around(head, body, rest);
-    record = writer.end();
-    if (isPlain) return { record, strictBytes: record.length - ended.length };
+function targetOf({ provider, model }: Pick<Candidate, 'provider' | 'model'>): string {
+  if (last.provider !== provider || last.model !== model) {
+    last = { provider, model, target: targetName({ provider, model }) };
   }
-  return { record, strictBytes: record.length - Buffer.byteLength(ended) };
+  return last.target;
+}
+
+/** An answer's bytes where it has them: they stand in the line as they are. */
+function bodyOf(result: Success): Uint8Array | Written {
+  return result.written ?? result.bytes ?? bytesOfText(result.body);
+}
+
+function bytesOfText(body: string): Uint8Array {
+  return Buffer.from(escapeLineSeparators(body));
 }
 
 /** An unreadable answer has no status of its own; our own refusal is answered as a provider would, with 400. */
