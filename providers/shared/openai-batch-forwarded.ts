@@ -26,10 +26,10 @@ class Answer implements Picked {
     this.to = 0;
   }
 
-  read(json: JsonCursor): boolean {
+  read(json: JsonCursor, depth: number): boolean {
     json.next();
     this.from = json.place;
-    if (!this.scanner.pass(this.endpoint)) return false;
+    if (!this.scanner.pass(this.endpoint, depth)) return false;
     this.to = json.place;
     return true;
   }

@@ -1,5 +1,6 @@
 import { asciiBytes, type JsonCursor } from './json-cursor.ts';
 import type { Picked } from './json-pick.ts';
+import { KnownBytes } from './text-run.ts';
 
 /** Forms that are known at once: answers with and without what is not always counted. */
 const FORMS_MAX = 4;
@@ -27,7 +28,7 @@ interface Node {
 /** What values have in common that differ in their numbers alone. */
 interface Form {
   /** What stands before, between and behind the numbers. */
-  texts: Uint8Array[];
+  texts: KnownBytes[];
   nodes: Node[];
   /** The object and the key of each number, and what it was when the form was learnt. */
   slots: { node: number; key: string; value: number }[];
@@ -90,10 +91,10 @@ export class AlikeValue implements Picked {
   }
 
   private fits(json: JsonCursor, { texts, slots }: Form): boolean {
-    if (!json.passes(texts[0] as Uint8Array)) return false;
+    if (!json.passes(texts[0] as KnownBytes)) return false;
     for (let index = 0; index < slots.length; index++) {
       const number = json.wholeNumber();
-      if (number < 0 || !json.passes(texts[index + 1] as Uint8Array)) return false;
+      if (number < 0 || !json.passes(texts[index + 1] as KnownBytes)) return false;
       this.numbers[index] = number;
     }
     return true;
@@ -116,7 +117,7 @@ function formOf(text: string, value: object): Form | null {
   const numbers = [...text.matchAll(TOKEN)].filter(([token]) => !token.startsWith('"'));
   if (!numbers.every(([token]) => WHOLE.test(token))) return null;
   const ends = numbers.map((found) => found.index + found[0].length);
-  const texts = [0, ...ends].map((from, index) => asciiBytes(text.slice(from, numbers[index]?.index)));
+  const texts = [0, ...ends].map((from, index) => new KnownBytes(asciiBytes(text.slice(from, numbers[index]?.index))));
   const form: Form = { texts, nodes: [{ source: value, parent: -1, key: '' }], slots: [] };
   addMembers(form, 0);
   return form;

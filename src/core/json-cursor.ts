@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { TextRun } from './text-run.ts';
+import { KnownBytes, TextRun } from './text-run.ts';
 
 /** Deeper values are left, though they may be valid. */
 const DEPTH_MAX = 128;
@@ -35,9 +35,9 @@ const LETTER_E = 0x65;
 const ESCAPES = new Uint8Array(256);
 for (const byte of asciiBytes('"\\/bfnrt')) ESCAPES[byte] = 2;
 ESCAPES[LETTER_U] = 6;
-const TRUE = asciiBytes('true');
-const FALSE = asciiBytes('false');
-const NULL = asciiBytes('null');
+const TRUE = new KnownBytes(asciiBytes('true'));
+const FALSE = new KnownBytes(asciiBytes('false'));
+const NULL = new KnownBytes(asciiBytes('null'));
 
 /**
  * Goes over JSON text in its bytes without making values of it. It takes nothing that JSON.parse would refuse, nor bytes
@@ -138,11 +138,9 @@ export class JsonCursor {
   }
 
   /** Passes `text` when it stands here. */
-  passes(text: Uint8Array): boolean {
+  passes(text: KnownBytes): boolean {
     const { at } = this;
-    if (this.end - at < text.length) return false;
-    const { bytes } = this.run;
-    for (let index = 0; index < text.length; index++) if (bytes[at + index] !== text[index]) return false;
+    if (this.end - at < text.length || !this.run.holds(text, at)) return false;
     this.at = at + text.length;
     return true;
   }
@@ -164,14 +162,14 @@ export class JsonCursor {
     this.at = place;
   }
 
-  /** A copy of what stands between two places of the buffer. */
-  slice(from: number, to: number): Uint8Array {
-    return new Uint8Array(this.run.bytes.subarray(from, to));
+  /** A copy of what stands between two places of the buffer, to be passed again. */
+  known(from: number, to: number): KnownBytes {
+    return new KnownBytes(new Uint8Array(this.run.bytes.subarray(from, to)));
   }
 
   /** A copy of the last name or plain string. */
   copy(): Uint8Array {
-    return this.slice(this.from, this.to);
+    return new Uint8Array(this.run.bytes.subarray(this.from, this.to));
   }
 
   /** The last name or plain string. */

@@ -1,4 +1,5 @@
 import { asciiBytes, type JsonCursor } from './json-cursor.ts';
+import { KnownBytes } from './text-run.ts';
 
 const QUOTE = 0x22;
 const OPEN_ARRAY = 0x5b;
@@ -8,7 +9,7 @@ const CLOSE_OBJECT = 0x7d;
 /** First byte of null. */
 const LETTER_N = 0x6e;
 const BACKSLASH = '\\';
-const NOTHING = new Uint8Array(0);
+const NOTHING = new KnownBytes(new Uint8Array(0));
 
 /** A part of a JSON text that is read where the cursor stands. */
 export interface Picked {
@@ -61,7 +62,7 @@ export class Word implements Picked {
   /** Null where there is none, or something else than a text. */
   text: string | null = null;
   /** With its quotes. Empty when it is not plain ASCII, which is to be looked at each time. */
-  #lastBytes: Uint8Array = NOTHING;
+  #lastBytes: KnownBytes = NOTHING;
   #lastText = '';
 
   clear(): void {
@@ -74,7 +75,7 @@ export class Word implements Picked {
     if (this.#lastBytes.length === 0 || !json.passes(this.#lastBytes)) {
       if (!json.plainString()) return false;
       this.#lastText = json.text();
-      this.#lastBytes = json.utf8 ? NOTHING : json.slice(json.from - 1, json.to + 1);
+      this.#lastBytes = json.utf8 ? NOTHING : json.known(json.from - 1, json.to + 1);
     }
     this.text = this.#lastText;
     return true;
@@ -117,7 +118,7 @@ export class Items<Item extends Picked> implements Picked {
 
 /** How the parts of an object follow each other: what stands between the end of one and the value of the next. */
 interface Way {
-  text: Uint8Array;
+  text: KnownBytes;
   /** The part to whose value it leads, or END. */
   to: number;
 }
@@ -184,7 +185,7 @@ export class Members implements Picked {
     const isPlain = !json.utf8 && !json.passedLineEnd;
     if (to !== BROKEN && isPlain && place - from <= WAY_LENGTH_MAX && this.#credit >= KEEP_COST) {
       this.#credit -= KEEP_COST;
-      this.#ways[next] = { text: json.slice(from, place), to };
+      this.#ways[next] = { text: json.known(from, place), to };
     }
     return to;
   }

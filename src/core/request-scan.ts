@@ -1,6 +1,7 @@
 import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { IdHash } from './id-hash.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
+import { KnownBytes } from './text-run.ts';
 import { CUSTOM_ID_LENGTH_MAX, MODEL_LENGTH_MAX } from './validate-input.ts';
 
 const CLOSE_OBJECT = 0x7d;
@@ -55,8 +56,8 @@ export class RequestScanner {
 
   // Nor do their lines begin in many ways: what an earlier line had before its id and between that and the first input of
   // its body, with what was known by then, need not be read again.
-  private before: Uint8Array = new Uint8Array(0);
-  private after: Uint8Array = new Uint8Array(0);
+  private before = new KnownBytes(new Uint8Array(0));
+  private after = this.before;
   private keptEndpoint: Endpoint = '/v1/chat/completions';
   private keptModel = '';
   private keptInput: Uint8Array = MESSAGES;
@@ -119,8 +120,8 @@ export class RequestScanner {
     // What is beyond ASCII is to be looked at in every line.
     if (!isAlone || !isKnown || json.utf8 || this.credit < KEEP_COST) return;
     this.credit -= KEEP_COST;
-    this.before = json.slice(json.start, this.idFrom - 1);
-    this.after = json.slice(this.idTo + 1, json.place);
+    this.before = json.known(json.start, this.idFrom - 1);
+    this.after = json.known(this.idTo + 1, json.place);
     this.keptEndpoint = this.endpoint;
     this.keptModel = this.model;
     this.keptInput = input;

@@ -5,6 +5,21 @@ const STOPS = new Uint8Array(256).map((_, byte) =>
   byte < 0x20 || byte === 0x22 || byte === 0x5c || byte > 0x7f ? 1 : 0,
 );
 
+/** Bytes with which those of texts are compared again and again. */
+export class KnownBytes {
+  readonly length: number;
+  /** Four of them at a time, without what is left over; and all. */
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.length = bytes.length;
+    this.bytes = bytes;
+    this.words = Int32Array.from({ length: bytes.length >> 2 }, (_, index) => view.getInt32(index << 2, true));
+  }
+}
+
 /**
  * The bytes of one buffer, looked at four at a time: a JSON string's text is most of what a batch file holds. Positions
  * are those of the whole buffer.
@@ -12,10 +27,23 @@ const STOPS = new Uint8Array(256).map((_, byte) =>
 export class TextRun {
   readonly bytes: Buffer;
   private readonly words: Int32Array;
+  private readonly view: DataView;
 
   constructor(buffer: ArrayBufferLike) {
     this.bytes = Buffer.from(buffer);
+    this.view = new DataView(buffer);
     this.words = new Int32Array(buffer, 0, buffer.byteLength >> 2);
+  }
+
+  /** Whether these bytes stand at `at`. There must be as many. */
+  holds({ length, words, bytes: known }: KnownBytes, at: number): boolean {
+    const { bytes, view } = this;
+    let place = at;
+    for (let index = 0; index < words.length; index++, place += 4) {
+      if (view.getInt32(place, true) !== words[index]) return false;
+    }
+    for (let index = length & ~3; index < length; index++, place++) if (bytes[place] !== known[index]) return false;
+    return true;
   }
 
   /** Where the run of plain ASCII that begins at `from` ends: at a stop, or at `end`. */
