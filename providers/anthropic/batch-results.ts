@@ -1,5 +1,4 @@
-import { copyOf } from '../../src/core/byte-writer.ts';
-import { LineFramer } from '../../src/core/jsonl.ts';
+import { LastingLines } from '../../src/core/lasting-lines.ts';
 import { isJson } from '../../src/core/validate-input.ts';
 import { HttpFailure } from '../../src/ports/http-client.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
@@ -38,10 +37,9 @@ export async function* downloadLines(
 ): AsyncGenerator<ResultBytes> {
   const context = contextOf(access, call);
   const lines: ResultBytes[] = [];
-  const framer = new LineFramer(call.maxResponseBytes, (bytes, _offset, length) => {
+  const framer = new LastingLines(call.maxResponseBytes, (bytes, _offset, length) => {
     if (bytes === null) lines.push({ line: null, bytes: length });
-    // A copy: the bytes hold for the call only.
-    else if (!isBlank(bytes)) lines.push({ line: copyOf(bytes), bytes: length });
+    else if (!isBlank(bytes)) lines.push({ line: bytes, bytes: length });
   });
   for await (const chunk of download(url, access, call)) {
     framer.push(chunk);

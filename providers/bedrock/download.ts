@@ -1,5 +1,4 @@
-import { copyOf } from '../../src/core/byte-writer.ts';
-import { LineFramer } from '../../src/core/jsonl.ts';
+import { LastingLines } from '../../src/core/lasting-lines.ts';
 import { type BatchCall, ProviderError } from '../contract.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import type { Access } from './access.ts';
@@ -80,8 +79,7 @@ export async function* linesOf(
   maxLineBytes: number,
 ): AsyncIterable<Uint8Array | null> {
   let lines: (Uint8Array | null)[] = [];
-  // Copies: the bytes hold for the call only.
-  const framer = new LineFramer(maxLineBytes, (bytes) => lines.push(bytes === null ? null : copyOf(bytes)));
+  const framer = new LastingLines(maxLineBytes, (bytes) => lines.push(bytes));
   for await (const chunk of source) {
     framer.push(chunk);
     const framed = lines;

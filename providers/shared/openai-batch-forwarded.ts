@@ -1,5 +1,4 @@
 import { AnswerScanner, hasSeparator } from '../../src/core/answer-scan.ts';
-import { copyOf } from '../../src/core/byte-writer.ts';
 import { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span } from '../../src/core/json-pick.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
@@ -46,24 +45,22 @@ const response = new Members({ status_code: status, request_id: requestId, body:
 const line = new Members({ id, custom_id: customId, response, error });
 
 /**
- * The success that a line of an output file holds whose answer can be passed on as it stands there; null for any other
- * line, which `resultOfLine` reads.
+ * The success that a line of an output file holds whose answer can be passed on as it stands there, in bytes that are its
+ * own from now on; null for any other line, which `resultOfLine` reads.
  */
 export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: ResultReaders): BatchResult | null {
   answer.endpoint = endpoint;
-  // The bytes are of use during the call only.
-  const copy = copyOf(bytes);
-  if (!pick(json, copy, line) || answer.to === 0 || !error.isEmpty) return null;
+  if (!pick(json, bytes, line) || answer.to === 0 || !error.isEmpty) return null;
   const key = customId.word(json);
   if (key === null || key === '' || json.textAt(status.from, status.to) !== STATUS_OK) return null;
-  if (json.passedLineEnd || (json.utf8 && hasSeparator(copy))) return null;
+  if (json.passedLineEnd || (json.utf8 && hasSeparator(bytes))) return null;
   const scanned = answer.scanner.found();
   if (scanned.finishReasons.some(isGivenUp)) return null;
   const found = {
     status: Number(STATUS_OK),
     requestId: readId(requestId.word(json)) ?? readId(id.word(json)),
     // Places are those of the buffer in which the text stands.
-    bytes: copy.subarray(answer.from - json.start, answer.to - json.start),
+    bytes: bytes.subarray(answer.from - json.start, answer.to - json.start),
   };
-  return new LineInBytes(key, forwarded(endpoint, found, scanned, readers), copy);
+  return new LineInBytes(key, forwarded(endpoint, found, scanned, readers), bytes);
 }

@@ -29,7 +29,10 @@ const kindByCode: Readonly<Record<string, FailureKind>> = {
 const lenient = new TextDecoder();
 const strict = new TextDecoder('utf-8', { fatal: true });
 
-/** The result of one line as it was read; null for a blank one. Bytes that are no UTF-8 become U+FFFD, with a warning. */
+/**
+ * The result of one line as it was read, whose bytes are its own from now on; null for a blank one. Bytes that are no UTF-8
+ * become U+FFFD, with a warning.
+ */
 export function resultOfBytes(
   bytes: Uint8Array,
   endpoint: Endpoint | null,

@@ -1,5 +1,5 @@
 import { refusal } from '../../src/core/failure.ts';
-import { LineFramer } from '../../src/core/jsonl.ts';
+import { LastingLines } from '../../src/core/lasting-lines.ts';
 import { type Endpoint, parseEndpoint } from '../../src/protocol/endpoint.ts';
 import {
   type BatchApi,
@@ -152,7 +152,7 @@ async function* linesOf(
   const context = contextOf(access, call);
   let lines = 0;
   let ready: BatchResult[] = [];
-  const framer = new LineFramer(call.maxResponseBytes, (bytes, _offset, length) => {
+  const framer = new LastingLines(call.maxResponseBytes, (bytes, _offset, length) => {
     if (bytes === null) {
       ready.push(oversizedLine(length, access.provider));
       return;

@@ -1,5 +1,4 @@
-import { copyOf } from '../../src/core/byte-writer.ts';
-import { LineFramer } from '../../src/core/jsonl.ts';
+import { LastingLines } from '../../src/core/lasting-lines.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { type BatchCall, type BatchResult, ProviderError } from '../contract.ts';
 import { isBlank } from '../shared/answer.ts';
@@ -80,10 +79,8 @@ function isOutput({ name, bytes }: GcsObject): boolean {
 /** The lines of an object that are not blank; null for one that is longer than an answer may be. */
 async function* readLines(bucket: GcsBucket, object: GcsObject, call: BatchCall): AsyncGenerator<Uint8Array | null> {
   let lines: (Uint8Array | null)[] = [];
-  const framer = new LineFramer(call.maxResponseBytes, (bytes) => {
-    // A copy: the bytes hold for the call only.
-    if (bytes === null) lines.push(null);
-    else if (!isBlank(bytes)) lines.push(copyOf(bytes));
+  const framer = new LastingLines(call.maxResponseBytes, (bytes) => {
+    if (bytes === null || !isBlank(bytes)) lines.push(bytes);
   });
   for await (const chunk of bucket.download(object, call)) {
     framer.push(chunk);

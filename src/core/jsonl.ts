@@ -30,6 +30,8 @@ export class RangeFramer {
   #dropped = 0;
   #endsInReturn = false;
   #lineStart = 0;
+  /** Whether the line just told lies in memory that a later one takes, and not in its chunk. */
+  isLent = false;
 
   constructor(maxLineBytes: number, onRange: OnRange) {
     this.#maxLineBytes = maxLineBytes;
@@ -83,7 +85,9 @@ export class RangeFramer {
     const carried = this.#carried;
     this.#carried = 0;
     this.#dropped = 0;
+    this.isLent = true;
     this.#emit(this.#carry, 0, carried, length);
+    this.isLent = false;
     if (this.#carry.length > keptCarryBytes) this.#carry = Buffer.alloc(0);
   }
 

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { priceFiles } from '../../config/prices/index.ts';
 import { IdHash } from '../../src/core/id-hash.ts';
 import type { Candidate } from '../../src/core/lane.ts';
+import { LastingLines } from '../../src/core/lasting-lines.ts';
 import { compilePrices } from '../../src/core/price-book.ts';
 import { FrameReader } from '../../src/core/request-frame.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
@@ -24,6 +25,8 @@ import { median } from './table.ts';
 const LINES = 20_000;
 const ROUNDS = 5;
 const WANTED = 0.4;
+/** Of a download. */
+const CHUNK_BYTES = 65_536;
 /** Unix seconds. */
 const NOW = 1_790_000_000;
 const TARGETS = [
@@ -92,7 +95,7 @@ async function conversion([kind, model]: Target): Promise<Work> {
 /** What a shard does with the lines of a provider's results: lines of OpenAI's form, and where `isPriced` their ledger entries. */
 async function normalisation({ kind, model, line, read }: NativeAnswers, isPriced: boolean): Promise<Work> {
   const { provider } = await findProvider(kind, model, {}, false);
-  const answers = Array.from({ length: LINES }, (_, index) => Buffer.from(JSON.stringify(line(index))));
+  const answers = downloaded(Array.from({ length: LINES }, (_, index) => line(index)));
   const candidate = candidateOf(kind, model);
   const deps = { prices: compilePrices(priceFiles), ownPrices: new Map() };
   const of = { batchId: 'batch_0123456789', candidate, attempts: 1, warnings: [] };
@@ -111,6 +114,17 @@ async function normalisation({ kind, model, line, read }: NativeAnswers, isPrice
   };
   const what = `results of ${kind}, ${model}${isPriced ? ', with priced entries' : ''}`;
   return { what, bytes: bytesOf(answers), wanted: isPriced ? null : WANTED, run };
+}
+
+/** The lines of a file of results, as a download in chunks leaves them. */
+function downloaded(answers: readonly object[]): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  const framer = new LastingLines(Number.MAX_SAFE_INTEGER, (line) => line && lines.push(line));
+  const file = Buffer.from(answers.map((answer) => `${JSON.stringify(answer)}\n`).join(''));
+  for (let from = 0; from < file.length; from += CHUNK_BYTES) {
+    framer.push(new Uint8Array(file.subarray(from, from + CHUNK_BYTES)));
+  }
+  return lines;
 }
 
 function candidateOf(provider: string, model: string): Candidate {

@@ -10,13 +10,13 @@ import type { Result } from '../../providers/contract.ts';
 import { readers as openaiReaders } from '../../providers/openai/results.ts';
 import { resultOfBytes } from '../../providers/shared/openai-batch-results.ts';
 import { readLine as readVertexLine } from '../../providers/vertex/rows.ts';
-import { copyOf } from '../../src/core/byte-writer.ts';
 
 export interface NativeAnswers {
   kind: string;
   model: string;
   /** One line, without its line feed, of the request with this number. */
   line(index: number): object;
+  /** `line`: bytes of its own, in the memory of the download's chunk. */
   read(line: Uint8Array): Result;
 }
 
@@ -93,7 +93,7 @@ function bedrock(
     kind: 'bedrock',
     model,
     line: (index) => ({ modelInput: input(index), modelOutput: output(index), recordId: `l-${index + 1}` }),
-    read: (line) => readBedrockLine(copyOf(line), factsOf).result,
+    read: (line) => readBedrockLine(line, factsOf).result,
   };
 }
 
@@ -185,7 +185,7 @@ export const nativeAnswers: readonly NativeAnswers[] = [
       },
     }),
     read(line) {
-      const row = readVertexLine(copyOf(line), 'gemini', endpoint, {
+      const row = readVertexLine(line, 'gemini', endpoint, {
         ...context,
         model: 'gemini-2.5-flash',
         requestId: null,
@@ -201,6 +201,6 @@ export const nativeAnswers: readonly NativeAnswers[] = [
       custom_id: `l-${index + 1}_abc`,
       result: { type: 'succeeded', message: claudeMessage(index) },
     }),
-    read: (line) => resultOfLine(copyOf(line), endpoint, (id) => id, context).result,
+    read: (line) => resultOfLine(line, endpoint, (id) => id, context).result,
   },
 ];

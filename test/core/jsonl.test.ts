@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { escapeLineSeparators, LineFramer } from '../../src/core/jsonl.ts';
+import { LastingLines } from '../../src/core/lasting-lines.ts';
 
 interface Line {
   text: string | null;
@@ -47,6 +48,54 @@ function cut(bytes: Uint8Array, places: readonly number[]): Uint8Array[] {
   const ends = [...places.map((place) => place % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
   return ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
 }
+
+describe('LastingLines', () => {
+  it('gives the same lines wherever the chunks are cut, and none of them changes later', () => {
+    const byte = fc.constantFrom(0x0a, 0x0d, 0x61, 0x62, 0x63, 0xe2);
+    const file = fc
+      .uint8Array({ maxLength: 80 })
+      .map((bytes) => bytes.map((one) => [0x0a, 0x0d, 0x61][one % 9] ?? one));
+    fc.assert(
+      fc.property(file, byte, fc.array(fc.nat(), { maxLength: 8 }), (bytes, last, places) => {
+        const whole = Uint8Array.from([...bytes, last]);
+        const lines: { bytes: Uint8Array | null; offset: number; length: number }[] = [];
+        const framer = new LastingLines(12, (line, offset, length) => lines.push({ bytes: line, offset, length }));
+        for (const chunk of cut(whole, places)) framer.push(chunk);
+        framer.end();
+        const told = lines.map(({ bytes: line, ...at }) => ({
+          text: line && Buffer.from(line).toString('latin1'),
+          ...at,
+        }));
+        expect(told).toEqual(reference(whole, 12));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('leaves lines where they came, unless they came in two chunks or in a large one', () => {
+    const told: Uint8Array[] = [];
+    const framer = new LastingLines(1024, (line) => line && told.push(line));
+    const chunks = [Buffer.from('first\nse'), Buffer.from('cond\nthird\n'), Buffer.alloc(300_000, 'fourth\n')];
+    for (const chunk of chunks) framer.push(chunk);
+    const [small, next, large] = chunks as [Buffer, Buffer, Buffer];
+    const isIn = (line: Uint8Array | undefined, chunk: Buffer) =>
+      line?.buffer === chunk.buffer &&
+      line.byteOffset >= chunk.byteOffset &&
+      line.byteOffset < chunk.byteOffset + chunk.length;
+    expect(told.slice(0, 4).map((line) => Buffer.from(line).toString())).toEqual([
+      'first',
+      'second',
+      'third',
+      'fourth',
+    ]);
+    expect([isIn(told[0], small), isIn(told[1], next), isIn(told[2], next), isIn(told[3], large)]).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+  });
+});
 
 describe('LineFramer', () => {
   it('gives the same lines wherever the chunks are cut', () => {

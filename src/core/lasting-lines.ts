@@ -1,0 +1,32 @@
+import { copyOf } from './byte-writer.ts';
+import { type OnLine, RangeFramer } from './jsonl.ts';
+
+/** Lines of a larger chunk are copied: one that is kept would keep all of it. */
+const CHUNK_BYTES_MAX = 256 * 1024;
+
+/**
+ * Frames the lines of a byte stream whose chunks nobody writes to again. Its lines hold for as long as somebody has them:
+ * they lie where they came, and only what came in two chunks, or in a large one, is copied.
+ */
+export class LastingLines {
+  readonly #framer: RangeFramer;
+  #isLarge = false;
+
+  constructor(maxLineBytes: number, onLine: OnLine) {
+    const framer = new RangeFramer(maxLineBytes, (bytes, from, to, offset, length) => {
+      const line = bytes === null ? null : bytes.subarray(from, to);
+      onLine(line !== null && (this.#isLarge || framer.isLent) ? copyOf(line) : line, offset, length);
+    });
+    this.#framer = framer;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#isLarge = chunk.length > CHUNK_BYTES_MAX;
+    this.#framer.push(chunk);
+  }
+
+  /** Ends the stream: a last line without a line feed counts. */
+  end(): void {
+    this.#framer.end();
+  }
+}
