@@ -5,7 +5,6 @@ import { jsonText } from '../../src/core/jsonl.ts';
 import type { BatchResult } from '../contract.ts';
 import { type AnswerInBytes, LineInBytes } from '../shared/answer-in-bytes.ts';
 import { PickedMessage } from '../shared/anthropic-messages-picked.ts';
-import { completionUsageText } from '../shared/anthropic-messages-usage.ts';
 import { chatAnswer, textBlocks } from '../shared/chat-in-bytes.ts';
 import type { AnswerFacts } from './facts.ts';
 import { endWords, usageWarnings } from './results.ts';
@@ -44,7 +43,7 @@ class PickedConverse implements Picked {
       model: facts.model,
       blocks: this.blocks,
       finishReason,
-      usage: usage && completionUsageText(usage),
+      usage,
     };
     const warnings = usageWarnings(reading);
     const { requestId, model } = facts;

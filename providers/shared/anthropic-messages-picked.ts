@@ -3,7 +3,7 @@ import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, Span, Word } from '../../src/core/json-pick.ts';
 import type { AnswerInBytes } from './answer-in-bytes.ts';
 import { endWords, type MessageContext, usageNotices } from './anthropic-messages-answer.ts';
-import { completionUsageText, usageFromMessage } from './anthropic-messages-usage.ts';
+import { usageFromMessage } from './anthropic-messages-usage.ts';
 import { chatAnswer, TextBlock, textBlocks } from './chat-in-bytes.ts';
 
 class MessageBlock extends TextBlock {
@@ -60,7 +60,7 @@ export class PickedMessage implements Picked {
       model,
       blocks: this.blocks,
       finishReason,
-      usage: usage && completionUsageText(usage),
+      usage,
     };
     const { requestId } = context;
     const { warnings, serviceTier } = usageNotices(reading);

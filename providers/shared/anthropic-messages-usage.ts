@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+import type { ByteWriter } from '../../src/core/byte-writer.ts';
 import { isCount, totalInput, totalOutput, type Usage, type UsageReading } from '../../src/core/usage.ts';
 import { isFields } from './error-body.ts';
 
@@ -89,13 +91,34 @@ export function toCompletionUsage(usage: Usage): Record<string, unknown> {
   };
 }
 
-/** The JSON of `toCompletionUsage`. */
-export function completionUsageText(usage: Usage): string {
+const PROMPT = Buffer.from('{"prompt_tokens":');
+const COMPLETION = Buffer.from(',"completion_tokens":');
+const TOTAL = Buffer.from(',"total_tokens":');
+const CACHED = Buffer.from(',"prompt_tokens_details":{"cached_tokens":');
+const WRITES = Buffer.from(',"cache_write_tokens":');
+const REASONING = Buffer.from('},"completion_tokens_details":{"reasoning_tokens":');
+const END = Buffer.from('}}');
+
+/** Writes the JSON of `toCompletionUsage`, of no more bytes than COMPLETION_USAGE_BYTES. */
+export function writeCompletionUsage(writer: ByteWriter, usage: Usage): void {
   const input = totalInput(usage);
   const output = totalOutput(usage);
   const written = (usage.cache_write_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
-  const writes = written > 0 ? `,"cache_write_tokens":${written}` : '';
-  const totals = `"prompt_tokens":${input},"completion_tokens":${output},"total_tokens":${input + output}`;
-  const read = `"prompt_tokens_details":{"cached_tokens":${usage.cached_input_tokens ?? 0}${writes}}`;
-  return `{${totals},${read},"completion_tokens_details":{"reasoning_tokens":${usage.reasoning_tokens ?? 0}}}`;
+  writer.all(PROMPT);
+  writer.number(input);
+  writer.all(COMPLETION);
+  writer.number(output);
+  writer.all(TOTAL);
+  writer.number(input + output);
+  writer.all(CACHED);
+  writer.number(usage.cached_input_tokens ?? 0);
+  if (written > 0) {
+    writer.all(WRITES);
+    writer.number(written);
+  }
+  writer.all(REASONING);
+  writer.number(usage.reasoning_tokens ?? 0);
+  writer.all(END);
 }
+
+export const COMPLETION_USAGE_BYTES = 512;

@@ -4,7 +4,9 @@ import { type ByteWriter, UNIT_BYTES, type Written } from '../../src/core/byte-w
 import type { JsonCursor } from '../../src/core/json-cursor.ts';
 import { Items, Members, type Picked, Span } from '../../src/core/json-pick.ts';
 import { jsonText } from '../../src/core/jsonl.ts';
+import type { Usage } from '../../src/core/usage.ts';
 import { AnswerInBytes, type Said } from './answer-in-bytes.ts';
+import { COMPLETION_USAGE_BYTES, writeCompletionUsage } from './anthropic-messages-usage.ts';
 
 /** Answers in more blocks than this are left. */
 const BLOCKS_MAX = 8;
@@ -46,8 +48,8 @@ export interface PickedChat {
   model: string;
   blocks: Items<TextBlock>;
   finishReason: string;
-  /** JSON that needs no escapes in a line; null where the answer has none. */
-  usage: string | null;
+  /** As JSON that needs no escapes in a line, where it says more than the counts; null where the answer has none. */
+  usage: Usage | string | null;
 }
 
 /** What stands around the text of an answer. */
@@ -69,6 +71,13 @@ function aroundOf({ created, model, idPrefix }: Pick<PickedChat, 'created' | 'mo
   return { created, model, idPrefix, begin: Buffer.from(`{"id":"${idPrefix}`), middle };
 }
 
+const END_OF_MESSAGE = Buffer.from('","refusal":null},"logprobs":null,"finish_reason":');
+const END_OF_CHOICES = Buffer.from('}]');
+const USAGE = Buffer.from(',"usage":');
+const END = Buffer.from('}');
+/** More than all of these are, with a finish reason and a usage that is counts. */
+const TAIL_BYTES = 256 + COMPLETION_USAGE_BYTES;
+
 /** A chat completion whose id and text stand in the bytes that it was picked from. */
 class ChatInPieces implements Written {
   readonly bytesMax: number;
@@ -77,7 +86,8 @@ class ChatInPieces implements Written {
   readonly #id: string | null;
   /** Where the pieces begin and end, in turn: the id, unless it is a text, and the blocks. */
   readonly #places: readonly number[];
-  readonly #tail: string;
+  readonly #finishReason: string;
+  readonly #usage: Usage | string | null;
 
   constructor(source: Buffer, around: Around, { id, blocks, finishReason, usage }: PickedChat) {
     const places = typeof id === 'string' ? [] : [id.from + 1, id.to - 1];
@@ -85,14 +95,14 @@ class ChatInPieces implements Written {
       const { text } = blocks.at(index);
       places.push(text.from + 1, text.to - 1);
     }
-    const used = usage === null ? '' : `,"usage":${usage}`;
     this.#source = source;
     this.#around = around;
     this.#id = typeof id === 'string' ? id : null;
     this.#places = places;
-    this.#tail = `","refusal":null},"logprobs":null,"finish_reason":"${finishReason}"}]${used}}`;
-    const texts = this.#tail.length + (this.#id?.length ?? 0);
-    let most = around.begin.length + around.middle.length + texts * UNIT_BYTES;
+    this.#finishReason = finishReason;
+    this.#usage = usage;
+    const texts = (this.#id?.length ?? 0) + (typeof usage === 'string' ? usage.length : 0);
+    let most = around.begin.length + around.middle.length + texts * UNIT_BYTES + TAIL_BYTES;
     for (let index = 0; index < places.length; index += 2) most += this.#place(index + 1) - this.#place(index);
     this.bytesMax = most;
   }
@@ -108,7 +118,15 @@ class ChatInPieces implements Written {
     for (; index < this.#places.length; index += 2) {
       writer.bytes(this.#source, this.#place(index), this.#place(index + 1));
     }
-    writer.text(this.#tail);
+    writer.all(END_OF_MESSAGE);
+    writer.string(this.#finishReason);
+    writer.all(END_OF_CHOICES);
+    if (this.#usage !== null) {
+      writer.all(USAGE);
+      if (typeof this.#usage === 'string') writer.text(this.#usage);
+      else writeCompletionUsage(writer, this.#usage);
+    }
+    writer.all(END);
   }
 
   /** Whether a character stands in it that must be escaped in a line. */

@@ -1,6 +1,7 @@
 import { AnswerScanner, hasSeparator } from '../../src/core/answer-scan.ts';
-import { JsonCursor } from '../../src/core/json-cursor.ts';
+import { asciiBytes, JsonCursor } from '../../src/core/json-cursor.ts';
 import { Members, type Picked, pick, Span } from '../../src/core/json-pick.ts';
+import { KnownBytes } from '../../src/core/text-run.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult } from '../contract.ts';
 import { readId } from './answer.ts';
@@ -8,7 +9,8 @@ import { LineInBytes } from './answer-in-bytes.ts';
 import { forwarded } from './openai-forwarded.ts';
 import { isGivenUp, type ResultReaders } from './openai-results.ts';
 
-const STATUS_OK = '200';
+const STATUS_OK = 200;
+const statusOk = new KnownBytes(asciiBytes(String(STATUS_OK)));
 
 /** The answer in a line: it stands there as it can go on. */
 class Answer implements Picked {
@@ -52,12 +54,12 @@ export function forwardedLine(bytes: Uint8Array, endpoint: Endpoint, readers: Re
   answer.endpoint = endpoint;
   if (!pick(json, bytes, line) || answer.to === 0 || !error.isEmpty) return null;
   const key = customId.word(json);
-  if (key === null || key === '' || json.textAt(status.from, status.to) !== STATUS_OK) return null;
+  if (key === null || key === '' || !json.stands(statusOk, status.from, status.to)) return null;
   if (json.passedLineEnd || (json.utf8 && hasSeparator(bytes))) return null;
   const scanned = answer.scanner.found();
   if (scanned.finishReasons.some(isGivenUp)) return null;
   const found = {
-    status: Number(STATUS_OK),
+    status: STATUS_OK,
     requestId: readId(requestId.word(json)) ?? readId(id.word(json)),
     // Places are those of the buffer in which the text stands.
     bytes: bytes.subarray(answer.from - json.start, answer.to - json.start),

@@ -71,9 +71,9 @@ class WholeList implements Picked {
   }
 
   read(json: JsonCursor, depth: number): boolean {
+    this.finishReasons = [];
     if (json.next() !== OPEN_ARRAY || !json.enter(CLOSE_ARRAY)) return false;
     for (;;) {
-      this.item.clear();
       if (!this.item.read(json, depth + 1) || !this.needed.isRead) return false;
       if (this.finishReasons.length === 0) this.finishReasons = [this.reason.text];
       else this.finishReasons.push(this.reason.text);
@@ -139,7 +139,6 @@ export class AnswerScanner {
     this.list = this.lists[endpoint];
     const answer = this.answers[endpoint];
     if (answer === undefined || this.list === undefined) return false;
-    answer.clear();
     return answer.read(this.json, depth) && this.list.finishReasons.length > 0;
   }
 

@@ -145,6 +145,11 @@ export class JsonCursor {
     return true;
   }
 
+  /** Whether it is `text` that stands between two places of the buffer. */
+  stands(text: KnownBytes, from: number, to: number): boolean {
+    return to - from === text.length && this.run.holds(text, from);
+  }
+
   /** Passes a whole number that a double holds: -1 when none stands here. What follows its digits is for others to judge. */
   wholeNumber(): number {
     const from = this.at;

@@ -13,9 +13,12 @@ const NOTHING = new KnownBytes(new Uint8Array(0));
 
 /** A part of a JSON text that is read where the cursor stands. */
 export interface Picked {
-  /** Forgets what was read. */
+  /** Forgets what was read: it is absent. */
   clear(): void;
-  /** Passes a value; `depth` brackets are open. False when it cannot be read so: it is for JSON.parse. */
+  /**
+   * Passes a value, and knows no more of an earlier one; `depth` brackets are open. False when it cannot be read so: it is
+   * for JSON.parse.
+   */
   read(json: JsonCursor, depth: number): boolean;
 }
 
@@ -107,7 +110,6 @@ export class Items<Item extends Picked> implements Picked {
     for (;;) {
       const item = this.#items[this.count];
       if (item === undefined) return false;
-      item.clear();
       if (!item.read(json, depth + 1)) return false;
       this.count += 1;
       const more = json.more(CLOSE_ARRAY);
@@ -138,8 +140,8 @@ const CREDIT_MAX = 256;
 export class Members implements Picked {
   readonly #names: readonly Uint8Array[];
   readonly #parts: readonly Picked[];
-  /** Bit by bit, the members that were met. */
-  #met = 0;
+  /** Bit by bit, the members. */
+  readonly #all: number;
   /** The way from the beginning, then those that begin behind each part. */
   readonly #ways: Way[];
   #credit = CREDIT_MAX;
@@ -148,27 +150,36 @@ export class Members implements Picked {
   constructor(parts: Readonly<Record<string, Picked>>) {
     this.#names = Object.keys(parts).map(asciiBytes);
     this.#parts = Object.values(parts);
+    this.#all = 2 ** this.#parts.length - 1;
     this.#ways = [END, ...this.#names.keys()].map(() => ({ text: NOTHING, to: BROKEN }));
   }
 
   clear(): void {
-    this.#met = 0;
-    const parts = this.#parts;
-    for (let index = 0; index < parts.length; index++) (parts[index] as Picked).clear();
+    this.#clearBut(0);
   }
 
   read(json: JsonCursor, depth: number): boolean {
     if (json.next() !== OPEN_OBJECT) return false;
-    if (!json.enter(CLOSE_OBJECT)) return true;
-    for (let next = 0; ; ) {
-      const index = this.#toPart(json, next, depth + 1);
-      if (index < 0) return index === END;
-      const bit = 1 << index;
-      if ((this.#met & bit) !== 0) return false;
-      this.#met |= bit;
-      if (!(this.#parts[index] as Picked).read(json, depth + 1)) return false;
-      next = index + 1;
+    // Bit by bit, the members that were met.
+    let met = 0;
+    if (json.enter(CLOSE_OBJECT)) {
+      for (let next = 0; ; ) {
+        const index = this.#toPart(json, next, depth + 1);
+        if (index === END) break;
+        const bit = 1 << index;
+        if (index < 0 || (met & bit) !== 0) return false;
+        met |= bit;
+        if (!(this.#parts[index] as Picked).read(json, depth + 1)) return false;
+        next = index + 1;
+      }
     }
+    if (met !== this.#all) this.#clearBut(met);
+    return true;
+  }
+
+  #clearBut(met: number): void {
+    const parts = this.#parts;
+    for (let index = 0; index < parts.length; index++) if ((met & (1 << index)) === 0) (parts[index] as Picked).clear();
   }
 
   /** Goes on to the value of a part, and tells which; `next`: the one behind the last, 0 at the beginning. */
@@ -215,7 +226,6 @@ export class Members implements Picked {
 
 /** Begins at a text; `false` when it is not `whole` of one value. What was picked holds until the next call. */
 export function pick(json: JsonCursor, text: Uint8Array, whole: Picked): boolean {
-  whole.clear();
   json.open(text, 0, text.length);
   return whole.read(json, 0) && json.ends();
 }
