@@ -71,53 +71,41 @@ function aroundOf({ created, model, idPrefix }: Pick<PickedChat, 'created' | 'mo
   return { created, model, idPrefix, begin: Buffer.from(`{"id":"${idPrefix}`), middle };
 }
 
-const END_OF_MESSAGE = Buffer.from('","refusal":null},"logprobs":null,"finish_reason":');
-const END_OF_CHOICES = Buffer.from('}]');
-const USAGE = Buffer.from(',"usage":');
-const END = Buffer.from('}');
-/** More than all of these are, with a finish reason and a usage that is counts. */
-const TAIL_BYTES = 256 + COMPLETION_USAGE_BYTES;
-
 /** A chat completion whose id and text stand in the bytes that it was picked from. */
 class ChatInPieces implements Written {
   readonly bytesMax: number;
   readonly #around: Around;
   readonly #source: Buffer;
-  readonly #id: string | null;
-  /** Where the pieces begin and end, in turn: the id, unless it is a text, and the blocks. */
-  readonly #places: readonly number[];
+  readonly #id: string | Place;
+  readonly #text: Place;
+  /** The text of further blocks. */
+  readonly #more: readonly Place[] | null;
   readonly #finishReason: string;
-  readonly #usage: Usage | string | null;
+  readonly #usage: PickedChat['usage'];
 
   constructor(source: Buffer, around: Around, { id, blocks, finishReason, usage }: PickedChat) {
-    const places = typeof id === 'string' ? [] : [id.from + 1, id.to - 1];
-    for (let index = 0; index < blocks.count; index++) {
-      const { text } = blocks.at(index);
-      places.push(text.from + 1, text.to - 1);
-    }
     this.#source = source;
     this.#around = around;
-    this.#id = typeof id === 'string' ? id : null;
-    this.#places = places;
+    this.#id = typeof id === 'string' ? id : placeIn(id);
+    this.#text = placeIn(blocks.at(0).text);
+    this.#more = blocks.count === 1 ? null : placesBehindFirst(blocks);
     this.#finishReason = finishReason;
     this.#usage = usage;
-    const texts = (this.#id?.length ?? 0) + (typeof usage === 'string' ? usage.length : 0);
+    const texts = (typeof id === 'string' ? id.length : 0) + (typeof usage === 'string' ? usage.length : 0);
     let most = around.begin.length + around.middle.length + texts * UNIT_BYTES + TAIL_BYTES;
-    for (let index = 0; index < places.length; index += 2) most += this.#place(index + 1) - this.#place(index);
+    if (typeof id !== 'string') most += id.to - id.from;
+    for (let index = 0; index < blocks.count; index++) most += blocks.at(index).text.to - blocks.at(index).text.from;
     this.bytesMax = most;
   }
 
   writeTo(writer: ByteWriter): void {
+    const source = this.#source;
     writer.all(this.#around.begin);
-    let index = 0;
-    if (this.#id === null) {
-      writer.bytes(this.#source, this.#place(0), this.#place(1));
-      index = 2;
-    } else writer.text(this.#id);
+    if (typeof this.#id === 'string') writer.text(this.#id);
+    else writer.bytes(source, this.#id.from, this.#id.to);
     writer.all(this.#around.middle);
-    for (; index < this.#places.length; index += 2) {
-      writer.bytes(this.#source, this.#place(index), this.#place(index + 1));
-    }
+    writer.bytes(source, this.#text.from, this.#text.to);
+    if (this.#more !== null) for (const { from, to } of this.#more) writer.bytes(source, from, to);
     writer.all(END_OF_MESSAGE);
     writer.string(this.#finishReason);
     writer.all(END_OF_CHOICES);
@@ -131,16 +119,32 @@ class ChatInPieces implements Written {
 
   /** Whether a character stands in it that must be escaped in a line. */
   hasSeparator(): boolean {
-    for (let index = 0; index < this.#places.length; index += 2) {
-      if (hasSeparator(this.#source.subarray(this.#place(index), this.#place(index + 1)))) return true;
-    }
-    return false;
-  }
-
-  #place(index: number): number {
-    return this.#places[index] as number;
+    const places = [this.#text, ...(this.#more ?? []), ...(typeof this.#id === 'string' ? [] : [this.#id])];
+    return places.some(({ from, to }) => hasSeparator(this.#source.subarray(from, to)));
   }
 }
+
+/** Where bytes begin and end. */
+interface Place {
+  from: number;
+  to: number;
+}
+
+/** Where a string stands, without its quotes. */
+function placeIn({ from, to }: Span): Place {
+  return { from: from + 1, to: to - 1 };
+}
+
+function placesBehindFirst(blocks: Items<TextBlock>): Place[] {
+  return Array.from({ length: blocks.count - 1 }, (_, index) => placeIn(blocks.at(index + 1).text));
+}
+
+const END_OF_MESSAGE = Buffer.from('","refusal":null},"logprobs":null,"finish_reason":');
+const END_OF_CHOICES = Buffer.from('}]');
+const USAGE = Buffer.from(',"usage":');
+const END = Buffer.from('}');
+/** More than all of these are, with a finish reason and a usage that is counts. */
+const TAIL_BYTES = 256 + COMPLETION_USAGE_BYTES;
 
 /**
  * The success whose chat completion says what was just picked, in UTF-8: strings that are JSON already are neither decoded

@@ -30,6 +30,8 @@ interface Form {
   /** What stands before, between and behind the numbers. */
   texts: KnownBytes[];
   nodes: Node[];
+  /** The copies of them that were made last: room for the next ones. */
+  copies: Container[];
   /** The object and the key of each number, and what it was when the form was learnt. */
   slots: { node: number; key: string; value: number }[];
 }
@@ -118,7 +120,7 @@ function formOf(text: string, value: object): Form | null {
   if (!numbers.every(([token]) => WHOLE.test(token))) return null;
   const ends = numbers.map((found) => found.index + found[0].length);
   const texts = [0, ...ends].map((from, index) => new KnownBytes(asciiBytes(text.slice(from, numbers[index]?.index))));
-  const form: Form = { texts, nodes: [{ source: value, parent: -1, key: '' }], slots: [] };
+  const form: Form = { texts, nodes: [{ source: value, parent: -1, key: '' }], copies: [], slots: [] };
   addMembers(form, 0);
   return form;
 }
@@ -134,12 +136,11 @@ function addMembers(form: Form, node: number): void {
 }
 
 /** A new value of a form, with these numbers. */
-function made({ nodes, slots }: Form, numbers: readonly number[]): unknown {
-  const copies: Container[] = [];
+function made({ nodes, slots, copies }: Form, numbers: readonly number[]): unknown {
   for (let index = 0; index < nodes.length; index++) {
     const { source, parent, key } = nodes[index] as Node;
     const copy = (Array.isArray(source) ? [...(source as unknown[])] : { ...source }) as Container;
-    copies.push(copy);
+    copies[index] = copy;
     if (index > 0) (copies[parent] as Container)[key] = copy;
   }
   for (let index = 0; index < slots.length; index++) {

@@ -12,6 +12,7 @@ import { LastingLines } from '../../src/core/lasting-lines.ts';
 import { compilePrices } from '../../src/core/price-book.ts';
 import { FrameReader } from '../../src/core/request-frame.ts';
 import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
+import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
 import { findProvider } from '../../src/runtime/cli/convert/find-provider.ts';
 import { PlanBuilder } from '../../src/services/files/plan-builder.ts';
 import { priceAttempt } from '../../src/services/ledger/price-attempt.ts';
@@ -98,18 +99,19 @@ async function normalisation({ kind, model, line, read }: NativeAnswers, isPrice
   const answers = downloaded(Array.from({ length: LINES }, (_, index) => line(index)));
   const candidate = candidateOf(kind, model);
   const deps = { prices: compilePrices(priceFiles), ownPrices: new Map() };
-  const of = { batchId: 'batch_0123456789', candidate, attempts: 1, warnings: [] };
-  const entry = { tenantId: 't', keyId: 'k', batchId: of.batchId, attempt: 1, tags: null, route: null };
+  const batchId = 'batch_0123456789';
+  const entry = { tenantId: 't', keyId: 'k', batchId, attempt: 1, tags: null, route: null };
   const ended = { provider, candidate, final: true, at: NOW, latencyMs: null, gpuMicroseconds: null };
   const run = () => {
     for (const [index, answer] of answers.entries()) {
       const result = read(answer);
       if (!result.ok || result.usage === null) throw new Error(`${kind}: the answer was not understood`);
       const customId = `request-${index}`;
-      const attempt = { ...entry, ...ended, mode: 'batch', customId, line: index + 1, result } as const;
-      const costNano = isPriced ? priceAttempt(deps, attempt).amountNano : 0;
+      const priced = (): LedgerEntryRow =>
+        priceAttempt(deps, { ...entry, ...ended, mode: 'batch', customId, line: index + 1, result });
+      const costNano = isPriced ? priced().amountNano : 0;
       if (costNano === null) throw new Error(`${kind}: the answer has no price`);
-      resultOfAttempt({ ...of, line: index, customId, costNano }, result);
+      resultOfAttempt({ batchId, line: index, customId, candidate, attempts: 1, costNano, warnings: [] }, result);
     }
   };
   const what = `results of ${kind}, ${model}${isPriced ? ', with priced entries' : ''}`;
