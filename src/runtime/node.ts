@@ -12,9 +12,10 @@ import type { Deps } from '../ports/deps.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
 import { refreshPrices } from '../services/prices/refresh.ts';
+import { holdDatabase } from './data-lock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
-import { loadConfig } from './load.ts';
+import { type Loaded, loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
 import { nodeDeps, threadedDeps } from './node-deps.ts';
 
@@ -42,6 +43,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     readText: (path) =>
       options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
   });
+  const release = await holdDatabase(loaded.options.databaseUrl);
+  try {
+    const server = await startLoaded(options, loaded);
+    return { ...server, stop: () => server.stop().finally(release) };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function startLoaded(options: StartOptions, loaded: Loaded): Promise<RunningServer> {
   const quiet = options.quiet === true;
   const threaded = loaded.config.settings.engineThreads === 0 ? null : await threadedDeps(loaded, options.env, quiet);
   const deps = threaded?.deps ?? (await nodeDeps(loaded, quiet));

@@ -74,7 +74,8 @@ async function openEmbedded({ url }: StoreAddress): Promise<ThreadsClient> {
   return openThreads({ ...connection, pragmas: WRITER }, { ...connection, pragmas: READER });
 }
 
-function filePath(url: string): string {
+/** The path of a `file:` URL. */
+export function filePath(url: string): string {
   const path = url.slice('file:'.length).split(/[?#]/)[0] ?? '';
   return decodeURIComponent(path.startsWith('//') ? path.replace(/^\/\/[^/]*/, '') : path);
 }

@@ -77,6 +77,26 @@ describe('kill -9', () => {
     expect(unknown.every((entry) => entry.amount_nano_usd === null && entry.unpriced_reason !== null)).toBe(true);
   }, 240_000);
 
+  it('of a server beside which another cannot start, as it would send its lines too: then that one takes over', async () => {
+    pools = await startPools([{ models: ['gpt-4o-mini'], latency_ms: 60_000 }]);
+    const server = pools.servers[0];
+    folder = await temporaryFolder();
+    await writeFile(join(folder, 'weir.json'), JSON.stringify(splitConfig([server?.baseUrl ?? ''], [1])));
+    const start = () => spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+    weir = await start();
+    const input = chatLines(8);
+    const { id } = await submit(weir, input, { config: 'split' });
+    await expect.poll(() => server?.counters.received, { timeout: 20_000 }).toBe(8);
+    await expect(start()).rejects.toThrow('WEIR_DATA_DIR: another process works with');
+    expect(server?.counters.received).toBe(8);
+    await weir.kill();
+    server?.configure({ latency_ms: 0 });
+    weir = await start();
+    await waitForBatch(weir, id, { seconds: 30 });
+    const { entries } = await assertInvariants(weir, id, input);
+    expect([entries.length, server?.counters.received]).toEqual([16, 16]);
+  }, 60_000);
+
   it('before the lines in doubt were sent again: those calls are not forgotten', async () => {
     pools = await startPools([{ models: ['gpt-4o-mini'], latency_ms: 60_000 }]);
     const [server] = pools.servers;

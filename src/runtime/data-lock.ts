@@ -1,0 +1,21 @@
+import { DatabaseTaken, lockDatabase } from '../store/database-lock.ts';
+import { filePath } from '../store/open-node.ts';
+import { StartError } from './problems.ts';
+
+/**
+ * Makes an embedded database this process's own; answers what gives it back. Throws StartError where another process has it,
+ * or nothing can be written there. A database that is a server's may be shared.
+ */
+export async function holdDatabase(url: string): Promise<() => void> {
+  if (!url.startsWith('file:')) return () => undefined;
+  const path = filePath(url);
+  try {
+    return await lockDatabase(path);
+  } catch (error) {
+    const message =
+      error instanceof DatabaseTaken
+        ? `another process works with ${path}. Stop it, or set WEIR_DATA_DIR to a folder of this one's own; several servers share a libSQL server (WEIR_DATABASE_URL)`
+        : `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}). Make its folder writable with room to spare, or set WEIR_DATA_DIR to another`;
+    throw new StartError([{ path: 'WEIR_DATA_DIR', message }]);
+  }
+}
