@@ -17,6 +17,8 @@ export interface Gate {
   readonly provider: Provider;
   /** Requests that may be in flight at once at most: this server's part of the operator's bound. What the members can take may be less. */
   readonly limit: number;
+  /** Requests that may be in flight at once by what is known of the members now. */
+  readonly room: number;
   /** From all engines of this server. */
   readonly inFlight: number;
   /** Calls that wait to be admitted. */

@@ -77,6 +77,10 @@ export class ProviderGate implements Gate {
     return Math.max(1, Math.floor(this.limitOfAll * this.share));
   }
 
+  get room(): number {
+    return Math.min(this.limit, this.pool.room);
+  }
+
   get inFlight(): number {
     return this.slots.total;
   }

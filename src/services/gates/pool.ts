@@ -81,6 +81,13 @@ export class Pool {
     return this.members.length > 0 && this.members.every((member) => member.breaker.unreachable);
   }
 
+  /** Requests that its members may hold at once now; infinite where nothing but the operator's bound counts. */
+  get room(): number {
+    let room = this.members.length === 0 ? Number.POSITIVE_INFINITY : 0;
+    for (const { adaptive } of this.members) room += adaptive?.limit ?? Number.POSITIVE_INFINITY;
+    return room;
+  }
+
   /** While calls come in, no looks at what more load would do. */
   still(still: boolean): void {
     for (const { adaptive } of this.members) if (adaptive) adaptive.still = still;

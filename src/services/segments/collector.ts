@@ -9,6 +9,7 @@ import type { BusyTime } from '../../ports/in-flight.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
 import { writePart } from '../results/write-part.ts';
+import { grantsOf } from './grants.ts';
 import type { BatchInHand, FinishedLine, Results, SegmentInHand } from './work.ts';
 
 const RETRY_MS_MAX = 5_000;
@@ -91,7 +92,6 @@ export class Collector implements Results {
   }
 
   requestGrant(segment: SegmentInHand, doubts: readonly LedgerEntryRow[] = []): void {
-    segment.starved();
     for (const entry of doubts) this.group.entries.push({ segment, entry });
     this.group.touched.add(segment);
     this.group.urgent = true;
@@ -179,9 +179,10 @@ export class Collector implements Results {
         const part = await writePart(this.deps, this.batch.row.id, this.partName(), group.lines);
         group.part = { ...part, ...group.busy };
       }
-      const segments = [...group.touched];
+      const grants = grantsOf(this.batch.segments, group.touched);
+      const segments = [...grants];
+      for (const segment of grants.keys()) group.touched.add(segment);
       const done = countBySegment(group.lines);
-      const grants = segments.map((segment) => this.grantFor(segment));
       const now = unixSeconds(this.deps.clock);
       const nowMs = steadyMs(this.deps.clock);
       const { allowance } = this.batch;
@@ -192,10 +193,10 @@ export class Collector implements Results {
         now,
         leaseUntil: now + leaseSeconds,
         part: group.part,
-        segments: segments.map((segment, index) => ({
+        segments: segments.map(([segment, granted]) => ({
           id: segment.lease.id,
           token: segment.lease.token,
-          granted: grants[index] ?? segment.granted,
+          granted,
           finished: segment.remaining === (done.get(segment) ?? 0),
         })),
         // A line's earlier tries come first, as they did.
@@ -206,12 +207,12 @@ export class Collector implements Results {
         allowance: allowance.ask(amount, this.batch.undispatched, nowMs),
       });
       if (outcome.ok) {
-        segments.forEach((segment, index) => {
+        for (const [segment, granted] of segments) {
           const count = done.get(segment) ?? 0;
-          segment.granted = Math.max(segment.granted, grants[index] ?? 0);
+          segment.granted = Math.max(segment.granted, granted);
           segment.remaining -= count;
           segment.outstanding -= count;
-        });
+        }
         for (const segment of group.givenUp) segment.outstanding -= 1;
         allowance.uncommitted -= amount;
         allowance.prolong(nowMs + leaseSeconds * 1000);
@@ -223,10 +224,6 @@ export class Collector implements Results {
       group.part = null;
       await this.dropLost(group, outcome.lost);
     }
-  }
-
-  private grantFor(segment: SegmentInHand): number {
-    return Math.min(segment.size, Math.max(segment.granted, segment.cursor + segment.window));
   }
 
   /** Results under a lost lease are not delivered, but their calls were real: the ledger keeps them as superseded. */

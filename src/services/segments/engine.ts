@@ -44,7 +44,7 @@ export class Engine {
 
   constructor(deps: Deps) {
     this.deps = deps;
-    this.windows = new Windows(deps.settings.partLines * UNCOMMITTED_PARTS);
+    this.windows = new Windows(deps.clock, deps.settings.partLines * UNCOMMITTED_PARTS);
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
     this.runner = new LineRunner(deps, (name) => this.feeds.get(name));
     this.queues = new Queues(deps, this.feeds, (queue) => this.runner.passOn(queue));
@@ -191,10 +191,10 @@ export class Engine {
     }
   }
 
-  private windowOf(batch: OpenBatch, lease: SegmentLease): SendWindow {
-    const lane = batch.row.lanes[lease.lane];
-    const slots = lane?.kind === 'run' ? this.queues.slots(laneFrom(lane, lease.candidate)) : 0;
-    return this.windows.open(lease.queue, slots);
+  private windowOf(batch: OpenBatch, { lane: index, candidate, queue }: SegmentLease): SendWindow {
+    const lane = batch.row.lanes[index];
+    const run = lane?.kind === 'run' ? laneFrom(lane, candidate) : null;
+    return this.windows.of(queue, () => (run === null ? 0 : this.queues.slots(run)));
   }
 
   private async openBatch(id: string): Promise<OpenBatch> {

@@ -19,7 +19,7 @@ export async function enterDoubts(deps: Deps, batch: BatchRow, token: string): P
   const budget = await deps.limiter.budget(batch.keyId);
   const open = new OpenBatch(deps, { row: batch, input, budget, taker: token }, () => '', nothing);
   const runner = new LineRunner(deps, nothing as () => undefined);
-  const nothingSent = { lines: 0, widen: nothing };
+  const nothingSent = { lines: 0, starve: nothing, granted: nothing };
   for (;;) {
     const until = unixSeconds(deps.clock) + deps.settings.leaseSeconds;
     const query = { batchId: batch.id, token, until, limit: SEGMENTS_AT_ONCE };

@@ -48,9 +48,7 @@ export class OpenSegment implements SegmentInHand {
   lost = false;
   loading = false;
 
-  private readonly sendWindow: SendWindow;
-  /** What was granted when it last starved. */
-  private starvedAt = 0;
+  readonly window: SendWindow;
   private readonly places: LanePlaces;
   /** Those of its lines that have no result yet, by their position; null where that is all of them. */
   private readonly left: Uint32Array | null;
@@ -74,10 +72,10 @@ export class OpenSegment implements SegmentInHand {
     places: LanePlaces,
     done: ReadonlySet<number>,
     { attempts, unfit }: Past,
-    sendWindow: SendWindow,
+    window: SendWindow,
   ) {
     this.size = places.count;
-    this.sendWindow = sendWindow;
+    this.window = window;
     this.lease = lease;
     this.batch = batch;
     this.lane = lane;
@@ -90,24 +88,28 @@ export class OpenSegment implements SegmentInHand {
   }
 
   /** Reads which lines are the segment's own and have no committed result. */
-  static async open(deps: Deps, lease: SegmentLease, batch: BatchInHand, sendWindow: SendWindow): Promise<OpenSegment> {
+  static async open(deps: Deps, lease: SegmentLease, batch: BatchInHand, window: SendWindow): Promise<OpenSegment> {
     const lane = batch.row.lanes[lease.lane];
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
     const places = await lanePlaces(deps, { batch: batch.row, input: batch.input }, lease);
     const done = lease.resumed ? await committedLines(deps, lease) : new Set<number>();
     const past = lease.resumed ? await pastOf(deps, lease, lane) : { attempts: new Map(), unfit: new Map() };
-    return new OpenSegment(lease, batch, laneFrom(lane, lease.candidate), places, done, past, sendWindow);
+    return new OpenSegment(lease, batch, laneFrom(lane, lease.candidate), places, done, past, window);
   }
 
-  get window(): number {
-    return this.sendWindow.lines;
+  reach(lines: number): number {
+    const end = this.sent + lines;
+    return end < this.pending ? this.position(end) : this.size;
   }
 
-  starved(): void {
-    // Once for each grant: before the first there was nothing to outrun.
-    if (this.granted === this.starvedAt) return;
-    this.starvedAt = this.granted;
-    this.sendWindow.widen();
+  unsent(granted: number): number {
+    const before = this.left === null ? granted : countBelow(this.left, granted);
+    return Math.max(0, Math.min(before, this.pending) - this.sent);
+  }
+
+  /** Pending lines that were taken; most of them are the first. */
+  private get sent(): number {
+    return this.pending - this.undispatched;
   }
 
   get undispatched(): number {
@@ -275,4 +277,15 @@ function withoutDone(places: LanePlaces, done: ReadonlySet<number>): Uint32Array
     if (!done.has(places.at(position).line)) left[count++] = position;
   }
   return left.slice(0, count);
+}
+
+/** How many of ascending numbers are below `limit`. */
+function countBelow(numbers: Uint32Array, limit: number): number {
+  let low = 0;
+  for (let high = numbers.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((numbers[middle] ?? 0) < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

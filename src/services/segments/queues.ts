@@ -63,9 +63,9 @@ export class Queues {
     return { exclude, newcomers, held };
   }
 
-  /** Requests that may be in flight at once from a lane's first queue. */
+  /** Requests that may be in flight at once from a lane's first queue, as its servers are now. */
   slots(lane: RunLane): number {
-    return this.feedsOf(lane).reduce((sum, { gate }) => sum + this.most(gate), 0);
+    return this.feedsOf(lane).reduce((sum, { gate }) => sum + gate.room, 0);
   }
 
   /** Starts what may start, at every gate. */

@@ -85,11 +85,20 @@ export class BatchFlow {
   }
 
   private find(): { segment: OpenSegment; job: Job } | null {
+    let ungranted: OpenSegment | null = null;
     for (const segment of this.segments) {
       this.prefetch(segment);
       const job = segment.ready();
       if (job) return { segment, job };
-      if (segment.cursor >= segment.granted && segment.undispatched > 0) this.batch.results.requestGrant(segment);
+      if (segment.closed || segment.undispatched === 0) continue;
+      // Lines that may be sent and are being read come first.
+      if (segment.cursor < segment.granted) return null;
+      ungranted ??= segment;
+    }
+    if (ungranted !== null) {
+      // Before its first grant there was nothing to outrun.
+      if (this.segments.some(({ granted }) => granted > 0)) ungranted.window.starve();
+      this.batch.results.requestGrant(ungranted);
     }
     return null;
   }

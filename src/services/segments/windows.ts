@@ -1,38 +1,78 @@
-/** Whatever the target, so many lines may be sent ahead of the commit that says so. */
-const WINDOW_MIN = 32;
+import { type Clock, steadyMs } from '../../ports/clock.ts';
 
-/** How many lines one segment may be ahead of its commits. */
+/** Whatever the target, so many lines may be sent ahead of the commit that says so. */
+const WINDOW_MIN = 8;
+/** A window that was never used by half for so long is halved. */
+const UNUSED_MS = 2_000;
+
+/** How many lines of a batch in one queue may be ahead of the commits that say so: what a crash can leave in doubt. */
 export interface SendWindow {
   readonly lines: number;
-  /** Told that the segment had to wait for a commit with nothing to send. */
-  widen(): void;
+  /** Told that there was nothing left to send before the next commit: it grows, within bounds. */
+  starve(): void;
+  /** Told of a commit before which `unsent` lines of the window were left. */
+  granted(unsent: number): void;
 }
 
 /**
- * How far the segments of each queue may be ahead of their commits: as little as keeps them sending, for a crash leaves
- * that much in doubt. Mostly that is what can be in flight at once. A target that answers at once takes more lines in the
- * time of a commit: each time that it has to wait, its window doubles, for its later segments too.
+ * The windows of all queues: as little as keeps them sending. Mostly that is what can be in flight at once. A target that
+ * answers at once takes more lines in the time of a commit: each time that it has to wait, its window doubles.
  */
 export class Windows {
-  private readonly learned = new Map<string, number>();
+  private readonly clock: Pick<Clock, 'micros'>;
+  private readonly windows = new Map<string, QueueWindow>();
   /** Results that may wait to be committed: beyond these and those in flight no segment gets anywhere. */
   private readonly uncommittedMax: number;
 
-  constructor(uncommittedMax: number) {
+  constructor(clock: Pick<Clock, 'micros'>, uncommittedMax: number) {
+    this.clock = clock;
     this.uncommittedMax = uncommittedMax;
   }
 
-  /** The window of a segment of `queue`, whose targets take `slots` requests at once. */
-  open(queue: string, slots: number): SendWindow {
-    const { learned, uncommittedMax } = this;
-    const most = Math.max(WINDOW_MIN, slots) + uncommittedMax;
-    const window = {
-      lines: Math.min(most, Math.max(WINDOW_MIN, slots, learned.get(queue) ?? 0)),
-      widen(): void {
-        window.lines = Math.min(most, Math.max(window.lines * 2, learned.get(queue) ?? 0));
-        learned.set(queue, window.lines);
-      },
-    };
+  /** The window of `queue`, whose targets take `slots()` requests at once now. */
+  of(queue: string, slots: () => number): SendWindow {
+    const known = this.windows.get(queue);
+    if (known) return known;
+    const window = new QueueWindow(this.clock, slots, this.uncommittedMax);
+    this.windows.set(queue, window);
     return window;
+  }
+}
+
+class QueueWindow implements SendWindow {
+  private readonly clock: Pick<Clock, 'micros'>;
+  private readonly slots: () => number;
+  private readonly uncommittedMax: number;
+  private learned = 0;
+  private usedAt = 0;
+  private isStarving = false;
+
+  constructor(clock: Pick<Clock, 'micros'>, slots: () => number, uncommittedMax: number) {
+    this.clock = clock;
+    this.slots = slots;
+    this.uncommittedMax = uncommittedMax;
+  }
+
+  get lines(): number {
+    const least = Math.max(WINDOW_MIN, Math.floor(this.slots()));
+    return Math.min(least + this.uncommittedMax, Math.max(least, this.learned));
+  }
+
+  starve(): void {
+    // Once for each commit.
+    if (this.isStarving) return;
+    this.isStarving = true;
+    this.learned = this.lines * 2;
+    this.usedAt = steadyMs(this.clock);
+  }
+
+  granted(unsent: number): void {
+    this.isStarving = false;
+    const now = steadyMs(this.clock);
+    if (unsent * 2 <= this.lines) this.usedAt = now;
+    else if (now - this.usedAt > UNUSED_MS) {
+      this.learned = Math.floor(this.lines / 2);
+      this.usedAt = now;
+    }
   }
 }

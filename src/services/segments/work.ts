@@ -13,6 +13,7 @@ import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import type { LineResult } from '../results/line-result.ts';
+import type { SendWindow } from './windows.ts';
 
 /** One line of an open segment, on its way to a result. */
 export interface Job {
@@ -53,10 +54,12 @@ export interface SegmentInHand {
   readonly size: number;
   /** Lines up to this position may be sent; raised by commits, before sending. */
   granted: number;
-  /** Lines that may be sent ahead of the commit that says so: what a crash can leave in doubt. */
-  readonly window: number;
-  /** Told that it had to wait for a commit with nothing to send: its window grows, within bounds. */
-  starved(): void;
+  /** Of its queue: lines that may be sent ahead of the commit that says so. */
+  readonly window: SendWindow;
+  /** What is to be granted so that so many unsent lines may be sent. */
+  reach(lines: number): number;
+  /** Lines that were not sent yet before this position. */
+  unsent(granted: number): number;
   /** The position of the next line to send; the segment's size when there is none. */
   readonly cursor: number;
   /** Lines without a committed result. */
@@ -84,6 +87,8 @@ export interface BatchInHand {
   readonly budget: KeyBudget | null;
   /** Lines sent by this process. */
   sentLines: number;
+  /** In the order in which their lines are sent. */
+  readonly segments: ReadonlySet<SegmentInHand>;
   /** Lines of its open segments without a committed result. */
   readonly remaining: number;
   /** Whether it has lines here that were not sent yet. */
