@@ -45,6 +45,7 @@ class QueueWindow implements SendWindow {
   private readonly uncommittedMax: number;
   private learned = 0;
   private usedAt = 0;
+  private grantedLines = 0;
   private isStarving = false;
 
   constructor(clock: Pick<Clock, 'micros'>, slots: () => number, uncommittedMax: number) {
@@ -62,8 +63,9 @@ class QueueWindow implements SendWindow {
     // Once for each commit.
     if (this.isStarving) return;
     this.isStarving = true;
-    this.learned = this.lines * 2;
     this.usedAt = steadyMs(this.clock);
+    // Where more may be in flight by now, the next grant is larger for that.
+    if (this.lines <= this.grantedLines) this.learned = this.lines * 2;
   }
 
   granted(unsent: number): void {
@@ -74,5 +76,6 @@ class QueueWindow implements SendWindow {
       this.learned = Math.floor(this.lines / 2);
       this.usedAt = now;
     }
+    this.grantedLines = this.lines;
   }
 }
