@@ -1,7 +1,7 @@
 /**
  * Ids of ledger entries. An entry of a batch's line is named after (batch, line, attempt), which is unique: as
- * unguessable as the batch's id, and without an index of its own. Any other entry has a random id, stored with it,
- * which its maker may have given it.
+ * unguessable as the batch's id, and without an index of its own. Any other entry has an id of its own, stored with
+ * it, which its maker may have given it: best with its time in front (src/core/ids.ts), for the index's sake.
  */
 const derivedId = /^entry_(.+)_(\d{1,15})_(\d{1,15})$/;
 
@@ -9,7 +9,7 @@ export function entryId(entry: { id: string | null; batchId: string | null; line
   return entry.id ?? `entry_${entry.batchId}_${entry.line}_${entry.attempt}`;
 }
 
-/** What an id derived from a batch's line names; null for a random id. */
+/** What an id derived from a batch's line names; null for any other id. */
 export function parseEntryId(id: string): { batchId: string; line: number; attempt: number } | null {
   const match = derivedId.exec(id);
   if (match === null) return null;

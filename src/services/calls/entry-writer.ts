@@ -1,5 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
-import { formatId, ID_BYTES } from '../../core/ids.ts';
+import { formatTimedId, TIMED_ID_BYTES } from '../../core/ids.ts';
 import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Journal, Journals } from '../../ports/journal.ts';
@@ -84,7 +84,9 @@ export class EntryWriter {
   /** Takes the entries over, and names them. Resolves when they are safe. */
   add(entries: readonly LedgerEntryRow[]): Promise<void> {
     if (entries.length === 0) return Promise.resolve();
-    for (const entry of entries) entry.id = formatId('entry_', this.deps.random.bytes(ID_BYTES));
+    const { clock, random } = this.deps;
+    const now = clock.now();
+    for (const entry of entries) entry.id = formatTimedId('entry_', now, random.bytes(TIMED_ID_BYTES));
     this.waitingEntries += entries.length;
     const { journals } = this.deps;
     if (journals === undefined) return this.write(entries);
