@@ -161,10 +161,12 @@ class Exchange {
     if (bytes.length > LATIN1_MAX) this.response.end(bytes);
     // Text goes out in one piece with the head, and as Latin-1 every byte stays what it is.
     else this.response.end(latin1Of(bytes), 'latin1');
+    this.count(status);
   }
 
   private async stream({ headers, events }: StreamedAnswer): Promise<void> {
     this.writeHead(200, { ...STREAM_HEADERS, ...headers });
+    this.count(200);
     for await (const text of events) {
       if (this.client.signal.aborted) break;
       if (!this.response.write(text)) await this.drained();
@@ -198,6 +200,7 @@ class Exchange {
     const headers = { 'content-type': 'application/json', ...errorHeaders(known), ...close };
     this.writeHead(known.status, headers, Buffer.byteLength(body));
     this.response.end(body);
+    this.count(known.status);
   }
 
   /** `length`: of the body in bytes; absent where it is not known yet. */
@@ -208,6 +211,10 @@ class Exchange {
     flat.push('cache-control', headers['cache-control'] ?? DATA_HEADERS['cache-control'] ?? 'no-store');
     if (length !== undefined) flat.push('content-length', String(length));
     this.response.writeHead(status, flat);
+  }
+
+  /** Counts the request, of which the head has been given: nobody waits for that any more. */
+  private count(status: number): void {
     const labels = { method: 'POST', route: this.endpoint };
     const seconds = (this.deps.clock.micros() - this.startedAt) / 1e6;
     countRequest(this.parts.metrics, labels, status, seconds);
