@@ -84,6 +84,8 @@ export interface NativeRequest {
   readonly body: string;
   /** The same in UTF-8, where the client's own bytes serve; `body` is then made of them when it is asked for. */
   readonly bytes?: Uint8Array;
+  /** Its body differs from others with the same in what is said alone: what members it has can be known by it. */
+  readonly alike?: object;
 }
 
 export interface ImmediateApi {

@@ -112,15 +112,14 @@ export function createBatchApi(
 }
 
 /** The record of a request; an embeddings request may be several, with line feeds between them. */
-function recordsOf(key: string, { endpoint, model, body }: NativeRequest, settings: BedrockSettings): string {
+function recordsOf(key: string, request: NativeRequest, settings: BedrockSettings): string {
+  const { endpoint, model } = request;
   if (endpoint !== '/v1/embeddings') {
     const form = jobFormOf(model, settings);
-    return record(
-      key,
-      isInvokeForm(form) ? invokeBody(form, withoutCachePoints(body), model) : withoutCachePoints(body),
-    );
+    const body = withoutCachePoints(request);
+    return record(key, isInvokeForm(form) ? invokeBody(form, body, model) : body);
   }
-  const { inputs, encoding } = JSON.parse(body) as EmbeddingWork;
+  const { inputs, encoding } = JSON.parse(request.body) as EmbeddingWork;
   const count = inputs.length;
   return inputs
     .map((input, index) => record(recordIdOf({ key, index, count, encoding }), JSON.stringify(input)))
@@ -150,7 +149,7 @@ function refuseForm(form: JobForm | null, { body, model }: NativeRequest): Failu
 
 /** Bedrock documents that batch inference does not support tool calling or structured output. */
 function refuseTools(request: NativeRequest, provider: string): Failure | null {
-  const param = unbatchable(request.body);
+  const param = unbatchable(request);
   if (param === null) return null;
   const message = `Batch jobs of ${provider} do not serve '${param}'. Send the request in immediate mode, or without it.`;
   return refusal('unsupported', 'unsupported_in_batch', message, param);

@@ -1,3 +1,4 @@
+import type { NativeRequest } from '../contract.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { Block, Draft } from './draft.ts';
 
@@ -23,8 +24,30 @@ const notInBatch = {
   output_config: 'response_format',
 } as const;
 
-/** The parameter of a native body that a batch cannot serve; null when there is none. */
-export function unbatchable(body: string): string | null {
+/** What a native body has that a batch does not serve. */
+interface Unserved {
+  /** The parameter that asks for it; null when there is none. */
+  parameter: string | null;
+  hasCachePoints: boolean;
+}
+
+/** Of bodies that differ in what is said alone. */
+const known = new WeakMap<object, Unserved>();
+
+function unservedBy({ body, alike }: NativeRequest): Unserved {
+  const before = alike && known.get(alike);
+  if (before !== undefined) return before;
+  const found = { parameter: unservedParameter(body), hasCachePoints: hasCachePoints(body) };
+  if (alike !== undefined) known.set(alike, found);
+  return found;
+}
+
+/** The parameter of a request that a batch cannot serve; null when there is none. */
+export function unbatchable(request: NativeRequest): string | null {
+  return unservedBy(request).parameter;
+}
+
+function unservedParameter(body: string): string | null {
   // What all of them begin with: short texts are searched for several times as fast.
   if (!body.includes('"tool') && !body.includes('"outp')) return null;
   const named = Object.entries(notInBatch).filter(([field]) => body.includes(`"${field}"`));
@@ -39,10 +62,14 @@ function isStated(value: unknown, field: string): boolean {
   return isFields(value) && value.format !== undefined;
 }
 
-/** A record with a cache point fails as a whole in a batch: they are taken out, which changes no answer. */
-export function withoutCachePoints(body: string): string {
-  if (!body.includes('"cach')) return body;
-  if (!body.includes('"cachePoint"') && !body.includes('"cache_control"')) return body;
+function hasCachePoints(body: string): boolean {
+  return body.includes('"cach') && (body.includes('"cachePoint"') || body.includes('"cache_control"'));
+}
+
+/** The body, where a record with a cache point fails as a whole in a batch: they are taken out, which changes no answer. */
+export function withoutCachePoints(native: NativeRequest): string {
+  const { body } = native;
+  if (!unservedBy(native).hasCachePoints) return body;
   const request = JSON.parse(body) as { system?: unknown; messages?: { content?: unknown }[]; tools?: unknown };
   request.system = stripped(request.system);
   for (const message of request.messages ?? []) message.content = stripped(message.content);

@@ -39,7 +39,7 @@ export class LineConverter {
     if (shape === null) return this.#convert(request, request.body);
     const { form, converted } = shape;
     const body = fillForm(form, frame.texts);
-    return { ok: true, request: { ...converted.request, body }, warnings: [...converted.warnings] };
+    return { ok: true, request: { ...converted.request, body, alike: form }, warnings: [...converted.warnings] };
   }
 
   #convertShape(request: RequestLine, shape: FrameShape): ConvertedShape | null {

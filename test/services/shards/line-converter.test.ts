@@ -65,7 +65,18 @@ const pieces = fc.constantFrom(
     '\\u007f',
     '\\u000a',
   ],
-  ...['\\"content\\":\\"', '\\"text\\": \\"', '\u007f', '\u007f\\n0.', '<|eot_id|>', 'data:,', '\\\\\\"', 'n0.'],
+  ...[
+    '\\"content\\":\\"',
+    '\\"text\\": \\"',
+    '\u007f',
+    '\u007f\\n0.',
+    '<|eot_id|>',
+    'data:,',
+    '\\\\\\"',
+    'n0.',
+    'cachePoint',
+    'toolConfig',
+  ],
 );
 const text = fc.array(pieces, { maxLength: 12 }).map((list) => `"${list.join('')}"`);
 /** A place for a text of its own in each line of the shape; the others are the same in all. */
@@ -80,10 +91,13 @@ function object(members: fc.Arbitrary<[name: string, value: string][]>): fc.Arbi
 }
 
 const part = object(
-  fc.tuple(fc.constantFrom('text', 'input_text', 'refusal', 'image_url'), said).map(([type, value]) => [
-    ['type', `"${type}"`],
-    [type === 'refusal' ? 'refusal' : 'text', value],
-  ]),
+  fc
+    .tuple(fc.constantFrom('text', 'input_text', 'refusal', 'image_url'), said, fc.constantFrom(false, false, true))
+    .map(([type, value, isCached]): [string, string][] => [
+      ['type', `"${type}"`],
+      [type === 'refusal' ? 'refusal' : 'text', value],
+      ...(isCached ? ([['cache_control', '{"type":"ephemeral"}']] as [string, string][]) : []),
+    ]),
 );
 const content = fc.oneof(
   { weight: 4, arbitrary: said },
@@ -162,7 +176,7 @@ type Target = (typeof targets)[number];
 function outcomeOf({ provider, api }: Target, converted: ReturnType<Provider['convert']>) {
   if (!converted.ok) return converted;
   const native = layLine(provider.name, api, 4, converted.request);
-  const { body, ...request } = converted.request;
+  const { body, alike: _alike, ...request } = converted.request;
   if (typeof native === 'string') expect(native).not.toMatch(/[\u0085\u2028\u2029]/);
   const laid = typeof native === 'string' ? parseLines(native) : native;
   return { ...converted, request: { ...request, body: JSON.parse(body) as unknown }, laid };
