@@ -42,7 +42,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #isOver = false;
   #broke = false;
   #status = 0;
-  #headers: Record<string, string> = {};
+  #headers: Readonly<Record<string, string>> = noHeaders;
   #first: Buffer | null = null;
   #chunks: Buffer[] | null = null;
   #bytes = 0;
@@ -145,6 +145,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 type IncomingHeaders = Record<string, string | string[] | undefined>;
 
 const noBody = new Uint8Array(0);
+const noHeaders: Readonly<Record<string, string>> = {};
 
 function flatten(headers: IncomingHeaders): Record<string, string> {
   for (const name in headers) {

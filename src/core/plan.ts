@@ -50,10 +50,24 @@ export function writePlanRecord(view: DataView, index: number, record: PlanRecor
 export function readPlanRecord(view: DataView, index: number): PlanRecord {
   const at = index * PLAN_RECORD_BYTES;
   return {
-    offset: view.getUint32(at, true) + view.getUint16(at + 4, true) * 0x1_0000_0000,
-    length: view.getUint32(at + 6, true),
+    offset: planOffset(view, index),
+    length: planLength(view, index),
     model: view.getUint16(at + 10, true),
     endpoint: view.getUint8(at + 12),
     flags: view.getUint8(at + 13),
   };
+}
+
+export function planOffset(view: DataView, index: number): number {
+  const at = index * PLAN_RECORD_BYTES;
+  return view.getUint32(at, true) + view.getUint16(at + 4, true) * 0x1_0000_0000;
+}
+
+export function planLength(view: DataView, index: number): number {
+  return view.getUint32(index * PLAN_RECORD_BYTES + 6, true);
+}
+
+/** Whether a record is that of a request: its line is neither blank nor invalid. */
+export function isRequest(view: DataView, index: number): boolean {
+  return (view.getUint8(index * PLAN_RECORD_BYTES + 13) & (LINE_BLANK | LINE_INVALID)) === 0;
 }

@@ -3,7 +3,7 @@ import { cheapestPlan, type Plan, type PlanOption } from '../../core/cheapest-pl
 import { sumFigures } from '../../core/estimate-share.ts';
 import { type Candidate, type RunLane, targetName } from '../../core/lane.ts';
 import { formatUsd } from '../../core/money.ts';
-import { LINE_BLANK, LINE_INVALID, readPlanRecord } from '../../core/plan.ts';
+import { isRequest, readPlanRecord } from '../../core/plan.ts';
 import { modeOf } from '../../core/shard-plan.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { FileRow } from '../../ports/store-files.ts';
@@ -77,8 +77,8 @@ async function groupLines(
   for await (const { first, count, view } of planWindows(deps, file, plan.lines)) {
     signal.throwIfAborted();
     for (let index = 0; index < count; index++) {
+      if (!isRequest(view, index)) continue;
       const record = readPlanRecord(view, index);
-      if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
       const { number, lane } = division.laneOf(first + index);
       let group = byLane.get(number);
       if (group === undefined) {

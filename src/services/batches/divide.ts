@@ -2,7 +2,7 @@ import { refusal } from '../../core/failure.ts';
 import type { RunLane } from '../../core/lane.ts';
 import { type Lane, laneFrom, queueOf } from '../../core/lane.ts';
 import type { PlanSummary } from '../../core/plan.ts';
-import { LINE_BLANK, LINE_INVALID, readPlanRecord } from '../../core/plan.ts';
+import { isRequest, readPlanRecord } from '../../core/plan.ts';
 import type { LaneAssigner } from '../../core/routing.ts';
 import { modeOf } from '../../core/shard-plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
@@ -55,8 +55,8 @@ export async function divide(
     for await (const { first, count, view } of planWindows(deps, input, plan.lines)) {
       const numbers = new DataView(new ArrayBuffer(count * 2));
       for (let index = 0; index < count; index++) {
+        if (!isRequest(view, index)) continue;
         const record = readPlanRecord(view, index);
-        if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
         const model = plan.models[record.model]?.name ?? '';
         const endpoint = plan.endpoints[record.endpoint]?.endpoint ?? batch.endpoint;
         const body = assigner.needsBody(model)

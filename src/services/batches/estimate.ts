@@ -1,7 +1,7 @@
 import { InputCounter } from '../../core/estimate-input.ts';
 import { type ShareTally, sumFigures } from '../../core/estimate-share.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
-import { LINE_BLANK, LINE_INVALID, readPlanRecord } from '../../core/plan.ts';
+import { isRequest, readPlanRecord } from '../../core/plan.ts';
 import { createLaneAssigner } from '../../core/routing.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { FileRow } from '../../ports/store-files.ts';
@@ -70,8 +70,8 @@ export async function estimateShares(
   const forward = new ForwardReader(deps.files, file.contentKey);
   for await (const { first, count, view } of planWindows(deps, file, plan.lines)) {
     for (let index = 0; index < count; index++) {
+      if (!isRequest(view, index)) continue;
       const record = readPlanRecord(view, index);
-      if (record.flags & (LINE_BLANK | LINE_INVALID)) continue;
       const tally = estimator.count(first + index);
       if (tally === null) continue;
       signal?.throwIfAborted();

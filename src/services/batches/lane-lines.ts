@@ -1,4 +1,4 @@
-import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import { isRequest, PLAN_RECORD_BYTES, planLength, planOffset } from '../../core/plan.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
@@ -27,11 +27,22 @@ export class LanePlaces {
     this.records = records;
   }
 
-  at(index: number): LaneLine {
+  line(index: number): number {
+    return this.firstLine + this.record(index);
+  }
+
+  offset(index: number): number {
+    return planOffset(this.plan, this.record(index));
+  }
+
+  length(index: number): number {
+    return planLength(this.plan, this.record(index));
+  }
+
+  private record(index: number): number {
     const record = this.records[index];
     if (record === undefined) throw new RangeError('there is no such line');
-    const { offset, length } = readPlanRecord(this.plan, record);
-    return { line: this.firstLine + record, offset, length };
+    return record;
   }
 }
 
@@ -55,9 +66,7 @@ export async function lanePlaces(
   const records = new Uint32Array(count);
   let own = 0;
   for (let index = 0; index < count; index++) {
-    if (laneView.getUint16(index * 2, true) !== lane) continue;
-    if (readPlanRecord(planView, index).flags & (LINE_BLANK | LINE_INVALID)) continue;
-    records[own++] = index;
+    if (laneView.getUint16(index * 2, true) === lane && isRequest(planView, index)) records[own++] = index;
   }
   return new LanePlaces(firstLine, planView, records.slice(0, own));
 }
@@ -65,5 +74,9 @@ export async function lanePlaces(
 /** The requests of one lane between two lines (0-based, inclusive), in file order. Throws for a batch that was never planned. */
 export async function laneLines(...asked: Parameters<typeof lanePlaces>): Promise<LaneLine[]> {
   const places = await lanePlaces(...asked);
-  return Array.from({ length: places.count }, (_, index) => places.at(index));
+  return Array.from({ length: places.count }, (_, index) => ({
+    line: places.line(index),
+    offset: places.offset(index),
+    length: places.length(index),
+  }));
 }

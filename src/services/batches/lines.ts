@@ -3,7 +3,7 @@ import { BUDGET_EXCEEDED } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
-import { LINE_BLANK, LINE_INVALID, PLAN_RECORD_BYTES, type PlanRecord, readPlanRecord } from '../../core/plan.ts';
+import { isRequest, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
 import { ownFailure } from '../../core/refused-request.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -59,23 +59,22 @@ export async function* batchLineGroups(
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
       : new Map<number, LineTotal>();
-    const withoutRecord = async (line: number, plan: PlanRecord): Promise<BatchLine> => {
+    const withoutRecord = async (line: number): Promise<BatchLine> => {
       const lane = window.lanes && batch.lanes[window.lanes.getUint16((line - first) * 2, true)];
       const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
       if (!failure) return { state: 'pending', line, total: totals.get(line + 1) };
-      const { customId, body } = parseRequestLine(await text.read(plan));
+      const { customId, body } = parseRequestLine(await text.read(readPlanRecord(window.plan, line - first)));
       const said = ownFailure(failure, body);
       return missingLine(batch, line, { customId, failure: said, total: totals.get(line + 1) });
     };
     let group: BatchLine[] = [];
     for (let line = first; line <= last; line++) {
-      const plan = readPlanRecord(window.plan, line - first);
-      if (plan.flags & (LINE_BLANK | LINE_INVALID)) continue;
+      if (!isRequest(window.plan, line - first)) continue;
       const record = located.get(line);
       if (record) {
         const succeeded = (record.entry.flags & RECORD_SUCCEEDED) !== 0;
         group.push({ state: 'finished', line, succeeded, record, total: totals.get(line + 1) });
-      } else group.push(await withoutRecord(line, plan));
+      } else group.push(await withoutRecord(line));
       if (group.length === GROUP_LINES) {
         yield group;
         group = [];

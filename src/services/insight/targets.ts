@@ -1,6 +1,6 @@
 import { type Lane, targetName } from '../../core/lane.ts';
 import { totalOf } from '../../core/ledger-sums.ts';
-import { LINE_BLANK, LINE_INVALID, readPlanRecord } from '../../core/plan.ts';
+import { isRequest } from '../../core/plan.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { LedgerSummaryRow } from '../../ports/store-ledger.ts';
@@ -98,7 +98,7 @@ async function countLanes(deps: Deps, batch: BatchRow): Promise<Map<number, numb
     const numbers = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const plan = lines === requests ? null : await readPlan(deps, input, first, count);
     for (let index = 0; index < count; index++) {
-      if (plan && readPlanRecord(plan, index).flags & (LINE_BLANK | LINE_INVALID)) continue;
+      if (plan && !isRequest(plan, index)) continue;
       const number = numbers.getUint16(index * 2, true);
       counts.set(number, (counts.get(number) ?? 0) + 1);
     }

@@ -4,7 +4,7 @@ import { RequestReader } from '../../core/request-outline.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
-import { type LaneLine, type LanePlaces, lanePlaces } from '../batches/lane-lines.ts';
+import { type LanePlaces, lanePlaces } from '../batches/lane-lines.ts';
 import { committedLines } from '../results/committed-lines.ts';
 import type { SendWindow } from './windows.ts';
 import type { BatchInHand, Job, SegmentInHand } from './work.ts';
@@ -217,41 +217,43 @@ export class OpenSegment implements SegmentInHand {
   /** Reads lines from the pending one `from` on. */
   private async read(deps: Pick<Deps, 'files'>, from: number): Promise<Chunk> {
     if (from >= this.pending) return { bytes: new Uint8Array(0), offset: 0, from, to: from };
-    const { offset, length } = this.place(from);
+    const offset = this.places.offset(this.position(from));
+    let end = this.endOf(from);
     let to = from + 1;
-    let end = offset + length;
-    while (to < this.pending && to - from < CHUNK_LINES) {
-      const line = this.place(to);
-      if (line.offset + line.length - offset > CHUNK_BYTES) break;
-      end = line.offset + line.length;
+    while (to < this.pending && to - from < CHUNK_LINES && this.endOf(to) - offset <= CHUNK_BYTES) {
+      end = this.endOf(to);
       to += 1;
     }
     const bytes = await deps.files.readRange(this.batch.input.contentKey, { offset, length: end - offset });
     return { bytes, offset, from, to };
   }
 
-  private place(index: number): LaneLine {
-    return this.places.at(this.position(index));
+  /** Where one of the pending lines ends in the input. */
+  private endOf(index: number): number {
+    const position = this.position(index);
+    return this.places.offset(position) + this.places.length(position);
   }
 
   private toJob({ bytes, offset }: Chunk, index: number): Job {
-    const place = this.place(index);
-    const at = place.offset - offset;
-    const request = this.requests.read(bytes.subarray(at, at + place.length));
-    const unfit = this.unfit.get(place.line + 1) ?? [];
+    const position = this.position(index);
+    const line = this.places.line(position);
+    const length = this.places.length(position);
+    const at = this.places.offset(position) - offset;
+    const request = this.requests.read(bytes.subarray(at, at + length));
+    const unfit = this.unfit.get(line + 1) ?? [];
     return {
       segment: this,
-      line: place.line,
-      position: this.position(index),
+      line,
+      position,
       request,
-      tokens: estimateLineTokens(request, place.length),
+      tokens: estimateLineTokens(request, length),
       boundNano: null,
       candidates: this.lane.candidates,
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
       unfit: [...unfit],
       spare: null,
       atMaximum: [],
-      attempts: this.attempts.get(place.line + 1) ?? 0,
+      attempts: this.attempts.get(line + 1) ?? 0,
       booking: null,
       warnings: unfit.map(unfitWarning),
       costNano: 0,
@@ -274,7 +276,7 @@ function withoutDone(places: LanePlaces, done: ReadonlySet<number>): Uint32Array
   const left = new Uint32Array(places.count);
   let count = 0;
   for (let position = 0; position < places.count; position++) {
-    if (!done.has(places.at(position).line)) left[count++] = position;
+    if (!done.has(places.line(position))) left[count++] = position;
   }
   return left.slice(0, count);
 }
