@@ -19,7 +19,7 @@ interface Cached {
   freshUntil: number;
 }
 
-/** The last secret of a connection, and its hash. */
+/** The secret that worked last on a connection, and its hash; empty before. */
 export interface Presented {
   secret: string;
   hash: string;
@@ -32,7 +32,7 @@ export interface Authenticator {
    */
   authenticate(secret: string, address: string): Promise<Actor>;
   /**
-   * Who holds a secret that worked a moment ago; null when that is to be looked up. `presented`: what was presented last
+   * Who holds a secret that worked a moment ago; null when that is to be looked up. `presented`: the one that worked last
    * on the same connection, which mostly is the same again and then is not hashed again.
    */
   recall(secret: string, presented: Presented): Actor | null;
@@ -76,12 +76,12 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
 
   return {
     recall(secret, presented) {
-      if (!sameSecret(presented.secret, secret)) {
-        presented.hash = hashSecret(secret);
-        presented.secret = secret;
-      }
-      const cached = cache.get(presented.hash);
-      return cached !== undefined && cached.freshUntil > deps.clock.now() ? cached.actor : null;
+      const hash = sameSecret(presented.secret, secret) ? presented.hash : hashSecret(secret);
+      const cached = cache.get(hash);
+      if (cached === undefined || cached.freshUntil <= deps.clock.now()) return null;
+      presented.secret = secret;
+      presented.hash = hash;
+      return cached.actor;
     },
     async authenticate(secret, address) {
       const hash = hashSecret(secret);
