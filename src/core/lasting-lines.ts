@@ -1,12 +1,12 @@
 import { copyOf } from './byte-writer.ts';
 import { type OnLine, RangeFramer } from './jsonl.ts';
 
-/** Lines of a larger chunk are copied: one that is kept would keep all of it. */
-const CHUNK_BYTES_MAX = 256 * 1024;
+/** Lines in more memory than this are copied: one that is kept would keep all of it. */
+const MEMORY_BYTES_MAX = 64 * 1024;
 
 /**
  * Frames the lines of a byte stream whose chunks nobody writes to again. Its lines hold for as long as somebody has them:
- * they lie where they came, and only what came in two chunks, or in a large one, is copied.
+ * they lie where they came, and only what came in two chunks, or in much memory, is copied.
  */
 export class LastingLines {
   readonly #framer: RangeFramer;
@@ -21,7 +21,7 @@ export class LastingLines {
   }
 
   push(chunk: Uint8Array): void {
-    this.#isLarge = chunk.length > CHUNK_BYTES_MAX;
+    this.#isLarge = chunk.buffer.byteLength > MEMORY_BYTES_MAX;
     this.#framer.push(chunk);
   }
 
