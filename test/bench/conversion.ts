@@ -24,7 +24,7 @@ import { type NativeAnswers, nativeAnswers } from './native-answers.ts';
 import { median } from './table.ts';
 
 const LINES = 20_000;
-const ROUNDS = 5;
+const ROUNDS = 9;
 const WANTED = 0.4;
 /** Of a download. */
 const CHUNK_BYTES = 65_536;
