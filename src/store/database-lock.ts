@@ -31,7 +31,11 @@ export async function lockDatabase(database: string): Promise<() => void> {
   const known = held.get(path) ?? (await take(path));
   held.set(path, known);
   known.holders += 1;
+  let isHeld = true;
   return () => {
+    // A server may be stopped twice.
+    if (!isHeld) return;
+    isHeld = false;
     known.holders -= 1;
     if (known.holders > 0) return;
     held.delete(path);
