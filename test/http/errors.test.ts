@@ -65,6 +65,16 @@ describe('errors', () => {
     await broken.close();
   });
 
+  it('says of a full disk that it is full, and when to come back', async () => {
+    for (const words of ['ENOSPC: no space left on device, write', 'SqliteError: database or disk is full']) {
+      const full = await openHarness({ store: { ...harness.deps.store, ledger: failing<StoreLedger>(words) } });
+      const answer = await full.send('GET', '/v1/ledger/entries');
+      expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '30']);
+      expect(await errorOf(answer)).toMatchObject({ code: 'storage_full', message: expect.stringContaining('disk') });
+      await full.close();
+    }
+  });
+
   it('gives every answer a request id, taken from the client only when it is harmless', async () => {
     const given = await harness.send('GET', '/healthz', { headers: { 'x-request-id': 'trace-1.a_B' } });
     expect(given.headers.get('x-request-id')).toBe('trace-1.a_B');
