@@ -85,7 +85,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#isStarted = true;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHeaders): void {
+  onResponseStart({ rawHeaders }: Dispatcher.DispatchController, status: number, headers: IncomingHeaders): void {
+    // Nobody reads them any more; but undici's list of them is old by now, and would keep them until old garbage is collected.
+    if (Array.isArray(rawHeaders)) rawHeaders.length = 0;
     // Informational answers (103) precede the real one.
     if (status < 200) return;
     this.#status = status;
@@ -108,7 +110,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const body = this.#chunks === null ? (this.#first ?? noBody) : Buffer.concat(this.#chunks, this.#bytes);
     this.#owner.finished(this, true);
     const response = { status: this.#status, headers: this.#headers, body };
-    if (this.#headers['content-encoding'] === undefined) this.#resolve(response);
+    this.#empty();
+    if (response.headers['content-encoding'] === undefined) this.#resolve(response);
     else this.#resolveDecoded(response);
   }
 
@@ -128,6 +131,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
+  /** So is an exchange that was long in flight, beside its answer. */
+  #empty(): void {
+    this.#headers = noHeaders;
+    this.#first = null;
+    this.#chunks = null;
+  }
+
   #failAsTooLarge(): void {
     this.#fail('too_large', `the answer is larger than ${this.#maxResponseBytes} bytes`);
   }
@@ -135,8 +145,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #fail(kind: HttpFailure['kind'], message: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#first = null;
-    this.#chunks = null;
+    this.#empty();
     this.#owner.finished(this, false);
     this.#reject(new HttpFailure(kind, this.#isStarted, message));
   }
