@@ -166,7 +166,12 @@ export class Calls {
 
   /** Counts a call as open until the function it answers is called, which may happen more than once. */
   private opened(permit: KeyPermit, account: CallAccount, hold: string | null): () => void {
-    this.writer.begin();
+    try {
+      this.writer.begin();
+    } catch (error) {
+      if (hold !== null) this.writer.release(hold);
+      return givenBack(permit)(error);
+    }
     this.open += 1;
     let over = false;
     return () => {

@@ -50,6 +50,10 @@ export class EntryWriter {
   private readonly waiting: Waiting[] = [];
   private waitingEntries = 0;
   private writing: Promise<void> | null = null;
+  /** Of those that wait, the ones that nothing but this process keeps. */
+  private unkeptEntries = 0;
+  /** The last try to write failed. */
+  private isFailing = false;
   /** Calls begun and not ended: as long as there are more than are waiting, others may join a write. */
   private open = 0;
   private journal: Journal | null = null;
@@ -65,9 +69,12 @@ export class EntryWriter {
     this.deps = deps;
   }
 
-  /** A call begins. Throws 503 while the database is so far behind that its entry might not be kept. */
+  /**
+   * A call begins. Throws 503 while its entry might not be kept: the database is far behind, or neither it nor the journal can
+   * be written. Such a call would be paid for, and its answer held back until one of them can.
+   */
   begin(): void {
-    if (this.waitingEntries >= WAITING_MAX) {
+    if (this.waitingEntries >= WAITING_MAX || (this.isFailing && this.unkeptEntries > 0)) {
       throw new ApiError(503, 'The ledger cannot be written at the moment. Try again in a few seconds.', {
         code: 'ledger_unavailable',
         retryAfterSeconds: 5,
@@ -117,7 +124,12 @@ export class EntryWriter {
 
   /** Resolves when the entries are in the database. */
   private write(entries: readonly LedgerEntryRow[]): Promise<void> {
-    return new Promise((written) => {
+    this.unkeptEntries += entries.length;
+    return new Promise((resolve) => {
+      const written = (): void => {
+        this.unkeptEntries -= entries.length;
+        resolve();
+      };
       this.writeLater({ entries, place: null, written });
     });
   }
@@ -218,8 +230,11 @@ export class EntryWriter {
   ): Promise<void> {
     for (;;) {
       try {
-        return await this.deps.store.ledger.appendCalls(entries, mark, released);
+        await this.deps.store.ledger.appendCalls(entries, mark, released);
+        this.isFailing = false;
+        return;
       } catch (error) {
+        this.isFailing = true;
         this.deps.log.error({ err: error, entries: entries.length }, 'the ledger could not be written; trying again');
         await this.deps.clock.sleep(RETRY_MS);
       }

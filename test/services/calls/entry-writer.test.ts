@@ -9,6 +9,7 @@ import { EntryWriter } from '../../../src/services/calls/entry-writer.ts';
 import { recoverJournals } from '../../../src/services/calls/recover-journals.ts';
 import { entryRow } from '../../contract/store/subject.ts';
 import { type Harness, openHarness } from '../../http/harness.ts';
+import { until } from '../../providers/scripted-server.ts';
 
 const WHERE = { tenantId: 'tenant-a' };
 
@@ -104,6 +105,50 @@ describe('entries of calls with a journal', () => {
     await Promise.all([read, refused]);
     // As a start after a kill at this moment does.
     expect(await recoverJournals({ ...harness.deps, journals })).toBe(0);
+    const stored = await store.ledger.entries(WHERE, { limit: 100, order: 'asc' });
+    expect(stored?.map(({ customId }) => customId).toSorted()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  it('that can be written nowhere hold up their own calls alone: others are refused before they are sent', async () => {
+    harness = await openHarness();
+    folder = await mkdtemp(join(tmpdir(), 'weir-journal-'));
+    const { store } = harness.deps;
+    const full = { disk: true, journal: false };
+    let tries = 0;
+    const appendCalls: StoreLedger['appendCalls'] = async (...write) => {
+      tries += 1;
+      if (full.disk) throw new Error('SQLITE_FULL');
+      await store.ledger.appendCalls(...write);
+    };
+    const ledger = Object.assign(Object.create(store.ledger) as StoreLedger, { appendCalls });
+    const journals = openJournals(folder);
+    const sparse: Journals = {
+      ...journals,
+      open() {
+        const journal = journals.open();
+        const append: Journal['append'] = (ask) =>
+          full.journal ? Promise.reject(new Error('ENOSPC')) : journal.append(ask);
+        return { id: journal.id, append, rotate: () => journal.rotate(), close: () => journal.close() };
+      },
+    };
+    const writer = new EntryWriter({ ...harness.deps, store: { ...store, ledger }, journals: sparse });
+    const call = (customId: string) => {
+      writer.begin();
+      return writer.add([entryRow({ batchId: null, line: null, mode: 'sync', customId, amountNano: 7 })]);
+    };
+    await call('a');
+    await until(() => tries >= 1);
+    // The journal keeps it: that is enough for the next one.
+    await call('b');
+    full.journal = true;
+    const held = call('c');
+    const before = tries;
+    await until(() => tries > before);
+    expect(() => writer.begin()).toThrow('The ledger cannot be written at the moment');
+    full.disk = false;
+    await held;
+    await call('d');
+    await writer.flush();
     const stored = await store.ledger.entries(WHERE, { limit: 100, order: 'asc' });
     expect(stored?.map(({ customId }) => customId).toSorted()).toEqual(['a', 'b', 'c', 'd']);
   });
