@@ -1,5 +1,6 @@
 import type { Client, Dispatcher } from 'undici';
 import { HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
+import type { AnswerMemory } from './answer-memory.ts';
 import { decoded } from './content-encoding.ts';
 
 /** Where an exchange gives its connection back. */
@@ -18,6 +19,7 @@ interface Place {
   /** Path and query. */
   path: string;
   connections: Lender;
+  memory: AnswerMemory;
   owner: ExchangeOwner;
 }
 
@@ -34,6 +36,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Its connection has carried others before. */
   isReuse = false;
 
+  readonly #memory: AnswerMemory;
   readonly #owner: ExchangeOwner;
   readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (failure: HttpFailure) => void;
@@ -46,10 +49,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #first: Buffer | null = null;
   #chunks: Buffer[] | null = null;
   #bytes = 0;
+  /** Set while its answer comes in. */
+  #controller: Dispatcher.DispatchController | null = null;
 
   constructor(
     request: HttpRequest,
-    { path, connections, owner }: Place,
+    { path, connections, memory, owner }: Place,
     resolve: (response: HttpResponse) => void,
     reject: (failure: HttpFailure) => void,
   ) {
@@ -57,6 +62,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.signal = request.signal;
     this.connections = connections;
     this.#maxResponseBytes = request.maxResponseBytes;
+    this.#memory = memory;
     this.#owner = owner;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -80,6 +86,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#fail('aborted', 'the call was aborted');
   }
 
+  /** Part of Incoming, as is `resume`. */
+  pause(): void {
+    this.#controller?.pause();
+  }
+
+  resume(): void {
+    // Another answer has just ended, in the parser that undici has for all of them: this one goes on when that is done.
+    queueMicrotask(() => this.#controller?.resume());
+  }
+
   /** undici is about to write: from here on the request may have reached the server. */
   onRequestStart(): void {
     this.#isStarted = true;
@@ -95,9 +111,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (Number(this.#headers['content-length']) > this.#maxResponseBytes) this.#failAsTooLarge();
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isOver) return;
     this.#bytes += chunk.length;
+    this.#comesIn(controller, chunk.length);
     if (this.#bytes > this.#maxResponseBytes) this.#failAsTooLarge();
     else if (this.#first === null) this.#first = chunk;
     else if (this.#chunks === null) this.#chunks = [this.#first, chunk];
@@ -123,6 +140,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     else this.#fail('reset', `the connection broke before the answer was complete${code}`);
   }
 
+  #comesIn(controller: Dispatcher.DispatchController, bytes: number): void {
+    if (this.#controller === null) this.#memory.begin();
+    this.#controller = controller;
+    this.#memory.add(this, bytes);
+  }
+
   #resolveDecoded(response: HttpResponse): void {
     try {
       this.#resolve(decoded(response, this.#maxResponseBytes));
@@ -133,6 +156,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** So is an exchange that was long in flight, beside its answer. */
   #empty(): void {
+    if (this.#controller !== null) this.#memory.end(this, this.#bytes);
+    this.#controller = null;
     this.#headers = noHeaders;
     this.#first = null;
     this.#chunks = null;

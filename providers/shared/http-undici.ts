@@ -5,6 +5,7 @@ import {
   type HttpResponse,
   type HttpStream,
 } from '../../src/ports/http-client.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { Connections } from './http-connections.ts';
 import { Exchange } from './http-exchange.ts';
 import { StreamConnections } from './http-stream.ts';
@@ -13,11 +14,18 @@ import { InFlight } from './in-flight.ts';
 export interface UndiciHttpClientOptions {
   /** Connections to one origin; requests beyond them wait. */
   maxConnectionsPerOrigin?: number;
+  /** Bytes of answers that are not whole yet, of all requests together; one answer may be larger. */
+  maxIncomingBytes?: number;
 }
+
+const INCOMING_BYTES_MAX = 64 * 1024 ** 2;
 
 /** The HttpClient for Node.js: HTTP/1.1 over undici, thousands of requests in flight, no timer object for each. */
 export function createUndiciHttpClient(options: UndiciHttpClientOptions = {}): HttpClient {
-  return new UndiciHttpClient(options.maxConnectionsPerOrigin ?? 4096);
+  return new UndiciHttpClient(
+    options.maxConnectionsPerOrigin ?? 4096,
+    new AnswerMemory(options.maxIncomingBytes ?? INCOMING_BYTES_MAX),
+  );
 }
 
 interface Destination {
@@ -30,6 +38,7 @@ const maxDestinations = 10_000;
 
 class UndiciHttpClient implements HttpClient {
   readonly #maxConnections: number;
+  readonly #memory: AnswerMemory;
   readonly #connections = new Map<string, Connections>();
   readonly #destinations = new Map<string, Destination>();
   readonly #inFlight = new InFlight<Exchange>();
@@ -38,8 +47,9 @@ class UndiciHttpClient implements HttpClient {
   readonly #streams = new StreamConnections();
   #isClosed = false;
 
-  constructor(maxConnections: number) {
+  constructor(maxConnections: number, memory: AnswerMemory) {
     this.#maxConnections = maxConnections;
+    this.#memory = memory;
   }
 
   request(request: HttpRequest): Promise<HttpResponse> {
@@ -47,7 +57,7 @@ class UndiciHttpClient implements HttpClient {
     if (request.signal?.aborted) return Promise.reject(new HttpFailure('aborted', false, 'the call was aborted'));
     const { connections, path } = this.#destinations.get(request.url) ?? this.#findDestination(request.url);
     return new Promise((resolve, reject) => {
-      const exchange = new Exchange(request, { path, connections, owner: this }, resolve, reject);
+      const exchange = new Exchange(request, { path, connections, memory: this.#memory, owner: this }, resolve, reject);
       if (request.signal !== undefined) this.#watch(request.signal);
       this.#inFlight.add(exchange, request.timeoutMs);
       connections.run(exchange);
