@@ -5,10 +5,13 @@ interface Incoming {
   resume(): void;
 }
 
+/** Who brings nothing for so long holds up nobody. */
+const STALLED_MS = 1_000;
+
 /**
  * Bounds the memory of answers that are not whole yet, of all calls together: each may be as large as one answer may be, and
  * hundreds may come at once. Beyond the bound, whoever brings more is held back until others are whole. One at least goes on,
- * so that all end.
+ * so that all end; where those that may go on bring nothing for a while, others do.
  */
 export class AnswerMemory {
   readonly #most: number;
@@ -17,6 +20,8 @@ export class AnswerMemory {
   #coming = 0;
   /** Those that are held back, in the order in which they were. */
   readonly #paused = new Set<Incoming>();
+  /** When something came last while some are held back, in milliseconds of the monotonic clock. */
+  #cameAt = 0;
 
   /** `most`: bytes. */
   constructor(most: number) {
@@ -35,7 +40,9 @@ export class AnswerMemory {
   /** A piece of an answer has come. */
   add(answer: Incoming, bytes: number): void {
     this.#held += bytes;
+    if (this.#paused.size > 0) this.#cameAt = performance.now();
     if (this.#held <= this.#most || this.#coming <= 1 || this.#paused.has(answer)) return;
+    if (this.#paused.size === 0) this.#cameAt = performance.now();
     this.#coming -= 1;
     this.#paused.add(answer);
     answer.pause();
@@ -49,9 +56,21 @@ export class AnswerMemory {
     if (this.#paused.size === 0) return;
     for (const next of this.#paused) {
       if (this.#held > this.#most && this.#coming > 0) return;
-      this.#paused.delete(next);
-      this.#coming += 1;
-      next.resume();
+      this.#letGoOn(next);
     }
+  }
+
+  /** Told from time to time what time it is (milliseconds of the monotonic clock). */
+  look(nowMs: number): void {
+    const [next] = this.#paused;
+    if (next === undefined || nowMs - this.#cameAt < STALLED_MS) return;
+    this.#cameAt = nowMs;
+    this.#letGoOn(next);
+  }
+
+  #letGoOn(next: Incoming): void {
+    this.#paused.delete(next);
+    this.#coming += 1;
+    next.resume();
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { buildConnector, Client } from 'undici';
 import type { Exchange } from './http-exchange.ts';
+import { isNearlyOver } from './in-flight.ts';
 
 const connectTimeoutMs = 10_000;
 /** After a connection broke under its second request or a later one, so many requests get each a connection of their own. */
@@ -110,7 +111,8 @@ export class Connections {
     while (this.#nextWaiting < this.#waiting.length) {
       const exchange = this.#waiting[this.#nextWaiting++];
       if (this.#nextWaiting >= 4096) this.#nextWaiting -= this.#waiting.splice(0, this.#nextWaiting).length;
-      if (exchange?.isOpen) return exchange;
+      // What has no time left is not sent: it would be paid for, and its answer be nobody's.
+      if (exchange?.isOpen && !isNearlyOver(exchange)) return exchange;
     }
     this.#waiting.length = 0;
     this.#nextWaiting = 0;

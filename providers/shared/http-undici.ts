@@ -41,7 +41,7 @@ class UndiciHttpClient implements HttpClient {
   readonly #memory: AnswerMemory;
   readonly #connections = new Map<string, Connections>();
   readonly #destinations = new Map<string, Destination>();
-  readonly #inFlight = new InFlight<Exchange>();
+  readonly #inFlight: InFlight<Exchange>;
   /** Those that end what is in flight under them. */
   readonly #signals = new WeakSet<AbortSignal>();
   readonly #streams = new StreamConnections();
@@ -50,6 +50,7 @@ class UndiciHttpClient implements HttpClient {
   constructor(maxConnections: number, memory: AnswerMemory) {
     this.#maxConnections = maxConnections;
     this.#memory = memory;
+    this.#inFlight = new InFlight((nowMs) => memory.look(nowMs));
   }
 
   request(request: HttpRequest): Promise<HttpResponse> {

@@ -8,6 +8,11 @@ interface Expiring {
 
 const SWEEP_MS = 100;
 
+/** Whether a call may be over with the next sweep. */
+export function isNearlyOver({ expiresAt }: Pick<Expiring, 'expiresAt'>): boolean {
+  return expiresAt - performance.now() < SWEEP_MS;
+}
+
 /**
  * All calls in flight and their deadlines, swept by one coarse timer: a timer object for each call would cost more than
  * the call's own bookkeeping. A call expires at its deadline or up to 100 ms later, never earlier.
@@ -17,7 +22,13 @@ const SWEEP_MS = 100;
  */
 export class InFlight<Call extends Expiring> {
   readonly #calls: Call[] = [];
+  readonly #swept: (nowMs: number) => void;
   #timer: NodeJS.Timeout | null = null;
+
+  /** `swept` is told the time by the monotonic clock with every sweep. */
+  constructor(swept: (nowMs: number) => void = () => undefined) {
+    this.#swept = swept;
+  }
 
   add(call: Call, timeoutMs: number): void {
     call.expiresAt = performance.now() + timeoutMs;
@@ -48,6 +59,7 @@ export class InFlight<Call extends Expiring> {
   #sweep(): void {
     const now = performance.now();
     for (const call of this.#calls.filter(({ expiresAt }) => expiresAt <= now)) call.expire();
+    this.#swept(now);
     if (this.#calls.length === 0) this.stop();
   }
 }

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AnswerMemory } from '../../../providers/shared/answer-memory.ts';
 import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
-import { type ScriptedServer, startScriptedServer } from '../scripted-server.ts';
+import { type ScriptedServer, startScriptedServer, until } from '../scripted-server.ts';
 
 const MOST = 100;
 const PIECE = 10;
@@ -58,12 +58,53 @@ describe('the memory of answers that come in', () => {
   });
 });
 
+describe('an answer that stands still', () => {
+  it('holds the others back for a second, one after the other', () => {
+    const memory = new AnswerMemory(MOST);
+    const [still, ...others] = [new Answer(99), new Answer(1), new Answer(1)];
+    for (const each of [still, ...others]) {
+      memory.begin();
+      memory.add(each as Answer, MOST);
+    }
+    const paused = () => others.map(({ isPaused }) => isPaused);
+    const now = performance.now();
+    memory.look(now + 500);
+    expect(paused()).toEqual([true, true]);
+    memory.look(now + 1_500);
+    expect(paused()).toEqual([false, true]);
+    memory.look(now + 2_000);
+    expect(paused()).toEqual([false, true]);
+    memory.look(now + 2_600);
+    expect(paused()).toEqual([false, false]);
+  });
+});
+
 describe('answers beyond the memory for them', () => {
   let http: HttpClient | undefined;
   let server: ScriptedServer | undefined;
   afterEach(async () => {
     await http?.close();
     await server?.close();
+  });
+
+  it('come though one of them never becomes whole', async () => {
+    const bytes = 400_000;
+    let sent = 0;
+    server = await startScriptedServer(({ socket }) => {
+      sent += 1;
+      socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`);
+      socket.write('x'.repeat(sent === 1 ? bytes - 1 : bytes));
+    });
+    const client = createUndiciHttpClient({ maxIncomingBytes: bytes / 2 });
+    http = client;
+    const { url } = server;
+    const call = () =>
+      client.request({ method: 'POST', url, headers: {}, body: '{}', timeoutMs: 20_000, maxResponseBytes: 2e6 });
+    const never = call().catch(() => 'given up');
+    await until(() => sent === 1);
+    for (const { body } of await Promise.all([call(), call()])) expect(body.length).toBe(bytes);
+    await client.close();
+    expect(await never).toBe('given up');
   });
 
   it('are held back until others are whole, and come whole themselves; one may be larger, and one may be given up', async () => {
