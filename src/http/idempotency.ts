@@ -55,7 +55,7 @@ export function idempotency(
       });
     }
     if (claim.state === 'done') return replay(deps, c, claim.row);
-    deriveIds(c, claim.row.seed);
+    deriveIds(c, claim.row.seed, claim.row.seed !== row.seed);
     const digest = upload ? digestPassing(c) : undefined;
     const over = new AbortController();
     void keepLocked(deps, row, over.signal);
@@ -105,7 +105,7 @@ async function newRow(
 }
 
 /** The ids of this call, each from the seed, its prefix and its number among those of that prefix. */
-function deriveIds(c: HonoContext<AppEnv>, seed: string): void {
+function deriveIds(c: HonoContext<AppEnv>, seed: string, repeats: boolean): void {
   const made = new Map<IdPrefix, number>();
   const newId = (prefix: IdPrefix): string => {
     const number = made.get(prefix) ?? 0;
@@ -113,7 +113,7 @@ function deriveIds(c: HonoContext<AppEnv>, seed: string): void {
     const bytes = createHmac('sha256', Buffer.from(seed, 'hex')).update(`${prefix}:${number}`).digest();
     return formatId(prefix, bytes.subarray(0, ID_BYTES));
   };
-  c.set('context', { ...c.get('context'), newId });
+  c.set('context', { ...c.get('context'), newId, repeats });
 }
 
 /** Hashes the form while the handler reads it. */

@@ -82,6 +82,8 @@ export interface Context {
   actor: Actor;
   /** A fresh unguessable id; under an Idempotency-Key the same call makes the same ids again. */
   newId(prefix: IdPrefix): string;
+  /** Set where an earlier run of the same call, whose answer is not known, may have done it all. */
+  repeats?: boolean;
   signal: AbortSignal;
 }
 

@@ -45,6 +45,27 @@ async function refusal(members: object): Promise<{ param: string | null; message
 }
 
 describe('POST /v1/batches', () => {
+  it('repeated with its key gives the batch that is there, also when its answer was not remembered and its input is gone', async () => {
+    const { idempotency } = harness.deps.store;
+    const { finish } = idempotency;
+    idempotency.finish = () => Promise.reject(new Error('the disk is full'));
+    const order = { input_file_id: fileId, endpoint: '/v1/chat/completions', completion_window: '24h' };
+    const headers = { 'idempotency-key': 'k' };
+    const first = await harness.send('POST', '/v1/batches', { json: order, headers });
+    const { id } = (await first.json()) as BatchObject;
+    idempotency.finish = finish.bind(idempotency);
+    expect((await harness.send('DELETE', `/v1/files/${fileId}`)).status).toBe(200);
+    harness.time.nowMs += 1000 * (harness.deps.settings.leaseSeconds + 1);
+    for (const replayed of [null, 'true']) {
+      const again = await harness.send('POST', '/v1/batches', { json: order, headers });
+      expect(again.status).toBe(200);
+      expect(again.headers.get('idempotent-replayed')).toBe(replayed);
+      expect(((await again.json()) as BatchObject).id).toBe(id);
+    }
+    const list = (await (await harness.send('GET', '/v1/batches')).json()) as { data: unknown[] };
+    expect(list.data).toHaveLength(1);
+  });
+
   it('keeps provider_options and include_raw with the batch, and nothing when neither is asked for', async () => {
     const options = { 'openai-eu': { metadata: { team: 'Grüße' }, output_expires_after: null } };
     expect(await storedOptions(await create({ provider_options: options, include_raw: true }))).toEqual({
