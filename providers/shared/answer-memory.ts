@@ -20,7 +20,7 @@ export class AnswerMemory {
   #coming = 0;
   /** Those that are held back, in the order in which they were. */
   readonly #paused = new Set<Incoming>();
-  /** When something came last while some are held back, in milliseconds of the monotonic clock. */
+  /** When something came last beyond the bound, in milliseconds of the monotonic clock. */
   #cameAt = 0;
 
   /** `most`: bytes. */
@@ -40,9 +40,10 @@ export class AnswerMemory {
   /** A piece of an answer has come. */
   add(answer: Incoming, bytes: number): void {
     this.#held += bytes;
-    if (this.#paused.size > 0) this.#cameAt = performance.now();
-    if (this.#held <= this.#most || this.#coming <= 1 || this.#paused.has(answer)) return;
-    if (this.#paused.size === 0) this.#cameAt = performance.now();
+    // Within the bound none is held back.
+    if (this.#held <= this.#most) return;
+    this.#cameAt = performance.now();
+    if (this.#coming <= 1 || this.#paused.has(answer)) return;
     this.#coming -= 1;
     this.#paused.add(answer);
     answer.pause();

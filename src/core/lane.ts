@@ -107,7 +107,11 @@ export function limitsKey({ model, limits, schedule }: Pick<Candidate, 'model' |
   return `/${model}#${stated.digest('hex').slice(0, 12)}`;
 }
 
+/** What was named last: lines and calls of one target mostly follow each other, and need no name of their own. */
+let last: Pick<Candidate, 'provider' | 'model'> & { name: string } = { provider: '', model: '', name: '/' };
+
 /** The name a target has in results, the ledger and tables. */
-export function targetName(candidate: Pick<Candidate, 'provider' | 'model'>): string {
-  return `${candidate.provider}/${candidate.model}`;
+export function targetName({ provider, model }: Pick<Candidate, 'provider' | 'model'>): string {
+  if (last.provider !== provider || last.model !== model) last = { provider, model, name: `${provider}/${model}` };
+  return last.name;
 }

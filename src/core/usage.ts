@@ -79,18 +79,15 @@ export function toBatchUsage(usage: Usage): BatchUsage {
 
 /** OpenAI's batch usage object for all of these together; null is a usage that is not known. */
 export function batchUsageOf(usages: Iterable<Usage | null>): BatchUsage {
-  const sum = toBatchUsage(emptyUsage);
+  const sum: Usage = {};
   for (const usage of usages) {
     if (usage === null) continue;
-    const input = totalInput(usage);
-    const output = totalOutput(usage);
-    sum.input_tokens += input;
-    sum.input_tokens_details.cached_tokens += (usage.cached_input_tokens ?? 0) + (usage.cached_audio_tokens ?? 0);
-    sum.output_tokens += output;
-    sum.output_tokens_details.reasoning_tokens += usage.reasoning_tokens ?? 0;
-    sum.total_tokens += input + output;
+    for (const bucket of usageBuckets) {
+      const count = usage[bucket];
+      if (count !== undefined) sum[bucket] = (sum[bucket] ?? 0) + count;
+    }
   }
-  return sum;
+  return toBatchUsage(sum);
 }
 
 /** The sum of two batch usage objects. */

@@ -34,7 +34,7 @@ export function missingLine(
       error: { code: error.code, message: error.message },
       details: missingDetails(line, total),
     },
-    Buffer.from(escapeLineSeparators(JSON.stringify({ error }))),
+    Buffer.from(refused ? escapeLineSeparators(JSON.stringify({ error })) : ''),
   );
   return { state: 'missing', line, failure, text: textOf(record.subarray(0, -1)), strictBytes };
 }

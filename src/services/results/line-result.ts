@@ -100,7 +100,7 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
         line: line + 1,
         provider: candidate.provider,
         model: candidate.model,
-        target: targetOf(candidate),
+        target: targetName(candidate),
         attempts: attempt.attempts,
         cost_nano_usd: attempt.costNano,
         warnings: attempt.warnings.length === 0 ? [] : [...new Set(attempt.warnings)],
@@ -120,16 +120,6 @@ function lineResult(attempt: FinishedAttempt, answer: Answer): LineResult {
     strictBytes,
     usage: answer.error === null ? answer.usage : null,
   };
-}
-
-/** The target named last, whose name need not be put together again: lines of one mostly follow each other. */
-let last: Pick<Candidate, 'provider' | 'model'> & { target: string } = { provider: '', model: '', target: '' };
-
-function targetOf({ provider, model }: Pick<Candidate, 'provider' | 'model'>): string {
-  if (last.provider !== provider || last.model !== model) {
-    last = { provider, model, target: targetName({ provider, model }) };
-  }
-  return last.target;
 }
 
 /** An answer's bytes where it has them: they stand in the line as they are. */
