@@ -1,4 +1,5 @@
 import type { Endpoint } from '../protocol/endpoint.ts';
+import { isFields } from './fields.ts';
 import type { HealingRules } from './lane.ts';
 import { schemaProblem } from './schema-check.ts';
 
@@ -94,11 +95,27 @@ function responseAsChoice(body: Fields): Choice {
 function formatOf(endpoint: Endpoint, request: Fields): { schema: Fields | null } | null {
   const format =
     endpoint === '/v1/responses' ? (isFields(request.text) ? request.text.format : null) : request.response_format;
-  if (!isFields(format)) return null;
+  if (!isFields(format)) return guidedFormatOf(request);
   if (format.type === 'json_object') return { schema: null };
   if (format.type !== 'json_schema') return null;
   const holder = endpoint === '/v1/responses' ? format : isFields(format.json_schema) ? format.json_schema : {};
   return { schema: isFields(holder.schema) ? holder.schema : null };
+}
+
+/** vLLM's own: `structured_outputs: {json, json_object}`, and `guided_json` of older ones; the schema may be its JSON. */
+function guidedFormatOf({
+  structured_outputs: outputs,
+  guided_json: guided,
+}: Fields): { schema: Fields | null } | null {
+  const { json = guided, json_object: anyObject } = isFields(outputs) ? outputs : {};
+  if (isFields(json)) return { schema: json };
+  if (typeof json !== 'string') return anyObject === true ? { schema: null } : null;
+  try {
+    const schema: unknown = JSON.parse(json);
+    return isFields(schema) ? { schema } : null;
+  } catch {
+    return null;
+  }
 }
 
 function problemOf(text: string, { schema }: { schema: Fields | null }): string | null {
@@ -115,10 +132,6 @@ function problemOf(text: string, { schema }: { schema: Fields | null }): string 
 
 function items(list: unknown): Fields[] {
   return Array.isArray(list) ? list.filter(isFields) : [];
-}
-
-function isFields(value: unknown): value is Fields {
-  return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
 function asText(value: unknown): string | null {

@@ -6,7 +6,7 @@ export type PatternNode =
   | { type: 'choice'; options: readonly PatternNode[] }
   | { type: 'repeat'; item: PatternNode; min: number; max: number };
 
-/** First and last UTF-16 code unit, inclusive. */
+/** First and last code unit (code point in Unicode mode), inclusive. */
 export type Range = readonly [number, number];
 
 /** A pattern that cannot be used; the message says why and what to write instead. */
@@ -14,7 +14,7 @@ export class PatternError extends Error {
   override readonly name = 'PatternError';
 }
 
-const LAST = 0xffff;
+const LAST = 0x10ffff;
 const DIGITS: Range[] = [[48, 57]];
 export const WORD: Range[] = [
   [48, 57],
@@ -59,11 +59,16 @@ const CONTROLS = new Map([
 interface Cursor {
   text: string;
   at: number;
+  /** Characters are code points, and escapes of letters that mean nothing are refused rather than read as the letter. */
+  unicode: boolean;
 }
 
-/** Parses a pattern that `new RegExp` accepts. Throws PatternError for lookaround, backreferences and modifiers. */
-export function parsePattern(text: string): PatternNode {
-  const cursor = { text, at: 0 };
+/**
+ * Parses a pattern that `new RegExp` accepts, without flags or as by the flag `u`. Throws PatternError for lookaround,
+ * backreferences and modifiers.
+ */
+export function parsePattern(text: string, unicode = false): PatternNode {
+  const cursor = { text, at: 0, unicode };
   const node = parseChoice(cursor);
   if (cursor.at < text.length) throw new PatternError(`unexpected \`${text[cursor.at]}\``);
   return node;
@@ -172,6 +177,8 @@ function parseEscape(cursor: Cursor): Range[] {
   if (/[1-9k]/.test(sign) || (sign === '0' && digitFollows)) {
     throw new PatternError('backreferences and octal escapes are not supported; write the text out');
   }
+  const point = sign === 'u' && cursor.unicode ? codePoint(cursor) : null;
+  if (point !== null) return [[point, point]];
   if (/[pPcu]/.test(sign) && !/^[0-9a-fA-F]{4}/.test(cursor.text.slice(cursor.at))) {
     throw new PatternError(`\`\\${sign}\` is not supported; write the characters, or \\uXXXX for each`);
   }
@@ -184,7 +191,21 @@ function parseEscape(cursor: Cursor): Range[] {
     const value = Number.parseInt(code, 16);
     return [[value, value]];
   }
+  // As `\A` and `\Z`, which other languages have.
+  if (cursor.unicode && /[a-zA-Z]/.test(sign)) throw new PatternError(`\`\\${sign}\` means nothing`);
   return [single(sign)];
+}
+
+/** What follows `\u` in Unicode mode, where it is more than four digits: `{1F600}`, or the two halves of one character. */
+function codePoint(cursor: Cursor): number | null {
+  const match = /^(?:\{([0-9a-fA-F]{1,6})\}|(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2}))/i.exec(
+    cursor.text.slice(cursor.at, cursor.at + 10),
+  );
+  if (match === null) return null;
+  cursor.at += match[0].length;
+  const [, whole, high, low] = match;
+  if (whole !== undefined) return Number.parseInt(whole, 16);
+  return String.fromCharCode(Number.parseInt(high!, 16), Number.parseInt(low!, 16)).codePointAt(0)!;
 }
 
 function invert(ranges: readonly Range[]): Range[] {
@@ -199,7 +220,8 @@ function invert(ranges: readonly Range[]): Range[] {
 }
 
 function single(sign: string): Range {
-  return [sign.charCodeAt(0), sign.charCodeAt(0)];
+  const code = sign.codePointAt(0)!;
+  return [code, code];
 }
 
 function singleCode(ranges: readonly Range[]): number | null {
@@ -208,9 +230,10 @@ function singleCode(ranges: readonly Range[]): number | null {
 }
 
 function next(cursor: Cursor): string {
-  const sign = cursor.text[cursor.at];
-  if (sign === undefined) throw new PatternError('the pattern ends too early');
-  cursor.at += 1;
+  const unit = cursor.text[cursor.at];
+  if (unit === undefined) throw new PatternError('the pattern ends too early');
+  const sign = cursor.unicode ? String.fromCodePoint(cursor.text.codePointAt(cursor.at)!) : unit;
+  cursor.at += sign.length;
   return sign;
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compilePattern, PATTERN_TEXT_MAX } from '../../src/core/pattern.ts';
+import { compilePattern, compileSchemaPattern, PATTERN_TEXT_MAX } from '../../src/core/pattern.ts';
 
 const atoms = fc.constantFrom(
   'a',
@@ -46,6 +46,15 @@ const texts = fc.string({
   maxLength: 12,
 });
 
+function isRegExp(pattern: string, flags: string): boolean {
+  try {
+    new RegExp(pattern, flags);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 describe('patterns', () => {
   it('match exactly what RegExp matches', () => {
     fc.assert(
@@ -54,6 +63,26 @@ describe('patterns', () => {
       }),
       { numRuns: 3_000 },
     );
+  });
+
+  it('of JSON schemas match exactly what RegExp matches with the flag u', () => {
+    const characters = fc.constantFrom('😀', '[😀-😎a]', '[^😀]', '\\u{1F600}', '\\ud83d\\ude00', '\\S');
+    const unicode = fc
+      .array(fc.oneof(atoms, characters), { minLength: 1, maxLength: 6 })
+      .map((parts) => parts.join(''));
+    const valid = unicode.filter((pattern) => isRegExp(pattern, 'u'));
+    const subjects = fc.string({ unit: fc.constantFrom('a', 'b', '1', '-', '😀', '😎', '\n', 'é'), maxLength: 12 });
+    fc.assert(
+      fc.property(valid, fc.constantFrom('', '^', '$'), subjects, (pattern, anchor, text) => {
+        const anchored = anchor === '^' ? `^${pattern}` : `${pattern}${anchor}`;
+        expect(compileSchemaPattern(anchored, () => undefined)(text)).toBe(new RegExp(anchored, 'u').test(text));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('that repeat nothing are compiled at once', () => {
+    expect(compilePattern('^(?:(?:(?:){999999}){999999}){999999}a')('a')).toBe(true);
   });
 
   it('read named groups as groups', () => {

@@ -2,13 +2,12 @@ import type { LeafGrader } from '../../protocol/eval-grader.ts';
 import type { Fields } from '../fields.ts';
 import { compilePattern } from '../pattern.ts';
 import { PatternError } from '../pattern-parse.ts';
-import { schemaVerdict } from '../schema-check.ts';
+import { schemaVerdict, uncheckedWord } from '../schema-check.ts';
 import { toGrade, verdict } from './grade.ts';
 import { GradeError, type Grader, type Subject } from './grader.ts';
 import { numberIn } from './numbers.ts';
 import { similarity, type TextMetric } from './similarity.ts';
 import { compileTemplate, type Template } from './template.ts';
-import { uncheckable } from './uncheckable-schema.ts';
 
 type Spec<Type extends LeafGrader['type']> = Extract<LeafGrader, { type: Type }>;
 type Outcome = ReturnType<typeof verdict>;
@@ -141,7 +140,7 @@ export function compileJsonSchema({ schema, ...spec }: Spec<'json_schema'>): Gra
 
 /** A grade must leave nothing out without a word. */
 function requireCheckable(schema: Fields): void {
-  const word = uncheckable(schema);
+  const word = uncheckedWord(schema);
   if (word !== null) {
     throw new GradeError(
       'invalid_schema',

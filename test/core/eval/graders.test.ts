@@ -250,9 +250,10 @@ describe('what no grader can be made of', () => {
     [{ type: 'regex', input: '', pattern: '(?=a)' }, 'pattern'],
     [{ type: 'text_similarity', evaluation_metric: 'cosine', input: '', reference: '' }, "needs 'model'"],
     [
-      { type: 'json_schema', input: '', schema: { properties: { pattern: { type: 'string', pattern: 'x' } } } },
+      { type: 'json_schema', input: '', schema: { properties: { pattern: { type: 'string', pattern: '(?=x)' } } } },
       "'pattern' is not checked",
     ],
+    [{ type: 'json_schema', input: '', schema: { type: 'string', pattern: '^x' } }, null],
     [{ type: 'json_schema', input: '', schema: { properties: { format: { type: 'string' } } } }, null],
     [{ type: 'json_schema', input: '', schema: { $ref: '#/$defs/none' } }, 'leads nowhere'],
     [{ type: 'text_similarity', evaluation_metric: 'bleu', model: 'm', input: '', reference: '' }, 'asks none'],
