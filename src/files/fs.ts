@@ -7,6 +7,7 @@ import {
   checkObjectKey,
   FileMissing,
   type FileStore,
+  FileUnreadable,
   type FileWriter,
   type PieceMemory,
   type StoredObject,
@@ -63,7 +64,7 @@ export async function openFsFiles(root: string): Promise<FileStore> {
         path,
         () => openInside(base, path, key),
         ({ handle, size }) =>
-          readFully(handle, range.offset, Math.max(0, Math.min(range.length, size - range.offset)), into),
+          readFully({ key, handle }, range.offset, Math.max(0, Math.min(range.length, size - range.offset)), into),
       );
     },
     async size(key) {
@@ -105,7 +106,7 @@ async function openInside(base: string, path: string, key: string): Promise<Open
     handle = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR') || isErrno(error, 'ELOOP')) throw new FileMissing(key);
-    throw error;
+    throw readFailure(key, error);
   }
   const found = await handle.stat();
   if (found.isFile()) return { handle, size: found.size };
@@ -128,7 +129,7 @@ async function* stream(
     const end = range === undefined ? size : Math.min(size, range.offset + range.length);
     while (offset < end) {
       const into = memory?.();
-      const bytes = await readFully(handle, offset, Math.min(into?.length ?? chunkBytes, end - offset), into);
+      const bytes = await readFully({ key, handle }, offset, Math.min(into?.length ?? chunkBytes, end - offset), into);
       if (bytes.length === 0) return;
       offset += bytes.length;
       yield bytes;
@@ -138,15 +139,30 @@ async function* stream(
   }
 }
 
-async function readFully(handle: FileHandle, offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
+async function readFully(
+  { key, handle }: { key: string; handle: FileHandle },
+  offset: number,
+  length: number,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
   const bytes = into !== undefined && into.length >= length ? into : Buffer.allocUnsafeSlow(length);
   let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
+  try {
+    while (filled < length) {
+      const { bytesRead } = await handle.read(bytes, filled, length - filled, offset + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+  } catch (error) {
+    throw readFailure(key, error);
   }
   return bytes.subarray(0, filled);
+}
+
+/** What a disk says that cannot read what it has: bad blocks, a damaged file system. */
+function readFailure(key: string, error: unknown): unknown {
+  const isDamage = ['EIO', 'EUCLEAN', 'EBADMSG'].some((code) => isErrno(error, code));
+  return isDamage ? new FileUnreadable(key, error) : error;
 }
 
 async function removeEmptyParents(base: string, from: string): Promise<void> {

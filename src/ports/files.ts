@@ -62,3 +62,11 @@ export class FileMissing extends Error {
     this.name = 'FileMissing';
   }
 }
+
+/** The store has the object and cannot give its bytes: its disk reports an error. */
+export class FileUnreadable extends Error {
+  constructor(key: string, cause: unknown) {
+    super(`object ${key} cannot be read: ${String(cause)}`, { cause });
+    this.name = 'FileUnreadable';
+  }
+}

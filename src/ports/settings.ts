@@ -23,6 +23,8 @@ export interface Settings {
   partLines: number;
   partBytes: number;
   partDelayMs: number;
+  /** Stored results that cannot be read are tried again for so long before their lines are given up. */
+  unreadableSeconds: number;
 
   requestTimeoutMs: number;
   maxResponseBytes: number;
@@ -75,6 +77,7 @@ export const DEFAULT_SETTINGS: Settings = {
   partLines: 500,
   partBytes: 8 * 1024 ** 2,
   partDelayMs: 100,
+  unreadableSeconds: 60,
   requestTimeoutMs: 600_000,
   maxResponseBytes: 256 * 1024 ** 2,
   defaultConcurrency: 64,

@@ -124,6 +124,8 @@ export interface StoreLedger {
    * not tell: those with several entries, or with none that decided them.
    */
   lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
+  /** The same of every line between two lines that an entry decided. */
+  decided(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
   /** Newest first (`asc`: oldest first); `after` is an entry's id; null when it names none. */
   entries(
     filter: LedgerFilter,

@@ -131,6 +131,7 @@ const MOST: Partial<Record<keyof Settings, number>> = {
 const LEAST: Partial<Record<keyof Settings, number>> = {
   engineThreads: 0,
   partDelayMs: 0,
+  unreadableSeconds: 0,
   drainSeconds: 0,
   modelListSeconds: 0,
   pollSecondsMin: 0,

@@ -79,14 +79,22 @@ export class LibsqlLedger implements StoreLedger {
     return found;
   }
 
-  async lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
+  lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
+    return this.#totals(batchId, firstLine, lastLine, 'count(*) > 1 or max(final) = 0');
+  }
+
+  decided(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
+    return this.#totals(batchId, firstLine, lastLine, 'max(final) = 1');
+  }
+
+  async #totals(batchId: string, firstLine: number, lastLine: number, having: string): Promise<Map<number, LineTotal>> {
     const rows = await this.#db.read({
       // A failed try that cost nothing makes no zero of an answer whose price nobody knows.
       sql: `select line, max(attempt) as attempts,
               iif(sum(amount_nano) = 0 and sum(iif(amount_nano is null, ${SIGN}, 0)) > 0, null, sum(amount_nano)) as amount
             from ledger_entries
             where batch_id = ? and line between ? and ? group by line
-            having count(*) > 1 or max(final) = 0`,
+            having ${having}`,
       args: [batchId, firstLine, lastLine],
     });
     return new Map(

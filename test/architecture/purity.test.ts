@@ -15,7 +15,7 @@ const EFFECTS: { name: string; pattern: RegExp }[] = [
 ];
 
 /** Node modules that only compute. */
-const PURE_MODULES = ['node:buffer', 'node:crypto'];
+const PURE_MODULES = ['node:buffer', 'node:crypto', 'node:zlib'];
 
 const pure = readSources('src/protocol', 'src/core', 'src/ports', 'providers').filter(
   ({ path }) => PURE_FOLDERS.some((folder) => path.startsWith(folder)) || PURE_PROVIDER_FILES.test(path),

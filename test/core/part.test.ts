@@ -13,13 +13,14 @@ describe('the index of a part', () => {
       offset: word,
       length: word,
       strictLength: word,
-      flags: word,
+      flags: fc.nat(255),
+      check: fc.nat(2 ** 24 - 1),
       attempts: word,
     });
     fc.assert(
       fc.property(fc.uniqueArray(entry, { selector: ({ line }) => line }), (entries) => {
         const encoded = encodePartIndex(entries);
-        expect(encoded.byteLength).toBe(entries.length * PART_INDEX_BYTES);
+        expect(encoded.byteLength).toBe(entries.length * PART_INDEX_BYTES + 4);
         const shifted = new Uint8Array(encoded.byteLength + 3);
         shifted.set(encoded, 3);
         const index = new PartIndex(shifted.subarray(3));

@@ -5,6 +5,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { ResultLine } from '../../protocol/result-line.ts';
 import { batchOutput } from '../batches/output.ts';
+import { wholeRecords } from '../results/read-index.ts';
 
 const PARTS_AT_ONCE = 16;
 const ANSWERS_AT_ONCE = 200;
@@ -53,8 +54,9 @@ export async function collectAnswers(
   for (;;) {
     const parts = await deps.store.segments.partsSince(group.batchId, last, PARTS_AT_ONCE);
     for (const part of parts) {
-      const bytes = await deps.files.readRange(part.key, { offset: 0, length: part.indexOffset });
-      await keep(answersIn(deps, bytes));
+      const answers: Answer[] = [];
+      for await (const record of wholeRecords(deps.files, part)) answers.push(answerOf(record));
+      await keep(answers);
       last = part.key;
     }
     if (parts.length < PARTS_AT_ONCE) break;
@@ -89,16 +91,6 @@ async function keepRest(
   }
   framer.end();
   await keep(waiting);
-}
-
-function answersIn(deps: Pick<Deps, 'settings'>, bytes: Uint8Array): Answer[] {
-  const answers: Answer[] = [];
-  const framer = new LineFramer(deps.settings.maxResponseBytes * 2, (line) => {
-    if (line !== null && line.length > 0) answers.push(answerOf(line));
-  });
-  framer.push(bytes);
-  framer.end();
-  return answers;
 }
 
 function answerOf(bytes: Uint8Array): Answer {

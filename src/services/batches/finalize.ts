@@ -11,16 +11,22 @@ import type { BatchError } from '../../protocol/batch.ts';
 import type { ResultLine } from '../../protocol/result-line.ts';
 import { enterDoubts } from '../segments/enter-doubts.ts';
 import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
-import { batchLineGroups } from './lines.ts';
+import { batchLineGroups, RESULT_LOST } from './lines.ts';
 import { PartReader } from './part-reader.ts';
 
 const WRITE_BYTES = 256 * 1024;
 
 /**
  * Ends a batch: writes its output and error files in input order from the parts, every line exactly once, and sets the
- * final status together with the files. A crash on the way leaves nothing but bytes that the sweep removes.
+ * final status together with the files. A crash on the way leaves nothing but bytes that the sweep removes. Throws
+ * ResultsUnreadable where results cannot be read, unless they are to be given up: then their lines are errors that say so.
  */
-export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string): Promise<void> {
+export async function finalizeBatch(
+  deps: Deps,
+  batch: BatchRow,
+  token: string,
+  { giveUp }: { giveUp: boolean },
+): Promise<void> {
   if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token);
   if (batch.status === 'in_progress') {
     if (!(await deps.store.batches.beginFinalizing(batch.id, token, unixSeconds(deps.clock)))) return;
@@ -30,13 +36,16 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
   const errors = new ResultFile(deps, batch, 'error');
   /** Lines that a budget kept from being run. */
   let stopped = 0;
+  /** Lines whose results cannot be read. */
+  let lost = 0;
   const neverRun = batch.front === null ? null : { cancelled: 0, expired: 0 };
   try {
-    const reader = new PartReader(deps.files, { forward: true });
+    const reader = new PartReader(deps.files, { forward: true, strict: !giveUp });
     for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest })) {
       for (const line of group) {
         if (line.state === 'pending') continue;
         if (line.state === 'missing' && line.failure.code === BUDGET_EXCEEDED) stopped += 1;
+        if (line.state === 'missing' && line.failure.code === RESULT_LOST) lost += 1;
         const file = line.state === 'finished' && line.succeeded ? output : errors;
         if (neverRun !== null && file === errors) await countNeverRun(neverRun, reader, line);
         const part = line.state === 'finished' ? reader.held(line.record) : null;
@@ -44,6 +53,7 @@ export async function finalizeBatch(deps: Deps, batch: BatchRow, token: string):
         if (part === null || !file.copy(part, line)) await file.write(await strictHead(reader, line));
       }
     }
+    if (lost > 0) deps.log.error({ batch: batch.id, lost }, 'results that cannot be read are in the error file');
     const outputFile = await output.close();
     const errorFile = await errors.close();
     await deps.store.batches.finish(batch.id, token, {

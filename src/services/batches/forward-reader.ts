@@ -4,12 +4,12 @@ const READ_AHEAD_BYTES = 128 * 1024;
 
 /** Reads small ranges of an object that are asked for in order: one call of the file store serves many of them. */
 export class ForwardReader {
-  private readonly files: FileStore;
+  private readonly files: Pick<FileStore, 'readRange'>;
   private readonly key: string;
   private chunk = new Uint8Array(0);
   private start = 0;
 
-  constructor(files: FileStore, key: string) {
+  constructor(files: Pick<FileStore, 'readRange'>, key: string) {
     this.files = files;
     this.key = key;
   }

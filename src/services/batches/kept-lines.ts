@@ -34,7 +34,8 @@ export async function* keptLines(
         while (!error.done && error.value.line < line) error = await errors.next();
         const record = located.get(line);
         const total = totals.get(line + 1);
-        if (record) {
+        if (record) await reader.hold(record);
+        if (record && reader.isWhole(record)) {
           yield { state: 'finished', line, succeeded: (record.entry.flags & RECORD_SUCCEEDED) !== 0, record, total };
         } else if (!error.done && error.value.line === line) {
           yield missingFrom(error.value, total);

@@ -25,6 +25,8 @@ export interface LinesWanted {
   rest: StopReason | 'lost' | null;
   /** Details count all attempts of a line, also those of earlier leases and those that came too late. */
   totals?: boolean;
+  /** Which finished lines are read, by whether they succeeded: of the others nobody looks whether they can be. Absent: all. */
+  read?: (succeeded: boolean) => boolean;
 }
 
 /** Walks a batch's lines in input order, in bounded memory. */
@@ -59,22 +61,36 @@ export async function* batchLineGroups(
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
       : new Map<number, LineTotal>();
-    const withoutRecord = async (line: number): Promise<BatchLine> => {
+    let decided: Promise<Map<number, LineTotal>> | null = null;
+    const withoutRecord = async (line: number, lost: Lost): Promise<BatchLine> => {
+      const total = totals.get(line + 1);
+      const { rest } = options;
+      if (lost !== 'no') decided ??= deps.store.ledger.decided(batch.id, first + 1, last + 1);
+      const paid = (await decided)?.get(line + 1);
+      const isLost = lost === 'yes' || (lost === 'maybe' && (rest === 'lost' || paid !== undefined));
       const lane = window.lanes && batch.lanes[window.lanes.getUint16((line - first) * 2, true)];
-      const failure = lane?.kind === 'refuse' ? lane.failure : options.rest && stopFailure(options.rest);
-      if (!failure) return { state: 'pending', line, total: totals.get(line + 1) };
+      const stopped = rest && (isLost ? resultLost() : stopFailure(rest));
+      const failure = lane?.kind === 'refuse' ? lane.failure : stopped;
+      if (!failure) return { state: 'pending', line, total };
       const { customId, body } = parseRequestLine(await text.read(readPlanRecord(window.plan, line - first)));
       const said = ownFailure(failure, body);
-      return missingLine(batch, line, { customId, failure: said, total: totals.get(line + 1) });
+      return missingLine(batch, line, { customId, failure: said, total: isLost ? (paid ?? total) : total });
     };
     let group: BatchLine[] = [];
     for (let line = first; line <= last; line++) {
       if (!isRequest(window.plan, line - first)) continue;
       const record = located.get(line);
-      if (record) {
-        const succeeded = (record.entry.flags & RECORD_SUCCEEDED) !== 0;
+      const succeeded = ((record?.entry.flags ?? 0) & RECORD_SUCCEEDED) !== 0;
+      const isRead = record !== undefined && (options.read?.(succeeded) ?? true);
+      if (isRead && !reader.holds(record)) {
+        // What is read now may take the memory of what the lines before are to be read from.
+        if (group.length > 0) yield group;
+        group = [];
+        await reader.hold(record);
+      }
+      if (record && (!isRead || reader.isWhole(record))) {
         group.push({ state: 'finished', line, succeeded, record, total: totals.get(line + 1) });
-      } else group.push(await withoutRecord(line));
+      } else group.push(await withoutRecord(line, record ? 'yes' : located.mayBeLost(line) ? 'maybe' : 'no'));
       if (group.length === GROUP_LINES) {
         yield group;
         group = [];
@@ -83,6 +99,9 @@ export async function* batchLineGroups(
     yield group;
   }
 }
+
+/** Whether a line had a result that cannot be read any more: of a part that is gone nobody knows which lines it had. */
+type Lost = 'yes' | 'maybe' | 'no';
 
 /** Cancelled before its lines had lanes: they are answered for all the same, unless some of them have no valid id. */
 function stoppedBeforeStart(batch: BatchRow, input: FileRow): boolean {
@@ -105,6 +124,16 @@ async function readWindow(
     plan: new DataView(plan.buffer, plan.byteOffset, plan.byteLength),
     lanes: lanes && new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength),
   };
+}
+
+/** The code of lines whose stored results cannot be read any more. */
+export const RESULT_LOST = 'result_lost';
+
+function resultLost(): Failure {
+  const message =
+    'The result of this request was stored, but its file on the server is damaged or gone. What it cost stands in the ' +
+    'ledger. Retry the batch to ask again.';
+  return refusal('interrupted', RESULT_LOST, message);
 }
 
 /** The words are OpenAI's for lines that did not run in time or were cancelled. */

@@ -4,6 +4,7 @@ import { isTerminal } from '../../core/batch-state.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { PieceMemory } from '../../ports/files.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
+import { wholeRecords } from '../results/read-index.ts';
 import { fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
@@ -70,7 +71,7 @@ async function* followLines(
     for (;;) {
       const parts = await deps.store.segments.partsSince(batch.id, after, PARTS_AT_ONCE);
       for (const part of parts) {
-        yield* await deps.files.read(part.key, { offset: 0, length: part.indexOffset }, memory);
+        yield* inPieces(wholeRecords(deps.files, part), memory);
         after = part.key;
       }
       if (parts.length < PARTS_AT_ONCE) break;

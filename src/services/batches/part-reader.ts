@@ -1,6 +1,7 @@
-import { PartIndex, type PartIndexEntry } from '../../core/part.ts';
+import { isRecordWhole, type PartIndex, type PartIndexEntry } from '../../core/part.ts';
 import type { FileStore } from '../../ports/files.ts';
 import type { PartRow, StoreSegments } from '../../ports/store-segments.ts';
+import { readIndex, readLeft } from '../results/read-index.ts';
 
 /** Parts up to this size are read whole, once; the cache holds this many bytes of them. */
 const WHOLE_PART_BYTES_MAX = 8 * 1024 ** 2;
@@ -24,6 +25,7 @@ export class LocatedRecords {
   /** By line: which of the parts has it, from 1 on, and where in that part's index. */
   private readonly partOf: Uint32Array;
   private readonly placeIn: Uint32Array;
+  private readonly damaged: PartRow[] = [];
 
   constructor(first: number, last: number) {
     this.first = first;
@@ -42,6 +44,16 @@ export class LocatedRecords {
     }
   }
 
+  /** Notes a part of which not all records were found. */
+  addDamaged(part: PartRow): void {
+    this.damaged.push(part);
+  }
+
+  /** Whether a part that may have had this line's record was damaged. */
+  mayBeLost(line: number): boolean {
+    return this.damaged.some(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
+  }
+
   get(line: number): LocatedRecord | undefined {
     const at = line - this.first;
     const held = this.parts[(this.partOf[at] ?? 0) - 1];
@@ -58,9 +70,19 @@ interface HeldPart {
   lastLine: number;
 }
 
+/** Results that were written are not what the file store has, or cannot be read from it. */
+export class ResultsUnreadable extends Error {
+  constructor(key: string) {
+    super(`results at ${key} are gone, damaged or cannot be read`);
+    this.name = 'ResultsUnreadable';
+  }
+}
+
 /** Reads records of parts in bounded memory, keeping the parts used last. */
 export class PartReader {
   private readonly files: FileStore;
+  /** Told to be strict, it throws ResultsUnreadable where records are missing or damaged. */
+  private readonly strict: boolean;
   /** Told to go forward only, it drops a part as soon as the next one begins behind it, and reads that into its memory. */
   private readonly forward: boolean;
   private readonly cache = new Map<string, HeldPart>();
@@ -68,11 +90,14 @@ export class PartReader {
   /** Memory that this reader made: what a store answers with may be the store's own. */
   private readonly own = new WeakSet<ArrayBufferLike>();
   private readonly spares: Uint8Array[] = [];
+  /** A record of a part that is too large to be held. */
+  private single: { key: string; offset: number; bytes: Uint8Array } | null = null;
 
   /** With `forward`, lines are asked for in input order, and the bytes of one hold until the next is asked for. */
-  constructor(files: FileStore, { forward = false } = {}) {
+  constructor(files: FileStore, { forward = false, strict = false } = {}) {
     this.files = files;
     this.forward = forward;
+    this.strict = strict;
   }
 
   /** Where the results of the 0-based lines from `first` to `last` are, by line. */
@@ -86,18 +111,23 @@ export class PartReader {
     const parts = await store.parts(batchId, first, last);
     for (let at = 0; at < parts.length; at += INDICES_AT_ONCE) {
       const some = parts.slice(at, at + INDICES_AT_ONCE);
-      const indices = await Promise.all(some.map((part) => this.index(part)));
-      for (const [place, index] of indices.entries()) located.add(some[place] as PartRow, index);
+      const found = await Promise.all(some.map((part) => readIndex(this.files, part)));
+      for (const [place, { index, isWhole }] of found.entries()) {
+        const part = some[place] as PartRow;
+        if (!isWhole && this.strict) throw new ResultsUnreadable(part.key);
+        located.add(part, index);
+        if (!isWhole) located.addDamaged(part);
+      }
     }
     return located;
   }
 
-  private async index(part: PartRow): Promise<PartIndex> {
-    const bytes = await this.files.readRange(part.key, {
-      offset: part.indexOffset,
-      length: part.bytes - part.indexOffset,
-    });
-    return new PartIndex(bytes);
+  /** The record of a line, in memory and as it was written; null when there is none. */
+  async find(store: Pick<StoreSegments, 'parts'>, batchId: string, line: number): Promise<LocatedRecord | null> {
+    const record = (await this.locate(store, batchId, line, line)).get(line);
+    if (record === undefined) return null;
+    await this.hold(record);
+    return this.isWhole(record) ? record : null;
   }
 
   /** The part that holds a record, when it is in memory: the record is there at `entry.offset`. */
@@ -105,8 +135,38 @@ export class PartReader {
     return this.cache.get(part.key)?.bytes ?? null;
   }
 
+  /** Whether a record is in memory, or what is left of it. */
+  holds(record: LocatedRecord): boolean {
+    return this.cache.has(record.part.key) || this.isSingle(record);
+  }
+
+  /** Brings a record into memory, as far as it can be read. */
+  async hold({ part, entry }: LocatedRecord): Promise<void> {
+    if (part.indexOffset <= WHOLE_PART_BYTES_MAX) await this.whole(part);
+    else {
+      const bytes = await readLeft(this.files, part.key, { offset: entry.offset, length: entry.length });
+      this.single = { key: part.key, offset: entry.offset, bytes };
+    }
+  }
+
+  /** Whether a record that is held is what was written. */
+  isWhole(record: LocatedRecord): boolean {
+    const { part, entry } = record;
+    const whole = this.cache.get(part.key)?.bytes;
+    const bytes = whole?.subarray(entry.offset, entry.offset + entry.length) ?? this.single?.bytes;
+    const isWhole = bytes !== undefined && isRecordWhole(entry, bytes);
+    if (!isWhole && this.strict) throw new ResultsUnreadable(part.key);
+    return isWhole;
+  }
+
+  private isSingle({ part, entry }: LocatedRecord): boolean {
+    return this.single?.key === part.key && this.single.offset === entry.offset;
+  }
+
   /** Bytes `from` to `to` of a record. */
-  async slice({ part, entry }: LocatedRecord, from: number, to: number): Promise<Uint8Array> {
+  async slice(record: LocatedRecord, from: number, to: number): Promise<Uint8Array> {
+    const { part, entry } = record;
+    if (this.single !== null && this.isSingle(record)) return this.single.bytes.subarray(from, to);
     if (part.indexOffset > WHOLE_PART_BYTES_MAX) {
       return this.files.readRange(part.key, { offset: entry.offset + from, length: to - from });
     }
@@ -123,7 +183,7 @@ export class PartReader {
     }
     for (const [key, { lastLine }] of this.forward ? this.cache : []) if (lastLine < part.firstLine) this.drop(key);
     const range = { offset: 0, length: part.indexOffset };
-    const bytes = await this.files.readRange(part.key, range, this.forward ? this.memory(range.length) : undefined);
+    const bytes = await readLeft(this.files, part.key, range, this.forward ? this.memory(range.length) : undefined);
     this.cache.set(part.key, { bytes, lastLine: part.lastLine });
     this.cached += bytes.byteLength;
     for (const key of this.cache.keys()) {

@@ -31,8 +31,10 @@ export async function listRequests(
   const reader = new PartReader(deps.files);
   const found: BatchRequest[] = [];
   const from = query.after === undefined ? 0 : lineOf(batch, query.after);
-  for await (const line of batchLines(deps, batch, reader, { from, rest: restOf(batch), totals: true })) {
-    if (query.status !== undefined && statusOf(line) !== query.status) continue;
+  const wanted = query.status;
+  const read = (succeeded: boolean): boolean => wanted === undefined || wanted === (succeeded ? 'completed' : 'failed');
+  for await (const line of batchLines(deps, batch, reader, { from, rest: restOf(batch), totals: true, read })) {
+    if (wanted !== undefined && statusOf(line) !== wanted) continue;
     found.push(line.state === 'pending' ? await pending(deps, batch, input, line) : await finished(reader, line));
     if (found.length > query.limit) break;
   }

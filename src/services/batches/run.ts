@@ -1,11 +1,12 @@
 import { describeError } from '../../core/describe-error.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { Permits } from '../../core/permits.ts';
-import { cameInTime, unixSeconds } from '../../ports/clock.ts';
+import { cameInTime, steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import { LeasedWork } from '../leased-work.ts';
 import { finalizeBatch } from './finalize.ts';
+import { ResultsUnreadable } from './part-reader.ts';
 import { startBatch } from './start.ts';
 
 const BATCHES_AT_ONCE = 32;
@@ -23,6 +24,8 @@ export class BatchRunner {
   private readonly deps: Deps;
   private readonly work = new LeasedWork();
   private readonly large = new Permits(LARGE_AT_ONCE);
+  /** Since when results of a batch cannot be read here, on the steady clock. */
+  private readonly unreadableSince = new Map<string, number>();
   private stopped = false;
 
   constructor(deps: Deps) {
@@ -72,16 +75,29 @@ export class BatchRunner {
   /** When it is to be looked at again: one that cannot be worked on now (its disk, its database) a little later. */
   private async advance(batch: BatchRow): Promise<number> {
     const { deps, token } = this;
-    const bring = batch.status === 'validating' ? startBatch : finalizeBatch;
+    const giveUp = this.triedLongEnough(batch.id);
+    const bring = (): Promise<void> =>
+      batch.status === 'validating' ? startBatch(deps, batch, token) : finalizeBatch(deps, batch, token, { giveUp });
     try {
       const input = await deps.store.files.getAny(batch.inputFileId);
       const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
-      await (isLarge ? this.large.with(() => bring(deps, batch, token)) : bring(deps, batch, token));
+      await (isLarge ? this.large.with(bring) : bring());
+      this.unreadableSince.delete(batch.id);
       return 0;
     } catch (error) {
+      if (error instanceof ResultsUnreadable && !this.unreadableSince.has(batch.id)) {
+        this.unreadableSince.set(batch.id, steadyMs(deps.clock));
+      }
       deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
       return unixSeconds(deps.clock) + RETRY_SECONDS;
     }
+  }
+
+  /** Whether what cannot be read has been tried for so long that nobody is to wait for it any more: disks come back. */
+  private triedLongEnough(id: string): boolean {
+    const since = this.unreadableSince.get(id);
+    const { clock, settings } = this.deps;
+    return since !== undefined && steadyMs(clock) - since >= settings.unreadableSeconds * 1000;
   }
 
   private async giveBack(batch: BatchRow, nextAt: number): Promise<void> {

@@ -48,8 +48,8 @@ async function present(deps: Deps, batch: BatchRow, reader: PartReader, group: F
 
 /** What the error of a 0-based line says; null when its result is gone. */
 async function messageOf(deps: Deps, batch: BatchRow, reader: PartReader, line: number): Promise<string | null> {
-  const record = (await reader.locate(deps.store.segments, batch.id, line, line).catch(() => null))?.get(line);
-  if (!record) return null;
+  const record = await reader.find(deps.store.segments, batch.id, line).catch(() => null);
+  if (record === null) return null;
   const bytes = await fullBytes(reader, { state: 'finished', line, succeeded: false, record, total: undefined });
   return parse(bytes).error?.message ?? null;
 }
@@ -59,7 +59,8 @@ async function findNotSent(deps: Deps, batch: BatchRow, reader: PartReader, want
   const groups = new Map<string, BatchFailure>();
   let walked = 0;
   let found = 0;
-  for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch), totals: true })) {
+  const read = (succeeded: boolean): boolean => !succeeded;
+  for await (const line of batchLines(deps, batch, reader, { from: 0, rest: restOf(batch), totals: true, read })) {
     walked += 1;
     if (walked > WALKED_MAX || found === wanted) break;
     if (!isNotSent(line)) continue;

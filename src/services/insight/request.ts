@@ -48,11 +48,11 @@ async function inputOf(deps: Deps, batch: BatchRow, line: number): Promise<unkno
   return JSON.parse(Buffer.from(await deps.files.readRange(input.contentKey, place)).toString('utf8'));
 }
 
-/** The provider's answer as it was delivered; null while there is none. */
+/** The provider's answer as it was delivered; null while there is none, or when it cannot be read. */
 async function responseOf(deps: Deps, batch: BatchRow, line: number): Promise<unknown> {
   const reader = new PartReader(deps.files);
-  const record = (await reader.locate(deps.store.segments, batch.id, line, line)).get(line);
-  if (!record) return null;
+  const record = await reader.find(deps.store.segments, batch.id, line);
+  if (record === null) return null;
   const bytes = await fullBytes(reader, { state: 'finished', line, succeeded: true, record, total: undefined });
   return (JSON.parse(Buffer.from(bytes).toString('utf8')) as OutputLine).response;
 }

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import type { PartIndexEntry } from '../../core/part.ts';
-import { encodePartIndex, RECORD_SUCCEEDED } from '../../core/part.ts';
+import { encodePartIndex, RECORD_SUCCEEDED, recordCheck } from '../../core/part.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
@@ -25,6 +25,7 @@ export async function writePart(
       length,
       strictLength: line.strictBytes,
       flags: line.succeeded ? RECORD_SUCCEEDED : 0,
+      check: recordCheck(line.record.subarray(0, length)),
       attempts: line.attempts,
     });
     firstLine = Math.min(firstLine, line.line);

@@ -1,0 +1,151 @@
+import { open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { BatchRequest } from '../../src/protocol/batch-request.ts';
+import type { OutputLine } from '../../src/protocol/result-line.ts';
+import { assertInvariants, readOutput } from './invariants.ts';
+import {
+  chatLines,
+  type Pools,
+  spawnWeir,
+  splitConfig,
+  startPools,
+  submit,
+  temporaryFolder,
+  type WeirProcess,
+  waitForBatch,
+} from './weir.ts';
+
+const LINES = 120;
+const PART_LINES = 10;
+
+interface Part {
+  path: string;
+  /** Its records, without line feeds, in the order they stand there. */
+  records: Buffer[];
+  ids: string[];
+}
+
+async function partsOf(folder: string, id: string): Promise<Part[]> {
+  const parts = join(folder, 'data/files/batches', id, 'parts');
+  return Promise.all(
+    (await readdir(parts)).sort().map(async (name) => {
+      const path = join(parts, name);
+      const bytes = await readFile(path);
+      const records: Buffer[] = [];
+      for (let at = 0; bytes[at] === 0x7b; ) {
+        const end = bytes.indexOf(0x0a, at);
+        records.push(bytes.subarray(at, end));
+        at = end + 1;
+      }
+      const ids = records.map((record) => (JSON.parse(record.toString()) as OutputLine).custom_id);
+      return { path, records, ids };
+    }),
+  );
+}
+
+async function overwrite(path: string, at: number, bytes: Buffer): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.write(bytes, 0, bytes.length, at < 0 ? (await file.stat()).size + at : at);
+  await file.close();
+}
+
+describe('files that are deleted or damaged on the disk', () => {
+  let pools: Pools;
+  let weir: WeirProcess;
+  let folder: string;
+
+  afterEach(async () => {
+    await weir?.kill();
+    await pools?.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const server0 = () => pools.servers[0] as Pools['servers'][number];
+  const start = async (): Promise<void> => {
+    weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
+  };
+
+  async function begin(input: string): Promise<string> {
+    pools = await startPools([{ models: ['gpt-4o-mini'], count_by: { path: 'messages.0.content' } }]);
+    folder = await temporaryFolder();
+    const settings = { part_lines: PART_LINES, part_delay_ms: 20, lease_seconds: 5, unreadable_seconds: 1 };
+    const config = splitConfig([server0().baseUrl], [1], { limits: { concurrency: 4 }, settings });
+    await writeFile(join(folder, 'weir.json'), JSON.stringify(config));
+    await start();
+    return (await submit(weir, input, { config: 'split' })).id;
+  }
+
+  it('of results: the batch ends, what was lost is an error that says so and was paid, and is not sent again', async () => {
+    const input = chatLines(LINES);
+    const id = await begin(input);
+    await waitForBatch(weir, id, { until: (batch) => (batch.request_counts?.completed ?? 0) >= LINES / 2, everyMs: 5 });
+    server0().configure({ rate_hang: 1 });
+    const { counters } = server0();
+    await waitForBatch(weir, id, {
+      until: (batch) => counters.received - counters.running === batch.request_counts?.completed,
+    });
+    await weir.kill();
+
+    const [gone, cut, blanked, flipped] = (await partsOf(folder, id)).sort(
+      (one, other) => other.ids.length - one.ids.length,
+    ) as [Part, Part, Part, Part];
+    await rm(gone.path);
+    await truncate(cut.path, (cut.records[0]?.length ?? 0) + 20);
+    // As after a power cut: the last block was never written. Its records are all there.
+    await overwrite(blanked.path, -40, Buffer.alloc(40));
+    const letter = (flipped.records[0]?.indexOf('"content":"') ?? 0) + '"content":"'.length;
+    await overwrite(flipped.path, letter, Buffer.from('~'));
+    const lost = new Set([...gone.ids, ...cut.ids.slice(1), flipped.ids[0]]);
+
+    server0().configure({ rate_hang: 0 });
+    await start();
+    const ended = await waitForBatch(weir, id, { seconds: 30 });
+    expect(ended.status).toBe('completed');
+    const { errors, lines, entries } = await assertInvariants(weir, id, input);
+    expect(new Set(errors.map((line) => line.custom_id))).toEqual(lost);
+    for (const line of errors) expect(line).toMatchObject({ response: null, error: { code: 'result_lost' } });
+    for (const line of lines.filter((each) => lost.has(each.custom_id))) {
+      expect(line.weir).toMatchObject({ attempts: 1, cost_nano_usd: expect.any(Number) });
+      expect(line.weir.cost_nano_usd).toBeGreaterThan(0);
+      const paid = entries.filter((entry) => entry.custom_id === line.custom_id);
+      expect(paid).toMatchObject([{ status: 'succeeded' }]);
+    }
+    const answered = [...counters.answered_by_custom].filter(([, count]) => count > 1);
+    expect(answered).toEqual([]);
+
+    const failed = await weir.call<{ data: BatchRequest[] }>(`/v1/batches/${id}/requests?limit=100`);
+    const told = failed.data.filter(({ status }) => status === 'failed').map((each) => each.custom_id);
+    expect(new Set(told)).toEqual(lost);
+    const again = await weir.call<{ id: string }>(`/v1/batches/${id}/retry`, { method: 'POST' });
+    const retried = await waitForBatch(weir, again.id, { seconds: 30 });
+    expect(retried.request_counts).toEqual({ total: lost.size, completed: lost.size, failed: 0 });
+  }, 90_000);
+
+  it('of an ended batch: the download says what is wrong with the file, and where the results still are', async () => {
+    const input = chatLines(20);
+    const id = await begin(input);
+    const { output_file_id: fileId } = await waitForBatch(weir, id);
+    await assertInvariants(weir, id, input);
+    const path = join(folder, 'data/files/files', fileId ?? '');
+    const download = (range = {}) =>
+      fetch(`${weir.url}/v1/files/${fileId}/content`, {
+        headers: { authorization: `Bearer ${weir.client.apiKey}`, ...range },
+      });
+    await truncate(path, 1_000);
+    for (const asked of [{}, { range: 'bytes=10-20' }]) {
+      const damaged = await download(asked);
+      expect(damaged.status).toBe(500);
+      expect(await damaged.json()).toMatchObject({
+        error: { code: 'content_damaged', message: expect.stringContaining(`/v1/batches/${id}/output`) },
+      });
+    }
+    await rm(path);
+    const gone = await download();
+    expect(gone.status).toBe(410);
+    expect(await gone.json()).toMatchObject({ error: { code: 'content_gone' } });
+    expect(await readOutput(weir, id)).toHaveLength(20);
+    await weir.client.files.delete(fileId ?? '');
+    expect((await download()).status).toBe(404);
+  }, 60_000);
+});
