@@ -127,9 +127,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     const body = this.#chunks === null ? (this.#first ?? noBody) : Buffer.concat(this.#chunks, this.#bytes);
     this.#owner.finished(this, true);
     const response = { status: this.#status, headers: this.#headers, body };
-    this.#empty();
-    if (response.headers['content-encoding'] === undefined) this.#resolve(response);
-    else this.#resolveDecoded(response);
+    this.#first = null;
+    this.#chunks = null;
+    if (response.headers['content-encoding'] === undefined) {
+      this.#empty();
+      this.#resolve(response);
+    } else void this.#resolveDecoded(response);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
@@ -146,11 +149,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#memory.add(this, bytes);
   }
 
-  #resolveDecoded(response: HttpResponse): void {
+  /** Until it is decoded, an answer holds others back as if it still came in. */
+  async #resolveDecoded(response: HttpResponse): Promise<void> {
     try {
-      this.#resolve(decoded(response, this.#maxResponseBytes));
+      const whole = decoded(response, this.#maxResponseBytes);
+      this.#resolve(whole instanceof Promise ? await whole : whole);
     } catch (error) {
       this.#reject(error as HttpFailure);
+    } finally {
+      this.#empty();
     }
   }
 
