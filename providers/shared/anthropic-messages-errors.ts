@@ -3,7 +3,7 @@ import type { Failed } from '../contract.ts';
 import type { AnswerContext } from './answer.ts';
 import { type ErrorWords, readErrorBody } from './error-body.ts';
 import { typeOf } from './openai-status.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { providerNowMs, retryAfterMs } from './retry-after.ts';
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -77,9 +77,10 @@ function refine(known: { kind: FailureKind; code: string }, words: ErrorWords): 
 function waitOf(headers: Headers, status: number, nowMs: number): number | null {
   const stated = retryAfterMs(headers, status, nowMs);
   if (stated !== null || status !== 429) return stated;
+  const theirNowMs = providerNowMs(headers, nowMs);
   const waits = ['requests', 'tokens', 'input-tokens', 'output-tokens']
     .filter((limit) => headers[`anthropic-ratelimit-${limit}-remaining`] === '0')
-    .map((limit) => Date.parse(headers[`anthropic-ratelimit-${limit}-reset`] ?? '') - nowMs)
+    .map((limit) => Date.parse(headers[`anthropic-ratelimit-${limit}-reset`] ?? '') - theirNowMs)
     .filter((wait) => Number.isFinite(wait) && wait >= 0);
   return waits.length === 0 ? null : Math.min(Math.max(...waits), 600_000);
 }

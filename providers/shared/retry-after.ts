@@ -2,21 +2,30 @@ type Headers = Readonly<Record<string, string>>;
 
 /** Longer waits are a mistake of the server, or of the reader of its clock. */
 const longestWaitMs = 600_000;
+/** September 2020: nobody asks for a wait of fifty years. */
+const leastUnixTimeMs = 1_600_000_000_000;
 
 /**
  * How long the provider asks us to wait, in milliseconds from 0 to ten minutes; null when it does not say, or says
  * something that is not a time to come. Reads, in this order: `retry-after-ms` (OpenAI, Azure), `x-ms-retry-after-ms`
  * (Azure), `retry-after` as seconds or HTTP date (RFC 9110, 10.2.3; also as a duration or an ISO date, which some proxies
- * send), and for a 429 the `x-ratelimit-reset-*` durations.
+ * send), and for a 429 the `x-ratelimit-reset-*` durations. A moment is compared with the provider's own clock where its
+ * `date` tells that: its clock, or ours, may be hours off. A number that can only be a Unix time is taken for one.
  */
 export function retryAfterMs(headers: Headers, status: number, nowMs: number): number | null {
+  const theirNowMs = providerNowMs(headers, nowMs);
   const waitMs =
     readNumber(headers['retry-after-ms']) ??
     readNumber(headers['x-ms-retry-after-ms']) ??
-    readRetryAfter(headers['retry-after'], nowMs) ??
-    (status === 429 ? readResets(headers) : null);
+    readRetryAfter(headers['retry-after'], theirNowMs) ??
+    (status === 429 ? readResets(headers, theirNowMs) : null);
   if (waitMs === null || waitMs < 0) return null;
   return Math.min(Math.ceil(waitMs), longestWaitMs);
+}
+
+/** The moment by the provider's clock (its `date`), with which the moments that it names are to be compared; else `nowMs`. */
+export function providerNowMs(headers: Headers, nowMs: number): number {
+  return readDate(headers.date?.trim() ?? '') ?? nowMs;
 }
 
 function readNumber(text: string | undefined): number | null {
@@ -25,11 +34,22 @@ function readNumber(text: string | undefined): number | null {
 
 function readRetryAfter(text: string | undefined, nowMs: number): number | null {
   if (text === undefined) return null;
-  const waits = text.split(',').map((part) => readDuration(part.trim()));
+  const waits = text.split(',').map((part) => readWait(part.trim(), nowMs));
   // A proxy may have added its own: the header is there twice then.
   if (waits.every((wait) => wait !== null)) return Math.max(...waits);
-  const time = readDate(text.trim());
+  return waitUntil(readDate(text.trim()), nowMs);
+}
+
+function waitUntil(time: number | null, nowMs: number): number | null {
   return time === null ? null : Math.max(0, time - nowMs);
+}
+
+/** Seconds, a duration, or a Unix time in seconds or milliseconds. */
+function readWait(text: string | undefined, nowMs: number): number | null {
+  const wait = readDuration(text);
+  if (wait === null || wait < leastUnixTimeMs) return wait;
+  const unixMs = wait < leastUnixTimeMs * 1000 ? wait : wait / 1000;
+  return waitUntil(unixMs, nowMs);
 }
 
 /** The three forms of an HTTP date, and an ISO date with a zone. Date.parse alone reads far more ("5", "May"). */
@@ -43,11 +63,12 @@ function readDate(text: string): number | null {
 }
 
 /** The reset of the limit that is used up; of all limits when the server does not tell which one it is. */
-function readResets(headers: Headers): number | null {
+function readResets(headers: Headers, nowMs: number): number | null {
   const waits: number[] = [];
   for (const limit of ['requests', 'tokens']) {
     const remaining = readNumber(headers[`x-ratelimit-remaining-${limit}`]);
-    const wait = readDuration(headers[`x-ratelimit-reset-${limit}`]);
+    const text = headers[`x-ratelimit-reset-${limit}`]?.trim();
+    const wait = readWait(text, nowMs) ?? waitUntil(readDate(text ?? ''), nowMs);
     if (wait !== null && (remaining === null || remaining <= 0)) waits.push(wait);
   }
   return waits.length === 0 ? null : Math.max(...waits);

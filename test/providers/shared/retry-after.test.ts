@@ -43,6 +43,26 @@ const cases: [string, Record<string, string>, number | null][] = [
     { 'x-ratelimit-reset-requests': '120ms', 'x-ratelimit-reset-tokens': '2s' },
     2000,
   ],
+  [
+    'a date by the provider’s own clock, which is hours ahead',
+    { date: 'Fri, 20 Nov 2026 17:00:00 GMT', 'retry-after': 'Fri, 20 Nov 2026 17:00:02 GMT' },
+    2_000,
+  ],
+  [
+    'a date by the provider’s own clock, which is hours behind',
+    { date: 'Fri, 20 Nov 2026 07:00:00 GMT', 'retry-after': 'Fri, 20 Nov 2026 07:00:45 GMT' },
+    45_000,
+  ],
+  ['a date beside one of the provider’s that is none', { date: 'today', 'retry-after': '2026-11-20T12:00:09Z' }, 9_000],
+  ['a Unix time', { 'retry-after': String(now / 1000 + 20) }, 20_000],
+  ['a Unix time in milliseconds that is over', { 'retry-after': String(now - 1) }, 0],
+  ['a reset as a Unix time', { 'x-ratelimit-reset-requests': String(now / 1000 + 7) }, 7_000],
+  ['a reset as a date', { 'x-ratelimit-reset-tokens': '2026-11-20T12:00:05Z' }, 5_000],
+  [
+    'a reset as a date by a clock that is off',
+    { date: 'Fri, 20 Nov 2026 15:00:00 GMT', 'x-ratelimit-reset-requests': '2026-11-20T15:00:03Z' },
+    3_000,
+  ],
   ['a reset that is no duration', { 'x-ratelimit-reset-requests': '5 parsecs' }, null],
 ];
 
