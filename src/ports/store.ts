@@ -43,6 +43,8 @@ export interface Store {
   webhooks: StoreWebhooks;
   /** Unix milliseconds by the database's own clock. */
   now(): Promise<number>;
+  /** After the clock was put back by `seconds`: what is due later than `now` is due so much earlier, but not before `now`. */
+  bringForward(now: number, seconds: number): Promise<void>;
   /** Rejects when the database cannot answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

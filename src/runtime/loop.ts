@@ -1,6 +1,7 @@
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
+import { ClockWatch } from '../services/clock-watch.ts';
 import { EvalRunner } from '../services/evals/work/runner.ts';
 import { Engine } from '../services/segments/engine.ts';
 import { Presence } from '../services/servers/presence.ts';
@@ -41,6 +42,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
   const evals = new EvalRunner(deps);
   const webhooks = new WebhookRunner(deps);
   const presence = options.exclusive ? null : new Presence(deps, engine.token, (share) => engine.takeShare?.(share));
+  const clockWatch = new ClockWatch(deps);
   const stopping = new AbortController();
   /** What is in flight at a stop is under lease until it is committed. */
   const stopped = new AbortController();
@@ -80,6 +82,7 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
     while (!stopping.signal.aborted) {
       // After a time without database or machine, or a clock that was set, what lapsed may be this process's own.
       if (deps.clock.now() - renewedAt > leaseMs / 2) await renew();
+      await clockWatch.look().catch(report('look at the clock'));
       await presence?.look().catch(report('count of servers'));
       const told = nudged;
       nudged = false;

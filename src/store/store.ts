@@ -1,5 +1,6 @@
 import type { Store } from '../ports/store.ts';
 import { LibsqlBatches } from './batches.ts';
+import { bringForward } from './bring-forward.ts';
 import { LibsqlBudgets } from './budgets.ts';
 import { LibsqlCache } from './cache.ts';
 import type { Database } from './client.ts';
@@ -55,6 +56,7 @@ export function storeOn(database: Database): Store {
     webhooks: new LibsqlWebhooks(database),
     evals: new LibsqlEvals(database),
     evalWork: new LibsqlEvalWork(database),
+    bringForward: (now, seconds) => bringForward(database, now, seconds),
     ping: async () => {
       await database.read({ sql: 'select 1', args: [] });
     },
