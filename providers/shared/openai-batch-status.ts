@@ -1,5 +1,5 @@
 import type { Failure, FailureKind } from '../../src/core/failure.ts';
-import type { Progress } from '../contract.ts';
+import type { Progress, ProviderRefs } from '../contract.ts';
 import type { RemoteBatch, RemoteError } from './openai-batch-object.ts';
 import { isMoneyMissing, typeOf } from './openai-status.ts';
 import { redact } from './redact.ts';
@@ -43,12 +43,23 @@ export function isLive(batch: RemoteBatch): boolean {
   return verdictOf(batch).state === 'running';
 }
 
-/** What a batch object means. `details` is the untouched answer. */
-export function progressOf(batch: RemoteBatch, details: unknown, secrets: readonly string[], nowMs: number): Progress {
+/** What was found out about a batch whose files are awaited: since when, by our clock (Unix seconds). */
+const AWAITED_SINCE = 'output_awaited_since';
+
+/** What a batch object means. `details` is the untouched answer, `known` the refs of earlier looks. */
+export function progressOf(
+  batch: RemoteBatch,
+  details: unknown,
+  secrets: readonly string[],
+  { nowMs, known = {} }: { nowMs: number; known?: ProviderRefs },
+): Progress {
   let verdict = verdictOf(batch);
   // A batch that failed with an output has run: its lines are results.
   if (verdict.state === 'failed' && batch.outputFileId !== null) verdict = { state: 'ended', reason: 'failed' };
-  if (verdict.state === 'ended' && isOutputLate(batch, verdict.reason, nowMs / 1000)) verdict = running;
+  const now = Math.floor(nowMs / 1000);
+  const isMissing = verdict.state === 'ended' && lacksFiles(batch, verdict.reason);
+  const since = Number(known[AWAITED_SINCE] ?? now);
+  if (isMissing && mayStillCome(batch, since, now)) verdict = running;
   const failed = verdict.state === 'failed' ? failureOfBatch(batch, secrets) : null;
   return {
     ...verdict,
@@ -59,23 +70,24 @@ export function progressOf(batch: RemoteBatch, details: unknown, secrets: readon
     refs: {
       ...(batch.outputFileId !== null && { output_file_id: batch.outputFileId }),
       ...(batch.errorFileId !== null && { error_file_id: batch.errorFileId }),
+      ...(isMissing && { [AWAITED_SINCE]: String(since) }),
     },
     ...(batch.usage && { usage: batch.usage }),
     details,
   };
 }
 
-/** True while the ids of files that must exist are missing and may still come. */
-function isOutputLate(batch: RemoteBatch, reason: Progress['reason'], nowSeconds: number): boolean {
-  const { counts, outputFileId, errorFileId } = batch;
-  const isMissing =
-    counts === null
-      ? reason === 'completed' && outputFileId === null && errorFileId === null
-      : (counts.succeeded > 0 && outputFileId === null) ||
-        (reason === 'completed' && counts.failed > 0 && errorFileId === null && outputFileId === null);
-  if (!isMissing) return false;
-  if (batch.endedAt !== null) return nowSeconds - batch.endedAt < outputGraceSeconds;
-  return batch.createdAt === null || nowSeconds - batch.createdAt < unknownEndSeconds;
+/** True while the ids of files that must exist are missing. */
+function lacksFiles({ counts, outputFileId, errorFileId }: RemoteBatch, reason: Progress['reason']): boolean {
+  if (counts === null) return reason === 'completed' && outputFileId === null && errorFileId === null;
+  if (counts.succeeded > 0 && outputFileId === null) return true;
+  return reason === 'completed' && counts.failed > 0 && errorFileId === null && outputFileId === null;
+}
+
+/** Counted from when we first missed them, as the provider's clock may be hours off ours. */
+function mayStillCome({ createdAt, endedAt }: RemoteBatch, since: number, now: number): boolean {
+  if (endedAt !== null) return now - since < outputGraceSeconds;
+  return createdAt === null || now - createdAt < unknownEndSeconds;
 }
 
 /** OpenAI reports its queued-token limit as `token_limit_exceeded`; the wording is the same for queued requests. */

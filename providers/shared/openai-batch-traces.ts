@@ -31,7 +31,7 @@ export async function findBatch(
     if (batch.token === token || (batch.token === null && inputs.has(batch.inputFileId ?? ''))) found.push(batch);
   }
   found.sort((a, b) => (a.createdAt ?? 0) - (b.createdAt ?? 0) || (a.id < b.id ? -1 : 1));
-  const isFailed = (batch: RemoteBatch) => progressOf(batch, null, [], call.nowMs).state === 'failed';
+  const isFailed = (batch: RemoteBatch) => progressOf(batch, null, [], { nowMs: call.nowMs }).state === 'failed';
   const chosen = found.find((batch) => !isFailed(batch)) ?? found[0];
   return chosen === undefined ? null : { id: chosen.id, refs: { ...refs, ...refsOf(chosen) } };
 }

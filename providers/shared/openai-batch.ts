@@ -89,7 +89,7 @@ function isClearRefusal({ failure }: ProviderError): boolean {
 async function poll(access: BatchAccess, { id, refs }: ProviderBatch, call: BatchCall): Promise<Progress> {
   try {
     const answer = await ask(access, call, { method: 'get', path: pathOf(access, id) });
-    return progressOf(expectBatch(answer, access), answer, access.secrets, call.nowMs);
+    return progressOf(expectBatch(answer, access), answer, access.secrets, { nowMs: call.nowMs, known: refs });
   } catch (error) {
     const submittedMs = Number(refs.submitted_at ?? 0) * 1000;
     const isNew = call.nowMs - submittedMs < notFoundGraceMs;
@@ -138,7 +138,7 @@ async function endedBatch(access: BatchAccess, batch: ProviderBatch, call: Batch
     if (isKnown && error instanceof ProviderError && error.failure.status === 404) return null;
     throw error;
   }
-  if (progressOf(remote, null, access.secrets, call.nowMs).state !== 'running') return remote;
+  if (progressOf(remote, null, access.secrets, { nowMs: call.nowMs, known: refs }).state !== 'running') return remote;
   const message = `${access.provider} says that the batch is ${remote.status.slice(0, 40)} again.`;
   throw new ProviderError({ ...badResponse(200, message, 'batch_not_ended'), kind: 'server_error' });
 }
@@ -187,7 +187,10 @@ async function cancel(access: BatchAccess, { id }: ProviderBatch, call: BatchCal
     if (!(error instanceof ProviderError) || ![400, 409].includes(error.failure.status ?? 0)) throw error;
     // 409 says that it is over, and nothing else if the object agrees.
     const batch = expectBatch(await ask(access, call, { method: 'get', path: pathOf(access, id) }), access);
-    if (progressOf(batch, null, access.secrets, call.nowMs).state === 'running' && !/^cancel/i.test(batch.status))
+    if (
+      progressOf(batch, null, access.secrets, { nowMs: call.nowMs }).state === 'running' &&
+      !/^cancel/i.test(batch.status)
+    )
       throw error;
   }
 }

@@ -4,6 +4,7 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { FrameReader } from '../../core/request-frame.ts';
 import type { Usage } from '../../core/usage.ts';
+import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
@@ -23,6 +24,8 @@ const BYTES_AT_ONCE = 16 * 1024 ** 2;
 const MOST_READINGS = 4;
 /** From so many lines on, damage to more than half of them is not believed for as long as the answers may be waited for. */
 const MANY_LINES = 10;
+/** Answers that the provider counts and does not show are waited for so long after the end. */
+const LATE_SECONDS = 600;
 const SENSELESS_CODES: ReadonlySet<string> = new Set(['bad_response', 'damaged_row', 'response_too_large']);
 
 /**
@@ -44,6 +47,8 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
     await deps.clock.sleep(deps.settings.pollSecondsMin * 1000, work.call.signal);
     reading = await readAnswers(work, 'careful');
     if (!reading.isDoubtful || reading.digest !== digest || reading.isMostlyDamaged) continue;
+    // What the provider counts and does not show yet may appear: its lines are not bought again so soon.
+    if (reading.isShort && mayAppear(work)) throw short(work, reading.missing.length);
     reading = await readAnswers(work, 'trusting');
     break;
   }
@@ -152,6 +157,16 @@ function sizeOf(answer: BatchResult): number {
 /** An answer that is none, and names no usage: as damage on the way would leave it. */
 function makesNoSense({ result }: BatchResult): boolean {
   return !result.ok && result.usage === null && SENSELESS_CODES.has(result.failure.code);
+}
+
+function mayAppear({ deps, shard, batch }: ShardWork): boolean {
+  const patience = batch.stop === null ? LATE_SECONDS : Math.min(LATE_SECONDS, deps.settings.cancelSeconds);
+  return unixSeconds(deps.clock) - (shard.endedAt ?? 0) < patience;
+}
+
+function short({ provider }: ShardWork, lines: number): ProviderError {
+  const message = `${provider.name} ended the batch and does not show all answers that it counts: ${lines} lines have none.`;
+  return new ProviderError({ ...refusal('bad_response', 'results_incomplete', message), reachedProvider: true });
 }
 
 function damaged({ provider }: ShardWork, lines: number): ProviderError {

@@ -6,10 +6,10 @@ import { refusal } from '../../../src/core/failure.ts';
 const now = 1_800_000_000;
 
 describe('a batch object', () => {
-  function progress(fields: object, nowSeconds = now) {
+  function progress(fields: object, nowSeconds = now, known = {}) {
     const batch = readBatch({ id: 'b', ...fields });
     if (batch === null) throw new Error('no batch');
-    return progressOf(batch, fields, ['sk-secret'], nowSeconds * 1000);
+    return progressOf(batch, fields, ['sk-secret'], { nowMs: nowSeconds * 1000, known });
   }
 
   it.each([
@@ -41,16 +41,21 @@ describe('a batch object', () => {
 
   it('is not over while its output is late, but not for ever', () => {
     const late = { status: 'completed', completed_at: now, request_counts: { total: 3, completed: 3, failed: 0 } };
-    expect(progress(late, now + 60).state).toBe('running');
-    expect(progress(late, now + 601)).toMatchObject({ state: 'ended', refs: {} });
+    const first = progress(late, now + 60);
+    expect(first).toMatchObject({ state: 'running', refs: { output_awaited_since: String(now + 60) } });
+    expect(progress(late, now + 659, first.refs)).toMatchObject({ state: 'running', refs: first.refs });
+    expect(progress(late, now + 660, first.refs)).toMatchObject({ state: 'ended', refs: first.refs });
     expect(progress({ ...late, output_file_id: '' }, now + 60).state).toBe('running');
-    expect(progress({ ...late, output_file_id: 'f' }, now + 60)).toMatchObject({
+    expect(progress({ ...late, output_file_id: 'f' }, now + 60, first.refs)).toMatchObject({
       state: 'ended',
       refs: { output_file_id: 'f' },
     });
-    // Clocks may differ by minutes, and some services write milliseconds or ISO texts.
-    expect(progress({ ...late, completed_at: now * 1000 }, now - 500).state).toBe('running');
-    expect(progress({ ...late, completed_at: new Date(now * 1000).toISOString() }, now + 601).state).toBe('ended');
+    // Clocks may differ by hours, and some services write milliseconds or ISO texts.
+    expect(progress({ ...late, completed_at: (now - 7_200) * 1000 }, now).state).toBe('running');
+    expect(progress({ ...late, completed_at: now + 7_200 }, now + 600, { output_awaited_since: `${now}` }).state).toBe(
+      'ended',
+    );
+    expect(progress({ ...late, completed_at: new Date(now * 1000).toISOString() }, now + 601).state).toBe('running');
     const undated = { status: 'completed', created_at: now };
     expect(progress(undated, now + 86_400).state).toBe('running');
     expect(progress(undated, now + 9 * 86_400).state).toBe('ended');

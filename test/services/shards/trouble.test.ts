@@ -170,23 +170,39 @@ describe('a provider batch', () => {
     expect([remote.held(), other.held()]).toEqual([NOTHING, NOTHING]);
   });
 
-  it('that ends with fewer answers than it counts has those it does not show entered as what nobody can price', async () => {
-    const remote = await service();
-    const rig = await rigOn(remote);
+  /** Weir on a service of which `isShown` says, by line and minutes since the first look, whether an answer is there. */
+  async function rigShowing(isShown: (line: number, minutes: number) => boolean) {
+    const rig = await rigOn(await service());
     const provider = rig.deps.providers.get('openai');
     if (!provider?.batch) throw new Error('the provider has no batch service');
     const { batch } = provider;
+    let first: number | null = null;
     const results = async function* (...asked: Parameters<typeof batch.results>) {
-      for await (const answer of batch.results(...asked)) if (Number(answer.key?.slice(2)) > 8) yield answer;
+      first ??= rig.deps.clock.now();
+      const minutes = (rig.deps.clock.now() - first) / 60_000;
+      for await (const answer of batch.results(...asked)) {
+        if (isShown(Number(answer.key?.slice(2)), minutes)) yield answer;
+      }
     };
     const short = { ...provider, convert: provider.convert.bind(provider), batch: { ...batch, results } };
     const deps = { ...rig.deps, providers: new Map([['openai', short]]) };
     const id = await beginBatch(deps, chatLines(20), { config: 'native' });
     expect(await workUntil(deps, () => isSettled(deps, id), { between: () => rig.advance(60) })).toBe(true);
+    return { deps, id };
+  }
+
+  it('that ends with fewer answers than it counts has those it does not show entered as what nobody can price', async () => {
+    const { deps, id } = await rigShowing((line) => line > 8);
     expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 12, failed: 8, entries: 20 });
     const unknown = (await entriesOf(deps, id)).filter(({ status }) => status === 'unknown');
     expect(unknown.map(({ line }) => line).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(unknown.every(({ amountNano }) => amountNano === null)).toBe(true);
+  });
+
+  it('whose answers appear minutes after its end, some of them or all, is waited for and not bought again', async () => {
+    const { deps, id } = await rigShowing((line, minutes) => minutes >= 5 || (line > 8 && minutes >= 2));
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 20, failed: 0, entries: 20 });
+    expect((await entriesOf(deps, id)).every(({ status }) => status === 'succeeded')).toBe(true);
   });
 
   it('that its provider knows no more has its lines entered as what nobody can price, also when they ran elsewhere', async () => {
