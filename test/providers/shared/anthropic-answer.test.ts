@@ -250,6 +250,18 @@ describe('an error of Anthropic', () => {
       'anthropic-ratelimit-output-tokens-reset': new Date(context.nowMs + 30_000).toISOString(),
     };
     expect(at('rate_limit_error', 'x', 429, headers).retryAfterMs).toBe(30_000);
+    // Its clock may be hours off ours, and says so; what is over by it is over.
+    for (const hours of [-3, 3]) {
+      const theirs = context.nowMs + hours * 3_600_000;
+      const reset = (ms: number) => ({
+        date: new Date(theirs).toUTCString(),
+        'anthropic-ratelimit-tokens-remaining': '0',
+        'anthropic-ratelimit-tokens-reset': new Date(theirs + ms).toISOString(),
+      });
+      const [soon, over] = [12_000, -60_000].map((ms) => at('rate_limit_error', 'x', 429, reset(ms)).retryAfterMs);
+      expect(Math.abs((soon ?? 0) - 12_000)).toBeLessThan(1_000);
+      expect(over).toBeNull();
+    }
     expect(at('overloaded_error', 'x', 529).retryAfterMs).toBeNull();
   });
 });
