@@ -89,6 +89,7 @@ export interface LedgerSummaryRow extends LedgerSums {
 }
 
 export interface LineTotal {
+  /** Highest attempt. */
   attempts: number;
   /** Sum of the known amounts; null when that is nothing and other amounts are unknown. */
   amountNano: number | null;
@@ -115,13 +116,13 @@ export interface StoreLedger {
   /** The last line of a journal that was taken over; 0 for none. */
   journalPosition(id: string): Promise<number>;
   forgetJournal(id: string): Promise<void>;
-  /** Highest attempt per 1-based line of a batch between two lines, inclusive. */
-  attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>>;
+  /** What all attempts of a line came to so far, per 1-based line of a batch between two lines, inclusive. */
+  spent(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
   /** Answers that were not taken (entries with a code of core/healing.ts), oldest first, per 1-based line between two. */
   unfit(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, Unfit[]>>;
   /**
-   * What all attempts of a line came to, for the 1-based lines between two lines of which the last attempt alone does
-   * not tell: those with several entries, or with none that decided them.
+   * As `spent`, of the lines alone of which the last attempt does not tell: those with several entries, or with none
+   * that decided them.
    */
   lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
   /** The same of every line between two lines that an entry decided. */

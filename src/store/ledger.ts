@@ -54,13 +54,8 @@ export class LibsqlLedger implements StoreLedger {
     await this.#db.write([{ sql: 'delete from journals where id = ?', args: [id] }]);
   }
 
-  async attempts(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, number>> {
-    const rows = await this.#db.read({
-      sql: `select line, max(attempt) as attempt from ledger_entries
-            where batch_id = ? and line between ? and ? group by line`,
-      args: [batchId, firstLine, lastLine],
-    });
-    return new Map(rows.map((row) => [Number(row.line), Number(row.attempt)]));
+  spent(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
+    return this.#totals(batchId, firstLine, lastLine, 'true');
   }
 
   async unfit(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, Unfit[]>> {
@@ -97,7 +92,7 @@ export class LibsqlLedger implements StoreLedger {
             having ${having}`,
       args: [batchId, firstLine, lastLine],
     });
-    return new Map(
+    return new Map<number, LineTotal>(
       rows.map((row) => [
         Number(row.line),
         { attempts: Number(row.attempts), amountNano: row.amount === null ? null : Number(row.amount) },

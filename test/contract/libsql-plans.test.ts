@@ -114,7 +114,7 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.shards.knownTokens(['a']);
   await watchedStore.shards.recover({ now: NOW });
   await watchedStore.shards.release(...lease);
-  await watchedStore.ledger.attempts('batch_1', 1, 9);
+  await watchedStore.ledger.spent('batch_1', 1, 9);
   await watchedStore.ledger.entries({ tenantId: 'tenant-a', from: NOW }, { limit: 9, after: 'entry_batch_1_1_1' });
   await watchedStore.ledger.entries({ tenantId: 'tenant-a', batchId: 'batch_1' }, { limit: 9, order: 'asc' });
   await watchedStore.ledger.summary({ tenantId: 'tenant-a', from: NOW - 200_000, to: NOW }, ['day', 'provider'], null);

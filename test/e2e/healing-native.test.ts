@@ -8,7 +8,7 @@ import {
   type ServiceName,
   startNativeServices,
 } from './native-services.ts';
-import { chatLines, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+import { ADMIN_KEY, chatLines, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
 const SHORT = 4;
 /** The simulated answers have some dozen tokens. */
@@ -43,6 +43,12 @@ describe('answers of native services that do not serve', () => {
 
   const waitUntil = (check: () => Promise<boolean>) => expect.poll(check, { timeout: 30_000 }).toBe(true);
 
+  async function outputOf(id: string, query = ''): Promise<string[]> {
+    const headers = { authorization: `Bearer ${ADMIN_KEY}` };
+    const response = await fetch(`${weir.url}/v1/batches/${id}/output${query}`, { headers });
+    return (await response.text()).trimEnd().split('\n');
+  }
+
   async function run(input: string, config: object, window = '24h'): Promise<Books> {
     const { id } = await submit(weir, input, { config, window });
     await waitForBatch(weir, id, { seconds: 60 });
@@ -61,6 +67,7 @@ describe('answers of native services that do not serve', () => {
     services.servers.vertex.configure({ hold_before: 'JOB_STATE_SUCCEEDED' });
     const input = chatLines(LINES, (index) => ({ max_tokens: index < 2 ? SHORT : 512 }));
     const { id } = await submit(weir, input, { config: route, window: '24h' });
+    const followed = outputOf(id, '?follow=true');
     await waitUntil(async () => services.created().vertex === 1);
     // What waits for its second answer has paid for the first.
     const { data } = await weir.call<{ data: BatchRequest[] }>(`/v1/batches/${id}/requests?status=pending`);
@@ -86,6 +93,8 @@ describe('answers of native services that do not serve', () => {
     ]);
     expect(books.entries).toHaveLength(LINES + 2);
     expect(isPaid(books)).toBe(true);
+    // Whoever listened meanwhile heard the same of every line.
+    expect((await followed).toSorted()).toEqual((await outputOf(id)).toSorted());
   }, 90_000);
 
   it('cut off in a provider batch whose service takes no larger limit: asked for no more than before, one by one', async () => {

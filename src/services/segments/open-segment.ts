@@ -3,6 +3,7 @@ import { laneFrom, type RunLane } from '../../core/lane.ts';
 import { RequestReader } from '../../core/request-outline.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
 import type { Deps } from '../../ports/deps.ts';
+import type { LineTotal } from '../../ports/store-ledger.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { type LanePlaces, lanePlaces } from '../batches/lane-lines.ts';
 import { committedLines } from '../results/committed-lines.ts';
@@ -29,8 +30,8 @@ interface Chunk {
 
 /** What earlier leases and provider batches did for lines that have no result yet, by 1-based line. */
 interface Past {
-  /** Attempts that reached a provider. */
-  attempts: Map<number, number>;
+  /** Attempts that reached a provider, and what they cost. */
+  spent: Map<number, LineTotal>;
   /** Answers that were not taken. */
   unfit: ReadonlyMap<number, Unfit[]>;
 }
@@ -60,8 +61,8 @@ export class OpenSegment implements SegmentInHand {
   private readonly parsed: Job[] = [];
   private parsedTokens = 0;
   private parsedLines = 0;
-  /** Attempts in the ledger, by line as the ledger counts them. */
-  private readonly attempts: Map<number, number>;
+  /** What the ledger has of its lines, by line as the ledger counts them. */
+  private readonly spent: Map<number, LineTotal>;
   private readonly unfit: ReadonlyMap<number, Unfit[]>;
   private readonly requests = new RequestReader();
 
@@ -71,7 +72,7 @@ export class OpenSegment implements SegmentInHand {
     lane: RunLane,
     places: LanePlaces,
     done: ReadonlySet<number>,
-    { attempts, unfit }: Past,
+    { spent, unfit }: Past,
     window: SendWindow,
   ) {
     this.size = places.count;
@@ -82,7 +83,7 @@ export class OpenSegment implements SegmentInHand {
     this.places = places;
     this.left = done.size === 0 ? null : withoutDone(places, done);
     this.pending = this.left?.length ?? places.count;
-    this.attempts = attempts;
+    this.spent = spent;
     this.unfit = unfit;
     this.remaining = this.pending;
   }
@@ -93,7 +94,7 @@ export class OpenSegment implements SegmentInHand {
     if (lane?.kind !== 'run') throw new Error(`segment ${lease.id} names lane ${lease.lane}, which runs nothing`);
     const places = await lanePlaces(deps, { batch: batch.row, input: batch.input }, lease);
     const done = lease.resumed ? await committedLines(deps, lease) : new Set<number>();
-    const past = lease.resumed ? await pastOf(deps, lease, lane) : { attempts: new Map(), unfit: new Map() };
+    const past = lease.resumed ? await pastOf(deps, lease, lane) : { spent: new Map(), unfit: new Map() };
     return new OpenSegment(lease, batch, laneFrom(lane, lease.candidate), places, done, past, window);
   }
 
@@ -195,7 +196,7 @@ export class OpenSegment implements SegmentInHand {
       for (; next < Math.min(chunk.to, count); next++) {
         const job = this.toJob(chunk, next);
         job.attempts += 1;
-        this.attempts.set(job.line + 1, job.attempts);
+        this.spent.set(job.line + 1, { attempts: job.attempts, amountNano: job.costNano });
         doubts.push(job);
       }
     }
@@ -241,6 +242,7 @@ export class OpenSegment implements SegmentInHand {
     const at = this.places.offset(position) - offset;
     const request = this.requests.read(bytes.subarray(at, at + length));
     const unfit = this.unfit.get(line + 1) ?? [];
+    const spent = this.spent.get(line + 1);
     return {
       segment: this,
       line,
@@ -253,10 +255,10 @@ export class OpenSegment implements SegmentInHand {
       unfit: [...unfit],
       spare: null,
       atMaximum: [],
-      attempts: this.attempts.get(line + 1) ?? 0,
+      attempts: spent?.attempts ?? 0,
       booking: null,
       warnings: unfit.map(unfitWarning),
-      costNano: 0,
+      costNano: spent?.amountNano ?? 0,
     };
   }
 }
@@ -264,11 +266,11 @@ export class OpenSegment implements SegmentInHand {
 async function pastOf(deps: Deps, { batchId, firstLine, lastLine }: SegmentLease, lane: RunLane): Promise<Past> {
   const { ledger } = deps.store;
   const heals = lane.candidates.some(({ healing }) => healing !== undefined);
-  const [attempts, unfit] = await Promise.all([
-    ledger.attempts(batchId, firstLine + 1, lastLine + 1),
+  const [spent, unfit] = await Promise.all([
+    ledger.spent(batchId, firstLine + 1, lastLine + 1),
     heals ? ledger.unfit(batchId, firstLine + 1, lastLine + 1) : new Map<number, Unfit[]>(),
   ]);
-  return { attempts, unfit };
+  return { spent, unfit };
 }
 
 /** The positions of lines without a result. */

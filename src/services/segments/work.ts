@@ -41,7 +41,7 @@ export interface Job {
   warnings: string[];
   /** What its call is booked with at a target that has rates of its own. */
   booking: ReturnType<TargetGate['spend']> | null;
-  /** Sum of its attempts' known amounts, in nano-USD. */
+  /** Sum of its attempts' known amounts, those before included, in nano-USD. */
   costNano: number;
 }
 

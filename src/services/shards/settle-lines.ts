@@ -7,7 +7,7 @@ import { applyParams } from '../../core/params.ts';
 import { afterShardFailure } from '../../core/shard-plan.ts';
 import { batchUsageOf, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
-import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import type { LedgerEntryRow, LineTotal } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { cachedEntry } from '../cache/cached-entry.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
@@ -53,7 +53,7 @@ export async function settleLines(
 ): Promise<ReadonlySet<number>> {
   const { deps, shard } = work;
   if (outcomes.length === 0) return new Set();
-  const attempts = await attemptsOf(work, outcomes);
+  const spent = await spentOn(work, outcomes);
   const lines: LineResult[] = [];
   const entries: LedgerEntryRow[] = [];
   const unfit = await unfitAnswers(
@@ -68,13 +68,17 @@ export async function settleLines(
     const before = isEntered ? entered.slice(0, -1) : entered;
     const verdict = judge(work, outcome, before, options.last);
     const ran = result !== null && (result.ok || (result.failure.reachedProvider && !isShared));
-    const number = (attempts.get(outcome.line.line + 1) ?? 0) + (ran ? 1 : 0);
+    const past = spent.get(outcome.line.line + 1);
     const goesOn = verdict.do === 'retry' || (!options.last && outlives(work, outcome, before));
     // Of a shared answer that is not taken nothing is to be told: it is another line's attempt.
     const isNew = ran && !options.known.has(outcome.line.line + 1) && !(isShared && goesOn);
+    const number = (past?.attempts ?? 0) + (isNew ? 1 : 0);
     const entry = isNew ? withVerdict(entryOf(work, outcome, number, !goesOn), verdict) : null;
     if (entry) entries.push(entry);
-    if (!goesOn) lines.push(resultOf(work, outcome, verdict, { before, attempts: Math.max(1, number), entry }));
+    if (!goesOn) {
+      const costNano = costOf(past, entry);
+      lines.push(resultOf(work, outcome, verdict, { before, attempts: Math.max(1, number), costNano }));
+    }
   }
   const settled = new Set(lines.map(({ line }) => line));
   if (lines.length === 0 && entries.length === 0) return settled;
@@ -109,14 +113,14 @@ export async function recordDoubt(
 ): Promise<void> {
   if (lines.length === 0) return;
   const outcomes = lines.map((each) => ({ ...each, result: null, failure: null, warnings: [], raw: null }));
-  const attempts = await attemptsOf(work, outcomes);
+  const spent = await spentOn(work, outcomes);
   const outcome = await work.deps.store.shards.commit({
     batchId: work.shard.batchId,
     now: unixSeconds(work.deps.clock),
     shardId: work.shard.id,
     leaseToken: work.shard.leaseToken,
     part: null,
-    entries: outcomes.map((each) => entryOf(work, each, (attempts.get(each.line.line + 1) ?? 0) + 1, false)),
+    entries: outcomes.map((each) => entryOf(work, each, (spent.get(each.line.line + 1)?.attempts ?? 0) + 1, false)),
     completed: 0,
     failed: 0,
     usage: toBatchUsage(emptyUsage),
@@ -164,10 +168,18 @@ function judge(work: ShardWork, outcome: ShardOutcome, before: readonly Unfit[],
   );
 }
 
-async function attemptsOf(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, number>> {
+/** What the lines' attempts came to so far, by 1-based line. */
+async function spentOn(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, LineTotal>> {
   if (outcomes.length === 0) return new Map();
   const [first, last] = rangeOf(outcomes.map(({ line }) => line));
-  return work.deps.store.ledger.attempts(work.shard.batchId, first, last);
+  return work.deps.store.ledger.spent(work.shard.batchId, first, last);
+}
+
+/** What a line came to with its last attempt; null where nothing is known of it but that it was not free. */
+function costOf(past: LineTotal | undefined, entry: LedgerEntryRow | null): number | null {
+  const amounts = [past ? past.amountNano : 0, entry ? entry.amountNano : 0];
+  const sum = amounts.reduce<number>((total, amount) => total + (amount ?? 0), 0);
+  return sum === 0 && amounts.includes(null) ? null : sum;
 }
 
 /** The ledger entry of a line's place in a provider batch, at the provider's batch price. */
@@ -199,7 +211,7 @@ function resultOf(
   work: ShardWork,
   outcome: ShardOutcome,
   verdict: Verdict,
-  { before, attempts, entry }: { before: readonly Unfit[]; attempts: number; entry: LedgerEntryRow | null },
+  { before, attempts, costNano }: { before: readonly Unfit[]; attempts: number; costNano: number | null },
 ): LineResult {
   const warnings = [...before.map(unfitWarning), ...outcome.warnings];
   if (verdict.do === 'take' && verdict.warning !== null) warnings.push(verdict.warning);
@@ -209,7 +221,7 @@ function resultOf(
     customId: outcome.request.customId,
     candidate: work.candidate,
     attempts,
-    costNano: entry ? entry.amountNano : 0,
+    costNano,
     warnings,
     ...(work.batch.options?.includeRaw && outcome.raw != null && { raw: outcome.raw }),
   };

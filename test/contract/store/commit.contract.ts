@@ -164,7 +164,8 @@ export function commitContract(subject: Subject): void {
       const leases = await claim(store);
       await store.ledger.append([entryRow({ line: 2, attempt: 1, status: 'superseded', final: false, latencyMs: 99 })]);
       expect((await store.segments.commit(emptyCommit(leases, results))).ok).toBe(true);
-      expect(await store.ledger.attempts('batch_1', 1, 5)).toEqual(
+      const spent = await store.ledger.spent('batch_1', 1, 5);
+      expect(new Map([...spent].map(([line, { attempts }]) => [line, attempts]))).toEqual(
         new Map([
           [1, 1],
           [2, 2],

@@ -127,13 +127,13 @@ export function ledgerContract(subject: Subject): void {
       ]);
       const attempts = (await list(tenant, { order: 'asc' }))?.filter((entry) => entry.line === 1);
       expect(attempts?.map((entry) => entry.attempt).toSorted((a, b) => a - b)).toEqual([1, 2, 3, 5, 6]);
-      expect(await ledger.attempts('batch_1', 1, 2)).toEqual(
+      expect(await ledger.spent('batch_1', 1, 2)).toEqual(
         new Map([
-          [1, 6],
-          [2, 1],
+          [1, { attempts: 6, amountNano: 5_000 }],
+          [2, { attempts: 1, amountNano: 1_000 }],
         ]),
       );
-      expect(await ledger.attempts('batch_1', 2, 9)).toEqual(new Map([[2, 1]]));
+      expect([...(await ledger.spent('batch_1', 2, 9)).keys()]).toEqual([2]);
     });
 
     it('are totalled for the lines of which the last attempt alone does not tell', async () => {
