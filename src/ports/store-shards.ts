@@ -73,6 +73,8 @@ export interface ShardCommit {
   shardId: string;
   leaseToken: string;
   part: PartRow | null;
+  /** Answers of these lines that are not taken: each is what is left if the line's next try comes to nothing. */
+  spare?: PartRow | null;
   /** Entries carry `shardId`; a line of a shard that has one already is left out (collecting may run twice). */
   entries: LedgerEntryRow[];
   /** Of all lines of the commit. The store takes off those of entries that it leaves out as their line was decided before. */
@@ -147,6 +149,8 @@ export interface StoreShards {
   release(id: string, leaseToken: string): Promise<void>;
   /** Part, entries, rollups and batch progress: all or nothing, fenced by the lease and by the batch's taking results. */
   commit(commit: ShardCommit): Promise<{ ok: true; control: BatchControl } | { ok: false }>;
+  /** The spare parts of a batch that touch [firstLine, lastLine], in the order they were committed. */
+  spares(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]>;
   /** 1-based lines that have an entry of this shard. */
   ledgeredLines(shardId: string): Promise<Set<number>>;
   /**

@@ -8,6 +8,7 @@ import type { Database, Statement } from './client.ts';
 import { sumEntries } from './ledger-rollup.ts';
 import { controlIfCommitted, isPartTaken, writeResults } from './result-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
+import { insertSparePart } from './spare-parts.ts';
 import { literalList } from './text.ts';
 
 type Outcome = Awaited<ReturnType<StoreShards['commit']>>;
@@ -20,7 +21,13 @@ export async function commitShard(database: Database, commit: ShardCommit): Prom
         database,
         leaseHeld(commit),
         { ...takeOff(commit, decidedBefore), entries: fresh },
-        { renumber: true, also: useShard(commit.shardId, sumEntries(fresh).amountNano) },
+        {
+          renumber: true,
+          also: [
+            ...useShard(commit.shardId, sumEntries(fresh).amountNano),
+            ...(commit.spare ? [insertSparePart(commit.spare)] : []),
+          ],
+        },
       ),
     );
     return control === null ? repeatOf(database, commit, null) : { ok: true, control };

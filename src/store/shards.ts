@@ -1,6 +1,7 @@
 import { and, asc, eq, type SQL, sql } from '#drizzle';
 import type { PausedTarget } from '../core/shard-alert.ts';
 import type { ShardState } from '../core/shard-state.ts';
+import type { PartRow } from '../ports/store-segments.ts';
 import type {
   AskedLine,
   ShardAlertCount,
@@ -19,6 +20,7 @@ import { listSubmitted } from './shard-accounts.ts';
 import { alertCounts, pausedTargets } from './shard-alerts.ts';
 import { commitShard } from './shard-commit.ts';
 import { claimDueShards, saveShard, settleShard, shardColumns } from './shard-work.ts';
+import { sparePartsTouching } from './spare-parts.ts';
 import { insertShards, keepExisting } from './work-rows.ts';
 
 export class LibsqlShards implements StoreShards {
@@ -79,6 +81,10 @@ export class LibsqlShards implements StoreShards {
 
   commit(commit: ShardCommit): ReturnType<StoreShards['commit']> {
     return commitShard(this.#db, commit);
+  }
+
+  spares(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]> {
+    return sparePartsTouching(this.#db, batchId, firstLine, lastLine);
   }
 
   async ledgeredLines(shardId: string): Promise<Set<number>> {

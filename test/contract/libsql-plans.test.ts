@@ -104,6 +104,7 @@ it('finds its way by an index in everything that runs often', async () => {
   };
   await watchedStore.shards.commit({ batchId: 'batch_1', shardId: lease[0], leaseToken: lease[1], ...results });
   await watchedStore.shards.ledgeredLines(lease[0]);
+  await watchedStore.shards.spares('batch_1', 0, 9);
   await watchedStore.shards.ask({ id: lease[0], leaseToken: lease[1] }, [{ line: 0, question: 'q' }], true);
   await watchedStore.shards.askedLines(lease[0]);
   await watchedStore.shards.areAsking([lease[0]]);

@@ -13,6 +13,7 @@ import { enterDoubts } from '../segments/enter-doubts.ts';
 import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
 import { batchLineGroups, RESULT_LOST } from './lines.ts';
 import { PartReader } from './part-reader.ts';
+import { takeSpares } from './take-spares.ts';
 
 const WRITE_BYTES = 256 * 1024;
 
@@ -28,6 +29,7 @@ export async function finalizeBatch(
   { giveUp }: { giveUp: boolean },
 ): Promise<void> {
   if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token);
+  if (batch.status !== 'finalizing') await takeSpares(deps, batch);
   if (batch.status === 'in_progress') {
     if (!(await deps.store.batches.beginFinalizing(batch.id, token, unixSeconds(deps.clock)))) return;
   }

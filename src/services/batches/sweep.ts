@@ -42,6 +42,7 @@ async function knownOf(deps: Deps, batchId: string): Promise<Known> {
   const batch = await deps.store.batches.get('all', batchId);
   if (!batch) return { batchId, gone: false, keys: new Set() };
   const parts = await deps.store.segments.parts(batchId, 0, Number.MAX_SAFE_INTEGER);
-  const keys = new Set([`batches/${batchId}/lanes`, ...parts.map((part) => part.key)]);
+  const spares = await deps.store.shards.spares(batchId, 0, Number.MAX_SAFE_INTEGER);
+  const keys = new Set([`batches/${batchId}/lanes`, ...[...parts, ...spares].map((part) => part.key)]);
   return { batchId, gone: await areResultsGone(deps, batch), keys };
 }

@@ -1,9 +1,12 @@
 /** What there is to say of a line of a segment when it ends. */
+import { describeError } from '../../core/describe-error.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
+import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
-import type { FinishedAttempt } from '../results/line-result.ts';
+import type { FinishedAttempt, LineResult } from '../results/line-result.ts';
+import { SpareAnswers } from '../results/spare-answers.ts';
 import type { Job } from './work.ts';
 
 /** The line has come to what it came to. */
@@ -23,6 +26,20 @@ export function finishedAttempt(job: Job, candidate: Candidate, entry: LedgerEnt
     costNano: unpriced ? null : job.costNano,
     warnings: job.warnings,
   };
+}
+
+/** The answer of a provider batch that a line is left with whose retry failed; null where there is none. Never rejects. */
+export async function keptAnswer(
+  deps: Pick<Deps, 'store' | 'files' | 'log'>,
+  { batchId, line, attempts, costNano }: FinishedAttempt,
+  failure: Failure,
+): Promise<LineResult | null> {
+  const answers = new SpareAnswers(deps, { batchId, firstLine: line, lastLine: line });
+  const warning = `a retry failed: ${failure.message}`;
+  return answers.resultOf(line, { attempts, costNano, warning }).catch((error: unknown) => {
+    deps.log.error({ batch: batchId, line: line + 1, error: describeError(error) }, 'a kept answer is unreadable');
+    return null;
+  });
 }
 
 export function noSuchProvider(candidate: Candidate): Failure {

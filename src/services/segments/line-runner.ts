@@ -15,7 +15,7 @@ import { cachedEntry } from '../cache/cached-entry.ts';
 import { avoidedAfter } from '../gates/avoided.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import { type LineResult, resultOfAttempt, resultOfFailure, resultOfUnfit } from '../results/line-result.ts';
-import { finishedAttempt, noSuchProvider, settleBound } from './line-end.ts';
+import { finishedAttempt, keptAnswer, noSuchProvider, settleBound } from './line-end.ts';
 import type { LineFeed } from './line-feed.ts';
 import { raiseBound } from './raise-bound.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
@@ -251,7 +251,13 @@ export class LineRunner {
     answer: Failed | null,
     entry: LedgerEntryRow | null,
   ): void {
-    this.finish(job, entry, resultOfFailure(finishedAttempt(job, candidate, entry), failure, answer));
+    const attempt = finishedAttempt(job, candidate, entry);
+    const failed = resultOfFailure(attempt, failure, answer);
+    if (job.unfit.length === 0 || job.spare !== null) {
+      this.finish(job, entry, failed);
+      return;
+    }
+    void keptAnswer(this.deps, attempt, failure).then((kept) => this.finish(job, entry, kept ?? failed));
   }
 
   private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {

@@ -4,9 +4,10 @@ import { parseRequestLine } from '../../core/validate-input.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { again, followUp, NOTHING_FOLLOWS } from './follow-up.ts';
 import { sharingOf } from './questions.ts';
-import { nextCandidate, settleLines } from './settle-lines.ts';
+import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { settle, unfinishedLines } from './shard-work.ts';
+import { isAlsoSingle, nextCandidate } from './ways-on.ts';
 
 const LINES_AT_ONCE = 500;
 
@@ -36,6 +37,12 @@ export async function settleFailed(
   }
 }
 
+/** Whether some lines go on for a better answer of this target alone, in another provider batch. */
+function areHealedHere(work: ShardWork, lines: readonly ShardLine[]): boolean {
+  const { healing, shard } = work;
+  return lines.length > 0 && !isAlsoSingle(work) && lines.every(({ line }) => healing.get(line) === shard.candidate);
+}
+
 /**
  * Ends a shard; lines without a result go to their next target, unless the batch stops or there is none. Lines that wait for
  * what another shard asks are the next shard of this target, unless there is a target that all of them can go to.
@@ -45,6 +52,7 @@ export async function endShard(work: ShardWork, left: readonly ShardLine[], fail
   if (work.batch.stop !== null) return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
   const { waiting } = await sharingOf(work, left);
   const others = left.filter(({ line }) => !waiting.has(line));
+  if (areHealedHere(work, others)) return settle(work, { state: 'done', followUp: again(work, left) });
   if (waiting.size === 0 || (others.length > 0 && nextCandidate(work, why) !== null)) {
     return settle(work, { state: 'done', followUp: followUp(work, left, why) });
   }

@@ -1,14 +1,14 @@
 import type { Failure } from '../../core/failure.ts';
 import { laneFrom, queueOf } from '../../core/lane.ts';
-import { modeOf, rescueAt } from '../../core/shard-plan.ts';
+import { modeOf } from '../../core/shard-plan.ts';
 import { windowSeconds } from '../../core/window.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { SegmentRow } from '../../ports/store-segments.ts';
 import type { FollowUp, ShardRow } from '../../ports/store-shards.ts';
-import { nextCandidate } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
+import { leavesTime, nextCandidate } from './ways-on.ts';
 
 export const NOTHING_FOLLOWS: FollowUp = { segments: [], shards: [] };
 
@@ -46,13 +46,6 @@ export function followUp(work: ShardWork, left: readonly ShardLine[], failure: F
   }
   // Beyond the last candidate there is nobody: the engine then fails these lines with a reason, and loses none.
   return { segments: [nextSegment(work, Math.min(next, work.lane.candidates.length - 1), range)], shards: [] };
-}
-
-/** Whether another provider batch could still keep the window: lines that were called back late go to single requests. */
-function leavesTime({ deps, shard, batch }: ShardWork): boolean {
-  const now = unixSeconds(deps.clock);
-  if (now >= rescueAt(batch, null)) return false;
-  return shard.cancelAskedAt === null || (batch.expiresAt - now) * 2 >= batch.expiresAt - batch.createdAt;
 }
 
 /** Two halves of a shard in its place: its lines were too much for one provider batch, or some of them spoil it. */

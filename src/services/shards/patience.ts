@@ -5,9 +5,9 @@ import { refusal } from '../../core/failure.ts';
 import { pollSeconds, rescueAt } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { followUp, NOTHING_FOLLOWS } from './follow-up.ts';
-import { nextCandidate } from './settle-lines.ts';
 import type { ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
+import { nextCandidate } from './ways-on.ts';
 
 /** No provider keeps a batch for so long: one that was given up and cannot be asked about is forgotten then. */
 const FORGOTTEN_SECONDS = 30 * 86_400;

@@ -10,8 +10,10 @@ import type { RequestLine } from '../../protocol/request-line.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { cacheAsk, keyCacheSeconds, questionKey } from '../cache/cache-key.ts';
 import { nativeLine, tooFew } from './native-input.ts';
-import { nextCandidate, partName, settleLines } from './settle-lines.ts';
+import { partName, settleLines } from './settle-lines.ts';
 import { LeaseLost, type ShardLine, type ShardWork } from './shard-work.ts';
+import { unfitAnswers } from './unfit-answers.ts';
+import { nextCandidate } from './ways-on.ts';
 
 /** So many kept answers may be in memory at once, each of which may be large. */
 const LINES_AT_ONCE = 100;
@@ -129,13 +131,16 @@ async function sortOut(
   const open: Question[] = [];
   const spare: Question[] = [];
   const taken = new Set<string>();
+  // What is kept for such a line may be the very answer that it does not take.
+  const unfit = await unfitAnswers(work, lines);
   for await (const group of parsedGroups(work, lines)) {
     const kept = await keptAnswers(work, group, keySeconds);
     const given: typeof kept = [];
     for (const each of kept) {
       const { line, request, question, answer } = each;
       const asks = { place: line, line: line.line, question };
-      if (answer === undefined) {
+      if (unfit.has(line.line + 1)) open.push({ ...asks, isAlone: true });
+      else if (answer === undefined) {
         // Once for lines that are alike: whether the provider takes them is told by their content.
         const isTaken = taken.has(question) || typeof nativeLine(work, line, request) === 'string';
         if (isTaken) taken.add(question);

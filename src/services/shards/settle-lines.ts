@@ -2,9 +2,7 @@ import { Buffer } from 'node:buffer';
 import type { Result } from '../../../providers/contract.ts';
 import { routeNameOf } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
-import { isRaiseRefused, judgeAnswer, type Unfit, unfitWarning, type Verdict } from '../../core/healing.ts';
-import { applyParams } from '../../core/params.ts';
-import { afterShardFailure } from '../../core/shard-plan.ts';
+import { type Unfit, unfitWarning, type Verdict } from '../../core/healing.ts';
 import { batchUsageOf, emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { LedgerEntryRow, LineTotal } from '../../ports/store-ledger.ts';
@@ -18,10 +16,12 @@ import {
   resultOfFailure,
   resultOfUnfit,
 } from '../results/line-result.ts';
+import { SpareAnswers } from '../results/spare-answers.ts';
 import { writePart } from '../results/write-part.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { LeaseLost } from './shard-work.ts';
 import { rangeOf, unfitAnswers } from './unfit-answers.ts';
+import { judge, outlives } from './ways-on.ts';
 
 /** What became of a line in a provider batch. */
 export interface ShardOutcome {
@@ -56,6 +56,10 @@ export async function settleLines(
   const spent = await spentOn(work, outcomes);
   const lines: LineResult[] = [];
   const entries: LedgerEntryRow[] = [];
+  /** What is left of lines that are tried again, if that comes to nothing. */
+  const left: LineResult[] = [];
+  const [first, last] = rangeOf(outcomes.map(({ line }) => line));
+  const answers = new SpareAnswers(deps, { batchId: shard.batchId, firstLine: first - 1, lastLine: last - 1 });
   const unfit = await unfitAnswers(
     work,
     outcomes.map(({ line }) => line),
@@ -75,20 +79,23 @@ export async function settleLines(
     const number = (past?.attempts ?? 0) + (isNew ? 1 : 0);
     const entry = isNew ? withVerdict(entryOf(work, outcome, number, !goesOn), verdict) : null;
     if (entry) entries.push(entry);
-    if (!goesOn) {
-      const costNano = costOf(past, entry);
-      lines.push(resultOf(work, outcome, verdict, { before, attempts: Math.max(1, number), costNano }));
-    }
+    const told = { before, attempts: Math.max(1, number), costNano: costOf(past, entry) };
+    if (verdict.do === 'retry') {
+      work.healing.set(outcome.line.line, verdict.candidate);
+      if (entry) left.push(resultOf(work, outcome, judge(work, outcome, before, true), told));
+    } else if (!goesOn) lines.push((await spareOf(outcome, told, answers)) ?? resultOf(work, outcome, verdict, told));
   }
   const settled = new Set(lines.map(({ line }) => line));
   if (lines.length === 0 && entries.length === 0) return settled;
   const part = lines.length > 0 ? await writePart(deps, shard.batchId, options.name, lines) : null;
+  const spare = left.length > 0 ? await writePart(deps, shard.batchId, partName(work, 'spare'), left) : null;
   const outcome = await deps.store.shards.commit({
     batchId: shard.batchId,
     now: unixSeconds(deps.clock),
     shardId: shard.id,
     leaseToken: shard.leaseToken,
     part,
+    spare,
     entries,
     completed: lines.filter((line) => line.succeeded).length,
     failed: lines.filter((line) => !line.succeeded).length,
@@ -126,46 +133,6 @@ export async function recordDoubt(
     usage: toBatchUsage(emptyUsage),
   });
   if (!outcome.ok) throw new LeaseLost();
-}
-
-/** The candidate that a line goes to after this failure, in its lane; null when it fails for good. */
-export function nextCandidate(
-  work: Pick<ShardWork, 'lane' | 'shard' | 'provider' | 'candidate'>,
-  failure: Failure,
-): number | null {
-  return afterShardFailure(work.lane.candidates, work.shard.candidate, failure, isAlsoSingle(work));
-}
-
-/** Whether a line that failed is taken elsewhere: what is too much to ask with a larger limit is asked for without it, one by one. */
-function outlives(work: ShardWork, { request, failure }: ShardOutcome, before: readonly Unfit[]): boolean {
-  if (failure === null) return false;
-  if (nextCandidate(work, failure) !== null) return true;
-  if (!isRaiseRefused(request.body, work.candidate, before, failure)) return false;
-  return isAlsoSingle(work) || work.lane.candidates[work.shard.candidate + 1] !== undefined;
-}
-
-/** Whether the lines of a provider batch may go to its target one by one. */
-function isAlsoSingle({ provider, candidate }: Pick<ShardWork, 'provider' | 'candidate'>): boolean {
-  return provider.immediate !== undefined && candidate.mode === 'auto';
-}
-
-const TAKEN: Verdict = { do: 'take', warning: null };
-
-/** By the rules of its target; a retry goes where the shard's lines without a result go (follow-up.ts). */
-function judge(work: ShardWork, outcome: ShardOutcome, before: readonly Unfit[], last: boolean): Verdict {
-  const { request, result } = outcome;
-  const { lane, shard, candidate } = work;
-  if (candidate.healing === undefined || !result?.ok) return TAKEN;
-  const sameTarget = isAlsoSingle(work);
-  return judgeAnswer(
-    { endpoint: request.endpoint, request: applyParams(request.body, candidate.params), body: result.body },
-    {
-      candidates: lane.candidates,
-      from: shard.candidate,
-      before,
-      canGo: (index) => !last && (index === shard.candidate ? sameTarget : lane.candidates[index] !== undefined),
-    },
-  );
 }
 
 /** What the lines' attempts came to so far, by 1-based line. */
@@ -207,11 +174,28 @@ export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number,
   return { ...own, estimated: own.estimated || outcome.isEstimated === true, shardId: shard.id };
 }
 
+/** What there is to tell of a line's tries. */
+interface Told {
+  before: readonly Unfit[];
+  attempts: number;
+  costNano: number | null;
+}
+
+/** The answer that a line without a better one is left with; null where there is none. */
+async function spareOf(
+  { line, result, failure }: ShardOutcome,
+  { before, attempts, costNano }: Told,
+  answers: SpareAnswers,
+): Promise<LineResult | null> {
+  if (before.length === 0 || failure === null || result?.ok) return null;
+  return answers.resultOf(line.line, { attempts, costNano, warning: `a retry failed: ${failure.message}` });
+}
+
 function resultOf(
   work: ShardWork,
   outcome: ShardOutcome,
   verdict: Verdict,
-  { before, attempts, costNano }: { before: readonly Unfit[]; attempts: number; costNano: number | null },
+  { before, attempts, costNano }: Told,
 ): LineResult {
   const warnings = [...before.map(unfitWarning), ...outcome.warnings];
   if (verdict.do === 'take' && verdict.warning !== null) warnings.push(verdict.warning);

@@ -23,6 +23,8 @@ export interface ShardWork {
   api: BatchApi;
   call: BatchCall;
   waits: Waits;
+  /** Lines (0-based) whose answer of this step was not taken, with the candidate that they are to go to. */
+  healing: Map<number, number>;
 }
 
 /** By the id of a shard: of which others all its lines awaited answers when it was last looked at (id, batch). */

@@ -18,7 +18,7 @@ const RETRY_SECONDS_MAX = 3_600;
 export async function stepShard(deps: Deps, shard: ShardLease, waits: Waits, signal: AbortSignal): Promise<void> {
   try {
     const work = await openWork(deps, shard, signal);
-    if (work) await step({ ...work, waits });
+    if (work) await step({ ...work, waits, healing: new Map() });
   } catch (error) {
     if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
   } finally {
@@ -63,7 +63,11 @@ async function cleanUp(work: ShardWork): Promise<void> {
 }
 
 /** Everything for a step; null when the provider is missing and the shard was dealt with, or put off, without it. */
-async function openWork(deps: Deps, shard: ShardLease, signal: AbortSignal): Promise<Omit<ShardWork, 'waits'> | null> {
+async function openWork(
+  deps: Deps,
+  shard: ShardLease,
+  signal: AbortSignal,
+): Promise<Omit<ShardWork, 'waits' | 'healing'> | null> {
   const batch = await deps.store.batches.get('all', shard.batchId);
   const input = batch && (await deps.store.files.getAny(batch.inputFileId));
   const lane = batch?.lanes[shard.lane];

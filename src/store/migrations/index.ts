@@ -19,6 +19,7 @@ import { askedLines } from './0017-asked-lines.ts';
 import { partBusyTime } from './0018-part-busy-time.ts';
 import { servers } from './0019-servers.ts';
 import { evalJudges } from './0020-eval-judges.ts';
+import { spareParts } from './0021-spare-parts.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -42,4 +43,5 @@ export const MIGRATIONS: readonly Migration[] = [
   partBusyTime,
   servers,
   evalJudges,
+  spareParts,
 ];

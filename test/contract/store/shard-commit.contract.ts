@@ -78,6 +78,20 @@ export function shardCommitContract(subject: Subject): void {
       expect(await store.ledger.summary(all, [], null)).toMatchObject([{ entries: 5, requests: 4, amountNano: 11n }]);
     });
 
+    it('keep parts of answers that are not taken apart, the last one of a line last', async () => {
+      const { store } = subject;
+      await leaseShard(store);
+      const [first, second] = [partRow('z'), { ...partRow('y'), firstLine: 0, lastLine: 2 }];
+      await store.shards.commit(commitOf(null, FIVE.slice(4), { spare: first }));
+      await store.shards.commit(commitOf('p', FIVE.slice(0, 2), { spare: second }));
+      expect(await store.shards.spares('batch_1', 0, 2)).toEqual([first, second]);
+      expect(await store.shards.spares('batch_1', 3, 9)).toEqual([first]);
+      expect(await store.shards.spares('batch_2', 0, 9)).toEqual([]);
+      expect(await store.segments.parts('batch_1', 0, 9)).toEqual([partRow('p')]);
+      const refused = await store.shards.commit(commitOf('q', [], { spare: partRow('x'), leaseToken: 'other' }));
+      expect([refused.ok, (await store.shards.spares('batch_1', 0, 9)).length]).toEqual([false, 2]);
+    });
+
     it('made before are answered as done and change nothing, also without a part', async () => {
       const { store } = subject;
       await leaseShard(store);

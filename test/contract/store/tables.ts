@@ -33,6 +33,7 @@ import { segments } from '../../../src/store/schema/segments.ts';
 import { servers } from '../../../src/store/schema/servers.ts';
 import { sessions } from '../../../src/store/schema/sessions.ts';
 import { shards } from '../../../src/store/schema/shards.ts';
+import { spareParts } from '../../../src/store/schema/spare-parts.ts';
 import { tagSets } from '../../../src/store/schema/tag-sets.ts';
 import { uploadParts } from '../../../src/store/schema/upload-parts.ts';
 import { uploads } from '../../../src/store/schema/uploads.ts';
@@ -68,6 +69,7 @@ export const TABLES = [
   ledgerHourly,
   parkedCalls,
   parts,
+  spareParts,
   prices,
   rateSets,
   routes,
