@@ -82,32 +82,68 @@ describe('several batches at once', () => {
     for (const batch of slow) await weir.client.batches.cancel(batch.id);
   });
 
-  it('give a batch of high priority most of its tenant’s share', async () => {
-    await start([{ latency_ms: 60 }], { limits: { concurrency: 8 } });
-    const text = chatLines(150);
-    const file = await weir.client.files.create({ file: new File([text], 'input.jsonl'), purpose: 'batch' });
-    const create = (body: object, headers = {}) =>
-      weir.call<{ id: string; priority: number }>('/v1/batches', {
+  it('give a batch of high priority its share of the slots and no more, with what the server is told of them all', async () => {
+    pools = await startPools([{ models: ['gpt-4o-mini'], latency_ms: 25, slots: 8, log_size: 2_000 }]);
+    const [server] = pools.servers;
+    const base = { kind: 'vllm', base_urls: [server!.baseUrl], models: ['gpt-4o-mini'] };
+    const pool = { ...base, batch_priority: 10, limits: { concurrency: 8 }, price: { input: 0.15, output: 0.6 } };
+    weir = await startWeir({ providers: { pool } });
+    const create = async (text: string, body: object, headers = {}) => {
+      const file = await weir.client.files.create({ file: new File([text], 'input.jsonl'), purpose: 'batch' });
+      return weir.call<{ id: string; priority: number }>('/v1/batches', {
         method: 'POST',
         headers,
         body: JSON.stringify({
           input_file_id: file.id,
           endpoint: '/v1/chat/completions',
           completion_window: 'immediate',
-          config: 'split',
           ...body,
         }),
       });
-    const ordinary = await create({});
-    const urgent = await create({}, { 'x-weir-priority': '8' });
-    expect([ordinary.priority, urgent.priority]).toEqual([0, 8]);
-    await waitForBatch(weir, urgent.id);
-    const other = await weir.client.batches.retrieve(ordinary.id);
-    expect(other.request_counts?.completed).toBeLessThan(100);
-    await waitForBatch(weir, ordinary.id);
-    for (const { id } of [ordinary, urgent]) await assertInvariants(weir, id, text);
-    await expect(create({ priority: 11 })).rejects.toThrow(/400.*priority/);
-    await expect(create({}, { 'x-weir-priority': 'high' })).rejects.toThrow(/400.*x-weir-priority/);
+    };
+    const text = (user: string) => chatLines(250, () => ({ user }));
+    const low = await create(text('low'), { priority: -2 });
+    const high = await create(text('high'), {}, { 'x-weir-priority': '4' });
+    expect([low.priority, high.priority]).toEqual([-2, 4]);
+    const call = () =>
+      weir.client.chat.completions.create({
+        model: 'gpt-4o-mini',
+        messages: [{ role: 'user', content: 'now' }],
+        user: 'call',
+      });
+    await waitForBatch(weir, high.id, { until: (batch) => (batch.request_counts?.completed ?? 0) > 100 });
+    await call();
+    await waitForBatch(weir, high.id);
+    expect((await weir.client.batches.retrieve(low.id)).status).toBe('in_progress');
+    await waitForBatch(weir, low.id);
+    const sent = server!.requests.map(({ body }) => JSON.parse(body) as { user: string; priority?: number });
+    // A call is ordinary to the server, where lines of batches stand behind all that is.
+    expect(sent.filter(({ user }) => user === 'call')).toEqual([expect.not.objectContaining({ priority: 10 })]);
+    const lines = sent.filter(({ user }) => user !== 'call');
+    expect(lines.every(({ priority }) => priority === 10)).toBe(true);
+    const order = lines.map(({ user }) => user);
+    const both = order.slice(order.indexOf('high'), order.lastIndexOf('high') + 1);
+    const share = both.filter((user) => user === 'high').length / both.length;
+    // Six steps of priority are eight times the share, and the other one is never left out.
+    expect(share).toBeGreaterThan(0.85);
+    expect(share).toBeLessThan(0.93);
+    expect(
+      Math.max(
+        ...both
+          .join(' ')
+          .split('low')
+          .map((run) => run.split('high').length - 1),
+      ),
+    ).toBeLessThan(60);
+    expect(server!.counters.max_running).toBeLessThanOrEqual(8);
+    expect(server!.counters.max_waiting).toBe(0);
+    for (const [{ id }, user] of [
+      [low, 'low'],
+      [high, 'high'],
+    ] as const)
+      await assertInvariants(weir, id, text(user));
+    await expect(create(text('x'), { priority: 11 })).rejects.toThrow(/400.*priority/);
+    await expect(create(text('x'), {}, { 'x-weir-priority': 'high' })).rejects.toThrow(/400.*x-weir-priority/);
   });
 
   it('let 30 small lines pass a large one at their head, where tokens a minute are few', async () => {

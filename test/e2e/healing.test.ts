@@ -118,6 +118,51 @@ describe('answers that do not serve', () => {
     expect(received()).toEqual([10, 5]);
   });
 
+  it('with one alternative of two cut off, or not by the schema: the whole is tried again, and each try paid for once', async () => {
+    await start([{}, { seed: 2 }]);
+    const ofBoth = (line: { response: { body: unknown } | null }) =>
+      (line.response!.body as unknown as OpenAI.ChatCompletion).choices;
+    const alternatives = chatLines(60, () => ({ n: 2, max_tokens: 24 }));
+    const rule = { action: 'retry', max_tokens_factor: 16, attempts: 2 };
+    const cut = await run(alternatives, { ...targets[0], on_truncation: rule });
+    expect(cut.output.map(ofBoth).flatMap((choices) => choices.map(({ finish_reason: end }) => end))).toEqual(
+      repeated(120, 'stop'),
+    );
+    const superseded = cut.entries.filter(({ status }) => status === 'superseded');
+    expect(cut.entries).toHaveLength(60 + superseded.length);
+    expect(received()).toEqual([cut.entries.length, 0]);
+    // The server counts by the first alternative: of some the second one alone was cut off.
+    const byFirst = pools.servers[0]!.counters.by_finish_reason.get('length') ?? 0;
+    expect(byFirst).toBeGreaterThan(0);
+    expect(superseded.length).toBeGreaterThan(byFirst);
+    expect(paid(cut)).toBe(true);
+
+    pools.servers[0]!.reset();
+    const wanted = '^[A-M]';
+    const schema = {
+      type: 'object',
+      required: ['answer'],
+      properties: { answer: { type: 'string', pattern: wanted } },
+    };
+    const response_format = { type: 'json_schema', json_schema: { name: 'x', schema } };
+    const formed = chatLines(80, () => ({ n: 2, max_tokens: 512, response_format }));
+    const route = { strategy: { mode: 'fallback' }, targets, on_invalid_json: { action: 'retry', to: 'next' } };
+    const books = await run(formed, route);
+    const fits = (line: Parameters<typeof ofBoth>[0]) =>
+      ofBoth(line).map(({ message }) =>
+        new RegExp(wanted).test((JSON.parse(message.content!) as { answer: string }).answer),
+      );
+    expect(books.output.every((line) => fits(line).every(Boolean))).toBe(true);
+    expect(books.errors.some((line) => fits(line).join() === 'true,false')).toBe(true);
+    expect(books.errors.every((line) => fits(line).includes(false))).toBe(true);
+    expect(books.errors[0]?.error?.code).toBe('answer_invalid_json');
+    expect(books.lines.some(({ weir: { provider }, error }) => error === null && provider === 'pool-b')).toBe(true);
+    const again = books.entries.filter(({ status }) => status === 'superseded').length;
+    expect(received()).toEqual([80, again]);
+    expect(books.entries).toHaveLength(80 + again);
+    expect(paid(books)).toBe(true);
+  });
+
   it('cut off in a provider batch: tried again one by one, with a larger limit', async () => {
     remote = await startOpenAIBatchServer({ job_ms: 100 });
     const openai = { kind: 'openai', base_url: remote.baseUrl, api_key: 'sk-test', models: ['gpt-4o-mini'] };
