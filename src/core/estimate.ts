@@ -1,11 +1,11 @@
 /** Pure guesses about what a request will use, before it is sent. */
 import { Buffer } from 'node:buffer';
 import { type Endpoint, endpointFamily } from '../protocol/endpoint.ts';
+import { answersAsked } from './tokens.ts';
 
 /** A request that sets no limit: what answers usually have. */
 const DEFAULT_OUTPUT: OutputTokens = { low: 256, expected: 512, high: 1_024 };
 const OUTPUT_TOKENS_MAX = 10_000_000;
-const CHOICES_MAX = 128;
 /** Members whose text a model does not read as text, or not at all. */
 const SILENT_MEMBERS = new Set(['model', 'user', 'metadata', 'url', 'file_data', 'data', 'role', 'type', 'id']);
 
@@ -61,11 +61,11 @@ function collect(value: unknown, found: BodyText): void {
 
 /**
  * Output tokens: as past answers were, within the request's limit; without `history` a quarter, half and all of the limit,
- * for every choice it asks for. None for embeddings.
+ * for every answer it asks for. None for embeddings.
  */
 export function estimateOutput(endpoint: Endpoint, body: Body, history: OutputTokens | null = null): OutputTokens {
   if (endpointFamily(endpoint) !== 'generation') return { low: 0, expected: 0, high: 0 };
-  const choices = endpoint === '/v1/responses' ? 1 : (countOf(body.n, CHOICES_MAX) ?? 1);
+  const choices = endpoint === '/v1/responses' ? 1 : answersAsked(body);
   const limit = [body.max_completion_tokens, body.max_output_tokens, body.max_tokens]
     .map((value) => countOf(value, OUTPUT_TOKENS_MAX))
     .find((value) => value !== null);

@@ -16,6 +16,9 @@ const CUSTOM_ID = asciiBytes('custom_id');
 const URL_MEMBER = asciiBytes('url');
 const BODY = asciiBytes('body');
 
+/** What makes answers of one. */
+const MULTIPLIERS: ReadonlySet<string> = new Set(['n', 'best_of']);
+
 /** A body with more members is parsed. */
 const MEMBERS_MAX = 64;
 
@@ -62,6 +65,8 @@ export class RequestReader {
   private modelTo = -1;
   private readonly limitsFrom = OUTPUT_LIMITS.map(() => -1);
   private readonly limitsTo = OUTPUT_LIMITS.map(() => -1);
+  /** Whether more than one answer may be asked for. */
+  private asksForSeveral = false;
   /** The member to look for in the body of a call, and the first byte of its value. */
   private input = '';
   private inputBegins = 0;
@@ -175,6 +180,7 @@ export class RequestReader {
     const { json } = this;
     this.modelFrom = -1;
     this.limitsFrom.fill(-1);
+    this.asksForSeveral = false;
     if (json.next() !== OPEN_OBJECT) return false;
     this.bodyFrom = json.place;
     if (!this.bodyMembers()) return false;
@@ -221,6 +227,8 @@ export class RequestReader {
   }
 
   private note(name: string, from: number, to: number): void {
+    const isPromptList = name === 'prompt' && this.json.run.bytes[from] === OPEN_ARRAY;
+    this.asksForSeveral ||= isPromptList || MULTIPLIERS.has(name);
     if (name === 'model') {
       this.modelFrom = from;
       this.modelTo = to;
@@ -236,7 +244,8 @@ export class RequestReader {
     this.limitsTo[limit] = to;
   }
 
-  private outputLimit(): number {
+  private outputLimit(): number | null {
+    if (this.asksForSeveral) return null;
     const { bytes } = this.json.run;
     for (let index = 0; index < OUTPUT_LIMITS.length; index++) {
       const from = this.limitsFrom[index] as number;

@@ -34,6 +34,6 @@ export interface BodyOutline {
   /** Where the value of `model` stands in `bytes`. */
   readonly modelFrom: number;
   readonly modelTo: number;
-  /** The output tokens that it allows (core/tokens.ts). */
-  readonly outputLimit: number;
+  /** The output tokens that it allows (core/tokens.ts); null where its bytes do not tell, as it may ask for several answers. */
+  readonly outputLimit: number | null;
 }

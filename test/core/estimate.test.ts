@@ -87,6 +87,11 @@ describe('estimateOutput', () => {
   it('has a default without a limit, multiplies by choices, and is nothing for embeddings', () => {
     expect(estimateOutput('/v1/responses', {})).toEqual({ low: 256, expected: 512, high: 1_024 });
     expect(estimateOutput('/v1/chat/completions', { max_tokens: 4, n: 3 })).toEqual({ low: 3, expected: 6, high: 12 });
+    const high = (body: object) => estimateOutput('/v1/completions', { max_tokens: 4, ...body }).high;
+    expect(high({ n: 2, best_of: 5 })).toBe(20);
+    expect(high({ prompt: ['a', 'b', 'c'], n: 2 })).toBe(24);
+    expect(high({ prompt: [[1, 2], [3]] })).toBe(8);
+    expect(high({ prompt: [1, 2, 3] })).toBe(4);
     expect(estimateOutput('/v1/embeddings', { max_tokens: 100 })).toEqual({ low: 0, expected: 0, high: 0 });
   });
 

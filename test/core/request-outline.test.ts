@@ -20,7 +20,20 @@ const rules: ConvertRules = {
 
 const names = fc.constantFrom(
   ...['temperature', 'max_tokens', 'max_completion_tokens', 'max_output_tokens', 'tools', 'ü€𝄞', 'a"b', '__proto__'],
-  ...['stream', 'stream_options', 'background', 'service_tier', 'top_k', 'user', 'seed', 'base_url', 'input', 'prompt'],
+  ...[
+    'stream',
+    'stream_options',
+    'background',
+    'service_tier',
+    'top_k',
+    'user',
+    'seed',
+    'base_url',
+    'input',
+    'prompt',
+    'n',
+    'best_of',
+  ],
 );
 const values = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),

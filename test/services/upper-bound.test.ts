@@ -3,6 +3,7 @@ import { priceFiles } from '../../config/prices/index.ts';
 import { openai } from '../../providers/openai/index.ts';
 import type { Candidate } from '../../src/core/lane.ts';
 import { compilePrices } from '../../src/core/price-book.ts';
+import { statedOutputLimit } from '../../src/core/tokens.ts';
 import { upperBound } from '../../src/services/budgets/upper-bound.ts';
 
 describe('what a request may come to', () => {
@@ -19,7 +20,7 @@ describe('what a request may come to', () => {
       retry: { attempts: 0, onStatusCodes: [], useRetryAfter: true },
       params: { defaults: {}, overrides, drops: [] },
     };
-    return upperBound(deps, [candidate], { request, tokens: 2_000 }, at);
+    return upperBound(deps, [candidate], { request, tokens: 1_000 + statedOutputLimit(body) }, at);
   }
 
   it('is the price of the tier that is asked for, where that is dearer than the usual one', () => {
@@ -29,5 +30,12 @@ describe('what a request may come to', () => {
     expect(bound({}, { service_tier: 'priority' })).toBe(bound({ service_tier: 'priority' }));
     // It may be served in the usual tier all the same.
     for (const tier of ['flex', 'auto', 'scale']) expect(bound({ service_tier: tier })).toBe(usual);
+  });
+
+  it('counts every answer that is written, and what the target makes of the request', () => {
+    expect(bound({ n: 3 })).toBe(1_000 * 150 + 3_000 * 600);
+    expect(bound({}, { max_tokens: 5_000 })).toBe(1_000 * 150 + 5_000 * 600);
+    expect(bound({ max_tokens: 5_000 }, { max_tokens: 1_000 })).toBe(1_000 * 150 + 5_000 * 600);
+    expect(bound({}, { n: 4 })).toBe(1_000 * 150 + 4_000 * 600);
   });
 });

@@ -36,12 +36,14 @@ export function upperBound(
   at: number,
 ): number {
   const input = tokens - statedOutputLimit(request.body);
-  const output = estimateOutput(request.endpoint, request.body).high;
-  const usage = { input_tokens: input, output_tokens: output };
   return candidates.reduce((most, { provider: name, model, params }) => {
     const provider = deps.providers.get(name);
     if (provider === undefined || isPaidByTime(deps.ownPrices.get(name), model)) return most;
-    const { service_tier: tier } = applyParams(request.body, params);
+    const body = applyParams(request.body, params);
+    const { service_tier: tier } = body;
+    // A limit that was raised for another try stands in the request.
+    const output = Math.max(...[request.body, body].map((each) => estimateOutput(request.endpoint, each).high));
+    const usage = { input_tokens: input, output_tokens: output };
     // A dearer tier may be asked for, and need not be given.
     const tiers = typeof tier === 'string' ? [null, tier] : [null];
     const amounts = tiers.map((servedTier) => {
