@@ -7,6 +7,12 @@ import type { Journal, Journals, LeftoverJournal } from '../ports/journal.ts';
 const SUFFIX = '.jsonl';
 /** A journal is begun anew beyond this. */
 const ROTATE_BYTES = 8 * 1024 ** 2;
+/**
+ * A file has this much more than its lines, written as zeros: there lines find room when the disk is full. Entries of a
+ * thousand calls in flight fit.
+ */
+const RESERVE_BYTES = 2 * 1024 ** 2;
+const ZEROS = Buffer.alloc(64 * 1024);
 
 /** Journals as files in `folder`, which is made when absent. A file's name begins with its process's id. */
 export function openJournals(folder: string): Journals {
@@ -30,9 +36,12 @@ interface Appended {
 
 class FileJournal implements Journal {
   id = '';
+  isCramped = false;
   private readonly folder: string;
   private file = -1;
   private bytes = 0;
+  /** Of the file, reserve included. */
+  private allocated = 0;
   private lines = 0;
   /** Lines of this turn of the event loop. */
   private appended: Appended[] = [];
@@ -43,6 +52,7 @@ class FileJournal implements Journal {
     this.folder = folder;
     mkdirSync(folder, { recursive: true });
     this.begin();
+    this.reserve();
   }
 
   append(line: () => string): Promise<number> {
@@ -55,22 +65,51 @@ class FileJournal implements Journal {
 
   rotate(): void {
     if (this.bytes < ROTATE_BYTES && this.damaged === null) return;
-    this.close();
-    this.begin();
+    this.writeAppended();
+    const { file, id } = this;
+    try {
+      this.begin();
+    } catch {
+      // As good as the next one would be, until there is room for that.
+      return;
+    }
+    this.remove(file, id);
+    this.reserve();
   }
 
   close(): void {
     this.writeAppended();
-    closeSync(this.file);
-    rmSync(join(this.folder, this.id + SUFFIX), { force: true });
+    this.remove(this.file, this.id);
+  }
+
+  private remove(file: number, id: string): void {
+    closeSync(file);
+    rmSync(join(this.folder, id + SUFFIX), { force: true });
   }
 
   private begin(): void {
-    this.id = `${process.pid}-${randomUUID()}`;
-    this.file = openSync(join(this.folder, this.id + SUFFIX), 'ax');
+    const id = `${process.pid}-${randomUUID()}`;
+    this.file = openSync(join(this.folder, id + SUFFIX), 'wx');
+    this.id = id;
     this.bytes = 0;
+    this.allocated = 0;
     this.lines = 0;
     this.damaged = null;
+  }
+
+  /** Fills the reserve up, once half of it is used. */
+  private reserve(): void {
+    if (this.allocated - this.bytes > RESERVE_BYTES / 2) return;
+    const enough = this.bytes + RESERVE_BYTES;
+    try {
+      while (this.allocated < enough) {
+        const length = Math.min(ZEROS.length, enough - this.allocated);
+        this.allocated += writeSync(this.file, ZEROS, 0, length, this.allocated);
+      }
+      this.isCramped = false;
+    } catch {
+      this.isCramped = true;
+    }
   }
 
   private writeAppended(): void {
@@ -90,8 +129,10 @@ class FileJournal implements Journal {
   private write(text: Buffer): void {
     if (this.damaged !== null) throw this.damaged;
     try {
-      for (let at = 0; at < text.length; ) at += writeSync(this.file, text, at);
+      for (let at = 0; at < text.length; ) at += writeSync(this.file, text, at, text.length - at, this.bytes + at);
       this.bytes += text.length;
+      this.allocated = Math.max(this.allocated, this.bytes);
+      this.reserve();
     } catch (error) {
       this.takeBack(error);
       throw error;
@@ -101,6 +142,8 @@ class FileJournal implements Journal {
   private takeBack(error: unknown): void {
     try {
       ftruncateSync(this.file, this.bytes);
+      this.allocated = this.bytes;
+      this.isCramped = true;
     } catch {
       this.damaged = error;
     }
@@ -116,7 +159,7 @@ function leftover(folder: string, name: string): LeftoverJournal {
   };
 }
 
-/** A last line without its line feed was cut off by the end of its process, before anybody relied on it. */
+/** A last line without its line feed was cut off by the end of its process, before anybody relied on it; or it is reserve. */
 async function* wholeLines(path: string): AsyncGenerator<string> {
   let rest = '';
   for await (const chunk of createReadStream(path, 'utf8')) {

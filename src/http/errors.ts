@@ -3,16 +3,14 @@ import type { Context, ErrorHandler, NotFoundHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { z } from 'zod';
 import { ApiError } from '../core/api-error.ts';
-import { describeError } from '../core/describe-error.ts';
 import { invalidRequest } from '../core/invalid-request.ts';
 import { messagesError } from '../core/messages-answer.ts';
+import { isNoSpace } from '../core/no-space.ts';
 import type { Deps } from '../ports/deps.ts';
 import type { AppEnv } from './env.ts';
 import type { RouteTable } from './route-table.ts';
 
 const shownPathCharacters = 200;
-/** What file system and database say when there is no room, or none within the quota. */
-const NO_SPACE = /ENOSPC|EDQUOT|database or disk is full/;
 const FULL_RETRY_SECONDS = 30;
 
 /** Turns what a route's schema refused into OpenAI's error. */
@@ -43,7 +41,7 @@ export function toApiError(
   const fields = { ...request, err: error };
   if (clientLeft) deps.log.debug(fields, 'the client left before the answer');
   else deps.log.error(fields, 'request failed');
-  if (NO_SPACE.test(describeError(error))) {
+  if (isNoSpace(error)) {
     const message = 'The disk of this server is full. Try again when its operator has made room.';
     return new ApiError(503, message, { code: 'storage_full', retryAfterSeconds: FULL_RETRY_SECONDS });
   }

@@ -4,6 +4,8 @@
  */
 export interface Journal {
   readonly id: string;
+  /** Its disk has no more room: what is left of its reserve is for what is under way. */
+  readonly isCramped: boolean;
   /**
    * Appends one line (no line feed in it), which is asked for when it is written: until then it may grow. Resolves with
    * its number, counted from 1, as soon as it is kept, in the order of the calls; lines that come side by side are kept in

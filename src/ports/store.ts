@@ -45,7 +45,7 @@ export interface Store {
   now(): Promise<number>;
   /** After the clock was put back by `seconds`: what is due later than `now` is due so much earlier, but not before `now`. */
   bringForward(now: number, seconds: number): Promise<void>;
-  /** Rejects when the database cannot answer. */
+  /** Rejects when the database cannot be written. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

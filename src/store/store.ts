@@ -58,7 +58,7 @@ export function storeOn(database: Database): Store {
     evalWork: new LibsqlEvalWork(database),
     bringForward: (now, seconds) => bringForward(database, now, seconds),
     ping: async () => {
-      await database.read({ sql: 'select 1', args: [] });
+      await database.writeIf({ sql: '1', args: [] }, []);
     },
     now: async () => {
       const [row] = await database.read({ sql: `select cast(unixepoch('subsec') * 1000 as integer) as now`, args: [] });

@@ -75,11 +75,18 @@ export interface WeirProcess extends Omit<Weir, 'stop'> {
   terminate(): Promise<void>;
 }
 
-/** `preload` is a module that the process loads first; it is then given a channel for messages. */
+interface SpawnOptions {
+  env?: Record<string, string>;
+  /** A module that the process loads first; it is then given a channel for messages. */
+  preload?: string;
+  /** What starts it: a program that becomes the one that its last arguments name. */
+  by?: readonly [string, ...string[]];
+}
+
 export async function spawnWeir(
   configPath: string,
   folder: string,
-  { env = {}, preload }: { env?: Record<string, string>; preload?: string } = {},
+  { env = {}, preload, by }: SpawnOptions = {},
 ): Promise<WeirProcess> {
   const program = [join(ROOT, 'src/runtime/cli/launch.js'), 'serve'];
   // A server with a channel cannot start itself anew, so that it has what launch.js would give it from the first.
@@ -88,7 +95,8 @@ export async function spawnWeir(
     preload === undefined
       ? {}
       : { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
-  const child = spawn(process.execPath, [...flags, ...program], {
+  const [file, ...args] = [...(by ?? []), process.execPath, ...flags, ...program];
+  const child = spawn(file ?? process.execPath, args, {
     cwd: ROOT,
     env: {
       ...process.env,

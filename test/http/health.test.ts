@@ -29,11 +29,38 @@ describe('health', () => {
   });
 
   it('names the file store when that is what fails', async () => {
-    const files = { ...harness.deps.files, size: () => Promise.reject(new Error('bucket-secret')) };
+    const files = { ...harness.deps.files, put: () => Promise.reject(new Error('bucket-secret')) };
     const broken = await openHarness({ files });
     const ready = await broken.send('GET', '/readyz');
     expect(await ready.json()).toMatchObject({ status: 'unavailable', reasons: ['the file store does not answer'] });
     await broken.close();
+  });
+
+  it('tells that a disk is full, writes no more often than every two seconds, and is ready again when there is room', async () => {
+    let isFull = true;
+    let writes = 0;
+    const { files: real } = harness.deps;
+    const files = {
+      ...real,
+      put: (...object: Parameters<typeof real.put>) => {
+        writes += 1;
+        return isFull ? Promise.reject(new Error('ENOSPC: no space left on device, write')) : real.put(...object);
+      },
+    };
+    const full = await openHarness({ files });
+    for (let asked = 0; asked < 3; asked++) {
+      const ready = await full.send('GET', '/readyz');
+      expect(ready.status).toBe(503);
+      expect(await ready.json()).toMatchObject({
+        reasons: ['the disk of the file store is full: what is under way waits until there is room'],
+      });
+    }
+    expect(writes).toBe(1);
+    isFull = false;
+    full.time.nowMs += 2_000;
+    expect((await full.send('GET', '/readyz')).status).toBe(200);
+    expect(await full.deps.files.size('health/probe')).toBeNull();
+    await full.close();
   });
 
   it('does not wait for ever for a database that hangs', async () => {

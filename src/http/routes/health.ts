@@ -4,7 +4,7 @@ import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Metrics } from '../../ports/metrics.ts';
 import { shardAlertCountSchema } from '../../protocol/shard-alert.ts';
-import { checkReadiness } from '../../services/health/check-readiness.ts';
+import { readinessOf } from '../../services/health/check-readiness.ts';
 import { gaugeBudgets } from '../../services/health/gauge-budgets.ts';
 import { gaugeStore } from '../../services/health/gauge-store.ts';
 import type { Authenticator } from '../../services/keys/authenticate.ts';
@@ -68,9 +68,10 @@ export function registerHealth(
   gaugeStore(deps, metrics);
   const budgets = createMetrics();
   gaugeBudgets(deps, budgets);
+  const readiness = readinessOf(deps);
   app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
   app.openapi(ready, async (c) => {
-    const reasons = await checkReadiness(deps);
+    const reasons = await readiness();
     if (reasons.length > 0) {
       return c.json({ status: 'unavailable' as const, reasons, waiting_for_operator: [], alerts: [] }, 503);
     }

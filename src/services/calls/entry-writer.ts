@@ -12,6 +12,8 @@ const GATHER_MS = 2;
 /** With one, nobody waits for the write. */
 const JOURNALED_MS = 50;
 const RETRY_MS = 250;
+/** Where neither can be written, calls that were paid for wait so long; then they are answered, and their entries wait here. */
+const ANSWERED_MS = 10_000;
 /** Entries that may wait for a database that does not answer; beyond, calls are refused before they cost anything. */
 const WAITING_MAX = 10_000;
 
@@ -74,13 +76,19 @@ export class EntryWriter {
    * be written. Such a call would be paid for, and its answer held back until one of them can.
    */
   begin(): void {
-    if (this.waitingEntries >= WAITING_MAX || (this.isFailing && this.unkeptEntries > 0)) {
+    if (this.waitingEntries >= WAITING_MAX || (this.isFailing && (this.unkeptEntries > 0 || this.isCramped))) {
       throw new ApiError(503, 'The ledger cannot be written at the moment. Try again in a few seconds.', {
         code: 'ledger_unavailable',
         retryAfterSeconds: 5,
       });
     }
+    // Opened before there is anything to keep, it has room for it whatever becomes of the disk meanwhile.
+    if (this.journal === null && this.deps.journals !== undefined) this.openJournal(this.deps.journals);
     this.open += 1;
+  }
+
+  private get isCramped(): boolean {
+    return this.journal?.isCramped === true;
   }
 
   /** A call is over, its entries included. */
@@ -88,7 +96,10 @@ export class EntryWriter {
     this.open -= 1;
   }
 
-  /** Takes the entries over, and names them. Resolves when they are safe. */
+  /**
+   * Takes the entries over, and names them. Resolves when they are safe; on a machine where they cannot be written anywhere
+   * for long, without that: they are written when they can be, if the process lives to see it.
+   */
   add(entries: readonly LedgerEntryRow[]): Promise<void> {
     if (entries.length === 0) return Promise.resolve();
     const { clock, random } = this.deps;
@@ -115,7 +126,7 @@ export class EntryWriter {
     this.keeping = keeping;
     const safe = keeping.then((place) => {
       over();
-      const written = place === null ? this.write(entries) : this.writeLater({ entries, place, written: ignore });
+      const written = place === null ? this.writeInTime(entries) : this.writeLater({ entries, place, written: ignore });
       if (this.keeping === keeping) this.keeping = null;
       return written;
     });
@@ -132,6 +143,11 @@ export class EntryWriter {
       };
       this.writeLater({ entries, place: null, written });
     });
+  }
+
+  private async writeInTime(entries: readonly LedgerEntryRow[]): Promise<void> {
+    if (await cameInTime(this.deps.clock, this.write(entries), ANSWERED_MS)) return;
+    this.deps.log.error({ entries: entries.length }, 'calls are answered before their entries are safe');
   }
 
   private writeLater(waiting: Waiting): void {
@@ -170,18 +186,25 @@ export class EntryWriter {
 
   /** Keeps a line in the journal; null when it cannot be written: then the database must have its entries. */
   private keep(journals: Journals, line: () => string): Promise<JournalMark | null> {
-    const refused = (error: unknown): null => {
-      this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
-      return null;
-    };
-    try {
-      this.journal ??= journals.open();
-      const { id } = this.journal;
-      return this.journal.append(line).then((position) => ({ id, position }), refused);
-    } catch (error) {
-      return Promise.resolve(refused(error));
-    }
+    const journal = this.journal ?? this.openJournal(journals);
+    if (journal === null) return Promise.resolve(null);
+    const { id } = journal;
+    return journal.append(line).then((position) => ({ id, position }), this.refused);
   }
+
+  private openJournal(journals: Journals): Journal | null {
+    try {
+      this.journal = journals.open();
+    } catch (error) {
+      return this.refused(error);
+    }
+    return this.journal;
+  }
+
+  private readonly refused = (error: unknown): null => {
+    this.deps.log.error({ err: error }, 'the journal cannot be written; calls wait for the database');
+    return null;
+  };
 
   private startWriting(): void {
     this.writing ??= this.writeAll().finally(() => {

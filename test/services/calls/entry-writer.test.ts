@@ -79,7 +79,7 @@ describe('entries of calls with a journal', () => {
             isRefused(text) ? Promise.reject(new Error('ENOSPC')) : journal.append(() => text),
           );
         };
-        return { id: journal.id, append, rotate: () => undefined, close: () => journal.close() };
+        return { id: journal.id, isCramped: false, append, rotate: () => undefined, close: () => journal.close() };
       },
     };
     const writer = new EntryWriter({ ...harness.deps, store: { ...store, ledger }, journals: sparse });
@@ -128,7 +128,13 @@ describe('entries of calls with a journal', () => {
         const journal = journals.open();
         const append: Journal['append'] = (ask) =>
           full.journal ? Promise.reject(new Error('ENOSPC')) : journal.append(ask);
-        return { id: journal.id, append, rotate: () => journal.rotate(), close: () => journal.close() };
+        return {
+          id: journal.id,
+          isCramped: false,
+          append,
+          rotate: () => journal.rotate(),
+          close: () => journal.close(),
+        };
       },
     };
     const writer = new EntryWriter({ ...harness.deps, store: { ...store, ledger }, journals: sparse });
