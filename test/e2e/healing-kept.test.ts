@@ -51,17 +51,17 @@ describe('a paid answer of a provider batch whose line is tried again', () => {
   const isPaid = ({ lines }: Books) => lines.every(({ weir: { cost_nano_usd: cost } }) => Number(cost) > 0);
 
   it.each([
-    ['accept', null],
-    ['fail', 'answer_truncated'],
+    ['accept', 'does not end its own in time', 60_000, null, 'the batch ended before another answer came'],
+    ['fail', 'ends its own', 0, 'answer_truncated', 'a retry failed: '],
   ] as const)(
-    'counts when the batch is cancelled first (otherwise: %s)',
-    async (otherwise, code) => {
+    'counts (%s) when the batch is cancelled and the next service %s',
+    async (otherwise, _, cancelMs, code, told) => {
       await start();
-      services.servers.vertex.configure({ hold_before: 'JOB_STATE_SUCCEEDED' });
+      services.servers.openai.configure({ stop_at: 0, cancel_ms: cancelMs });
       const rule = { ...RAISE, to: 'next', otherwise };
-      const config = fallback(rule, batchAt('anthropic'), batchAt('vertex'));
+      const config = fallback(rule, batchAt('anthropic'), batchAt('openai'));
       const { id } = await submit(weir, input, { config, window: '24h' });
-      await expect.poll(() => services.created().vertex, { timeout: 30_000 }).toBe(1);
+      await expect.poll(() => services.created().openai, { timeout: 30_000 }).toBe(1);
       await weir.client.batches.cancel(id);
       await waitForBatch(weir, id, { seconds: 30 });
       const books = await assertInvariants(weir, id, input);
@@ -69,7 +69,7 @@ describe('a paid answer of a provider batch whose line is tried again', () => {
       expect(books.lines.map(({ error }) => error?.code ?? null)).toEqual(half<string | null>(code, null));
       expect(books.lines.map(({ response }) => response?.status_code)).toEqual(half(200, 200));
       expect(books.lines[0]?.weir).toMatchObject({ provider: 'anthropic', attempts: 1, finish_reason: 'length' });
-      expect(books.lines[0]?.weir.warnings.join()).toContain('the batch ended before another answer came');
+      expect(books.lines[0]?.weir.warnings.join()).toContain(told);
       expect([books.entries.length, isPaid(books)]).toEqual([LINES, true]);
       const used = books.entries.filter(({ status }) => status === 'succeeded' || otherwise === 'accept');
       const output = used.reduce((sum, { usage }) => sum + (usage?.output_tokens ?? 0), 0);
