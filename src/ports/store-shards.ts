@@ -195,6 +195,9 @@ export interface StoreShards {
    * `unreadBefore`, or an operator needed, then with the failure's code as `reason`.
    */
   alerts(query: { stuckBefore: number; unreadBefore: number }): Promise<ShardAlertCount[]>;
-  /** Makes what a stopped batch has at providers due now: each second there may cost. */
+  /**
+   * Makes what a stopped batch has at providers due now: each second there may cost. Not what is looked for after a lost
+   * answer: a provider's lists show a batch late, and one that is not found is taken for none.
+   */
   hasten(batchId: string, now: number): Promise<void>;
 }

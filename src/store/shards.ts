@@ -172,7 +172,7 @@ export class LibsqlShards implements StoreShards {
   async hasten(batchId: string, now: number): Promise<void> {
     await this.#db.write([
       {
-        sql: `update shards set next_at = ? where batch_id = ? and state in ('submitting', 'running') and next_at > ?`,
+        sql: `update shards set next_at = ? where batch_id = ? and state in ('running', 'collecting') and next_at > ?`,
         args: [now, batchId, now],
       },
     ]);

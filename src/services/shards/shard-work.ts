@@ -35,6 +35,13 @@ export type ShardLine = LaneLine;
 /** Thrown when somebody else holds the shard: the step ends without a trace. */
 export class LeaseLost extends Error {}
 
+/** A provider's own lists may lag behind its create call: nothing is made again before it was looked for so much later. */
+const LIST_LAG_SECONDS = 30;
+
+export function listLagSeconds({ settings }: Pick<Deps, 'settings'>): number {
+  return Math.min(LIST_LAG_SECONDS, settings.pollSecondsMin * 3);
+}
+
 /** Sets fields of the shard, here and in the store. */
 export async function save(work: Pick<ShardWork, 'deps' | 'shard'>, change: ShardChange): Promise<void> {
   if (!(await work.deps.store.shards.save(work.shard.id, work.shard.leaseToken, change))) throw new LeaseLost();
@@ -59,7 +66,11 @@ export function providerBatch({ shard }: Pick<ShardWork, 'shard'>): ProviderBatc
 
 /** How a shard's provider is called: remote ids are kept as soon as they exist. */
 export function batchCall(deps: Deps, shard: ShardLease, signal: AbortSignal): BatchCall {
-  const saved: BatchCall['saved'] = (refs) => save({ deps, shard }, { refs: { ...shard.refs, ...refs } });
+  const saved: BatchCall['saved'] = (refs) => {
+    // Should the process end before the next ref comes, what it made is looked for once the provider's lists show it.
+    const late = shard.state === 'submitting' && { nextAt: unixSeconds(deps.clock) + listLagSeconds(deps) };
+    return save({ deps, shard }, { refs: { ...shard.refs, ...refs }, ...late });
+  };
   return { ...plainCall(deps, signal), saved };
 }
 

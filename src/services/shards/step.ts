@@ -6,7 +6,7 @@ import type { ShardLease } from '../../ports/store-shards.ts';
 import { collectShard } from './collect.ts';
 import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
-import { batchCall, LeaseLost, type ShardWork, save, type Waits } from './shard-work.ts';
+import { batchCall, LeaseLost, listLagSeconds, type ShardWork, save, type Waits } from './shard-work.ts';
 import { resumeSubmit, submitShard } from './submit.ts';
 
 /** A step that failed for a reason of ours is tried again after this. */
@@ -90,7 +90,8 @@ async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<
   const now = unixSeconds(deps.clock);
   // What has failed for long seldom works a moment later; results are large, too.
   const since = shard.endedAt === null ? 0 : Math.min((now - shard.endedAt) / 4, RETRY_SECONDS_MAX);
-  const nextAt = now + Math.max(RETRY_SECONDS, Math.round(since));
+  const late = shard.state === 'submitting' ? listLagSeconds(deps) : 0;
+  const nextAt = now + Math.max(RETRY_SECONDS, Math.round(since), late);
   await deps.store.shards.save(shard.id, shard.leaseToken, { nextAt });
 }
 

@@ -16,10 +16,7 @@ import { lateFailure, overdueSince } from './patience.ts';
 import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
-import { save, settle, unfinishedLines } from './shard-work.ts';
-
-/** After a lost answer the provider's own lists may lag: look this much later before anything is made again. */
-const FIND_AFTER_SECONDS = 30;
+import { listLagSeconds, save, settle, unfinishedLines } from './shard-work.ts';
 
 /** pending → submitting → running: writes the native lines, stores the token, then makes the provider batch. */
 export async function submitShard(work: ShardWork): Promise<void> {
@@ -54,9 +51,17 @@ export async function submitShard(work: ShardWork): Promise<void> {
   // Lines that its batches do not take were counted when the shard was made: what is left may be too few.
   if (input.lines < (work.api.limits.linesMin ?? 0))
     return giveUp(work, tooFew(work, null), await unfinishedLines(work));
+  // Who stopped or paused the batch while its lines were written wants none of them sent.
+  if (!(await isWanted(work))) return;
   const token = await newToken(work);
-  await save(work, { state: 'submitting', token, tries: shard.tries + 1, bytes: input.bytes, failure: null });
+  const nextAt = unixSeconds(work.deps.clock) + listLagSeconds(work.deps);
+  await save(work, { state: 'submitting', token, tries: shard.tries + 1, bytes: input.bytes, failure: null, nextAt });
   await create(work, input);
+}
+
+async function isWanted({ deps, shard }: ShardWork): Promise<boolean> {
+  const batch = await deps.store.batches.get('all', shard.batchId);
+  return batch !== null && batch.stop === null && batch.pausedAt === null;
 }
 
 async function leaveLate(work: ShardWork, lines: readonly ShardLine[]): Promise<void> {
@@ -190,9 +195,11 @@ async function afterRefusal(work: ShardWork, failure: Failure, left: readonly Sh
     case 'server_error':
     case 'bad_response':
     case 'interrupted':
-    case 'overloaded':
+    case 'overloaded': {
       // It may have worked all the same: the next step looks for the token first.
-      return save(work, { failure, nextAt: now + Math.max(deps.settings.pollSecondsMin, lookAfter(work, failure)) });
+      const late = failure.reachedProvider ? listLagSeconds(deps) : 0;
+      return save(work, { failure, nextAt: now + Math.max(deps.settings.pollSecondsMin, late) });
+    }
     case 'quota_full':
     case 'rate_limited':
     case 'authentication':
@@ -210,10 +217,6 @@ async function afterRefusal(work: ShardWork, failure: Failure, left: readonly Sh
       if (Object.keys(optionsOf(work)).length > 0) return giveUp(work, failure, left);
       return rejected(work, failure, left);
   }
-}
-
-function lookAfter(work: ShardWork, failure: Failure): number {
-  return failure.reachedProvider ? Math.min(FIND_AFTER_SECONDS, work.deps.settings.pollSecondsMin * 3) : 0;
 }
 
 /**

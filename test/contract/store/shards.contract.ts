@@ -284,14 +284,14 @@ export function shardsContract(subject: Subject): void {
       ]);
     });
 
-    it('of a batch that stops are due at once where they have something at a provider', async () => {
+    it('of a batch that stops are due at once where a provider batch of theirs is known', async () => {
       const { store } = subject;
       const later = (state: ShardState, index: number) => shardRow('batch_1', index, { state, nextAt: NOW + 300 });
       await startShards(store, 'batch_1', SHARD_STATES.map(later));
       await startShards(store, 'batch_2', [shardRow('batch_2', 0, { state: 'running', nextAt: NOW + 300 })]);
       await store.shards.hasten('batch_1', NOW);
       const due = (await claimShards(store)).map(({ state }) => state);
-      expect(due.toSorted()).toEqual(['running', 'submitting']);
+      expect(due.toSorted()).toEqual(['collecting', 'running']);
     });
 
     it('know their tokens among others', async () => {
