@@ -1,75 +1,115 @@
-import type { Socket } from 'node:net';
-import { buildConnector, Client } from 'undici';
 import type { Exchange } from './http-exchange.ts';
+import { type Carried, Connection, type Origin } from './http1/connection.ts';
 import { isNearlyOver } from './in-flight.ts';
 
-const connectTimeoutMs = 10_000;
 /** After a connection broke under its second request or a later one, so many requests get each a connection of their own. */
 const ALONE_MIN = 64;
 const ALONE_MAX = 1_024;
+const SWEEP_MS = 500;
 
 /**
- * The connections to one origin, one undici Client each, kept in a stack of idle ones: finding one costs the same at
- * four thousand connections as at four, where a Pool searches its clients from the start for every request.
+ * The connections to one origin, with a stack of idle ones: finding one costs the same at four thousand as at four.
+ *
+ * A request is written when all that has come in was read, with the others of that moment (setImmediate): a connection that
+ * the server has just ended is seen to be so before anything is sent on it.
  */
 export class Connections {
-  readonly #origin: string;
-  readonly #options: Client.Options;
+  readonly #origin: Origin;
   readonly #max: number;
-  /** Every socket, connected or not: destroying a Client does not end the one it is still connecting. */
-  readonly #sockets = new Set<Socket>();
-  readonly #all = new Set<Client>();
-  readonly #idle: Client[] = [];
+  readonly #all = new Set<Connection>();
+  /** Of those that are dead by now, too. */
+  readonly #idle: Connection[] = [];
+  /** Those with a request that is to be written. */
+  #outgoing: Connection[] = [];
   /** Exchanges beyond `max`, oldest first; the ones that ended while waiting are skipped. */
   readonly #waiting: Exchange[] = [];
   #nextWaiting = 0;
   /** Connections that are still to be given up after one request. */
   #alone = 0;
   #aloneNext = ALONE_MIN;
+  #sweeper: NodeJS.Timeout | null = null;
 
-  constructor(origin: string, max: number) {
-    this.#origin = origin;
+  /** `max`: of connections at once. */
+  constructor({ protocol, hostname, port }: URL, max: number) {
+    const isTls = protocol === 'https:';
+    this.#origin = { isTls, hostname: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (isTls ? 443 : 80) };
     this.#max = max;
-    // Time is bounded by the caller alone: undici's own limits of 300 s would end long generations.
-    this.#options = { headersTimeout: 0, bodyTimeout: 0, allowH2: false, connect: this.#createConnector() };
   }
 
   /** Starts the exchange on an idle or new connection, or as soon as one is free. */
   run(exchange: Exchange): void {
-    const idle = this.#idle.pop();
-    exchange.isReuse = idle !== undefined;
-    const client = idle ?? this.#open();
-    if (client === null) this.#waiting.push(exchange);
-    else start(client, exchange);
+    const connection = this.#shiftIdle() ?? this.#open();
+    if (connection === null) this.#waiting.push(exchange);
+    else this.#start(connection, exchange);
   }
 
   /** The exchange is over: its connection serves the next one, or makes room for a new one. */
   release(exchange: Exchange, isWhole: boolean): void {
-    const { client } = exchange;
-    if (client === null) return;
-    exchange.client = null;
-    if (exchange.isReuse && exchange.brokeUnanswered) this.#distrust();
-    const reusable = isWhole && this.#alone === 0;
-    if (isWhole && !reusable) this.#alone -= 1;
-    if (!reusable) this.#discard(client);
+    const { connection } = exchange;
+    if (connection === null) return;
+    exchange.connection = null;
+    if (connection.isReused && exchange.brokeUnanswered) this.#distrust();
+    const keepMs = isWhole && this.#alone === 0 ? connection.keepAliveMs : 0;
+    if (isWhole && this.#alone > 0) this.#alone -= 1;
+    if (keepMs === 0) this.#discard(connection);
     const next = this.#shiftWaiting();
     if (next === null) {
-      if (reusable) this.#idle.push(client);
+      if (keepMs > 0) this.#keep(connection, keepMs);
       return;
     }
-    next.isReuse = reusable;
-    const connection = reusable ? client : this.#open();
-    if (connection !== null) start(connection, next);
+    const free = keepMs > 0 ? connection : this.#open();
+    if (free !== null) this.#start(free, next);
   }
 
   /** Ends every connection; exchanges in flight fail. */
-  async close(): Promise<void> {
+  close(): void {
     this.#waiting.length = 0;
     this.#nextWaiting = 0;
     this.#idle.length = 0;
-    await Promise.all([...this.#all].map((client) => client.destroy()));
+    for (const connection of this.#all) connection.destroy();
     this.#all.clear();
-    for (const socket of this.#sockets) socket.destroy();
+    this.#stopSweeping();
+  }
+
+  #start(connection: Connection, exchange: Exchange): void {
+    exchange.connection = connection;
+    connection.carry(exchange);
+    if (connection.isConnected) this.#write(connection);
+  }
+
+  #write(connection: Connection): void {
+    if (this.#outgoing.push(connection) === 1) setImmediate(() => this.#writeAll());
+  }
+
+  #writeAll(): void {
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    for (const connection of outgoing) connection.send();
+  }
+
+  #open(): Connection | null {
+    if (this.#all.size >= this.#max) return null;
+    const connection = new Connection(
+      this.#origin,
+      (connected) => this.#write(connected),
+      (dead, unsent) => this.#buried(dead, unsent),
+    );
+    this.#all.add(connection);
+    return connection;
+  }
+
+  /** What was to be written on it goes another way. */
+  #buried(connection: Connection, unsent: Carried | null): void {
+    this.#all.delete(connection);
+    if (unsent === null) return;
+    const exchange = unsent as Exchange;
+    exchange.connection = null;
+    this.run(exchange);
+  }
+
+  #discard(connection: Connection): void {
+    this.#all.delete(connection);
+    connection.destroy();
   }
 
   /**
@@ -80,31 +120,38 @@ export class Connections {
     if (this.#alone > 0) return;
     this.#alone = this.#aloneNext;
     this.#aloneNext = Math.min(ALONE_MAX, this.#aloneNext * 2);
-    for (const client of this.#idle.splice(0)) this.#discard(client);
+    for (const connection of this.#idle.splice(0)) this.#discard(connection);
   }
 
-  /** One connector for the origin, so that its connections share their TLS sessions. */
-  #createConnector(): buildConnector.connector {
-    const connect = buildConnector({ allowH2: false, timeout: connectTimeoutMs });
-    return (options, callback) => {
-      // It returns the socket, which its type does not say.
-      const socket = connect(options, callback) as unknown as Socket;
-      this.#sockets.add(socket);
-      socket.once('close', () => this.#sockets.delete(socket));
-    };
+  #keep(connection: Connection, keepMs: number): void {
+    connection.idleUntil = performance.now() + keepMs;
+    this.#idle.push(connection);
+    this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
-  #open(): Client | null {
-    if (this.#all.size >= this.#max) return null;
-    const client = new Client(this.#origin, this.#options);
-    this.#all.add(client);
-    return client;
+  #shiftIdle(): Connection | null {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (idle.isDead) continue;
+      if (idle.idleUntil > performance.now()) return idle;
+      this.#discard(idle);
+    }
+    return null;
   }
 
-  #discard(client: Client): void {
-    this.#all.delete(client);
-    // Destroying is the one way to stop a request that is still connecting.
-    client.destroy().catch(() => {});
+  /** Ends those that were idle for as long as their server lets them. */
+  #sweep(): void {
+    const now = performance.now();
+    for (const connection of this.#idle.splice(0)) {
+      if (connection.isDead) continue;
+      if (connection.idleUntil > now) this.#idle.push(connection);
+      else this.#discard(connection);
+    }
+    if (this.#idle.length === 0) this.#stopSweeping();
+  }
+
+  #stopSweeping(): void {
+    if (this.#sweeper !== null) clearInterval(this.#sweeper);
+    this.#sweeper = null;
   }
 
   #shiftWaiting(): Exchange | null {
@@ -118,9 +165,4 @@ export class Connections {
     this.#nextWaiting = 0;
     return null;
   }
-}
-
-function start(client: Client, exchange: Exchange): void {
-  exchange.client = client;
-  client.dispatch(exchange.options, exchange);
 }

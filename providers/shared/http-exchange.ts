@@ -1,7 +1,7 @@
-import type { Client, Dispatcher } from 'undici';
 import { HttpFailure, type HttpRequest, type HttpResponse } from '../../src/ports/http-client.ts';
 import type { AnswerMemory } from './answer-memory.ts';
 import { decoded } from './content-encoding.ts';
+import type { Breakage, Carried, Connection } from './http1/connection.ts';
 
 /** Where an exchange gives its connection back. */
 interface Lender {
@@ -16,49 +16,51 @@ interface ExchangeOwner {
 
 /** Where an exchange takes place. */
 interface Place {
-  /** Path and query. */
-  path: string;
+  /** Of the request, as it is sent. */
+  head: string;
   connections: Lender;
   memory: AnswerMemory;
   owner: ExchangeOwner;
 }
 
-/** One request and its answer: undici's handler and the caller's promise in one object, as there is one for each call. */
-export class Exchange implements Dispatcher.DispatchHandler {
-  readonly options: Dispatcher.DispatchOptions;
+/** One request and its answer: what a connection carries and the caller's promise in one object, as there is one for each call. */
+export class Exchange implements Carried {
+  readonly head: string;
+  readonly body: string | Uint8Array | null;
   readonly signal: AbortSignal | undefined;
   /** The connection it runs on; null while it waits for one. */
-  client: Client | null = null;
+  connection: Connection | null = null;
   readonly connections: Lender;
   /** Of those in flight. */
   place = 0;
   expiresAt = 0;
-  /** Its connection has carried others before. */
-  isReuse = false;
 
   readonly #memory: AnswerMemory;
   readonly #owner: ExchangeOwner;
   readonly #resolve: (response: HttpResponse) => void;
   readonly #reject: (failure: HttpFailure) => void;
   readonly #maxResponseBytes: number;
-  #isStarted = false;
+  #isSent = false;
   #isOver = false;
   #broke = false;
   #status = 0;
   #headers: Readonly<Record<string, string>> = noHeaders;
-  #first: Buffer | null = null;
-  #chunks: Buffer[] | null = null;
+  /** Bytes that were announced; null where only the end of the answer tells. */
+  #length: number | null = null;
+  #first: Uint8Array | null = null;
+  #chunks: Uint8Array[] | null = null;
   #bytes = 0;
-  /** Set while its answer comes in. */
-  #controller: Dispatcher.DispatchController | null = null;
+  /** Its answer comes in pieces, and is counted among those that do. */
+  #isCounted = false;
 
   constructor(
     request: HttpRequest,
-    { path, connections, memory, owner }: Place,
+    { head, connections, memory, owner }: Place,
     resolve: (response: HttpResponse) => void,
     reject: (failure: HttpFailure) => void,
   ) {
-    this.options = { path, method: request.method, headers: request.headers, body: request.body ?? null };
+    this.head = head;
+    this.body = request.body ?? null;
     this.signal = request.signal;
     this.connections = connections;
     this.#maxResponseBytes = request.maxResponseBytes;
@@ -88,40 +90,35 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Part of Incoming, as is `resume`. */
   pause(): void {
-    this.#controller?.pause();
+    this.connection?.pause();
   }
 
   resume(): void {
-    // Another answer has just ended, in the parser that undici has for all of them: this one goes on when that is done.
-    queueMicrotask(() => this.#controller?.resume());
+    this.connection?.resume();
   }
 
-  /** undici is about to write: from here on the request may have reached the server. */
-  onRequestStart(): void {
-    this.#isStarted = true;
+  sent(): void {
+    this.#isSent = true;
   }
 
-  onResponseStart({ rawHeaders }: Dispatcher.DispatchController, status: number, headers: IncomingHeaders): void {
-    // Nobody reads them any more; but undici's list of them is old by now, and would keep them until old garbage is collected.
-    if (Array.isArray(rawHeaders)) rawHeaders.length = 0;
-    // Informational answers (103) precede the real one.
-    if (status < 200) return;
+  begin(status: number, headers: Record<string, string>, length: number | null): void {
     this.#status = status;
-    this.#headers = flatten(headers);
-    if (Number(this.#headers['content-length']) > this.#maxResponseBytes) this.#failAsTooLarge();
+    this.#headers = headers;
+    this.#length = length;
+    if (length !== null && length > this.#maxResponseBytes) this.#failAsTooLarge();
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  add(piece: Uint8Array): void {
     if (this.#isOver) return;
-    this.#bytes += chunk.length;
-    this.#comesIn(controller, chunk.length);
+    this.#bytes += piece.length;
+    if (this.#bytes !== this.#length || this.#first !== null) this.#count(piece.length);
     if (this.#bytes > this.#maxResponseBytes) this.#failAsTooLarge();
-    else if (this.#first === null) this.#first = chunk;
-    else if (this.#chunks === null) this.#chunks = [this.#first, chunk];
-    else this.#chunks.push(chunk);
+    else if (this.#first === null) this.#first = piece;
+    else if (this.#chunks === null) this.#chunks = [this.#first, piece];
+    else this.#chunks.push(piece);
   }
 
-  onResponseEnd(): void {
+  end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     const body = this.#chunks === null ? (this.#first ?? noBody) : Buffer.concat(this.#chunks, this.#bytes);
@@ -135,17 +132,16 @@ export class Exchange implements Dispatcher.DispatchHandler {
     } else void this.#resolveDecoded(response);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    const code = codeOf(error);
+  broke({ kind, reason }: Breakage): void {
     this.#broke = true;
-    if (!this.#isStarted) this.#fail('connect', `no connection${code}`);
-    else if (code.includes('UND_ERR_HEADERS_OVERFLOW')) this.#fail('too_large', 'the head of the answer is too large');
-    else this.#fail('reset', `the connection broke before the answer was complete${code}`);
+    if (kind === 'too_large') this.#fail('too_large', 'the head of the answer is too large');
+    else if (!this.#isSent) this.#fail('connect', `no connection (${reason})`);
+    else this.#fail('reset', `the connection broke before the answer was complete (${reason})`);
   }
 
-  #comesIn(controller: Dispatcher.DispatchController, bytes: number): void {
-    if (this.#controller === null) this.#memory.begin();
-    this.#controller = controller;
+  #count(bytes: number): void {
+    if (!this.#isCounted) this.#memory.begin();
+    this.#isCounted = true;
     this.#memory.add(this, bytes);
   }
 
@@ -161,10 +157,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** So is an exchange that was long in flight, beside its answer. */
+  /** An exchange that was long in flight is old by now, and would keep its answer until old garbage is collected. */
   #empty(): void {
-    if (this.#controller !== null) this.#memory.end(this, this.#bytes);
-    this.#controller = null;
+    if (this.#isCounted) this.#memory.end(this, this.#bytes);
     this.#headers = noHeaders;
     this.#first = null;
     this.#chunks = null;
@@ -179,25 +174,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#isOver = true;
     this.#empty();
     this.#owner.finished(this, false);
-    this.#reject(new HttpFailure(kind, this.#isStarted, message));
+    this.#reject(new HttpFailure(kind, this.#isSent, message));
   }
 }
-
-type IncomingHeaders = Record<string, string | string[] | undefined>;
 
 const noBody = new Uint8Array(0);
 const noHeaders: Readonly<Record<string, string>> = {};
-
-function flatten(headers: IncomingHeaders): Record<string, string> {
-  for (const name in headers) {
-    const value = headers[name];
-    if (typeof value !== 'string') headers[name] = value?.join(', ') ?? '';
-  }
-  return headers as Record<string, string>;
-}
-
-/** ` (ECONNREFUSED)`: the error's code, which unlike its message names no host. */
-function codeOf(error: Error): string {
-  const code = 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? ` (${code})` : '';
-}

@@ -9,6 +9,7 @@ import { AnswerMemory } from './answer-memory.ts';
 import { Connections } from './http-connections.ts';
 import { Exchange } from './http-exchange.ts';
 import { StreamConnections } from './http-stream.ts';
+import { requestHead, UnsendableHeader } from './http1/request-head.ts';
 import { InFlight } from './in-flight.ts';
 
 export interface UndiciHttpClientOptions {
@@ -30,6 +31,9 @@ export function createUndiciHttpClient(options: UndiciHttpClientOptions = {}): H
 
 interface Destination {
   connections: Connections;
+  /** Host and port. */
+  host: string;
+  /** Path and query. */
   path: string;
 }
 
@@ -56,9 +60,11 @@ class UndiciHttpClient implements HttpClient {
   request(request: HttpRequest): Promise<HttpResponse> {
     if (this.#isClosed) return Promise.reject(new HttpFailure('aborted', false, 'the HTTP client is closed'));
     if (request.signal?.aborted) return Promise.reject(new HttpFailure('aborted', false, 'the call was aborted'));
-    const { connections, path } = this.#destinations.get(request.url) ?? this.#findDestination(request.url);
+    const destination = this.#destinations.get(request.url) ?? this.#findDestination(request.url);
+    const { connections } = destination;
     return new Promise((resolve, reject) => {
-      const exchange = new Exchange(request, { path, connections, memory: this.#memory, owner: this }, resolve, reject);
+      const head = headOf(request, destination);
+      const exchange = new Exchange(request, { head, connections, memory: this.#memory, owner: this }, resolve, reject);
       if (request.signal !== undefined) this.#watch(request.signal);
       this.#inFlight.add(exchange, request.timeoutMs);
       connections.run(exchange);
@@ -75,7 +81,7 @@ class UndiciHttpClient implements HttpClient {
     await this.#streams.close();
     for (const exchange of this.#inFlight.all()) exchange.abort();
     this.#inFlight.stop();
-    await Promise.all([...this.#connections.values()].map((connections) => connections.close()));
+    for (const connections of this.#connections.values()) connections.close();
     this.#connections.clear();
     this.#destinations.clear();
   }
@@ -98,17 +104,28 @@ class UndiciHttpClient implements HttpClient {
   }
 
   #findDestination(url: string): Destination {
-    const { origin, pathname, search } = new URL(url);
-    const connections = this.#connections.get(origin) ?? this.#connect(origin);
-    const destination = { connections, path: pathname + search };
+    const parsed = new URL(url);
+    const connections = this.#connections.get(parsed.origin) ?? this.#connect(parsed);
+    const destination = { connections, host: parsed.host, path: parsed.pathname + parsed.search };
     if (this.#destinations.size >= maxDestinations) this.#destinations.clear();
     this.#destinations.set(url, destination);
     return destination;
   }
 
-  #connect(origin: string): Connections {
-    const connections = new Connections(origin, this.#maxConnections);
-    this.#connections.set(origin, connections);
+  #connect(url: URL): Connections {
+    const connections = new Connections(url, this.#maxConnections);
+    this.#connections.set(url.origin, connections);
     return connections;
+  }
+}
+
+/** Throws HttpFailure for a header that cannot be sent. */
+function headOf({ method, headers, body }: HttpRequest, { host, path }: Destination): string {
+  const hasBody = body !== undefined || method === 'POST' || method === 'PUT';
+  try {
+    return requestHead({ method, path, host }, headers, hasBody ? Buffer.byteLength(body ?? '') : null);
+  } catch (error) {
+    if (!(error instanceof UnsendableHeader)) throw error;
+    throw new HttpFailure('connect', false, `the header ${error.message} has a character that cannot be sent`);
   }
 }

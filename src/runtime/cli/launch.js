@@ -12,7 +12,7 @@ import { setFlagsFromString } from 'node:v8';
  * of processor time and saves 10 MB at most.
  */
 const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
-const YOUNG = ['--max-semi-space-size=16'];
+const YOUNG = ['--max-semi-space-size=12'];
 // Two processors have enough to do: helpers for what is young take some 8 MB, and save a batch no time that shows.
 if (os.availableParallelism?.() <= 2) YOUNG.push('--no-parallel-scavenge');
 

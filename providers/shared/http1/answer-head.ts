@@ -1,0 +1,105 @@
+/** What breaks HTTP/1.1 in an answer, in words. */
+export class MalformedAnswer extends Error {}
+
+/** The head of an answer. */
+export interface AnswerHead {
+  status: number;
+  /** Lower-case names; the values of one name are joined by commas. */
+  headers: Record<string, string>;
+  /** Bytes of its body; or CHUNKED, or UNTIL_CLOSE. */
+  length: number;
+  /** How long its connection may be kept idle for another request, in milliseconds; 0: not at all. */
+  keepAliveMs: number;
+}
+
+export const CHUNKED = -1;
+export const UNTIL_CLOSE = -2;
+
+/** Servers that say nothing mostly end an idle connection after five seconds. */
+const KEEP_ALIVE_MS = 4_000;
+const KEEP_ALIVE_MAX_MS = 600_000;
+/** What a server says is for its end of the line. */
+const KEEP_ALIVE_MARGIN_MS = 2_000;
+
+const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/;
+/** Neither CR nor LF stands alone: servers in front of one another disagree about where such a line ends. */
+const UNLAWFUL = /\r(?!\n)|(?<!\r)\n|\0/;
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const LENGTH = /^\d{1,15}$/;
+
+/** Names as they come, checked and in lower case: servers send the same few again and again. */
+const names = new Map<string, string>();
+const MAX_NAMES = 1_000;
+
+/**
+ * Reads the head of an answer, without the empty line that ends it (RFC 9112, sections 4, 5 and 6.3). Throws MalformedAnswer,
+ * also where a head can be understood in two ways: with two lengths, or with a length and chunks.
+ */
+export function parseHead(text: string): AnswerHead {
+  const start = STATUS_LINE.exec(text);
+  if (start === null || UNLAWFUL.test(text)) throw new MalformedAnswer('not HTTP/1.1');
+  const headers: Record<string, string> = {};
+  let at = text.indexOf('\r\n');
+  while (at >= 0) {
+    const from = at + 2;
+    at = text.indexOf('\r\n', from);
+    const to = at < 0 ? text.length : at;
+    const colon = text.indexOf(':', from);
+    if (colon < 0 || colon >= to) throw new MalformedAnswer('a header without a colon');
+    const name = nameOf(text.slice(from, colon));
+    const before = headers[name];
+    const value = trimmed(text, colon + 1, to);
+    headers[name] = typeof before === 'string' ? `${before}, ${value}` : value;
+  }
+  const status = Number(start[2]);
+  const length = lengthOf(status, headers);
+  return { status, headers, length, keepAliveMs: length === UNTIL_CLOSE ? 0 : keepAliveOf(start[1] === '1', headers) };
+}
+
+function nameOf(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  if (!TOKEN.test(text)) throw new MalformedAnswer('a header with a name that is none');
+  const name = text.toLowerCase();
+  if (names.size < MAX_NAMES) names.set(text, name);
+  return name;
+}
+
+function trimmed(text: string, from: number, to: number): string {
+  let start = from;
+  let end = to;
+  while (start < end && isBlank(text.charCodeAt(start))) start += 1;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+function lengthOf(status: number, headers: Record<string, string>): number {
+  // They have no body, whatever they say.
+  if (status < 200 || status === 204 || status === 304) return 0;
+  const transfer = headers['transfer-encoding']?.toLowerCase();
+  const length = headers['content-length'];
+  if (transfer !== undefined && transfer !== 'identity') {
+    if (length !== undefined) throw new MalformedAnswer('a length and chunks');
+    if (transfer !== 'chunked') throw new MalformedAnswer('a transfer encoding that nobody asked for');
+    return CHUNKED;
+  }
+  if (length === undefined) return UNTIL_CLOSE;
+  if (!LENGTH.test(length)) throw new MalformedAnswer('a length that is none');
+  return Number(length);
+}
+
+function keepAliveOf(isPersistent: boolean, headers: Record<string, string>): number {
+  const connection = headers.connection?.toLowerCase();
+  if (connection !== undefined && connection !== 'keep-alive') {
+    if (/(?:^|,)\s*close\s*(?:,|$)/.test(connection)) return 0;
+  }
+  if (!isPersistent && !(connection ?? '').includes('keep-alive')) return 0;
+  const hint = headers['keep-alive'];
+  const seconds = hint === undefined ? null : /(?:^|[\s,;])timeout="?(\d{1,9})/i.exec(hint);
+  if (!seconds) return KEEP_ALIVE_MS;
+  return Math.max(0, Math.min(KEEP_ALIVE_MAX_MS, Number(seconds[1]) * 1000 - KEEP_ALIVE_MARGIN_MS));
+}
