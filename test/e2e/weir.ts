@@ -90,7 +90,7 @@ export async function spawnWeir(
 ): Promise<WeirProcess> {
   const program = [join(ROOT, 'src/runtime/cli/launch.js'), 'serve'];
   // A server with a channel cannot start itself anew, so that it has what launch.js would give it from the first.
-  const flags = preload === undefined ? [] : ['--max-semi-space-size=16', '--import', preload];
+  const flags = preload === undefined ? [] : ['--max-semi-space-size=12', '--import', preload];
   const allocator =
     preload === undefined
       ? {}
