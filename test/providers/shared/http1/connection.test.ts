@@ -88,13 +88,12 @@ describe('a connection', () => {
   });
 
   it('takes an interim answer that nobody asked for, and the answer in single bytes', async () => {
-    const scripted = await server(async ({ socket }) => {
-      const answer = `HTTP/1.1 100 Continue\r\n\r\n${httpAnswer(200, '{"a":"ä"}')}`;
-      for (const byte of Buffer.from(answer)) {
-        socket.write(Buffer.of(byte));
-        await new Promise((next) => setImmediate(next));
-      }
-    });
+    const bytes = [...Buffer.from(`HTTP/1.1 100 Continue\r\n\r\n${httpAnswer(200, '{"a":"ä"}')}`)];
+    const writeNext = ({ socket }: Pick<ScriptedRequest, 'socket'>): void => {
+      const byte = bytes.shift();
+      if (byte !== undefined) socket.write(Buffer.of(byte), () => setImmediate(writeNext, { socket }));
+    };
+    const scripted = await server(writeNext);
     expect(text(await call(client(), scripted.url))).toBe('{"a":"ä"}');
   });
 
