@@ -7,6 +7,9 @@
  *   pressure (429, overloaded, refused)    same candidate up to its retries, then next candidate; with none left,
  *                                          round again, up to PRESSURE_TRIES_MAX: pressure passes, a lost line does not
  *
+ * A pool that has answered for its model and now knows nothing of it restarts, or what stands before it has lost it: that
+ * passes too, and is waited for as pressure is once no other candidate is left.
+ *
  * What could not be sent at all costs a line none of its tries under pressure: its provider's breaker lets one line see
  * now and then whether somebody is there again, and the batch's window ends the wait.
  *
@@ -20,6 +23,8 @@ import type { Candidate, EnterOn } from './lane.ts';
 export const PRESSURE_TRIES_MAX = 40;
 const BACKOFF_BASE_MS = 250;
 const BACKOFF_MAX_MS = 60_000;
+/** Nobody comes back sooner, and each try is an entry. */
+const RESTART_BACKOFF_MIN_MS = 2_000;
 /** The breaker's own longest pause: when a server is back, no line is to wait for much longer. */
 const UNREACHABLE_BACKOFF_MAX_MS = 5_000;
 
@@ -75,7 +80,7 @@ export function backoffMs(failures: number, unit: number): number {
 
 /**
  * Decides the next step of a line whose last attempt failed. `avoided`: the members of its candidate where it failed so
- * far, null when none of the others is well.
+ * far, null when none of the others is well. `hasServed`: the candidate is a pool that has answered for its model before.
  */
 export function nextStep(
   candidates: readonly Candidate[],
@@ -83,13 +88,15 @@ export function nextStep(
   failure: Failure,
   unit: number,
   avoided: readonly string[] | null = null,
+  hasServed = false,
 ): NextStep {
   const fault = faultOf(failure);
+  const restarts = hasServed && failure.kind === 'not_found';
   if (fault === 'stop') return { do: 'fail' };
   const candidate = candidates[progress.candidate];
   if (!candidate) return { do: 'fail' };
   const isAway = failure.kind === 'connection' && !failure.reachedProvider;
-  const pressure = progress.pressure + (fault === 'pressure' && !isAway ? 1 : 0);
+  const pressure = progress.pressure + ((fault === 'pressure' && !isAway) || restarts ? 1 : 0);
   const tries = progress.tries + 1;
   if (pressure >= PRESSURE_TRIES_MAX) return { do: 'fail' };
 
@@ -106,11 +113,13 @@ export function nextStep(
   }
   const next = nextCandidate(candidates, progress.candidate, failure, fault);
   if (next !== null) return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure } };
-  if (fault === 'pressure' && candidate.retry.attempts > 0 && retries(candidate, failure)) {
-    const asked = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
+  const passes = restarts || (fault === 'pressure' && retries(candidate, failure));
+  if (passes && candidate.retry.attempts > 0) {
+    const stated = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
+    const least = restarts ? Math.max(stated, RESTART_BACKOFF_MIN_MS) : stated;
     return {
       do: 'retry',
-      delayMs: isAway ? unit * UNREACHABLE_BACKOFF_MAX_MS : Math.max(asked, backoffMs(pressure, unit)),
+      delayMs: isAway ? unit * UNREACHABLE_BACKOFF_MAX_MS : Math.max(least, backoffMs(pressure, unit)),
       progress: { candidate: 0, tries: 0, pressure },
     };
   }

@@ -136,6 +136,20 @@ describe('nextStep', () => {
     expect(nextStep(both.slice(0, 1), START, failure('invalid_request'), 0, ['one'])).toEqual({ do: 'fail' });
   });
 
+  it('waits for a pool that knows its model no more to come back with it, once no other candidate is left', () => {
+    const gone = failure('not_found');
+    const both = [candidate('a'), candidate('b')];
+    expect(nextStep(both, START, gone, 0, null, true)).toMatchObject({ delayMs: 0, progress: { candidate: 1 } });
+    let step = nextStep(both.slice(0, 1), START, gone, 0, null, true);
+    for (let tried = 1; tried < PRESSURE_TRIES_MAX; tried++) {
+      expect(step).toEqual({ do: 'retry', delayMs: 2_000, progress: { candidate: 0, tries: 0, pressure: tried } });
+      step = nextStep(both.slice(0, 1), step.do === 'retry' ? step.progress : START, gone, 0, null, true);
+    }
+    expect(step).toEqual({ do: 'fail' });
+    expect(nextStep([candidate('a', 'any', 0)], START, gone, 0, null, true)).toEqual({ do: 'fail' });
+    expect(nextStep([candidate('a')], START, failure('authentication'), 0, null, true)).toEqual({ do: 'fail' });
+  });
+
   it('stops with its batch', () => {
     expect(nextStep([candidate('a')], START, failure('interrupted'), 0)).toEqual({ do: 'fail' });
   });

@@ -27,6 +27,8 @@ import type { Job } from './work.ts';
 export class LineRunner {
   private readonly deps: Deps;
   private readonly feedOf: (provider: string) => LineFeed | undefined;
+  /** Pools' targets that have answered. */
+  private readonly served = new Set<string>();
 
   constructor(deps: Deps, feedOf: (provider: string) => LineFeed | undefined) {
     this.deps = deps;
@@ -106,6 +108,7 @@ export class LineRunner {
     result: Success,
     gpuMicroseconds: number | null,
   ): void {
+    if (gate.provider.immediate?.served !== undefined) this.served.add(targetName(candidate));
     const from = job.progress.candidate;
     const verdict = judge(job, { from, result }, this.canGo(job));
     const priced = this.entry(job, gate.provider, candidate, outcome, verdict.do !== 'retry', gpuMicroseconds);
@@ -160,7 +163,8 @@ export class LineRunner {
     const { segment } = job;
     const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
     const avoided = avoidedAfter(gate, job.progress, slot.member);
-    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit(), avoided);
+    const hasServed = this.served.has(targetName(candidate));
+    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit(), avoided, hasServed);
     const recourse =
       !stopped && step.do === 'fail' ? recourseOf(job, job.progress.candidate, failure, this.canGo(job)) : null;
     const final = !stopped && step.do === 'fail' && recourse?.do !== 'go';
