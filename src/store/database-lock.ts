@@ -14,11 +14,11 @@ export class DatabaseTaken extends Error {
 }
 
 interface Held {
-  lock: DatabaseSync;
+  lock: Promise<DatabaseSync>;
   holders: number;
 }
 
-/** Of this process, by the path of the database. */
+/** Of this process, by the path of the database: also while it is being taken. */
 const held = new Map<string, Held>();
 
 /**
@@ -28,22 +28,32 @@ const held = new Map<string, Held>();
  */
 export async function lockDatabase(database: string): Promise<() => void> {
   const path = resolve(database);
-  const known = held.get(path) ?? (await take(path));
+  const known = held.get(path) ?? { lock: take(path), holders: 0 };
   held.set(path, known);
   known.holders += 1;
   let isHeld = true;
-  return () => {
+  const release = (): void => {
     // A server may be stopped twice.
     if (!isHeld) return;
     isHeld = false;
     known.holders -= 1;
     if (known.holders > 0) return;
     held.delete(path);
-    known.lock.close();
+    known.lock.then(
+      (lock) => lock.close(),
+      () => undefined,
+    );
   };
+  try {
+    await known.lock;
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return release;
 }
 
-async function take(path: string): Promise<Held> {
+async function take(path: string): Promise<DatabaseSync> {
   await mkdir(dirname(path), { recursive: true });
   const file = `${path}.lock`;
   await (await open(file, 'a')).close();
@@ -51,7 +61,7 @@ async function take(path: string): Promise<Held> {
     const lock = new DatabaseSync(file, { timeout: 0 });
     try {
       lock.exec('begin exclusive');
-      return { lock, holders: 0 };
+      return lock;
     } catch (error) {
       lock.close();
       if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
