@@ -180,6 +180,7 @@ function redirectedFetch(tokenUrl: string): typeof fetch {
     const signals = [AbortSignal.timeout(refreshTimeoutMs), init?.signal].filter(
       (one) => one !== null && one !== undefined,
     );
-    return fetch(isToken ? tokenUrl : input, { ...init, signal: AbortSignal.any(signals), redirect: 'error' });
+    // A redirect is no token, and is not followed: it would carry the signed assertion along.
+    return fetch(isToken ? tokenUrl : input, { ...init, signal: AbortSignal.any(signals), redirect: 'manual' });
   };
 }

@@ -30,6 +30,8 @@ export interface Deps {
   /** Where entries of calls are safe before the database has them; absent where there is no disk. */
   journals?: Journals;
   http: HttpClient;
+  /** The platform's own, for what streams to provider batches and from them. */
+  fetch: typeof fetch;
   /** To where tenants want to be told of events. */
   webhookSender: WebhookSender;
   clock: Clock;

@@ -55,6 +55,7 @@ export async function depsOn(
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
     http: createUndiciHttpClient(),
+    fetch: globalThis.fetch,
     clock,
     webhookSender: createWebhookSender(config.webhookHosts),
     random: systemRandom,

@@ -75,6 +75,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
       stream: () => Promise.reject(new Error('no provider is called here')),
       close: () => Promise.resolve(),
     },
+    fetch: () => Promise.reject(new Error('no provider batch is made here')),
     webhookSender: {
       check: () => Promise.resolve(),
       post: () => Promise.reject(new Error('no webhook is called here')),

@@ -66,6 +66,16 @@ export function boundHttp(http: HttpClient, calls: CallBudget, atOnce: number): 
   };
 }
 
+/** The platform's `fetch`, its calls booked: none is made once the invocation may make no more. */
+export function countedFetch(calls: CallBudget): typeof fetch {
+  return async (input, init) => {
+    if (calls.spent.aborted) throw new HttpFailure('aborted', false, 'this invocation may make no more calls');
+    calls.count();
+    // By its name alone: as a member of another object the platform refuses to be called.
+    return await fetch(input, init);
+  };
+}
+
 /** Tells when a body is over, or given up. */
 async function* whole(body: AsyncIterable<Uint8Array>, over: () => void): AsyncGenerator<Uint8Array> {
   try {

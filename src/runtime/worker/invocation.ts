@@ -10,7 +10,7 @@ import { refreshPrices } from '../../services/prices/refresh.ts';
 import { openStore } from '../../store/open-web.ts';
 import { systemClock } from '../clock.ts';
 import { systemRandom } from '../random.ts';
-import { boundHttp, CallBudget } from './calls.ts';
+import { boundHttp, CallBudget, countedFetch } from './calls.ts';
 import { consoleLog } from './log.ts';
 import { PROVIDER_CALLS_AT_ONCE, type Setup } from './setup.ts';
 import { createWorkerWebhookSender } from './webhook-sender.ts';
@@ -50,6 +50,7 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     store,
     files: openR2Files(setup.bucket),
     http,
+    fetch: countedFetch(calls),
     webhookSender: createWorkerWebhookSender(http, config.webhookHosts),
     clock: systemClock,
     random: systemRandom,

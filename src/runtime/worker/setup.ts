@@ -46,6 +46,8 @@ const WORKER_SETTINGS: Settings = {
   maxResponseBytes: 16 * 1024 ** 2,
   defaultConcurrency: PROVIDER_CALLS_AT_ONCE,
   drainSeconds: 120,
+  // Each has a connection while it streams, and the database needs one, too.
+  maxShardSteps: 2,
   // So that the round after a call's answer can still make the batch.
   autobatchWaitMs: 4_000,
 };

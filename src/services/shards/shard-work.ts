@@ -78,7 +78,7 @@ export function batchCall(deps: Deps, shard: ShardLease, signal: AbortSignal): B
 export function plainCall(deps: Deps, signal: AbortSignal): BatchCall {
   return {
     http: deps.http,
-    fetch: globalThis.fetch,
+    fetch: deps.fetch,
     timeoutMs: CALL_TIMEOUT_MS,
     maxResponseBytes: deps.settings.maxResponseBytes,
     nowMs: deps.clock.now(),

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -41,6 +44,21 @@ describe('access tokens of Google', () => {
     expect(server.tokens.accepts(await fromFile.get(call()))).toBe(true);
     const escaped = server.credentials.private_key.replaceAll('\n', '\\n');
     expect(server.tokens.accepts(await keyed({ private_key: escaped }).get(call()))).toBe(true);
+  });
+
+  it('are not fetched from where a redirect leads', async () => {
+    const paths: string[] = [];
+    const elsewhere = createServer((request, response) => {
+      paths.push(request.url ?? '');
+      response.writeHead(307, { location: '/elsewhere' }).end();
+    });
+    elsewhere.listen(0, '127.0.0.1');
+    await once(elsewhere, 'listening');
+    const { port } = elsewhere.address() as AddressInfo;
+    const tokens = tokensOf({ credentials: { ...server.credentials }, token_url: `http://127.0.0.1:${port}/token` });
+    expect(await failureOf(tokens.get(call()))).toMatchObject({ code: expect.any(String) });
+    elsewhere.close();
+    expect(new Set(paths)).toEqual(new Set(['/token']));
   });
 
   it('are fetched once for all that wait, and kept', async () => {
