@@ -103,6 +103,27 @@ describe('the cache of a route', () => {
     expect(booked.every(({ list_amount_nano_usd: list }) => list !== null && list > 0)).toBe(true);
   });
 
+  it('buys what follows an answer that did not serve once for identical lines, and not again in the next batch', async () => {
+    await open(20);
+    const input = chatLines(50, (index) => ask(`Question ${index % 2}`, { max_tokens: 4 }));
+    const healing = { action: 'retry', max_tokens_factor: 16, attempts: 2 };
+    const config = { provider: 'p', model: 'm', cache: { mode: 'simple', max_age: 3600 }, on_truncation: healing };
+    const run = async (): Promise<number> => {
+      const batch = await submit(weir, input, { config });
+      expect((await waitForBatch(weir, batch.id)).request_counts).toEqual({ total: 50, completed: 50, failed: 0 });
+      const { entries: booked, lines } = await assertInvariants(weir, batch.id, input);
+      expect(lines.every(({ weir: { finish_reason: end, attempts } }) => end === 'stop' && attempts > 1)).toBe(true);
+      expect(booked.length).toBeGreaterThanOrEqual(100);
+      return booked.filter(({ amount_nano_usd: amount }) => amount !== 0).length;
+    };
+    const paid = await run();
+    // Two questions, each asked again once or twice.
+    expect(paid).toBe(received());
+    expect(paid).toBeLessThanOrEqual(6);
+    expect(await run()).toBe(0);
+    expect(received()).toBe(paid);
+  });
+
   it('keeps finished streams, and gives them again as they were', async () => {
     await open();
     const stream = async (path: 'chat' | 'responses', text: string): Promise<[string, string | null]> => {

@@ -63,10 +63,9 @@ export function runAttempt(
       reached: result.ok || result.failure.reachedProvider,
       latencyMs: (deps.clock.micros() - startedAt) / 1000,
     });
-  // An answer that did not serve is not asked for again of the cache.
   const { row, budget } = job.segment.batch;
   const keySeconds = budget?.stated.cache_seconds ?? null;
-  const ask = job.unfit.length > 0 ? null : cacheAsk(row.tenantId, job.request, candidate, keySeconds);
+  const ask = cacheAsk(row.tenantId, job.request, candidate, keySeconds, { unfit: job.unfit, raisedBy: unfit });
   if (ask === null) void immediate.execute(converted.request, call).then((result) => settle(result, false));
   else {
     const send = (): Promise<Result> => immediate.execute(converted.request, call);
