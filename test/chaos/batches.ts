@@ -19,6 +19,9 @@ export class Batches {
   readonly clients: Client[] = [];
   /** What must never happen, as it was seen. */
   readonly wrongs: string[] = [];
+  /** Of which files of results were damaged: there results may become errors that say so. */
+  readonly damaged = new Set<string>();
+  readonly withoutInput = new Set<string>();
   private readonly seen = new Map<string, string>();
   private files = 0;
 
@@ -94,6 +97,9 @@ export class Batches {
   }
 
   private async deleteInput(batch: Submitted): Promise<void> {
+    // Its lines would be known from their results alone.
+    if (this.damaged.has(batch.id)) return;
+    this.withoutInput.add(batch.id);
     const client = this.client(batch.tenant);
     const { input_file_id: fileId } = await client.json<BatchObject>(`/v1/batches/${batch.id}`);
     const { status, text } = await client.ask(`/v1/files/${fileId}`, { method: 'DELETE' });
@@ -135,10 +141,12 @@ export class Batches {
     );
     for (const [key, result] of now) {
       const before = seen.get(key);
-      if (before !== undefined && before !== result)
+      const isLost = this.damaged.has(id) && result.includes('"code":"result_lost"');
+      if (before !== undefined && before !== result && !isLost)
         this.wrongs.push(`I8: the result of ${key} was ${before} and is ${result}`);
       this.seen.set(key, result);
     }
+    if (this.damaged.has(id)) return;
     for (const key of seen.keys()) if (!now.has(key)) this.wrongs.push(`I8: the result of ${key} has gone`);
   }
 

@@ -11,17 +11,23 @@ export type Action =
   | { do: 'clock'; server: number; jumpMs: number }
   | { do: 'slow disk'; server: number; delayMs: number; forMs: number }
   | { do: 'full disk'; forMs: number }
+  | { do: 'failing reads'; server: number; forMs: number }
+  | { do: 'failing syncs'; server: number; count: number }
+  | { do: 'damage results'; how: Damage; pick: number }
   | { do: 'lock database' | 'freeze database' | 'restart database'; forMs: number }
   | { do: 'pool trouble'; pool: number; trouble: PoolTrouble; forMs: number }
   | { do: 'pool crash'; pool: number; forMs: number }
   | { do: 'service trouble'; service: ServiceName; trouble: ServiceTrouble; forMs: number };
 
+/** What becomes of a file of results: it is gone, cut short, its last block was never written, or some bytes are others. */
+export type Damage = (typeof DAMAGES)[number];
 export type Command = (typeof COMMANDS)[number];
 export type RouteName = (typeof ROUTES)[number];
 export type PoolTrouble = (typeof POOL_TROUBLES)[number];
 export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
 
 const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
+const DAMAGES = ['delete', 'cut', 'blank end', 'change'] as const;
 const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed'] as const;
 const CALL_ROUTES = ['pools', 'capacity', 'chain'] as const;
 const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
@@ -64,6 +70,18 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
     const window = route === 'native' || route === 'mixed' ? '24h' : pick(['immediate', 'immediate', '10m']);
     return { do: 'submit', tenant: below(TENANTS), lines: between(1, 150), route, window };
   };
+  const diskTrouble = (server: number, forMs: number): Action => {
+    switch (below(4)) {
+      case 0:
+        return { do: 'failing reads', server, forMs };
+      case 1:
+        return { do: 'failing syncs', server, count: between(1, 6) };
+      case 2:
+        return { do: 'damage results', how: pick(DAMAGES), pick: below(1_000) };
+      default:
+        return { do: 'full disk', forMs };
+    }
+  };
   const trouble = (): Action => {
     const server = below(servers);
     const forMs = between(200, 3_000);
@@ -81,9 +99,11 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
       case 5:
         return { do: 'slow disk', server, delayMs: between(20, 400), forMs };
       case 6:
-        return { do: 'full disk', forMs };
+        return diskTrouble(server, forMs);
       case 7:
-        return { do: servers === 1 ? 'lock database' : pick(['freeze database', 'restart database']), forMs };
+        if (servers === 2) return { do: pick(['freeze database', 'restart database']), forMs };
+        // Beyond the time that a write waits for the lock, too.
+        return { do: 'lock database', forMs: random() < 0.3 ? between(6_000, 12_000) : forMs };
       case 8:
         return { do: 'pool crash', pool: below(POOLS), forMs };
       case 9:
@@ -124,6 +144,7 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
       cancel_seconds: 2,
       request_timeout_ms: 1_500,
       orphan_seconds: 15,
+      unreadable_seconds: 1,
     },
     concurrency: between(2, 24),
     poolLatencyMs: { min: between(0, 20), max: between(20, 250) },

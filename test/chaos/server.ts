@@ -113,6 +113,11 @@ export class Server {
     this.process?.child.send(this.trouble, () => undefined);
   }
 
+  /** So many of its next syncs and renames fail; a process that is started later knows nothing of it. */
+  failSyncs(count: number): void {
+    this.process?.child.send({ syncFailures: count } satisfies Trouble, () => undefined);
+  }
+
   /** Its wall clock is set forward or back by so much. */
   clockJumps(byMs: number): void {
     this.tell({ clockMs: (this.trouble.clockMs ?? 0) + byMs });

@@ -8,6 +8,7 @@ import type { SettingsChanges } from '../../providers/sandbox/servers/settings.t
 import { startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
 import type { Batches } from './batches.ts';
 import type { Calls } from './calls.ts';
+import { damageResults } from './damage-results.ts';
 import type { Action, PoolTrouble } from './plan.ts';
 import { troubleService } from './service-troubles.ts';
 import type { World } from './world.ts';
@@ -84,6 +85,15 @@ export class Troubles {
         return this.slowDisk(action);
       case 'full disk':
         return this.during('disk', action.forMs, () => this.fillDisk());
+      case 'failing reads':
+        return this.during(`reads of ${action.server}`, action.forMs, async () => {
+          this.world.servers[action.server]?.tell({ readsFail: true });
+          return async () => this.world.servers[action.server]?.tell({ readsFail: false });
+        });
+      case 'failing syncs':
+        return this.world.servers[action.server]?.failSyncs(action.count);
+      case 'damage results':
+        return damageResults(this.world.dataFolder, this.batches, action);
       case 'lock database':
         this.interruptions += 1;
         return this.during('database', action.forMs, () => this.lockDatabase());
@@ -110,7 +120,8 @@ export class Troubles {
     await this.restoreDatabase();
     for (const server of this.world.servers) {
       server.thaw();
-      server.tell({ diskMs: 0, diskFull: false });
+      server.tell({ diskMs: 0, diskFull: false, readsFail: false });
+      server.failSyncs(0);
       await server.start();
     }
   }
