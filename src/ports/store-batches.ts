@@ -7,10 +7,10 @@ import type { FileRow } from './store-files.ts';
 import type { ListQuery, Scope } from './store-query.ts';
 
 /**
- * Why a batch stops before its lines are done; its rest is written as `batch_cancelled`, `batch_expired` or
- * `budget_exceeded`.
+ * Why a batch stops before its lines are done; its rest is written as `batch_cancelled`, `batch_expired`,
+ * `budget_exceeded` or `input_lost`.
  */
-export type StopReason = 'cancelled' | 'expired' | 'budget';
+export type StopReason = 'cancelled' | 'expired' | 'budget' | 'input_lost';
 
 /** What a batch asks of its provider batches. */
 export interface BatchOptions {
@@ -201,6 +201,8 @@ export interface StoreBatches {
   setPaused(scope: Scope, id: string, pausedAt: number | null): Promise<BatchRow | null>;
   /** Sets stop = expired on in_progress batches whose end has come, paused ones included; answers their ids. */
   stopExpired(now: number, limit: number): Promise<string[]>;
+  /** Sets stop = input_lost on an in_progress batch that has no stop. */
+  stopWithoutInput(id: string, now: number): Promise<void>;
   /** How many batches are in each status, for metrics. */
   countByStatus(): Promise<Record<BatchStatus, number>>;
 }

@@ -131,7 +131,7 @@ export function beginFinalizing(database: Database, lease: Lease, now: number): 
 export function finishBatch(database: Database, lease: Lease, change: Change<'finish'>): Promise<boolean> {
   const files = [change.outputFile, change.errorFile].filter((file) => file !== null);
   return moveBatch(database, lease, change.status, {
-    ...(change.status === 'cancelled' && { when: `(status = 'cancelling' or stop = 'budget')` }),
+    ...(change.status === 'cancelled' && { when: `(status = 'cancelling' or stop in ('budget', 'input_lost'))` }),
     set: {
       [`${change.status}_at`]: change.now,
       // A batch cancelled before its start knows its lines only now.

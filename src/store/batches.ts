@@ -6,7 +6,7 @@ import type { Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
 import { listBatchRows, listLiveRows } from './batch-list.ts';
 import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
-import { LATEST_STEP } from './batch-stop.ts';
+import { LATEST_STEP, stopBatches } from './batch-stop.ts';
 import {
   beginFinalizing,
   claimDueBatches,
@@ -156,6 +156,10 @@ export class LibsqlBatches implements StoreBatches {
       },
     ]);
     return (stopped?.rows ?? []).map((row) => String(row.id));
+  }
+
+  async stopWithoutInput(id: string, now: number): Promise<void> {
+    await this.#db.write([stopBatches(now, 'id = ?2', [id], 'input_lost')]);
   }
 
   #add(row: BatchRow) {

@@ -122,6 +122,42 @@ describe('files that are deleted or damaged on the disk', () => {
     expect(retried.request_counts).toEqual({ total: lost.size, completed: lost.size, failed: 0 });
   }, 90_000);
 
+  it.each(['content', 'plan'])(
+    'of the input (its %s) while the batch runs: it stops, and keeps what was done',
+    async (what) => {
+      const input = chatLines(LINES);
+      const id = await begin(input);
+      await waitForBatch(weir, id, {
+        until: (batch) => (batch.request_counts?.completed ?? 0) >= LINES / 4,
+        everyMs: 5,
+      });
+      server0().configure({ rate_hang: 1 });
+      const { input_file_id: fileId } = await weir.client.batches.retrieve(id);
+      await weir.kill();
+      const done = (await partsOf(folder, id)).flatMap(({ ids }) => ids);
+      await rm(join(folder, 'data/files', what === 'content' ? `files/${fileId}` : `files/${fileId}.plan`));
+      await start();
+      const ended = await waitForBatch(weir, id, { seconds: 40 });
+      expect(ended.status).toBe('cancelled');
+      expect(ended.errors?.data).toMatchObject([{ code: 'input_lost', param: 'input_file_id' }]);
+      expect(ended.request_counts?.total).toBe(LINES);
+      const lines = await readOutput(weir, id);
+      expect(lines).toHaveLength(LINES);
+      const good = lines.filter((line) => line.error === null).map((line) => line.custom_id);
+      expect(done).toEqual(expect.arrayContaining(good));
+      expect(ended.request_counts?.completed).toBe(good.length);
+      expect(good.length).toBeGreaterThanOrEqual(LINES / 4);
+      for (const line of lines.filter((each) => each.error !== null)) expect(line.error?.code).toBe('input_lost');
+      const files = await Promise.all(
+        [ended.output_file_id, ended.error_file_id].map(async (file) =>
+          (await weir.client.files.content(file ?? '')).text(),
+        ),
+      );
+      expect(files.join('').trimEnd().split('\n')).toHaveLength(LINES);
+    },
+    90_000,
+  );
+
   it('of an ended batch: the download says what is wrong with the file, and where the results still are', async () => {
     const input = chatLines(20);
     const id = await begin(input);

@@ -11,16 +11,18 @@ import type { BatchError } from '../../protocol/batch.ts';
 import type { ResultLine } from '../../protocol/result-line.ts';
 import { enterDoubts } from '../segments/enter-doubts.ts';
 import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
+import { INPUT_LOST, inputLostError } from './input-lost.ts';
 import { batchLineGroups, RESULT_LOST } from './lines.ts';
 import { PartReader } from './part-reader.ts';
 import { takeSpares } from './take-spares.ts';
 
 const WRITE_BYTES = 256 * 1024;
+const LOST: ReadonlySet<string> = new Set([RESULT_LOST, INPUT_LOST]);
 
 /**
  * Ends a batch: writes its output and error files in input order from the parts, every line exactly once, and sets the
  * final status together with the files. A crash on the way leaves nothing but bytes that the sweep removes. Throws
- * ResultsUnreadable where results cannot be read, unless they are to be given up: then their lines are errors that say so.
+ * where results or input cannot be read, unless that is to be given up: then the lines are errors that say so.
  */
 export async function finalizeBatch(
   deps: Deps,
@@ -28,7 +30,7 @@ export async function finalizeBatch(
   token: string,
   { giveUp }: { giveUp: boolean },
 ): Promise<void> {
-  if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token);
+  if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token, { giveUp });
   if (batch.status !== 'finalizing') await takeSpares(deps, batch);
   if (batch.status === 'in_progress') {
     if (!(await deps.store.batches.beginFinalizing(batch.id, token, unixSeconds(deps.clock)))) return;
@@ -38,7 +40,7 @@ export async function finalizeBatch(
   const errors = new ResultFile(deps, batch, 'error');
   /** Lines that a budget kept from being run. */
   let stopped = 0;
-  /** Lines whose results cannot be read. */
+  /** Lines that cannot be read, or their results. */
   let lost = 0;
   const neverRun = batch.front === null ? null : { cancelled: 0, expired: 0 };
   try {
@@ -47,7 +49,7 @@ export async function finalizeBatch(
       for (const line of group) {
         if (line.state === 'pending') continue;
         if (line.state === 'missing' && line.failure.code === BUDGET_EXCEEDED) stopped += 1;
-        if (line.state === 'missing' && line.failure.code === RESULT_LOST) lost += 1;
+        if (line.state === 'missing' && LOST.has(line.failure.code)) lost += 1;
         const file = line.state === 'finished' && line.succeeded ? output : errors;
         if (neverRun !== null && file === errors) await countNeverRun(neverRun, reader, line);
         const part = line.state === 'finished' ? reader.held(line.record) : null;
@@ -55,7 +57,7 @@ export async function finalizeBatch(
         if (part === null || !file.copy(part, line)) await file.write(await strictHead(reader, line));
       }
     }
-    if (lost > 0) deps.log.error({ batch: batch.id, lost }, 'results that cannot be read are in the error file');
+    if (lost > 0) deps.log.error({ batch: batch.id, lost }, 'lines that cannot be read any more are in the error file');
     const outputFile = await output.close();
     const errorFile = await errors.close();
     await deps.store.batches.finish(batch.id, token, {
@@ -90,6 +92,7 @@ function endOf(
   { stop }: Pick<BatchRow, 'stop'>,
   stopped: number,
 ): { status: 'completed' | 'expired' | 'cancelled'; errors: BatchError[] | null } {
+  if (stop === 'input_lost') return { status: 'cancelled', errors: [inputLostError()] };
   if (stop !== 'budget') return { status: stop ?? 'completed', errors: null };
   if (stopped === 0) return { status: 'completed', errors: null };
   const message =

@@ -10,8 +10,11 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
+import type { RequestLine } from '../../protocol/request-line.ts';
+import { readLeft } from '../results/read-index.ts';
 import { type BatchLine, missingLine } from './batch-line.ts';
 import { ForwardReader } from './forward-reader.ts';
+import { inputLost } from './input-lost.ts';
 import { keptLines } from './kept-lines.ts';
 import { type PartReader, WINDOW_LINES } from './part-reader.ts';
 
@@ -48,16 +51,16 @@ export async function* batchLineGroups(
 ): AsyncGenerator<BatchLine[]> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   const total = input?.plan?.lines ?? 0;
-  if (input?.deletedAt != null && isTerminal(batch.status) && (await deps.files.size(input.contentKey)) === null) {
+  if (input && isTerminal(batch.status) && (await deps.files.size(input.contentKey)) === null) {
     for await (const line of keptLines(deps, batch, reader, { ...options, lines: total })) yield [line];
     return;
   }
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
-  const text = new ForwardReader(deps.files, input.contentKey);
+  const text = new ForwardReader({ readRange: (key, range) => readLeft(deps.files, key, range) }, input.contentKey);
   for (let first = options.from; first < total; first += WINDOW_LINES) {
     const last = Math.min(total, first + WINDOW_LINES) - 1;
     const located = await reader.locate(deps.store.segments, batch.id, first, last);
-    const window = await readWindow(deps, batch, input, first, last);
+    const window = await readWindow(deps, batch, input, reader, { first, last });
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
       : new Map<number, LineTotal>();
@@ -72,9 +75,14 @@ export async function* batchLineGroups(
       const stopped = rest && (isLost ? resultLost() : stopFailure(rest));
       const failure = lane?.kind === 'refuse' ? lane.failure : stopped;
       if (!failure) return { state: 'pending', line, total };
-      const { customId, body } = parseRequestLine(await text.read(readPlanRecord(window.plan, line - first)));
-      const said = ownFailure(failure, body);
-      return missingLine(batch, line, { customId, failure: said, total: isLost ? (paid ?? total) : total });
+      const shown = isLost ? (paid ?? total) : total;
+      const request = requestOf(await text.read(readPlanRecord(window.plan, line - first)));
+      if (request === null) {
+        reader.meetDamage(input.contentKey);
+        return missingLine(batch, line, { customId: '', failure: isLost ? failure : inputLost(line), total: shown });
+      }
+      const { customId, body } = request;
+      return missingLine(batch, line, { customId, failure: ownFailure(failure, body), total: shown });
     };
     let group: BatchLine[] = [];
     for (let line = first; line <= last; line++) {
@@ -108,22 +116,40 @@ function stoppedBeforeStart(batch: BatchRow, input: FileRow): boolean {
   return batch.stop !== null && input.plan?.errorCount === 0;
 }
 
+/** Null for bytes that are not the line that was uploaded. */
+function requestOf(bytes: Uint8Array): RequestLine | null {
+  try {
+    return parseRequestLine(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** Of no lane, where the lanes cannot be read. */
+const NO_LANE = 0xff;
+
 async function readWindow(
   deps: Deps,
   batch: BatchRow,
   input: FileRow,
-  first: number,
-  last: number,
+  reader: PartReader,
+  { first, last }: { first: number; last: number },
 ): Promise<{ plan: DataView; lanes: DataView | null }> {
-  const count = last - first + 1;
-  const [plan, lanes] = await Promise.all([
-    deps.files.readRange(input.planKey ?? '', { offset: first * PLAN_RECORD_BYTES, length: count * PLAN_RECORD_BYTES }),
-    batch.lanesKey === null ? null : deps.files.readRange(batch.lanesKey, { offset: first * 2, length: count * 2 }),
-  ]);
-  return {
-    plan: new DataView(plan.buffer, plan.byteOffset, plan.byteLength),
-    lanes: lanes && new DataView(lanes.buffer, lanes.byteOffset, lanes.byteLength),
+  const read = async (key: string, recordBytes: number, filler: number): Promise<DataView> => {
+    const wanted = (last - first + 1) * recordBytes;
+    const found = await readLeft(deps.files, key, { offset: first * recordBytes, length: wanted });
+    if (found.byteLength === wanted) return new DataView(found.buffer, found.byteOffset, wanted);
+    reader.meetDamage(key);
+    const filled = new Uint8Array(wanted).fill(filler);
+    filled.set(found);
+    return new DataView(filled.buffer);
   };
+  const [plan, lanes] = await Promise.all([
+    // A line without a record counts as a request that cannot be read.
+    read(input.planKey ?? '', PLAN_RECORD_BYTES, 0),
+    batch.lanesKey === null ? null : read(batch.lanesKey, 2, NO_LANE),
+  ]);
+  return { plan, lanes };
 }
 
 /** The code of lines whose stored results cannot be read any more. */
@@ -153,6 +179,8 @@ function stopFailure(rest: StopReason | 'lost'): Failure {
         BUDGET_EXCEEDED,
         'This request was not executed because the budget of its batch is spent.',
       );
+    case 'input_lost':
+      return inputLost(null);
     case 'lost':
       return refusal('interrupted', 'result_missing', 'No result was recorded for this request. Retry the batch.');
   }

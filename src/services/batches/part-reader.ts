@@ -70,18 +70,18 @@ interface HeldPart {
   lastLine: number;
 }
 
-/** Results that were written are not what the file store has, or cannot be read from it. */
-export class ResultsUnreadable extends Error {
+/** What was written is not what the file store has, or cannot be read from it. */
+class Unreadable extends Error {
   constructor(key: string) {
-    super(`results at ${key} are gone, damaged or cannot be read`);
-    this.name = 'ResultsUnreadable';
+    super(`object ${key} is gone, damaged or cannot be read`);
+    this.name = 'Unreadable';
   }
 }
 
 /** Reads records of parts in bounded memory, keeping the parts used last. */
 export class PartReader {
   private readonly files: FileStore;
-  /** Told to be strict, it throws ResultsUnreadable where records are missing or damaged. */
+  /** Told to be strict, it throws where something is missing or damaged. */
   private readonly strict: boolean;
   /** Told to go forward only, it drops a part as soon as the next one begins behind it, and reads that into its memory. */
   private readonly forward: boolean;
@@ -114,7 +114,7 @@ export class PartReader {
       const found = await Promise.all(some.map((part) => readIndex(this.files, part)));
       for (const [place, { index, isWhole }] of found.entries()) {
         const part = some[place] as PartRow;
-        if (!isWhole && this.strict) throw new ResultsUnreadable(part.key);
+        if (!isWhole) this.meetDamage(part.key);
         located.add(part, index);
         if (!isWhole) located.addDamaged(part);
       }
@@ -155,8 +155,13 @@ export class PartReader {
     const whole = this.cache.get(part.key)?.bytes;
     const bytes = whole?.subarray(entry.offset, entry.offset + entry.length) ?? this.single?.bytes;
     const isWhole = bytes !== undefined && isRecordWhole(entry, bytes);
-    if (!isWhole && this.strict) throw new ResultsUnreadable(part.key);
+    if (!isWhole) this.meetDamage(part.key);
     return isWhole;
+  }
+
+  /** An object that is read with the records is not whole. Throws where the reader is strict. */
+  meetDamage(key: string): void {
+    if (this.strict) throw new Unreadable(key);
   }
 
   private isSingle({ part, entry }: LocatedRecord): boolean {

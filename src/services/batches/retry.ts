@@ -40,7 +40,7 @@ export async function retryBatch(deps: Deps, context: Context, id: string): Prom
     );
   }
   const input = await deps.store.files.getAny(batch.inputFileId);
-  if (!input || input.deletedAt !== null) {
+  if (!input || input.deletedAt !== null || (await deps.files.size(input.contentKey)) === null) {
     throw new ApiError(410, `The input file ${batch.inputFileId} is gone, so its lines cannot be sent again.`, {
       code: 'file_gone',
     });

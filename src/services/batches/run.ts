@@ -6,7 +6,6 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import { LeasedWork } from '../leased-work.ts';
 import { finalizeBatch } from './finalize.ts';
-import { ResultsUnreadable } from './part-reader.ts';
 import { startBatch } from './start.ts';
 
 const BATCHES_AT_ONCE = 32;
@@ -24,8 +23,8 @@ export class BatchRunner {
   private readonly deps: Deps;
   private readonly work = new LeasedWork();
   private readonly large = new Permits(LARGE_AT_ONCE);
-  /** Since when results of a batch cannot be read here, on the steady clock. */
-  private readonly unreadableSince = new Map<string, number>();
+  /** Since when work on a batch fails here, on the steady clock. */
+  private readonly failingSince = new Map<string, number>();
   private stopped = false;
 
   constructor(deps: Deps) {
@@ -82,12 +81,10 @@ export class BatchRunner {
       const input = await deps.store.files.getAny(batch.inputFileId);
       const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
       await (isLarge ? this.large.with(bring) : bring());
-      this.unreadableSince.delete(batch.id);
+      this.failingSince.delete(batch.id);
       return 0;
     } catch (error) {
-      if (error instanceof ResultsUnreadable && !this.unreadableSince.has(batch.id)) {
-        this.unreadableSince.set(batch.id, steadyMs(deps.clock));
-      }
+      if (!this.failingSince.has(batch.id)) this.failingSince.set(batch.id, steadyMs(deps.clock));
       deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
       return unixSeconds(deps.clock) + RETRY_SECONDS;
     }
@@ -95,7 +92,7 @@ export class BatchRunner {
 
   /** Whether what cannot be read has been tried for so long that nobody is to wait for it any more: disks come back. */
   private triedLongEnough(id: string): boolean {
-    const since = this.unreadableSince.get(id);
+    const since = this.failingSince.get(id);
     const { clock, settings } = this.deps;
     return since !== undefined && steadyMs(clock) - since >= settings.unreadableSeconds * 1000;
   }

@@ -8,6 +8,7 @@ import { discoverModels } from '../models/discover.ts';
 import { resolveFor } from '../models/resolve.ts';
 import { divide, lanesKey } from './divide.ts';
 import { findErrors } from './find-errors.ts';
+import { isInputWhole } from './input-lost.ts';
 import { keepEstimate } from './keep-estimate.ts';
 
 /** A provider that is down for a moment must not cost the lines that only it could take. */
@@ -21,7 +22,7 @@ const PATIENCE_SECONDS = 300;
 export async function startBatch(deps: Deps, batch: BatchRow, token: string): Promise<void> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   const now = unixSeconds(deps.clock);
-  if (!input?.plan || (await deps.files.size(input.contentKey)) === null) {
+  if (!input?.plan || !(await isInputWhole(deps, batch, input))) {
     await deps.store.batches.fail(batch.id, token, { now, errors: [inputGone(batch)] });
     return;
   }

@@ -110,6 +110,7 @@ export class Collector implements Results {
       { batch: this.batch.row.id, segment: segment.lease.id, error: String(error) },
       'input unreadable',
     );
+    this.batch.noteUnreadable(error);
     setTimeout(this.onCommitted, 1_000).unref?.();
   }
 

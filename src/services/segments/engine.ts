@@ -12,6 +12,7 @@ import { laneFrom } from '../../core/lane.ts';
 import { cameInTime, steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
+import { InputWatch } from '../batches/input-lost.ts';
 import { type FeedHooks, LineFeed } from './line-feed.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
@@ -33,6 +34,7 @@ export class Engine {
   private readonly batches = new Map<string, OpenBatch>();
   private readonly windows: Windows;
   private readonly runner: LineRunner;
+  private readonly watch: InputWatch;
   private stopping = false;
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
@@ -44,6 +46,7 @@ export class Engine {
 
   constructor(deps: Deps) {
     this.deps = deps;
+    this.watch = new InputWatch(deps);
     this.windows = new Windows(deps.clock, deps.settings.partLines * UNCOMMITTED_PARTS);
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
     this.runner = new LineRunner(deps, (name) => this.feeds.get(name));
@@ -188,6 +191,7 @@ export class Engine {
     } catch (error) {
       this.deps.log.error({ segment: lease.id, error: String(error) }, 'segment cannot be opened');
       // Its lease ends by itself: somebody tries again then, and not in a tight loop.
+      await this.watch.note(lease.batchId, error);
     }
   }
 
@@ -205,7 +209,7 @@ export class Engine {
     if (!row || !input) throw new Error(`batch ${id} or its input file is gone`);
     const batch = new OpenBatch(
       this.deps,
-      { row, input, budget: await this.deps.limiter.budget(row.keyId), taker: this.token },
+      { row, input, budget: await this.deps.limiter.budget(row.keyId), taker: this.token, watch: this.watch },
       () => this.partName(),
       () => this.onCommitted(),
     );

@@ -1,7 +1,9 @@
+import { describeError } from '../../core/describe-error.ts';
 import { emptyUsage, toBatchUsage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
+import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
@@ -10,9 +12,15 @@ const SEGMENTS_AT_ONCE = 8;
 
 /**
  * Of a stopped batch: lines that a lease without an end may have sent, and that nobody will send again, are entered as
- * calls of which nobody knows how they ended. `token` leases their segments meanwhile.
+ * calls of which nobody knows how they ended. `token` leases their segments meanwhile. Lines that cannot be read are passed over
+ * where that is to be given up.
  */
-export async function enterDoubts(deps: Deps, batch: BatchRow, token: string): Promise<void> {
+export async function enterDoubts(
+  deps: Deps,
+  batch: BatchRow,
+  token: string,
+  { giveUp }: { giveUp: boolean },
+): Promise<void> {
   const input = await deps.store.files.getAny(batch.inputFileId);
   if (!input || batch.lanesKey === null) return;
   const nothing = (): void => undefined;
@@ -26,14 +34,22 @@ export async function enterDoubts(deps: Deps, batch: BatchRow, token: string): P
     const leases = await deps.store.segments.claimDoubtful(query);
     if (leases.length === 0) return;
     for (const lease of leases) {
-      const segment = await OpenSegment.open(deps, lease, open, nothingSent);
+      const doubts = async (): Promise<LedgerEntryRow[]> => {
+        const segment = await OpenSegment.open(deps, lease, open, nothingSent);
+        return runner.doubts(await segment.takeDoubts(deps));
+      };
+      const entries = await doubts().catch((error: unknown) => {
+        if (!giveUp) throw error;
+        deps.log.error({ segment: lease.id, error: describeError(error) }, 'lines in doubt cannot be read');
+        return [];
+      });
       await deps.store.segments.commit({
         batchId: batch.id,
         now: unixSeconds(deps.clock),
         leaseUntil: until,
         part: null,
         segments: [{ id: lease.id, token, granted: 0, finished: false }],
-        entries: runner.doubts(await segment.takeDoubts(deps)),
+        entries,
         completed: 0,
         failed: 0,
         usage: toBatchUsage(emptyUsage),

@@ -4,10 +4,18 @@ import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
+import type { InputWatch } from '../batches/input-lost.ts';
 import { upperBound } from '../budgets/upper-bound.ts';
 import { Collector } from './collector.ts';
 import type { OpenSegment } from './open-segment.ts';
 import type { BatchInHand, Job } from './work.ts';
+
+type OpenedBy = Pick<BatchInHand, 'row' | 'input' | 'budget'> & {
+  /** Who takes allowances. */
+  taker: string;
+  /** Told when its input cannot be read. */
+  watch?: InputWatch;
+};
 
 /** A batch of which this process holds segments. */
 export class OpenBatch implements BatchInHand {
@@ -20,12 +28,13 @@ export class OpenBatch implements BatchInHand {
   readonly segments = new Set<OpenSegment>();
   readonly abort = new AbortController();
   private readonly deps: Deps;
+  private readonly watch: InputWatch | null;
   private control: BatchControl;
   private graceTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(
     deps: Deps,
-    { row, input, budget, taker }: Pick<BatchInHand, 'row' | 'input' | 'budget'> & { taker: string },
+    { row, input, budget, taker, watch }: OpenedBy,
     partName: () => string,
     onCommitted: () => void,
   ) {
@@ -33,6 +42,7 @@ export class OpenBatch implements BatchInHand {
     this.row = row;
     this.input = input;
     this.budget = budget;
+    this.watch = watch ?? null;
     this.allowance = new Allowance(taker);
     this.control = { status: row.status, stop: row.stop, paused: row.pausedAt !== null };
     this.results = new Collector(deps, this, partName, onCommitted);
@@ -50,6 +60,10 @@ export class OpenBatch implements BatchInHand {
     let count = 0;
     for (const segment of this.segments) count += segment.remaining;
     return count;
+  }
+
+  noteUnreadable(error: unknown): void {
+    void this.watch?.note(this.row.id, error);
   }
 
   maySpend(job: Job): boolean {

@@ -95,6 +95,8 @@ export interface BatchInHand {
   readonly undispatched: boolean;
   /** What it may have under way by its budgets. */
   readonly allowance: Allowance;
+  /** Its input could not be read. */
+  noteUnreadable(error: unknown): void;
   /** Whether its budgets leave enough for a line to be sent. */
   maySpend(job: Job): boolean;
   /** Takes in what the store says of the batch. */

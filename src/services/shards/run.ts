@@ -3,6 +3,7 @@ import type { PausedTarget } from '../../core/shard-alert.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
+import { InputWatch } from '../batches/input-lost.ts';
 import { LeasedWork } from '../leased-work.ts';
 import type { Waits } from './shard-work.ts';
 import { stepShard } from './step.ts';
@@ -16,6 +17,7 @@ export class ShardRunner {
   private readonly work = new LeasedWork();
   private readonly waits: Waits = new Map();
   private readonly turns: Turns;
+  private readonly watch: InputWatch;
   private claiming = false;
   private hasMore = false;
   private paused: readonly PausedTarget[] = [];
@@ -23,6 +25,7 @@ export class ShardRunner {
 
   constructor(deps: Deps) {
     this.deps = deps;
+    this.watch = new InputWatch(deps);
     this.turns = new Turns(deps.settings, [...deps.providers.values()].filter(({ batch }) => batch).length);
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
   }
@@ -62,7 +65,9 @@ export class ShardRunner {
     const { state } = shard;
     const step = (): Promise<void> => {
       this.turns.begin(shard.provider, deps.clock.now());
-      return stepShard(deps, shard, this.waits, this.abort.signal).finally(() => this.turns.end(shard.provider));
+      return stepShard(deps, shard, { waits: this.waits, watch: this.watch }, this.abort.signal).finally(() =>
+        this.turns.end(shard.provider),
+      );
     };
     this.work.begin(shard.id, step, async () => {
       await deps.store.shards.release(shard.id, shard.leaseToken).catch(() => undefined);

@@ -3,6 +3,7 @@ import { describeError } from '../../core/describe-error.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
+import type { InputWatch } from '../batches/input-lost.ts';
 import { collectShard } from './collect.ts';
 import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
@@ -15,12 +16,19 @@ const RETRY_SECONDS = 10;
 const RETRY_SECONDS_MAX = 3_600;
 
 /** Does what is due for a leased shard. Never throws. */
-export async function stepShard(deps: Deps, shard: ShardLease, waits: Waits, signal: AbortSignal): Promise<void> {
+export async function stepShard(
+  deps: Deps,
+  shard: ShardLease,
+  { waits, watch }: { waits: Waits; watch: InputWatch },
+  signal: AbortSignal,
+): Promise<void> {
   try {
     const work = await openWork(deps, shard, signal);
     if (work) await step({ ...work, waits, healing: new Map() });
   } catch (error) {
-    if (!(error instanceof LeaseLost)) await postpone(deps, shard, describe(error)).catch(() => undefined);
+    if (error instanceof LeaseLost) return;
+    if (!(error instanceof ProviderError)) await watch.note(shard.batchId, error);
+    await postpone(deps, shard, describe(error)).catch(() => undefined);
   } finally {
     if (shard.state !== 'pending') waits.delete(shard.id);
   }
