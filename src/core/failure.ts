@@ -38,6 +38,8 @@ export interface Failure {
   type: string;
   /** What the provider asked us to wait; null when it did not say. */
   retryAfterMs: number | null;
+  /** Of `not_found`: a pool has answered for this before, so that it restarts, or what stands before it has lost it. */
+  withdrawn?: true;
   /** False when the request certainly never left for the provider (refused connection, our own refusal). */
   reachedProvider: boolean;
 }

@@ -80,7 +80,7 @@ export function backoffMs(failures: number, unit: number): number {
 
 /**
  * Decides the next step of a line whose last attempt failed. `avoided`: the members of its candidate where it failed so
- * far, null when none of the others is well. `hasServed`: the candidate is a pool that has answered for its model before.
+ * far, null when none of the others is well.
  */
 export function nextStep(
   candidates: readonly Candidate[],
@@ -88,10 +88,9 @@ export function nextStep(
   failure: Failure,
   unit: number,
   avoided: readonly string[] | null = null,
-  hasServed = false,
 ): NextStep {
   const fault = faultOf(failure);
-  const restarts = hasServed && failure.kind === 'not_found';
+  const restarts = failure.withdrawn === true;
   if (fault === 'stop') return { do: 'fail' };
   const candidate = candidates[progress.candidate];
   if (!candidate) return { do: 'fail' };

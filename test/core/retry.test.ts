@@ -137,17 +137,17 @@ describe('nextStep', () => {
   });
 
   it('waits for a pool that knows its model no more to come back with it, once no other candidate is left', () => {
-    const gone = failure('not_found');
+    const gone = failure('not_found', { withdrawn: true });
     const both = [candidate('a'), candidate('b')];
-    expect(nextStep(both, START, gone, 0, null, true)).toMatchObject({ delayMs: 0, progress: { candidate: 1 } });
-    let step = nextStep(both.slice(0, 1), START, gone, 0, null, true);
+    expect(nextStep(both, START, gone, 0)).toMatchObject({ delayMs: 0, progress: { candidate: 1 } });
+    let step = nextStep(both.slice(0, 1), START, gone, 0);
     for (let tried = 1; tried < PRESSURE_TRIES_MAX; tried++) {
       expect(step).toEqual({ do: 'retry', delayMs: 2_000, progress: { candidate: 0, tries: 0, pressure: tried } });
-      step = nextStep(both.slice(0, 1), step.do === 'retry' ? step.progress : START, gone, 0, null, true);
+      step = nextStep(both.slice(0, 1), step.do === 'retry' ? step.progress : START, gone, 0);
     }
     expect(step).toEqual({ do: 'fail' });
-    expect(nextStep([candidate('a', 'any', 0)], START, gone, 0, null, true)).toEqual({ do: 'fail' });
-    expect(nextStep([candidate('a')], START, failure('authentication'), 0, null, true)).toEqual({ do: 'fail' });
+    expect(nextStep([candidate('a', 'any', 0)], START, gone, 0)).toEqual({ do: 'fail' });
+    expect(nextStep(both.slice(0, 1), START, failure('not_found'), 0)).toEqual({ do: 'fail' });
   });
 
   it('stops with its batch', () => {

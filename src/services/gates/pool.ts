@@ -165,6 +165,11 @@ export class Pool {
     at.lastFailure = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
     this.noteAilment(at, failure, nowMs, unit);
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
+    if (failure.withdrawn && !this.hasOther([at.url])) {
+      // Lines wait for it: one of them now and then tells whether it is back.
+      at.breaker.failure('pressure', failure.retryAfterMs, nowMs, unit);
+      return;
+    }
     if (!isPressure(failure)) {
       // An answer, even a bad one, shows that somebody is there.
       if (failure.status !== null) at.breaker.success();

@@ -88,8 +88,9 @@ export class LineRunner {
   ): void {
     if (outcome.reached) job.attempts += 1;
     if (outcome.warnings.length > 0) job.warnings.push(...outcome.warnings);
-    const { result, failure } = outcome;
+    const { result } = outcome;
     const { gate } = feed;
+    const failure = outcome.failure && this.asWithdrawn(outcome.failure, candidate);
     if (result?.ok) {
       feed.settle(job, slot, null, result.usage);
       this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds);
@@ -98,6 +99,12 @@ export class LineRunner {
       this.afterFailure(job, { gate, slot }, candidate, outcome, failure, gpuMicroseconds);
     }
     gate.pump();
+  }
+
+  /** What a pool does not know that has answered for it is not the line's fault. */
+  private asWithdrawn(failure: Failure, candidate: Candidate): Failure {
+    if (failure.kind !== 'not_found' || !this.served.has(targetName(candidate))) return failure;
+    return { ...failure, withdrawn: true };
   }
 
   private afterAnswer(
@@ -163,8 +170,7 @@ export class LineRunner {
     const { segment } = job;
     const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
     const avoided = avoidedAfter(gate, job.progress, slot.member);
-    const hasServed = this.served.has(targetName(candidate));
-    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit(), avoided, hasServed);
+    const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit(), avoided);
     const recourse =
       !stopped && step.do === 'fail' ? recourseOf(job, job.progress.candidate, failure, this.canGo(job)) : null;
     const final = !stopped && step.do === 'fail' && recourse?.do !== 'go';
