@@ -1,4 +1,4 @@
-import type { Provider, Result } from '../../../providers/contract.ts';
+import type { Result } from '../../../providers/contract.ts';
 import type { Verdict } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { targetName } from '../../core/lane.ts';
@@ -9,7 +9,7 @@ import type { Usage } from '../../core/usage.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
-import { providerRates } from './provider-rates.ts';
+import { type PricedProvider, providerRates } from './provider-rates.ts';
 
 /** What is known of one attempt, before it is priced. */
 export interface Attempt {
@@ -24,7 +24,7 @@ export interface Attempt {
   tags: Record<string, string> | null;
   /** Name of the route that it went by. */
   route: string | null;
-  provider: Provider;
+  provider: PricedProvider;
   candidate: Candidate;
   /** null when the call was interrupted and nobody knows how it ended. */
   result: Result | null;

@@ -20,7 +20,8 @@ export interface ProviderRatesQuery {
   inputTokens?: number | undefined;
 }
 
-type PricedProvider = Pick<Provider, 'name' | 'priceProvider' | 'pricedModel' | 'priceRegion' | 'billedRegion'>;
+/** What is to be known of a provider to price what it did. */
+export type PricedProvider = Pick<Provider, 'name' | 'priceProvider' | 'pricedModel' | 'priceRegion' | 'billedRegion'>;
 
 /** What a provider charges for a model: the operator's own price, else the price book, else why there is none. */
 export function providerRates(

@@ -30,11 +30,19 @@ export function windowOf(
  * of the index `to`. Both kinds of work skip lines that have results, so the range stays the shard's own.
  */
 export function followUp(work: ShardWork, left: readonly ShardLine[], failure: Failure, to?: number): FollowUp {
+  // Lines were left because some target takes them after a failure of their own: at the latest the next one.
+  return followAt(work, left, to ?? nextCandidate(work, failure) ?? work.shard.candidate + 1);
+}
+
+/** What runs the lines that a shard left without a result on the candidate `next`; it needs no provider of the shard's. */
+export function followAt(
+  work: Pick<ShardWork, 'deps' | 'shard' | 'batch' | 'lane'>,
+  left: readonly ShardLine[],
+  next: number,
+): FollowUp {
   const first = left[0];
   const last = left.at(-1);
   if (!first || !last) return NOTHING_FOLLOWS;
-  // Lines were left because some target takes them after a failure of their own: at the latest the next one.
-  const next = to ?? nextCandidate(work, failure) ?? work.shard.candidate + 1;
   const candidate = work.lane.candidates[next];
   const provider = candidate && work.deps.providers.get(candidate.provider);
   const can = { batch: provider?.batch !== undefined, immediate: provider?.immediate !== undefined };
@@ -76,7 +84,7 @@ export function again(work: Pick<ShardWork, 'deps' | 'shard'>, left: readonly Sh
 }
 
 /** Single requests in place of a shard, from `candidate` of its lane on. */
-export function nextSegment(
+function nextSegment(
   { shard, lane }: Pick<ShardWork, 'shard' | 'lane'>,
   candidate: number,
   range: Range,

@@ -1,25 +1,25 @@
 /** Ends for shards whose answers, or whose provider, are out of reach: their lines are not held up for ever. */
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import type { RunLane } from '../../core/lane.ts';
 import { rescueAt } from '../../core/shard-plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { BatchRow } from '../../ports/store-batches.ts';
-import type { FileRow } from '../../ports/store-files.ts';
-import type { FollowUp, ShardLease } from '../../ports/store-shards.ts';
+import type { ShardLease } from '../../ports/store-shards.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
-import { NOTHING_FOLLOWS, nextSegment } from './follow-up.ts';
+import { followAt, NOTHING_FOLLOWS } from './follow-up.ts';
+import { isForgotten } from './patience.ts';
 import { sharingOf } from './questions.ts';
-import { entryOf, recordDoubt } from './settle-lines.ts';
+import { type EntryWork, entryOf, recordDoubt } from './settle-lines.ts';
 import { type ShardLine, type ShardWork, settle, shardLines, unfinishedLines } from './shard-work.ts';
 
 /** Results that cannot be read for so long after the end are given up: the provider deleted or spoilt them. */
 const UNREADABLE_SECONDS = 3_600;
 const GONE_SECONDS = 600;
 const LINES_AT_ONCE = 500;
+
+type DoubtWork = EntryWork & Pick<ShardWork, 'input'>;
 
 /** True when the answers of an ended provider batch are to be waited for no longer. */
 export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): boolean {
@@ -42,7 +42,7 @@ export async function giveUpAnswers(work: ShardWork, lost: Failure): Promise<voi
 }
 
 /** Enters those of `lines` that were in the provider batch and have no entry of it: what they cost nobody can say. */
-export async function doubtLines(work: ShardWork, lines: readonly ShardLine[]): Promise<void> {
+export async function doubtLines(work: DoubtWork, lines: readonly ShardLine[]): Promise<void> {
   for await (const doubtful of unentered(work, lines)) await recordDoubt(work, doubtful);
 }
 
@@ -50,7 +50,7 @@ export async function doubtLines(work: ShardWork, lines: readonly ShardLine[]): 
  * An abandoned provider batch that nobody can ask about any more: its lines ran elsewhere, and what they cost here is not
  * hidden either.
  */
-export async function forgetAbandoned(work: ShardWork): Promise<void> {
+export async function forgetAbandoned(work: DoubtWork): Promise<void> {
   for await (const doubtful of unentered(work, await shardLines(work))) {
     const outcomes = doubtful.map((each) => ({ ...each, result: null, failure: null, warnings: [] }));
     await work.deps.store.ledger.append(outcomes.map((outcome) => entryOf(work, outcome, 1, false)));
@@ -58,7 +58,7 @@ export async function forgetAbandoned(work: ShardWork): Promise<void> {
   await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 
-async function* unentered(work: ShardWork, lines: readonly ShardLine[]) {
+async function* unentered(work: DoubtWork, lines: readonly ShardLine[]) {
   const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
   const { asked } = await sharingOf(work, []);
   const open = lines.filter(({ line }) => (asked === null || asked.has(line)) && !known.has(line + 1));
@@ -72,43 +72,56 @@ async function* unentered(work: ShardWork, lines: readonly ShardLine[]) {
   }
 }
 
+/** A shard without its provider: what was made there cannot be asked about. */
+type Unserved = Pick<ShardWork, 'batch' | 'input' | 'lane'>;
+
 /**
  * The shard's provider is not in the config any more, or has no batch service there. What was not submitted goes on at
- * once; what was submitted waits for the config to come back, until the window nears its end or the batch stops.
+ * once; what was submitted waits for the config to come back, until the window nears its end or the batch stops: then it is
+ * entered as what nobody can price. False while it waits. What may be left at the provider is stopped and removed should
+ * it come back.
  */
-export async function settleUnserved(
-  deps: Deps,
-  shard: ShardLease,
-  at: { batch: BatchRow; input: FileRow; lane: RunLane },
-): Promise<boolean> {
+export async function settleUnserved(deps: Deps, shard: ShardLease, at: Unserved): Promise<boolean> {
   const { batch, lane } = at;
   const now = unixSeconds(deps.clock);
+  const candidate = lane.candidates[shard.candidate];
+  const work = candidate && { deps, shard, ...at, candidate, provider: { name: shard.provider, priceProvider: null } };
+  if (shard.state === 'abandoned') {
+    if (!isForgotten({ deps, shard })) return false;
+    if (work) await forgetAbandoned(work);
+    return true;
+  }
   const late = now >= rescueAt(batch, lane.rescueAfterSeconds ?? null);
-  if (shard.state !== 'pending' && shard.state !== 'abandoned' && batch.stop === null && !late) return false;
-  const runs = shard.state !== 'abandoned' && batch.stop === null;
-  const followUp = runs ? await elsewhere(deps, shard, at) : NOTHING_FOLLOWS;
+  if (shard.state !== 'pending' && batch.stop === null && !late) return false;
+  if (work && mayHaveRun(shard)) await doubtLines(work, await unfinishedLines(work));
+  // With nobody after it, the engine fails the lines and names the provider that is missing.
+  const left = batch.stop === null ? await unfinishedLines({ deps, shard, ...at }) : [];
+  const followUp = followAt({ deps, shard, ...at }, left, shard.candidate + 1);
   const state = shard.state === 'running' ? 'abandoned' : 'done';
   await settle({ deps, shard }, { state, followUp, nextAt: now + 60 });
+  const { provider, providerBatchId, refs } = shard;
+  if (shard.state !== 'pending') {
+    deps.log.warn(
+      { shard: shard.id, provider, providerBatchId, refs },
+      'left at a provider that is not configured here',
+    );
+  }
   return true;
+}
+
+/** Whether a submit of which nobody knows how it ended has certainly left nothing. */
+export function isUntouched({ refs, failure }: Pick<ShardLease, 'refs' | 'failure'>): boolean {
+  return Object.keys(refs).length === 0 && failure?.reachedProvider === false;
+}
+
+/** Whether lines of it may have been sent. */
+function mayHaveRun(shard: ShardLease): boolean {
+  if (shard.state === 'submitting') return !isUntouched(shard);
+  return shard.state === 'running' || shard.state === 'collecting';
 }
 
 /** Why lines of which the provider has answers have none: `failure` is what reading them met. */
 export function unreadable(failure: Failure): Failure {
   const message = `The provider's results could not be read: ${failure.message}`;
   return { ...refusal('bad_response', 'results_unreadable', message), reachedProvider: true };
-}
-
-async function elsewhere(
-  deps: Deps,
-  shard: ShardLease,
-  at: { batch: BatchRow; input: FileRow; lane: RunLane },
-): Promise<FollowUp> {
-  const left = await unfinishedLines({ deps, shard, ...at });
-  const first = left[0];
-  const last = left.at(-1);
-  if (!first || !last) return NOTHING_FOLLOWS;
-  // With nobody after it, the engine fails the lines and names the provider that is missing.
-  const candidate = Math.min(shard.candidate + 1, at.lane.candidates.length - 1);
-  const range = { firstLine: first.line, lastLine: last.line, lines: left.length };
-  return { segments: [nextSegment({ shard, lane: at.lane }, candidate, range)], shards: [] };
 }

@@ -72,8 +72,8 @@ export function nextLook({ deps, shard }: ShardWork): number {
   return now + (isEnding ? Math.min(byAge, settings.pollSecondsMin * 3) : byAge);
 }
 
-/** True of an abandoned provider batch that is too old to exist. */
-export function isForgotten({ deps, shard }: ShardWork): boolean {
+/** True of a provider batch that is too old to exist. */
+export function isForgotten({ deps, shard }: Pick<ShardWork, 'deps' | 'shard'>): boolean {
   return unixSeconds(deps.clock) - (shard.submittedAt ?? 0) > FORGOTTEN_SECONDS;
 }
 

@@ -91,8 +91,10 @@ export interface Sharing {
   waiting: ReadonlySet<number>;
 }
 
+type SharingWork = Pick<ShardWork, 'deps' | 'shard' | 'batch' | 'input' | 'candidate'>;
+
 /** How `open`, the shard's lines without a result, share the answers of its provider batch. */
-export async function sharingOf(work: ShardWork, open: readonly ShardLine[]): Promise<Sharing> {
+export async function sharingOf(work: SharingWork, open: readonly ShardLine[]): Promise<Sharing> {
   const rows = await work.deps.store.shards.askedLines(work.shard.id);
   if (rows.length === 0) return { asked: null, sharers: new Map(), waiting: new Set() };
   const asked = new Set(rows.map(({ line }) => line));
@@ -218,7 +220,10 @@ function asAlone({ shard }: ShardWork, { line, question }: AskedLine): AskedLine
   return { line, question: `${question} ${shard.id} ${line}` };
 }
 
-async function* parsedGroups(work: ShardWork, lines: readonly ShardLine[]): AsyncGenerator<ParsedLine[]> {
+async function* parsedGroups(
+  work: Pick<ShardWork, 'deps' | 'input'>,
+  lines: readonly ShardLine[],
+): AsyncGenerator<ParsedLine[]> {
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   let group: ParsedLine[] = [];
   let bytes = 0;

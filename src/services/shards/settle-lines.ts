@@ -9,6 +9,7 @@ import type { LedgerEntryRow, LineTotal } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { cachedEntry } from '../cache/cached-entry.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
+import type { PricedProvider } from '../ledger/provider-rates.ts';
 import {
   type FinishedAttempt,
   type LineResult,
@@ -22,6 +23,11 @@ import type { ShardLine, ShardWork } from './shard-work.ts';
 import { LeaseLost } from './shard-work.ts';
 import { rangeOf, unfitAnswers } from './unfit-answers.ts';
 import { judge, outlives } from './ways-on.ts';
+
+/** What is needed to enter a line of a shard; its provider may be gone. */
+export type EntryWork = Pick<ShardWork, 'deps' | 'batch' | 'shard' | 'lane' | 'candidate'> & {
+  provider: PricedProvider;
+};
 
 /** What became of a line in a provider batch. */
 export interface ShardOutcome {
@@ -115,7 +121,7 @@ export function partName({ deps, shard }: Pick<ShardWork, 'deps' | 'shard'>, wha
 
 /** Enters lines that were in a provider batch whose answers are lost: what they cost nobody can say. */
 export async function recordDoubt(
-  work: ShardWork,
+  work: EntryWork,
   lines: readonly Pick<ShardOutcome, 'line' | 'request'>[],
 ): Promise<void> {
   if (lines.length === 0) return;
@@ -136,7 +142,10 @@ export async function recordDoubt(
 }
 
 /** What the lines' attempts came to so far, by 1-based line. */
-async function spentOn(work: ShardWork, outcomes: readonly ShardOutcome[]): Promise<Map<number, LineTotal>> {
+async function spentOn(
+  work: Pick<ShardWork, 'deps' | 'shard'>,
+  outcomes: readonly ShardOutcome[],
+): Promise<Map<number, LineTotal>> {
   if (outcomes.length === 0) return new Map();
   const [first, last] = rangeOf(outcomes.map(({ line }) => line));
   return work.deps.store.ledger.spent(work.shard.batchId, first, last);
@@ -150,7 +159,7 @@ function costOf(past: LineTotal | undefined, entry: LedgerEntryRow | null): numb
 }
 
 /** The ledger entry of a line's place in a provider batch, at the provider's batch price. */
-export function entryOf(work: ShardWork, outcome: ShardOutcome, attempt: number, final: boolean): LedgerEntryRow {
+export function entryOf(work: EntryWork, outcome: ShardOutcome, attempt: number, final: boolean): LedgerEntryRow {
   const { deps, batch, shard, provider, candidate } = work;
   const entry = priceAttempt(deps, {
     tenantId: batch.tenantId,

@@ -6,6 +6,7 @@ import type { ShardLease } from '../../ports/store-shards.ts';
 import type { InputWatch } from '../batches/input-lost.ts';
 import { collectShard } from './collect.ts';
 import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
+import { isForgotten } from './patience.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
 import { batchCall, LeaseLost, listLagSeconds, type ShardWork, save, type Waits } from './shard-work.ts';
 import { resumeSubmit, submitShard } from './submit.ts';
@@ -86,8 +87,9 @@ async function openWork(
     const call = batchCall(deps, shard, signal);
     return { deps, shard, batch, input, lane, candidate, provider, api: provider.batch, call };
   }
-  if (shard.state === 'done') await save({ deps, shard }, { cleanedAt: unixSeconds(deps.clock) });
-  else if (!(await settleUnserved(deps, shard, { batch, input, lane }))) {
+  const isGone = shard.state === 'done' && (Object.keys(shard.refs).length === 0 || isForgotten({ deps, shard }));
+  if (isGone) await save({ deps, shard }, { cleanedAt: unixSeconds(deps.clock) });
+  else if (shard.state === 'done' || !(await settleUnserved(deps, shard, { batch, input, lane }))) {
     await postpone(deps, shard, 'its provider is not configured here');
   }
   return null;

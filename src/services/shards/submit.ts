@@ -10,7 +10,7 @@ import { holdShard } from '../budgets/hold-shard.ts';
 import { endShard, failLines } from './end.ts';
 import { again, halves } from './follow-up.ts';
 import { keepHours } from './hours.ts';
-import { giveUpAnswers } from './lost.ts';
+import { giveUpAnswers, isUntouched } from './lost.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
 import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
@@ -108,9 +108,8 @@ function isHopeless(work: ShardWork): boolean {
 /** What it may have made has no row any more: the search for orphans stops and removes it once the provider answers. */
 async function giveUpSubmit(work: ShardWork, failure: Failure): Promise<void> {
   const { shard } = work;
-  const isUntouched = Object.keys(shard.refs).length === 0 && shard.failure?.reachedProvider === false;
   await save(work, { token: null });
-  if (isUntouched) return giveUp(work, failure, await unfinishedLines(work));
+  if (isUntouched(shard)) return giveUp(work, failure, await unfinishedLines(work));
   return giveUpAnswers(work, {
     ...refusal(
       'bad_response',
