@@ -84,11 +84,7 @@ export function again(work: Pick<ShardWork, 'deps' | 'shard'>, left: readonly Sh
 }
 
 /** Single requests in place of a shard, from `candidate` of its lane on. */
-function nextSegment(
-  { shard, lane }: Pick<ShardWork, 'shard' | 'lane'>,
-  candidate: number,
-  range: Range,
-): SegmentRow {
+function nextSegment({ shard, lane }: Pick<ShardWork, 'shard' | 'lane'>, candidate: number, range: Range): SegmentRow {
   return {
     id: `${shard.id}-i${candidate}`,
     batchId: shard.batchId,
