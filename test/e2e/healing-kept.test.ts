@@ -86,6 +86,18 @@ describe('a paid answer of a provider batch whose line is tried again', () => {
     expect([books.entries.length, isPaid(books)]).toEqual([LINES + 2, true]);
   }, 60_000);
 
+  it('is bettered once for batches that ask the same, where answers may be given again', async () => {
+    await start();
+    const config = { ...batchAt('anthropic'), on_truncation: RAISE, cache: { mode: 'simple' } };
+    expect(shown(await run(config))).toEqual(half('anthropic 2 stop', 'anthropic 1 stop'));
+    const again = await run(config);
+    expect(again.lines.map(({ weir: { finish_reason: end } }) => end)).toEqual(half('stop', 'stop'));
+    // An answer that is not taken serves no other line, the one that came after it does.
+    const paid = again.entries.filter(({ amount_nano_usd: amount }) => amount !== 0);
+    expect(paid.map(({ status }) => status)).toEqual(['superseded', 'superseded']);
+    expect(services.created().anthropic).toBe(3);
+  }, 60_000);
+
   it('is bettered at the next target where its own takes no larger limit', async () => {
     await start();
     services.servers.openai.configure({ line_faults: [{ contains: `"max_tokens":${ENOUGH}`, status: 400 }] });

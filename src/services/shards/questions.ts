@@ -133,15 +133,13 @@ async function sortOut(
   const open: Question[] = [];
   const spare: Question[] = [];
   const taken = new Set<string>();
-  // What is kept for such a line may be the very answer that it does not take.
-  const unfit = await unfitAnswers(work, lines);
   for await (const group of parsedGroups(work, lines)) {
     const kept = await keptAnswers(work, group, keySeconds);
     const given: typeof kept = [];
     for (const each of kept) {
-      const { line, request, question, answer } = each;
+      const { line, request, question, answer, isAgain } = each;
       const asks = { place: line, line: line.line, question };
-      if (unfit.has(line.line + 1)) open.push({ ...asks, isAlone: true });
+      if (answer === undefined && isAgain) open.push({ ...asks, isAlone: true });
       else if (answer === undefined) {
         // Once for lines that are alike: whether the provider takes them is told by their content.
         const isTaken = taken.has(question) || typeof nativeLine(work, line, request) === 'string';
@@ -170,11 +168,19 @@ async function giveKept(
 
 async function keptAnswers(work: ShardWork, group: readonly ParsedLine[], keySeconds: number | null) {
   const { deps, batch, candidate } = work;
-  const asks = group.map(({ request }) => cacheAsk(batch.tenantId, request, candidate, keySeconds));
+  const unfit = await unfitAnswers(
+    work,
+    group.map(({ line }) => line),
+  );
+  // After an answer that was not taken another question is asked.
+  const asks = group.map(({ line, request }) => {
+    const before = unfit.get(line.line + 1) ?? [];
+    return cacheAsk(batch.tenantId, request, candidate, keySeconds, { unfit: before, raisedBy: before });
+  });
   const answers = await deps.answers.findAll(asks.filter((ask) => ask !== null));
   return group.map((each, index) => {
     const question = asks[index]?.key ?? '';
-    return { ...each, question, answer: answers.get(question) };
+    return { ...each, question, answer: answers.get(question), isAgain: unfit.has(each.line.line + 1) };
   });
 }
 
