@@ -7,7 +7,7 @@ import type { Deps } from '../ports/deps.ts';
 import type { Log } from '../ports/log.ts';
 import { hashSecret } from '../services/keys/secret.ts';
 import { createInFlight } from '../services/segments/in-flight.ts';
-import { openSharedStore } from '../store/open-node.ts';
+import { openSharedStore, type SharedStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
 import { ThreadChecks } from './checks/thread-checks.ts';
 import { steadyOffset } from './clock.ts';
@@ -18,17 +18,15 @@ import { ReportedInFlight } from './engines/reported-in-flight.ts';
 import { Turns } from './engines/turns.ts';
 import type { Environment } from './env.ts';
 import type { Loaded } from './load.ts';
+import { openWhenThere } from './open-when-there.ts';
 import { systemRandom } from './random.ts';
 
 const REDACTED = ['*.authorization', '*.api_key', '*.secret'];
 
 /** The dependencies of a Node process, opened. */
 export async function nodeDeps(loaded: Loaded, quiet: boolean): Promise<Deps> {
-  const { options } = loaded;
-  return mainDeps(
-    loaded,
-    await depsOn(loaded, { ...(await openSharedStore(addressOf(options))), log: openLog(loaded, quiet) }),
-  );
+  const log = openLog(loaded, quiet);
+  return mainDeps(loaded, await depsOn(loaded, { ...(await openStore(loaded, log)), log }));
 }
 
 /** The same with the engines that run in threads, for which these deps have a seat beside theirs. */
@@ -37,8 +35,9 @@ export async function threadedDeps(
   environment: Environment,
   quiet: boolean,
 ): Promise<{ deps: Deps; engines(deps: Deps): EngineThreads }> {
-  const { config, options, text } = loaded;
-  const { store, serve } = await openSharedStore(addressOf(options));
+  const { config, text } = loaded;
+  const log = openLog(loaded, quiet);
+  const { store, serve } = await openStore(loaded, log);
   const memory = allocateCommon(config.settings.engineThreads + 1, systemRandom.bytes(8));
   let pump = (_seat: number): void => undefined;
   const turns = new Turns();
@@ -47,7 +46,7 @@ export async function threadedDeps(
     askTurn: (key, grant) => turns.ask(key, 0, grant),
     endTurn: (key) => turns.over(key, 0),
   });
-  const opened = await depsOn(loaded, { store, log: openLog(loaded, quiet), common });
+  const opened = await depsOn(loaded, { store, log, common });
   const inFlight = new ReportedInFlight(createInFlight(opened.clock));
   return {
     deps: { ...mainDeps(loaded, opened), inFlight },
@@ -68,6 +67,10 @@ export async function threadedDeps(
       return engines;
     },
   };
+}
+
+function openStore({ options }: Loaded, log: Log): Promise<SharedStore> {
+  return openWhenThere(options.databaseUrl, () => openSharedStore(addressOf(options)), { log });
 }
 
 /** What the main thread has beside that. */

@@ -49,6 +49,10 @@ const serverSchema = z.object({
   WEIR_DATABASE_URL: z
     .string()
     .refine((url) => DATABASE_PROTOCOLS.includes(protocolOf(url)), 'must be a file:, libsql:, http(s): or ws(s): URL')
+    .refine(
+      (url) => !/^[a-z]+:\/\/[^/?#]*@/i.test(url),
+      'must hold no credentials: they go into WEIR_DATABASE_AUTH_TOKEN',
+    )
     .optional(),
   WEIR_DATABASE_AUTH_TOKEN: visible.optional(),
   WEIR_FILES_URL: z

@@ -64,6 +64,12 @@ describe('the environment', () => {
     expect(found.WEIR_LOG_LEVEL).toContain('trace, debug');
   });
 
+  it('asks for the token of a database where it belongs', () => {
+    const found = problems({ WEIR_DATABASE_URL: 'https://user:pass-word@host/db' });
+    expect(found.WEIR_DATABASE_URL).toContain('WEIR_DATABASE_AUTH_TOKEN');
+    expect(JSON.stringify(found)).not.toContain('pass-word');
+  });
+
   it.each(['-1', '80.5', '0x50', '65536', 'http', ' 80'])('has no port %s', (port) => {
     expect(problems({ WEIR_PORT: port }).WEIR_PORT).toContain('0 to 65535');
   });
