@@ -14,7 +14,7 @@ const REFUSED_TO_OPEN = 2;
 const PAUSE_MAX_MS = 60_000;
 const UNREACHABLE_PAUSE_MAX_MS = 5_000;
 
-export type Trouble = 'pressure' | 'unreachable';
+export type Trouble = 'pressure' | 'unreachable' | 'outage';
 
 export class Breaker {
   private inARow = 0;
@@ -36,9 +36,9 @@ export class Breaker {
     return this.openings === 0;
   }
 
-  /** Opened because nothing answers there; it stays so while a probe is out. */
+  /** Opened because nothing answers there, or nothing that serves; it stays so while a probe is out. */
   get unreachable(): boolean {
-    return this.trouble === 'unreachable' && this.openings > 0;
+    return this.trouble !== 'pressure' && this.openings > 0;
   }
 
   success(): void {
@@ -58,7 +58,7 @@ export class Breaker {
     // Calls that were already out when it opened fail too: they open it no further.
     if (nowMs < this.openUntil || (!this.probing && this.inARow < needed)) return;
     this.openings += 1;
-    const limit = trouble === 'unreachable' ? UNREACHABLE_PAUSE_MAX_MS : PAUSE_MAX_MS;
+    const limit = trouble === 'pressure' ? PAUSE_MAX_MS : UNREACHABLE_PAUSE_MAX_MS;
     const pause = Math.min(limit, Math.max(retryAfterMs ?? 0, 100 + backoffMs(this.openings, unit)));
     this.openUntil = nowMs + pause;
     this.probing = true;

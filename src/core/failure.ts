@@ -38,8 +38,8 @@ export interface Failure {
   type: string;
   /** What the provider asked us to wait; null when it did not say. */
   retryAfterMs: number | null;
-  /** Of `not_found`: a pool has answered for this before, so that it restarts, or what stands before it has lost it. */
-  withdrawn?: true;
+  /** It speaks of the whole target, which answered before and will again: a restart, or an outage of what stands before it. */
+  passing?: true;
   /** False when the request certainly never left for the provider (refused connection, our own refusal). */
   reachedProvider: boolean;
 }

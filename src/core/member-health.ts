@@ -13,12 +13,20 @@ const FAILURES_TO_LEAVE = 2;
 export class MemberHealth {
   private failures = 0;
   private known = false;
+  private wellAt = Number.NEGATIVE_INFINITY;
   /** Why its models are not the pool's; null while they are. */
   private mismatch: string | null = null;
 
-  checked(healthy: boolean): void {
+  /** `askedAtMs`: by a steady clock. */
+  checked(healthy: boolean, askedAtMs: number): void {
+    if (healthy) this.wellAt = askedAtMs;
     this.known = true;
     this.failures = healthy ? 0 : this.failures + 1;
+  }
+
+  /** Whether it has said since then that it is well. */
+  wasWellSince(ms: number): boolean {
+    return this.wellAt > ms;
   }
 
   modelsChecked(mismatch: string | null): void {

@@ -7,8 +7,8 @@
  *   pressure (429, overloaded, refused)    same candidate up to its retries, then next candidate; with none left,
  *                                          round again, up to PRESSURE_TRIES_MAX: pressure passes, a lost line does not
  *
- * A pool that has answered for its model and now knows nothing of it restarts, or what stands before it has lost it: that
- * passes too, and is waited for as pressure is once no other candidate is left.
+ * A target that has answered and now answers nothing that serves restarts, or what stands before it has lost it: that passes
+ * too, and is waited for as pressure is where no other candidate is left.
  *
  * What could not be sent at all costs a line none of its tries under pressure: its provider's breaker lets one line see
  * now and then whether somebody is there again, and the batch's window ends the wait.
@@ -90,17 +90,19 @@ export function nextStep(
   avoided: readonly string[] | null = null,
 ): NextStep {
   const fault = faultOf(failure);
-  const restarts = failure.withdrawn === true;
+  const passing = failure.passing === true;
   if (fault === 'stop') return { do: 'fail' };
   const candidate = candidates[progress.candidate];
   if (!candidate) return { do: 'fail' };
   const isAway = failure.kind === 'connection' && !failure.reachedProvider;
-  const pressure = progress.pressure + ((fault === 'pressure' && !isAway) || restarts ? 1 : 0);
+  const pressure = progress.pressure + ((fault === 'pressure' && !isAway) || passing ? 1 : 0);
   const tries = progress.tries + 1;
   if (pressure >= PRESSURE_TRIES_MAX) return { do: 'fail' };
 
+  const next = nextCandidate(candidates, progress.candidate, failure, fault);
+  const isHeld = passing && avoided === null && next === null;
   const mayPass = fault === 'target' ? avoided !== null : fault !== 'own' && retries(candidate, failure);
-  if (mayPass && tries <= candidate.retry.attempts) {
+  if (mayPass && !isHeld && tries <= candidate.retry.attempts) {
     // What one member asks for need not keep a line from the others.
     const asked = candidate.retry.useRetryAfter && avoided === null ? (failure.retryAfterMs ?? 0) : 0;
     const { avoided: _before, ...rest } = progress;
@@ -110,12 +112,11 @@ export function nextStep(
       progress: { ...rest, tries, pressure, ...(avoided !== null && { avoided }) },
     };
   }
-  const next = nextCandidate(candidates, progress.candidate, failure, fault);
   if (next !== null) return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure } };
-  const passes = restarts || (fault === 'pressure' && retries(candidate, failure));
+  const passes = passing || (fault === 'pressure' && retries(candidate, failure));
   if (passes && candidate.retry.attempts > 0) {
     const stated = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
-    const least = restarts ? Math.max(stated, RESTART_BACKOFF_MIN_MS) : stated;
+    const least = passing ? Math.max(stated, RESTART_BACKOFF_MIN_MS) : stated;
     return {
       do: 'retry',
       delayMs: isAway ? unit * UNREACHABLE_BACKOFF_MAX_MS : Math.max(least, backoffMs(pressure, unit)),

@@ -48,8 +48,9 @@ export interface Gate {
   /**
    * Books the end of a line's call, which held `slot`. `usedTokens`: what it really used, null when unknown;
    * `outputTokens`: those of them in its answer. Starts nothing: call `pump` when the line is dealt with.
+   * Answers whether the failure speaks of an outage of the whole provider, which passes.
    */
-  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void;
+  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): boolean;
 
   /** Asks the members how they are, as far as that is due. Bounded in time; never rejects. */
   inspect(http: HttpClient, signal: AbortSignal): Promise<void>;

@@ -5,22 +5,22 @@ describe('a member’s health', () => {
   it('stands one failed check, not two in a row, and returns with the next good one', () => {
     const health = new MemberHealth();
     expect(health.state).toBe('unknown');
-    health.checked(true);
-    health.checked(false);
+    health.checked(true, 1);
+    health.checked(false, 2);
     expect(health.state).toBe('healthy');
-    health.checked(true);
-    health.checked(false);
+    health.checked(true, 1);
+    health.checked(false, 2);
     expect(health.state).toBe('healthy');
     expect(health.inDoubt).toBe(true);
-    health.checked(false);
+    health.checked(false, 2);
     expect(health).toMatchObject({ inDoubt: false, state: 'unhealthy', reason: 'its health check fails' });
-    health.checked(true);
+    health.checked(true, 1);
     expect(health).toMatchObject({ state: 'healthy', reason: null });
   });
 
   it('is out while it serves other models, however well it is', () => {
     const health = new MemberHealth();
-    health.checked(true);
+    health.checked(true, 1);
     health.modelsChecked('serves b as a');
     expect(health).toMatchObject({ state: 'wrong_model', reason: 'serves b as a' });
     health.modelsChecked(null);

@@ -137,7 +137,7 @@ describe('nextStep', () => {
   });
 
   it('waits for a pool that knows its model no more to come back with it, once no other candidate is left', () => {
-    const gone = failure('not_found', { withdrawn: true });
+    const gone = failure('not_found', { passing: true });
     const both = [candidate('a'), candidate('b')];
     expect(nextStep(both, START, gone, 0)).toMatchObject({ delayMs: 0, progress: { candidate: 1 } });
     let step = nextStep(both.slice(0, 1), START, gone, 0);
@@ -148,6 +148,14 @@ describe('nextStep', () => {
     expect(step).toEqual({ do: 'fail' });
     expect(nextStep([candidate('a', 'any', 0)], START, gone, 0)).toEqual({ do: 'fail' });
     expect(nextStep(both.slice(0, 1), START, failure('not_found'), 0)).toEqual({ do: 'fail' });
+    // An outage costs a line none of its tries, unless it has somewhere else to go.
+    const out = failure('server_error', { passing: true });
+    const spent = { ...START, tries: 2 };
+    expect(nextStep(both.slice(0, 1), spent, out, 0)).toMatchObject({
+      progress: { candidate: 0, tries: 0, pressure: 1 },
+    });
+    expect(nextStep(both, spent, out, 0)).toMatchObject({ progress: { candidate: 1 } });
+    expect(nextStep(both, START, out, 0)).toMatchObject({ progress: { candidate: 0, tries: 1 } });
   });
 
   it('stops with its batch', () => {

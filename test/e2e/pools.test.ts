@@ -85,6 +85,36 @@ describe('a pool of servers', () => {
     }
   }, 60_000);
 
+  it('loses no line to an outage of its only server; lines that fail at a server which is well fail soon', async () => {
+    const pools = await startPools([{ models: ['m'], latency_ms: 60, slots: 8 }]);
+    const [server] = pools.servers;
+    const pool = { kind: 'vllm', base_urls: [server!.baseUrl], models: ['m'], price: { input: 0.1, output: 0.4 } };
+    const weir = await startWeir({ providers: { pool } });
+    const failed = () => server!.counters.by_status.get(500) ?? 0;
+    try {
+      const input = chatLines(300, () => ({ model: 'pool/m' }));
+      const { id } = await submit(weir, input);
+      await waitForBatch(weir, id, { until: (batch) => (batch.request_counts?.completed ?? 0) > 20 });
+      // As a proxy answers while the server behind it restarts.
+      server!.configure({ rate_500: 1, health_status: 502 });
+      await expect.poll(failed, { timeout: 15_000 }).toBeGreaterThan(8);
+      server!.configure({ rate_500: 0, health_status: 200 });
+      expect((await waitForBatch(weir, id)).request_counts).toEqual({ total: 300, completed: 300, failed: 0 });
+      const { entries } = await assertInvariants(weir, id, input);
+      expect(entries).toHaveLength(server!.counters.received);
+      expect(entries.length).toBeLessThan(300 + 60);
+
+      server!.configure({ poison: [{ contains: 'Question', fail_with: 500 }] });
+      const poison = chatLines(4, () => ({ model: 'pool/m' }));
+      const ended = await waitForBatch(weir, (await submit(weir, poison)).id);
+      expect(ended.request_counts).toMatchObject({ failed: 4 });
+      await assertInvariants(weir, ended.id, poison);
+    } finally {
+      await weir.stop();
+      await pools.stop();
+    }
+  }, 90_000);
+
   it('loses no line and no call to members that fail whatever they are sent, and says which those are', async () => {
     const pools = await startPools([{ models: ['m'], latency_ms: 100 }]);
     const failing = (status: number, headers: Record<string, string> = {}) =>

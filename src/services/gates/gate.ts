@@ -145,12 +145,12 @@ export class ProviderGate implements Gate {
     this.timer.set(Math.min(now + waitMs, this.calls.earliestDeadline), now);
   }
 
-  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): void {
+  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): boolean {
     const own = slot as MemberSlot;
     const now = steadyMs(this.deps.clock);
     this.slots.giveBack();
     if (usedTokens !== null) this.budgets.correct(own.tokens, usedTokens, now);
-    this.pool.settle(
+    return this.pool.settle(
       own,
       failure,
       { input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },

@@ -69,7 +69,9 @@ export class Inspection {
     if (immediate.healthy && steadyMs - this.healthAt >= this.healthEveryMs(busy)) {
       this.healthAt = steadyMs;
       const healthy = immediate.healthy;
-      asked.push(...this.pool.members.map(async (member) => member.health.checked(await healthy(call(member)))));
+      asked.push(
+        ...this.pool.members.map(async (member) => member.health.checked(await healthy(call(member)), steadyMs)),
+      );
     }
     if (immediate.served && steadyMs - this.modelsAt >= MODELS_MS) {
       this.modelsAt = steadyMs;
@@ -81,6 +83,9 @@ export class Inspection {
   private healthEveryMs(busy: boolean): number {
     const { members } = this.pool;
     if (members.some(({ health }) => health.inDoubt)) return 0;
+    // Whether it is out, or the requests are at fault, is what lines wait to know.
+    if (members.some(({ health, troubleSince }) => troubleSince !== null && !health.wasWellSince(troubleSince)))
+      return 0;
     return busy || members.some(({ health }) => health.state !== 'healthy') ? HEALTH_MS : IDLE_MS;
   }
 

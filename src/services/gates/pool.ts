@@ -7,6 +7,8 @@ import { faultOf, isPressure } from '../../core/retry.ts';
 import type { Slot } from '../../ports/gates.ts';
 
 const LATENCIES_MEANT = 50;
+/** Large models take minutes to load. */
+const OUTAGE_MAX_MS = 15 * 60_000;
 const NONE: readonly string[] = [];
 
 /** One of a provider's base URLs. */
@@ -25,6 +27,8 @@ export interface Member {
   probes: number;
   answered: number;
   failed: number;
+  /** Since when all that it answers is trouble; null while something serves. */
+  troubleSince: number | null;
   /** Why its last request failed, for the operator. */
   lastFailure: string;
   /** Milliseconds, of late. */
@@ -72,6 +76,7 @@ export class Pool {
       probes: 0,
       answered: 0,
       failed: 0,
+      troubleSince: null,
       lastFailure: '',
       latencyMs: 0,
     }));
@@ -142,41 +147,57 @@ export class Pool {
 
   /**
    * Takes in the end of a call, at a moment of the clock of `slot.startedMs`. `lateMs`: for so long the answer may have
-   * waited here, which says nothing about its server.
+   * waited here, which says nothing about its server. Answers whether the failure speaks of an outage, which passes.
    */
   settle(
     { at, startedMs, inFlight, isProbe }: MemberSlot,
     failure: Failure | null,
     tokens: { input: number; output: number },
     { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
-  ): void {
+  ): boolean {
     at.inFlight -= 1;
     if (isProbe) at.probes -= 1;
     if (failure === null) {
       at.breaker.success();
       at.ailment.success();
+      at.troubleSince = null;
       const latencyMs = Math.max(0, nowMs - startedMs - lateMs);
       at.answered += 1;
       at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
       at.adaptive?.answered({ inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight }, nowMs);
-      return;
+      return false;
     }
     at.failed += 1;
     at.lastFailure = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
     this.noteAilment(at, failure, nowMs, unit);
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
-    if (failure.withdrawn && !this.hasOther([at.url])) {
+    if (this.isOutage(at, failure, nowMs)) {
       // Lines wait for it: one of them now and then tells whether it is back.
-      at.breaker.failure('pressure', failure.retryAfterMs, nowMs, unit);
-      return;
+      at.breaker.failure('outage', failure.retryAfterMs, nowMs, unit);
+      return !at.breaker.closed;
     }
     if (!isPressure(failure)) {
       // An answer, even a bad one, shows that somebody is there.
       if (failure.status !== null) at.breaker.success();
-      return;
+      return false;
     }
     const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
     at.breaker.failure(trouble, failure.retryAfterMs, nowMs, unit);
+    return false;
+  }
+
+  /**
+   * Whether a member that has answered is out, as far as a failure tells, and no other is well: it knows its model no more, or
+   * has answered nothing but trouble of late. Not where it says itself that it is well, or for ever: then it is the requests.
+   */
+  private isOutage(at: Member, failure: Failure, nowMs: number): boolean {
+    const fault = faultOf(failure);
+    if (fault === 'own') at.troubleSince = null;
+    if (at.answered === 0 || this.hasOther([at.url])) return false;
+    if (failure.passing) return true;
+    if (fault !== 'trouble') return false;
+    at.troubleSince ??= nowMs;
+    return nowMs - at.troubleSince < OUTAGE_MAX_MS && !at.health.wasWellSince(at.troubleSince);
   }
 
   /** A member that fails at once has always room: without this it would take the lines of all others, and fail them. */

@@ -150,14 +150,14 @@ export class LineFeed implements Feed {
     return job.tokens;
   }
 
-  /** Books the end of a call, before the line moves on. `usage`: null when unknown; a failed call used nothing. */
-  settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): void {
+  /** Books the end of a call, before the line moves on, and answers as the gate does. `usage`: null when unknown; a failed call used nothing. */
+  settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): boolean {
     this.inFlight -= 1;
     this.countShared(job, -1);
     const output = failure !== null || usage === null ? 0 : totalOutput(usage);
     const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
     this.held.settle(job, used);
-    this.gate.settle(slot, failure, used, output);
+    return this.gate.settle(slot, failure, used, output);
   }
 
   detour(): void {

@@ -95,8 +95,9 @@ export class LineRunner {
       feed.settle(job, slot, null, result.usage);
       this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds);
     } else if (failure) {
-      feed.settle(job, slot, failure, null);
-      this.afterFailure(job, { gate, slot }, candidate, outcome, failure, gpuMicroseconds);
+      const passes = feed.settle(job, slot, failure, null);
+      const told: Failure = passes ? { ...failure, passing: true } : failure;
+      this.afterFailure(job, { gate, slot }, candidate, outcome, told, gpuMicroseconds);
     }
     gate.pump();
   }
@@ -104,7 +105,7 @@ export class LineRunner {
   /** What a pool does not know that has answered for it is not the line's fault. */
   private asWithdrawn(failure: Failure, candidate: Candidate): Failure {
     if (failure.kind !== 'not_found' || !this.served.has(targetName(candidate))) return failure;
-    return { ...failure, withdrawn: true };
+    return { ...failure, passing: true };
   }
 
   private afterAnswer(
