@@ -97,6 +97,7 @@ const content = createRoute({
     },
     206: { description: 'The bytes of the range' },
     304: { description: 'The client has it already' },
+    410: { description: 'The server has lost the bytes' },
     416: { description: 'The range lies outside the file' },
   },
 });

@@ -23,7 +23,7 @@ export class BatchRunner {
   private readonly deps: Deps;
   private readonly work = new LeasedWork();
   private readonly large = new Permits(LARGE_AT_ONCE);
-  /** Since when work on a batch fails here, on the steady clock. */
+  /** Since when a batch cannot be brought to its end here, on the steady clock. */
   private readonly failingSince = new Map<string, number>();
   private stopped = false;
 
@@ -84,7 +84,9 @@ export class BatchRunner {
       this.failingSince.delete(batch.id);
       return 0;
     } catch (error) {
-      if (!this.failingSince.has(batch.id)) this.failingSince.set(batch.id, steadyMs(deps.clock));
+      // Of one that is yet to start, others may see the end: nothing may be left of it here when that comes.
+      const isEnding = batch.status !== 'validating';
+      if (isEnding && !this.failingSince.has(batch.id)) this.failingSince.set(batch.id, steadyMs(deps.clock));
       deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
       return unixSeconds(deps.clock) + RETRY_SECONDS;
     }
