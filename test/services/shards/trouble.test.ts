@@ -6,6 +6,7 @@ import { ProviderError } from '../../../providers/contract.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
 import { isTerminal } from '../../../src/core/batch-state.ts';
 import { refusal } from '../../../src/core/failure.ts';
+import { sweepParts } from '../../../src/services/batches/sweep.ts';
 import { committedLines } from '../../../src/services/results/committed-lines.ts';
 import { sweepProviders } from '../../../src/services/shards/orphans.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
@@ -116,6 +117,12 @@ describe('a provider batch', () => {
     expect(await untilLeft()).toBe(true);
     expect(count.readings).toBe(2);
     expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 20, failed: 0, entries: 30 });
+    // What is kept of each is so for as long as it may be wanted, once.
+    await deps.clock.sleep(2 * 86_400_000);
+    await sweepParts(deps, { after: null, limit: 1_000 });
+    const spares = await deps.store.shards.spares(id, 0, 29);
+    expect(spares.reduce((sum, { count }) => sum + count, 0)).toBe(10);
+    for (const { key, bytes } of spares) expect(await deps.files.size(key)).toBe(bytes);
   });
 
   it('whose results stay damaged is given up after an hour, its lines entered as what nobody can price', async () => {
