@@ -18,7 +18,7 @@ export class ShardRunner {
   private readonly waits: Waits = new Map();
   private readonly turns: Turns;
   private readonly watch: InputWatch;
-  private claiming = false;
+  private claiming: Promise<boolean> | null = null;
   private hasMore = false;
   private paused: readonly PausedTarget[] = [];
   private pausedAt = Number.NEGATIVE_INFINITY;
@@ -33,11 +33,11 @@ export class ShardRunner {
   /** Starts the steps that are due; resolves when they have been claimed, not when they are done. */
   async wake(): Promise<void> {
     if (this.claiming || this.abort.signal.aborted) return;
-    this.claiming = true;
+    this.claiming = this.claim();
     try {
-      this.hasMore = await this.claim();
+      this.hasMore = await this.claiming;
     } finally {
-      this.claiming = false;
+      this.claiming = null;
     }
   }
 
@@ -48,7 +48,7 @@ export class ShardRunner {
     let wasKeptOut = false;
     for (;;) {
       const room = settings.maxShardSteps - this.work.size;
-      if (room <= 0) return true;
+      if (room <= 0 || this.abort.signal.aborted) return true;
       const { exclude, each } = this.turns.open(clock.now());
       wasKeptOut ||= exclude.length > 0;
       const now = unixSeconds(clock);
@@ -103,6 +103,8 @@ export class ShardRunner {
   /** Breaks off what is running: every step can be taken again from what it has stored. */
   async stop(): Promise<void> {
     this.abort.abort();
+    // What a claim that is under way brings is begun, too.
+    await this.claiming?.catch(() => undefined);
     await this.idle();
   }
 }

@@ -303,6 +303,33 @@ describe('a provider batch', () => {
     expect(remote.counters.batches_created).toBe(4);
   });
 
+  it('whose worker stops while it claims is given back before the worker has stopped', async () => {
+    const rig = await rigOn(await service());
+    const id = await beginBatch(rig.deps, chatLines(3), { config: 'native' });
+    const isMade = async () => (await rig.deps.store.shards.list(id)).length > 0;
+    expect(
+      await workUntil(rig.deps, isMade, { runner: { wake: async () => undefined, idle: async () => undefined } }),
+    ).toBe(true);
+    const { shards } = rig.deps.store;
+    const [claimed, stopping] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const claimDue: typeof shards.claimDue = async (query) => {
+      const due = await shards.claimDue(query);
+      claimed.resolve();
+      await stopping.promise;
+      return due;
+    };
+    const get = (of: typeof shards, name: keyof typeof shards) => (name === 'claimDue' ? claimDue : of[name].bind(of));
+    const slow = new Proxy(shards, { get: (of, name) => get(of, name as keyof typeof shards) });
+    const runner = new ShardRunner({ ...rig.deps, store: { ...rig.deps.store, shards: slow } });
+    const woken = runner.wake();
+    await claimed.promise;
+    const stopped = runner.stop();
+    stopping.resolve();
+    await stopped;
+    expect(await shards.recover({ others: 'nobody' })).toBe(0);
+    await woken;
+  });
+
   it('that is refused for some lines which nobody names is cut in halves until those stand alone', async () => {
     const remote = await service();
     const rig = await rigOn(remote);
