@@ -1,3 +1,4 @@
+import type { Provider } from '../../../providers/contract.ts';
 import { AdaptiveLimit } from '../../core/adaptive/adaptive-limit.ts';
 import type { ServerLoad } from '../../core/adaptive/load.ts';
 import { Breaker } from '../../core/breaker.ts';
@@ -62,10 +63,14 @@ export class MemberSlot implements Slot {
 /** The servers behind one provider, of which the least loaded one that may be called is chosen. */
 export class Pool {
   readonly members: readonly Member[];
+  /** They say how they are. */
+  private readonly isChecked: boolean;
 
   /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. */
-  constructor(urls: readonly string[], limit: number, adaptive: boolean) {
-    this.members = urls.map((url) => ({
+  constructor({ immediate, limits }: Pick<Provider, 'immediate' | 'limits'>, limit: number) {
+    const adaptive = limits.adaptive !== false;
+    this.isChecked = immediate?.healthy !== undefined;
+    this.members = (immediate?.members ?? []).map((url) => ({
       url,
       breaker: new Breaker(),
       ailment: new Breaker(),
@@ -187,13 +192,13 @@ export class Pool {
   }
 
   /**
-   * Whether a member that has answered is out, as far as a failure tells, and no other is well: it knows its model no more, or
+   * Whether a member that has answered, or says how it is, is out, as far as a failure tells, and no other is well: it knows its model no more, or
    * has answered nothing but trouble of late. Not where it says itself that it is well, or for ever: then it is the requests.
    */
   private isOutage(at: Member, failure: Failure, nowMs: number): boolean {
     const fault = faultOf(failure);
     if (fault === 'own') at.troubleSince = null;
-    if (at.answered === 0 || this.hasOther([at.url])) return false;
+    if ((at.answered === 0 && !this.isChecked) || this.hasOther([at.url])) return false;
     if (failure.passing) return true;
     if (fault !== 'trouble') return false;
     at.troubleSince ??= nowMs;
