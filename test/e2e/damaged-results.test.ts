@@ -66,10 +66,11 @@ describe('files that are deleted or damaged on the disk', () => {
     weir = await spawnWeir(join(folder, 'weir.json'), join(folder, 'data'));
   };
 
-  async function begin(input: string): Promise<string> {
-    pools = await startPools([{ models: ['gpt-4o-mini'], count_by: { path: 'messages.0.content' } }]);
+  async function begin(input: string, latencyMs = 0): Promise<string> {
+    const server = { models: ['gpt-4o-mini'], count_by: { path: 'messages.0.content' } as const };
+    pools = await startPools([{ ...server, latency_ms: latencyMs }]);
     folder = await temporaryFolder();
-    const settings = { part_lines: PART_LINES, part_delay_ms: 20, lease_seconds: 5, unreadable_seconds: 1 };
+    const settings = { part_lines: PART_LINES, part_delay_ms: 20, lease_seconds: 5, unreadable_seconds: 0 };
     const config = splitConfig([server0().baseUrl], [1], { limits: { concurrency: 4 }, settings });
     await writeFile(join(folder, 'weir.json'), JSON.stringify(config));
     await start();
@@ -122,25 +123,29 @@ describe('files that are deleted or damaged on the disk', () => {
     expect(retried.request_counts).toEqual({ total: lost.size, completed: lost.size, failed: 0 });
   }, 90_000);
 
-  it.each(['content', 'plan'])(
-    'of the input (its %s) while the batch runs: it stops, and keeps what was done',
-    async (what) => {
-      const input = chatLines(LINES);
-      const id = await begin(input);
+  it('of the input (its content, or its plan) while batches run: they stop, and keep what was done', async () => {
+    const input = chatLines(LINES);
+    // So slow that the first is not done before the second has begun.
+    const ids = [await begin(input, 100), (await submit(weir, input, { config: 'split' })).id];
+    for (const id of ids) {
       await waitForBatch(weir, id, {
         until: (batch) => (batch.request_counts?.completed ?? 0) >= LINES / 4,
         everyMs: 5,
       });
-      server0().configure({ rate_hang: 1 });
-      const { input_file_id: fileId } = await weir.client.batches.retrieve(id);
-      await weir.kill();
-      const done = (await partsOf(folder, id)).flatMap(({ ids }) => ids);
-      await rm(join(folder, 'data/files', what === 'content' ? `files/${fileId}` : `files/${fileId}.plan`));
-      await start();
+    }
+    server0().configure({ rate_hang: 1 });
+    const inputs = await Promise.all(ids.map(async (id) => (await weir.client.batches.retrieve(id)).input_file_id));
+    await weir.kill();
+    const files = join(folder, 'data/files/files');
+    await rm(join(files, inputs[0] ?? ''));
+    await rm(join(files, `${inputs[1]}.plan`));
+    await start();
+    for (const id of ids) {
       const ended = await waitForBatch(weir, id, { seconds: 40 });
       expect(ended.status).toBe('cancelled');
       expect(ended.errors?.data).toMatchObject([{ code: 'input_lost', param: 'input_file_id' }]);
       expect(ended.request_counts?.total).toBe(LINES);
+      const done = (await partsOf(folder, id)).flatMap((part) => part.ids);
       const lines = await readOutput(weir, id);
       expect(lines).toHaveLength(LINES);
       const good = lines.filter((line) => line.error === null).map((line) => line.custom_id);
@@ -148,15 +153,12 @@ describe('files that are deleted or damaged on the disk', () => {
       expect(ended.request_counts?.completed).toBe(good.length);
       expect(good.length).toBeGreaterThanOrEqual(LINES / 4);
       for (const line of lines.filter((each) => each.error !== null)) expect(line.error?.code).toBe('input_lost');
-      const files = await Promise.all(
-        [ended.output_file_id, ended.error_file_id].map(async (file) =>
-          (await weir.client.files.content(file ?? '')).text(),
-        ),
+      const texts = [ended.output_file_id, ended.error_file_id].map(async (file) =>
+        (await weir.client.files.content(file ?? '')).text(),
       );
-      expect(files.join('').trimEnd().split('\n')).toHaveLength(LINES);
-    },
-    90_000,
-  );
+      expect((await Promise.all(texts)).join('').trimEnd().split('\n')).toHaveLength(LINES);
+    }
+  }, 90_000);
 
   it('of an ended batch: the download says what is wrong with the file, and where the results still are', async () => {
     const input = chatLines(20);
