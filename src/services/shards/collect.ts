@@ -124,6 +124,8 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
       hash.update(`${answer.raw}\n`);
     } else {
       seen.add(number);
+      // Why such a line has no answer is its batch's to say: it expired, was cancelled, or its money is spent.
+      if (work.batch.stop !== null && isUnrun(answer)) continue;
       for (const line of lines) {
         group.push({ line, answer, isShared: line.line !== number });
         bytes += sizeOf(answer);
@@ -152,6 +154,12 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
 /** About the bytes that are held for an answer, without making its text. */
 function sizeOf(answer: BatchResult): number {
   return answer.rawLength ?? answer.raw.length;
+}
+
+/** A line that its provider left out, as it was told to or its time was over. */
+function isUnrun({ result }: BatchResult): boolean {
+  if (result.ok || result.failure.reachedProvider) return false;
+  return result.failure.kind === 'cancelled' || result.failure.kind === 'expired';
 }
 
 /** An answer that is none, and names no usage: as damage on the way would leave it. */

@@ -53,6 +53,25 @@ describe('a batch that is cancelled while it is submitted', () => {
     return row();
   }
 
+  it.each([
+    ['is cancelled', 'cancelled'],
+    ['expires', 'expired'],
+  ] as const)('or %s says so of each line that its provider left out then', async (_, status) => {
+    const deps = await open(() => ({}));
+    const config = { provider: 'openai', model: 'gpt-4o-mini', mode: 'batch' };
+    const id = await beginBatch(deps, chatLines(LINES), { completion_window: '5m', config });
+    if (status === 'cancelled') {
+      const isOut = async () => (await deps.store.shards.list(id))[0]?.state === 'running';
+      expect(await workUntil(deps, isOut)).toBe(true);
+      await cancel(deps, id);
+    }
+    const ended = await workToEnd(deps, id);
+    expect(ended).toMatchObject({ status, completed: 10, failed: 10, entries: 10 });
+    const errors = await deps.files.readRange(`files/${ended?.errorFileId}`, { offset: 0, length: 100_000 });
+    const lines = Buffer.from(errors).toString('utf8').trimEnd().split('\n');
+    expect(lines.every((line) => line.includes(`"code":"batch_${status}"`))).toBe(true);
+  });
+
   it('before its create call makes no provider batch', async () => {
     const deps = await open(() => ({}));
     const id = await beginBatch(deps, chatLines(LINES));
