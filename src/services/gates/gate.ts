@@ -240,7 +240,7 @@ export class ProviderGate implements Gate {
     const taken = feed && this.takeLine(feed, member, part, now);
     if (!feed || !taken) return Number.POSITIVE_INFINITY;
     const at = this.prefixes ? this.prefixes.choose(taken, feed.prompt(), now, part) : taken;
-    const slot = new MemberSlot(at, steadyMs(this.deps.clock));
+    const slot = new MemberSlot(at, steadyMs(this.deps.clock), true);
     this.book(slot, feed.start(slot), now);
     return 0;
   }

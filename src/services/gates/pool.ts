@@ -43,11 +43,14 @@ export class MemberSlot implements Slot {
   /** Requests at the member then, this one included. */
   readonly inFlight: number;
   readonly isProbe: boolean;
+  /** Of a batch, and not a call, whose client is to hear what went wrong. */
+  readonly isLine: boolean;
   /** What its start was booked with. */
   tokens = 0;
 
-  constructor(at: Member, startedMs: number) {
+  constructor(at: Member, startedMs: number, isLine = false) {
     this.at = at;
+    this.isLine = isLine;
     this.startedMs = startedMs;
     this.isProbe = !at.breaker.closed || !at.ailment.closed;
     at.inFlight += 1;
@@ -155,7 +158,7 @@ export class Pool {
    * waited here, which says nothing about its server. Answers whether the failure speaks of an outage, which passes.
    */
   settle(
-    { at, startedMs, inFlight, isProbe }: MemberSlot,
+    { at, startedMs, inFlight, isProbe, isLine }: MemberSlot,
     failure: Failure | null,
     tokens: { input: number; output: number },
     { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
@@ -176,8 +179,9 @@ export class Pool {
     at.lastFailure = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
     this.noteAilment(at, failure, nowMs, unit);
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
-    if (this.isOutage(at, failure, nowMs)) {
-      // Lines wait for it: one of them now and then tells whether it is back.
+    if (this.isOutage(at, failure, nowMs) && (isLine || !at.breaker.closed)) {
+      // Lines wait for it: one of them now and then tells whether it is back. Calls come as they come.
+      if (!isLine) return false;
       at.breaker.failure('outage', failure.retryAfterMs, nowMs, unit);
       return !at.breaker.closed;
     }
