@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { priceFiles } from '../../config/prices/index.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import { compilePrices } from '../core/price-book.ts';
 import { openFsFiles } from '../files/fs.ts';
 import type { Common } from '../ports/common.ts';
@@ -54,7 +54,7 @@ export async function depsOn(
   return {
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
-    http: createUndiciHttpClient(),
+    http: createNodeHttpClient(),
     fetch: globalThis.fetch,
     clock,
     webhookSender: createWebhookSender(config.webhookHosts),

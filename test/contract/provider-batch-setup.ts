@@ -10,7 +10,7 @@ import type {
   ShardInput,
 } from '../../providers/contract.ts';
 import { ProviderError } from '../../providers/contract.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { Failure } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 
@@ -103,7 +103,7 @@ export class Bench {
   signal: AbortSignal | undefined;
   /** What `call.saved` does beside remembering. */
   onSaved: (refs: ProviderRefs) => Promise<void> = async () => {};
-  readonly #http = createUndiciHttpClient();
+  readonly #http = createNodeHttpClient();
 
   constructor(subject: BatchSubject) {
     if (subject.provider.batch === undefined) throw new Error('the provider has no batch service');

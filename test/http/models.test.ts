@@ -1,6 +1,6 @@
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import { modelListSchema, providerListSchema } from '../../src/protocol/route.ts';
 import { type ModelServer, makeProvider, startModelServer } from '../services/model-server.ts';
 import { ADMIN_SECRET, errorOf, type Harness, openHarness } from './harness.ts';
@@ -9,11 +9,11 @@ const CANARY = 'sk-canary-of-the-provider';
 
 let harness: Harness;
 let server: ModelServer;
-let http: ReturnType<typeof createUndiciHttpClient>;
+let http: ReturnType<typeof createNodeHttpClient>;
 
 beforeEach(async () => {
   server = await startModelServer(['org/large', 'common']);
-  http = createUndiciHttpClient();
+  http = createNodeHttpClient();
   harness = await openHarness({
     http,
     providers: new Map([

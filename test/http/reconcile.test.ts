@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { AccountUsage } from '../../providers/sandbox/servers/usage-report-pages.ts';
 import { startUsageReports, type UsageReports } from '../../providers/sandbox/servers/usage-reports.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
 import { type Reconciliations, reconciliationsSchema } from '../../src/protocol/reconciliation.ts';
 import { batchRepricingSchema } from '../../src/protocol/repricing.ts';
@@ -24,7 +24,7 @@ beforeEach(async () => {
   reports = await startUsageReports({ adminKey: ADMIN });
   const common = { api_key: 'sk-plain', base_url: `${reports.url}/v1`, allow_http: true };
   harness = await openHarness({
-    http: createUndiciHttpClient(),
+    http: createNodeHttpClient(),
     providers: new Map([
       makeProvider('openai', { kind: 'openai', ...common, admin_key: ADMIN }),
       makeProvider('claude', { kind: 'anthropic', ...common, base_url: reports.url, admin_key: ADMIN }),

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import { describeProvider } from './conformance.ts';
@@ -43,7 +43,7 @@ describe('Azure', () => {
 
   async function seen(entry: object, endpoint: Endpoint) {
     server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(500, '{}')));
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     const provider = createProvider('azure', { endpoint: server.url, deployments: { 'gpt-4o': 'my-4o' }, ...entry });
     const converted = provider.convert({ customId: 'r', endpoint, body: { model: 'x' } }, 'gpt-4o');
     if (!converted.ok) throw new Error(converted.failure.message);

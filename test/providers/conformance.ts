@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Call, type Provider, ProviderError, type Result } from '../../providers/contract.ts';
 import type { ServerOptions } from '../../providers/sandbox/servers/openai-compatible.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { FailureKind } from '../../src/core/failure.ts';
 import type { HttpClient } from '../../src/ports/http-client.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
@@ -39,7 +39,7 @@ export function describeProvider(subject: Subject): void {
     let http: HttpClient;
     const cleanups: (() => Promise<void>)[] = [];
     beforeAll(() => {
-      http = createUndiciHttpClient();
+      http = createNodeHttpClient();
     });
     afterEach(async () => {
       for (const cleanup of cleanups.splice(0).reverse()) await cleanup();

@@ -3,7 +3,7 @@ import type { AnswerStream, Failed, Provider } from '../../providers/contract.ts
 import { startAnthropicServer } from '../../providers/sandbox/servers/anthropic.ts';
 import { startBedrockServer } from '../../providers/sandbox/servers/bedrock.ts';
 import { startVertexServer } from '../../providers/sandbox/servers/vertex.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../src/ports/http-client.ts';
 import { createProvider } from './kinds.ts';
 
@@ -57,7 +57,7 @@ describe.each(Object.keys(services) as (keyof typeof services)[])('a stream of %
   let http: HttpClient;
   let service: Awaited<ReturnType<(typeof services)[typeof kind]>>;
   beforeAll(() => {
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
   });
   afterEach(() => service.stop());
   afterAll(() => http.close());
@@ -98,7 +98,7 @@ describe.each(Object.keys(services) as (keyof typeof services)[])('a stream of %
 
 it('a stream of Gemini is asked for again when its token is refused', async () => {
   const server = await startVertexServer();
-  const http = createUndiciHttpClient();
+  const http = createNodeHttpClient();
   try {
     const { url, tokenUrl, credentials } = server;
     const place = { project: 'sim-project', location: 'us-central1', base_url: url, token_url: tokenUrl, credentials };

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../src/ports/http-client.ts';
 import { describeProvider } from './conformance.ts';
 import { createProvider, problemsOf, startOver } from './kinds.ts';
@@ -29,7 +29,7 @@ describe('OpenAI', () => {
 
   it('gets the key, the organization and the project as headers', async () => {
     server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(500, '{}')));
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     const entry = { base_url: server.url, api_key: secret, organization: 'org-canary1', project: 'proj_canary2' };
     const provider = createProvider('openai', entry);
     const call = { http, member: server.url, timeoutMs: 5000, maxResponseBytes: 1e6, nowMs: 0 };

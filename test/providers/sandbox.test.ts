@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import { describeProvider } from './conformance.ts';
 import { createProvider, problemsOf } from './kinds.ts';
 
@@ -19,7 +19,7 @@ describeProvider({
 
 describe('a sandbox', () => {
   it('starts its server with the first call only, and stops it for good', async () => {
-    const http = createUndiciHttpClient();
+    const http = createNodeHttpClient();
     const provider = createProvider('sandbox', { models: ['a', 'b'] });
     expect(provider.models).toEqual(['a', 'b']);
     const call = {

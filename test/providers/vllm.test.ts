@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../src/ports/http-client.ts';
 import { describeProvider } from './conformance.ts';
 import { createProvider, problemsOf, startOver } from './kinds.ts';
@@ -31,7 +31,7 @@ describe('a pool of self-hosted servers', () => {
     server = await startScriptedServer(({ path, socket }) =>
       socket.write(path === '/v1/models' ? httpAnswer(200, '{"data":[]}') : httpAnswer(404, '404 page not found')),
     );
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     const call = { http, member: `${server.url}/v1`, timeoutMs: 5000, maxResponseBytes: 1e6, nowMs: 0 };
     expect(await at(server.url).immediate?.healthy?.(call)).toBe(true);
     expect(server.requests.map(({ path }) => path)).toEqual(['/health', '/v1/models']);
@@ -39,7 +39,7 @@ describe('a pool of self-hosted servers', () => {
 
   it('calls the member that the call names', async () => {
     server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(500, '{}')));
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     const members = ['http://127.0.0.1:9/v1', server.url];
     const provider = createProvider('vllm', { base_urls: members });
     expect(provider.immediate?.members).toEqual(members);

@@ -5,7 +5,7 @@ import { bedrockSettings } from '../../providers/bedrock/config.ts';
 import { download } from '../../providers/bedrock/download.ts';
 import { type Bucket, createBucket, type ListedObject } from '../../providers/bedrock/objects.ts';
 import type { BatchCall } from '../../providers/contract.ts';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import { failureOf, gather } from '../contract/provider-batch-setup.ts';
 import { content, forEachBelow, mebibyte, streamed } from './content.ts';
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.ts';
@@ -16,7 +16,7 @@ const role = 'arn:aws:iam::123456789012:role/weir-batch';
 
 /** Signatures, parts, ranges, preconditions and pages are checked as S3 checks them. */
 describe.skipIf(url === undefined)('S3 as MinIO has it', () => {
-  const http = createUndiciHttpClient();
+  const http = createNodeHttpClient();
   let proxy: CuttingProxy;
   let access: Access;
   let bucket: Bucket;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import { createLaneAssigner } from '../../src/core/routing.ts';
 import type { Deps } from '../../src/ports/deps.ts';
 import { discoverModels } from '../../src/services/models/discover.ts';
@@ -9,11 +9,11 @@ import { type ModelServer, makeProvider, startModelServer } from './model-server
 
 let harness: Harness;
 let server: ModelServer;
-let http: ReturnType<typeof createUndiciHttpClient>;
+let http: ReturnType<typeof createNodeHttpClient>;
 
 beforeEach(async () => {
   server = await startModelServer(['served-a', 'served-b']);
-  http = createUndiciHttpClient();
+  http = createNodeHttpClient();
   harness = await openHarness({
     http,
     providers: new Map([

@@ -7,7 +7,7 @@ import {
   type ProviderRefs,
   type ShardInput,
 } from '../../../providers/contract.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { Failure } from '../../../src/core/failure.ts';
 import type { Endpoint } from '../../../src/protocol/endpoint.ts';
 import { type AnthropicBench, model, startAnthropic } from './bench.ts';
@@ -23,7 +23,7 @@ export const longToken = 'weir-installation-0123456789abcdef0123456789-tok';
 export class Bench {
   readonly server: AnthropicBench['server'];
   readonly provider: AnthropicBench['provider'];
-  readonly http = createUndiciHttpClient();
+  readonly http = createNodeHttpClient();
   saved: ProviderRefs = {};
   nowMs = Date.now();
 

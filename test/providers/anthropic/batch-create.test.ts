@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ShardInput } from '../../../providers/contract.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import { Bench, cleanups, failureOf, keys, longToken, start } from './batch-bench.ts';
 import { model, providerAt, startAnthropic } from './bench.ts';
 
@@ -79,7 +79,7 @@ describe('the create call of a message batch', () => {
       const created = { id: 'msgbatch_1', type: 'message_batch', processing_status: 'in_progress', request_counts: {} };
       return Response.json(created);
     };
-    const http = createUndiciHttpClient();
+    const http = createNodeHttpClient();
     cleanups.push(() => http.close());
     const call = { http, fetch: slow, timeoutMs: 5000, maxResponseBytes: 1e6, nowMs: 0, saved: async () => {} };
     expect(await api.submit(input, call)).toMatchObject({ id: 'msgbatch_1' });

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Call, Provider, Result } from '../../../providers/contract.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import type { Endpoint } from '../../../src/protocol/endpoint.ts';
 import { problemsOf } from '../kinds.ts';
@@ -18,7 +18,7 @@ describe('Messages, one by one', () => {
   let http: HttpClient;
   const cleanups: (() => Promise<void>)[] = [];
   beforeAll(() => {
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
   });
   afterEach(async () => {
     for (const cleanup of cleanups.splice(0)) await cleanup();

@@ -6,7 +6,7 @@ import {
   type SimulatedBedrock,
   startBedrockServer,
 } from '../../../providers/sandbox/servers/bedrock.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import { createProvider, problemsOf } from '../kinds.ts';
 import { closedUrl, httpAnswer, type ScriptedServer, startScriptedServer } from '../scripted-server.ts';
@@ -23,7 +23,7 @@ describe('immediate calls to Bedrock', () => {
   let scripted: ScriptedServer | null = null;
 
   beforeEach(async () => {
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     server = await startBedrockServer({ caller });
     provider = providerAt(server);
   });

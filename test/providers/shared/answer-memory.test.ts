@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AnswerMemory } from '../../../providers/shared/answer-memory.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import { type ScriptedServer, startScriptedServer, until } from '../scripted-server.ts';
 
@@ -95,7 +95,7 @@ describe('answers beyond the memory for them', () => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`);
       socket.write('x'.repeat(sent === 1 ? bytes - 1 : bytes));
     });
-    const client = createUndiciHttpClient({ maxIncomingBytes: bytes / 2 });
+    const client = createNodeHttpClient({ maxIncomingBytes: bytes / 2 });
     http = client;
     const { url } = server;
     const call = () =>
@@ -115,7 +115,7 @@ describe('answers beyond the memory for them', () => {
       socket.write(`HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${bytes}\r\n\r\n`);
       socket.write(body);
     });
-    const client = createUndiciHttpClient({ maxIncomingBytes: bytes / 2 });
+    const client = createNodeHttpClient({ maxIncomingBytes: bytes / 2 });
     http = client;
     const { url } = server;
     const call = (signal?: AbortSignal) =>

@@ -1,7 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import { type HttpClient, HttpFailure, type HttpRequest } from '../../../src/ports/http-client.ts';
 import {
   closedUrl,
@@ -13,7 +13,7 @@ import {
 } from '../scripted-server.ts';
 
 const clients: [string, () => HttpClient][] = [
-  ['undici', () => createUndiciHttpClient()],
+  ['Node.js', () => createNodeHttpClient()],
   ['fetch', () => createFetchHttpClient()],
 ];
 

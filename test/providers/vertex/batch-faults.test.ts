@@ -12,7 +12,7 @@ import type { VertexChanges } from '../../../providers/sandbox/servers/vertex-se
 import { GcsBucket } from '../../../providers/shared/gcs.ts';
 import { GoogleTokens } from '../../../providers/shared/google-auth.ts';
 import { GoogleClient } from '../../../providers/shared/google-auth-fetch.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import { readOutput } from '../../../providers/vertex/output.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import { failureOf, gather } from '../../contract/provider-batch-setup.ts';
@@ -26,7 +26,7 @@ describe('native batches on Vertex AI', () => {
   let refs: ProviderRefs;
   beforeEach(async () => {
     server = await startVertexServer({ states: ['JOB_STATE_RUNNING', 'JOB_STATE_SUCCEEDED'] });
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     provider = createProvider('vertex', entryOf(server));
     refs = {};
   });

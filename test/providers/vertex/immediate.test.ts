@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Call, Provider, Result } from '../../../providers/contract.ts';
 import { startVertexServer, type VertexServer } from '../../../providers/sandbox/servers/vertex.ts';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import type { Endpoint } from '../../../src/protocol/endpoint.ts';
 import { createProvider } from '../kinds.ts';
@@ -14,7 +14,7 @@ describe('immediate mode on Vertex AI', () => {
   let provider: Provider;
   beforeEach(async () => {
     server = await startVertexServer();
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     provider = createProvider('vertex', entryOf(server));
   });
   afterEach(async () => {

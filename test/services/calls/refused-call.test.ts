@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import { compileOwnPrice } from '../../../src/core/own-price.ts';
 import { createApp } from '../../../src/http/app.ts';
 import type { StoreLedger } from '../../../src/ports/store-ledger.ts';
@@ -23,7 +23,7 @@ describe('a call that is refused as its entry could not be kept', () => {
     const entry = { kind: 'vllm', base_urls: [server!.baseUrl], models: ['m'] };
     const ownPrices = new Map([['p', compileOwnPrice({ input: 1, output: 1 })]]);
     const providers = new Map([makeProvider('p', entry)]);
-    harness = await openHarness({ providers, ownPrices, http: createUndiciHttpClient() });
+    harness = await openHarness({ providers, ownPrices, http: createNodeHttpClient() });
     const { deps } = harness;
     const full = { disk: true };
     let tries = 0;

@@ -1,5 +1,5 @@
 import type { Provider } from '../../../../providers/contract.ts';
-import { createUndiciHttpClient } from '../../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../../providers/shared/http-node.ts';
 import type { Environment } from '../../env.ts';
 import type { ServerOptions } from '../../settings.ts';
 import { type Check, finding } from '../doctor/check.ts';
@@ -48,7 +48,7 @@ async function examineServer(environment: Environment, options: ServerOptions): 
 }
 
 async function examineProviders(providers: readonly Provider[]): Promise<Check[]> {
-  const http = createUndiciHttpClient();
+  const http = createNodeHttpClient();
   try {
     return await checkProviders(providers, http);
   } finally {

@@ -3,7 +3,7 @@ import { createServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../../providers/shared/http-node.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../../../src/ports/http-client.ts';
 import {
   httpAnswer,
@@ -26,7 +26,7 @@ async function server(answer: (request: ScriptedRequest) => void): Promise<Scrip
 }
 
 function client(): HttpClient {
-  const created = createUndiciHttpClient();
+  const created = createNodeHttpClient();
   cleanups.push(() => created.close());
   return created;
 }

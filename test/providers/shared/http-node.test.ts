@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createUndiciHttpClient } from '../../../providers/shared/http-undici.ts';
+import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { HttpClient, HttpFailure, HttpRequest } from '../../../src/ports/http-client.ts';
 import {
   httpAnswer,
@@ -41,10 +41,10 @@ async function manyCalls(client: HttpClient, url: string): Promise<number> {
   return failed;
 }
 
-describe('connections of the undici client', () => {
+describe('connections of the client of Node.js', () => {
   it('are reused by calls that follow one another', async () => {
     server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{}')));
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     for (let sent = 0; sent < 50; sent += 1) await call(http, server.url);
     expect(server.accepted).toBe(1);
   });
@@ -56,7 +56,7 @@ describe('connections of the undici client', () => {
       else if (isQuiet) socket.write(httpAnswer(200, '{}'));
       else socket.end(httpAnswer(200, '{}'));
     });
-    const client = createUndiciHttpClient();
+    const client = createNodeHttpClient();
     http = client;
     const { url } = server;
     await call(client, url);
@@ -77,7 +77,7 @@ describe('connections of the undici client', () => {
       if (held.length === 1000) for (const { socket } of held) socket.write(httpAnswer(200, '{}'));
     });
     const { url } = server;
-    const client = createUndiciHttpClient();
+    const client = createNodeHttpClient();
     http = client;
     const answers = await Promise.all(Array.from({ length: 1000 }, () => call(client, url)));
     expect(answers.every(({ status }) => status === 200)).toBe(true);
@@ -86,7 +86,7 @@ describe('connections of the undici client', () => {
   it('are at most as many as allowed; further calls wait and are then served in order', async () => {
     const held: ScriptedRequest[] = [];
     server = await startScriptedServer((request) => held.push(request));
-    const client = createUndiciHttpClient({ maxConnectionsPerOrigin: 2 });
+    const client = createNodeHttpClient({ maxConnectionsPerOrigin: 2 });
     http = client;
     const { url } = server;
     const calls = ['/1', '/2', '/3', '/4'].map((path) => call(client, url + path));
@@ -105,7 +105,7 @@ describe('connections of the undici client', () => {
 
   it('say that a call which timed out while waiting never left', async () => {
     server = await startScriptedServer(() => {});
-    const client = createUndiciHttpClient({ maxConnectionsPerOrigin: 1 });
+    const client = createNodeHttpClient({ maxConnectionsPerOrigin: 1 });
     http = client;
     const outcomes = await Promise.allSettled([1, 2].map(() => call(client, server?.url ?? '', { timeoutMs: 300 })));
     const reached = outcomes.map((outcome) => outcome.status === 'rejected' && (outcome.reason as HttpFailure).reached);
@@ -115,7 +115,7 @@ describe('connections of the undici client', () => {
 
   it('come back after the server was away', async () => {
     server = await startScriptedServer(({ socket }) => socket.resetAndDestroy());
-    http = createUndiciHttpClient({ maxConnectionsPerOrigin: 1 });
+    http = createNodeHttpClient({ maxConnectionsPerOrigin: 1 });
     for (let failed = 0; failed < 3; failed += 1) await expect(call(http, server.url)).rejects.toThrow('broke');
     const { port } = new URL(server.url);
     await server.close();
@@ -128,13 +128,13 @@ describe('connections of the undici client', () => {
     server = await startScriptedServer(({ socket }) =>
       socket.write(`HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n${httpAnswer(200, '{"a":1}')}`),
     );
-    http = createUndiciHttpClient();
+    http = createNodeHttpClient();
     expect(new TextDecoder().decode((await call(http, server.url)).body)).toBe('{"a":1}');
   });
 
   it('are all ended by close', async () => {
     server = await startScriptedServer(({ socket }) => socket.write(httpAnswer(200, '{}')));
-    const client = createUndiciHttpClient();
+    const client = createNodeHttpClient();
     const { url, open } = server;
     await Promise.all(Array.from({ length: 20 }, () => call(client, url)));
     expect(open.size).toBeGreaterThan(0);
@@ -155,7 +155,7 @@ describe('connections of the undici client', () => {
     silent.listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const client = createUndiciHttpClient();
+    const client = createNodeHttpClient();
     const failure = await call(client, url, { timeoutMs: 200 }).catch((error: unknown) => error);
     expect(failure).toMatchObject({ kind: 'timeout', reached: false });
     await accepted;
