@@ -168,6 +168,8 @@ for (const { latencyMs, concurrency, lines, ratio, slots } of CASES) {
   // A second core helps where one has not enough to do by waiting.
   const threaded =
     ratio === null ? null : await startWarmWeir(simulator.baseUrl, concurrency, lines * WARM_PART, ENGINE_THREADS);
+  // As Weir above: the first requests of a process are slow.
+  await bareLoop(simulator.baseUrl, latencyMs === 0 ? bodies : bodies.slice(0, lines * WARM_PART), concurrency);
   const bare: Run[] = [];
   const batches: Run[] = [];
   const threadedBatches: Run[] = [];
