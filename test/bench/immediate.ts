@@ -164,12 +164,12 @@ for (const { latencyMs, concurrency, lines, ratio, slots } of CASES) {
     .trimEnd()
     .split('\n')
     .map((line) => Buffer.from(JSON.stringify((JSON.parse(line) as { body: object }).body)));
-  const { weir, stop } = await startWarmWeir(simulator.baseUrl, concurrency, lines * WARM_PART);
+  const warmUp = latencyMs === 0 ? lines : lines * WARM_PART;
+  const { weir, stop } = await startWarmWeir(simulator.baseUrl, concurrency, warmUp);
   // A second core helps where one has not enough to do by waiting.
-  const threaded =
-    ratio === null ? null : await startWarmWeir(simulator.baseUrl, concurrency, lines * WARM_PART, ENGINE_THREADS);
-  // As Weir above: the first requests of a process are slow.
-  await bareLoop(simulator.baseUrl, latencyMs === 0 ? bodies : bodies.slice(0, lines * WARM_PART), concurrency);
+  const threaded = ratio === null ? null : await startWarmWeir(simulator.baseUrl, concurrency, warmUp, ENGINE_THREADS);
+  // As many requests as Weir has had: the first ones of a process are slow.
+  await bareLoop(simulator.baseUrl, bodies.slice(0, warmUp), concurrency);
   const bare: Run[] = [];
   const batches: Run[] = [];
   const threadedBatches: Run[] = [];
