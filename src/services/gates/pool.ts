@@ -196,8 +196,9 @@ export class Pool {
   }
 
   /**
-   * Whether a member that has answered, or says how it is, is out, as far as a failure tells, and no other is well: it knows its model no more, or
-   * has answered nothing but trouble of late. Not where it says itself that it is well, or for ever: then it is the requests.
+   * Whether a member that has answered, or says how it is, is out, as far as a failure tells, and no other is well: it knows
+   * its model no more, or has answered nothing but trouble of late. Not where it says itself that it is well, or for ever:
+   * then it is the requests.
    */
   private isOutage(at: Member, failure: Failure, nowMs: number): boolean {
     const fault = faultOf(failure);
