@@ -8,6 +8,7 @@ import { wholeRecords } from '../results/read-index.ts';
 import { fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
+import { readableNow } from './readable-now.ts';
 import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
@@ -46,8 +47,9 @@ export async function batchOutput(
   }
   await requireResults(deps, batch);
   const incomplete = !isTerminal(batch.status);
-  if (follow && incomplete) return { incomplete, bytes: followLines(deps, context, batch, memory) };
-  return { incomplete, bytes: inPieces(finishedLines(deps, batch), memory) };
+  const reading = readableNow(deps);
+  if (follow && incomplete) return { incomplete, bytes: followLines(reading, context, batch, memory) };
+  return { incomplete, bytes: inPieces(finishedLines(reading, batch), memory) };
 }
 
 async function* finishedLines(deps: Deps, batch: BatchRow): AsyncGenerator<Uint8Array> {

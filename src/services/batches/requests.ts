@@ -15,16 +15,18 @@ import { type BatchLine, fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { restOf } from './output.ts';
 import { PartReader } from './part-reader.ts';
+import { readableNow } from './readable-now.ts';
 import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
 /** The requests of a batch in input order, also while it runs. `after` is the id of the last one seen. */
 export async function listRequests(
-  deps: Deps,
+  services: Deps,
   context: Context,
   id: string,
   query: { status?: RequestStatus | undefined; after?: string | undefined; limit: number },
 ): Promise<Page<BatchRequest>> {
+  const deps = readableNow(services);
   const batch = await fetchBatch(deps, context, id);
   await requireResults(deps, batch);
   const input = await deps.store.files.getAny(batch.inputFileId);

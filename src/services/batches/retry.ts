@@ -12,6 +12,7 @@ import { ForwardReader } from './forward-reader.ts';
 import { batchLines } from './lines.ts';
 import { restOf } from './output.ts';
 import { PartReader } from './part-reader.ts';
+import { readableNow } from './readable-now.ts';
 import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
@@ -53,7 +54,7 @@ export async function retryBatch(deps: Deps, context: Context, id: string): Prom
   }
   const owner = { ...context, actor: { ...context.actor, tenantId: batch.tenantId } };
   const file = await createFile(deps, owner, {
-    content: failedLines(deps, batch, input),
+    content: failedLines(readableNow(deps), batch, input),
     purpose: 'batch',
     details: () =>
       Promise.resolve({ filename: `retry-of-${batch.id}.jsonl`, purpose: 'batch', expiresAfterSeconds: null }),

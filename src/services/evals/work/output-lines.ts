@@ -4,6 +4,7 @@ import { fullBytes } from '../../batches/batch-line.ts';
 import { batchLines } from '../../batches/lines.ts';
 import { restOf } from '../../batches/output.ts';
 import { PartReader } from '../../batches/part-reader.ts';
+import { readableNow } from '../../batches/readable-now.ts';
 import { areResultsGone } from '../../batches/results-gone.ts';
 import type { TargetWork } from './turn.ts';
 
@@ -22,10 +23,11 @@ export async function whyUnreadable({ deps }: TargetWork, batch: BatchRow | null
 
 /** Lines of an ended batch from the 0-based line `from`, in pages of at most `most` lines and some megabytes. */
 export async function* outputPages(
-  { deps }: TargetWork,
+  work: TargetWork,
   batch: BatchRow,
   { from, most }: { from: number; most: number },
 ): AsyncGenerator<OutputLine[]> {
+  const deps = readableNow(work.deps);
   const reader = new PartReader(deps.files);
   let page: OutputLine[] = [];
   let bytes = 0;
