@@ -1,3 +1,6 @@
+import { remembered } from '../remembered.ts';
+import { isToken } from './token.ts';
+
 /** What breaks HTTP/1.1 in an answer, in words. */
 export class MalformedAnswer extends Error {}
 
@@ -24,12 +27,13 @@ const KEEP_ALIVE_MARGIN_MS = 2_000;
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/;
 /** Neither CR nor LF stands alone: servers in front of one another disagree about where such a line ends. */
 const UNLAWFUL = /\r(?!\n)|(?<!\r)\n|\0/;
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const LENGTH = /^\d{1,15}$/;
 
 /** Names as they come, checked and in lower case: servers send the same few again and again. */
-const names = new Map<string, string>();
-const MAX_NAMES = 1_000;
+const nameOf = remembered((text: string): string => {
+  if (!isToken(text)) throw new MalformedAnswer('a header with a name that is none');
+  return text.toLowerCase();
+});
 
 /**
  * Reads the head of an answer, without the empty line that ends it (RFC 9112, sections 4, 5 and 6.3). Throws MalformedAnswer,
@@ -54,15 +58,6 @@ export function parseHead(text: string): AnswerHead {
   const status = Number(start[2]);
   const length = lengthOf(status, headers);
   return { status, headers, length, keepAliveMs: length === UNTIL_CLOSE ? 0 : keepAliveOf(start[1] === '1', headers) };
-}
-
-function nameOf(text: string): string {
-  const known = names.get(text);
-  if (known !== undefined) return known;
-  if (!TOKEN.test(text)) throw new MalformedAnswer('a header with a name that is none');
-  const name = text.toLowerCase();
-  if (names.size < MAX_NAMES) names.set(text, name);
-  return name;
 }
 
 function trimmed(text: string, from: number, to: number): string {

@@ -1,7 +1,9 @@
+import { remembered } from '../remembered.ts';
+import { isToken } from './token.ts';
+
 /** The name of a header that cannot be sent as it is. */
 export class UnsendableHeader extends Error {}
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** As fetch: what is in Latin-1 and no control character. */
 const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 /** About the connection, which is not the caller's, or about a body that is sent in one piece. */
@@ -17,9 +19,13 @@ const OURS = new Set([
   'upgrade',
 ]);
 
-/** What is known of names as callers write them: those of the configuration and of the formats, so they are few. */
-const names = new Map<string, 'sent' | 'host' | 'ours'>();
-const MAX_NAMES = 1_000;
+/** What becomes of a name as callers write it: those of the configuration and of the formats, so they are few. */
+const kindOf = remembered((name: string): 'sent' | 'host' | 'ours' => {
+  if (!isToken(name)) throw new UnsendableHeader(name.replace(/[^\x20-\x7e]/g, '?'));
+  const lower = name.toLowerCase();
+  if (lower === 'host') return 'host';
+  return OURS.has(lower) ? 'ours' : 'sent';
+});
 
 /**
  * The head of a request, with the empty line that ends it, in Latin-1. `path` is that of a URL, `host` its host and port;
@@ -34,19 +40,11 @@ export function requestHead(
   let text = '';
   for (const name in headers) {
     const value = headers[name] ?? '';
-    const kind = names.get(name) ?? kindOf(name);
+    const kind = kindOf(name);
     if (UNSENDABLE.test(value)) throw new UnsendableHeader(name);
     if (kind === 'sent') text += `${name}: ${value}\r\n`;
     else if (kind === 'host') named = value;
   }
   if (bodyBytes !== null) text += `content-length: ${bodyBytes}\r\n`;
   return `${method} ${path} HTTP/1.1\r\nhost: ${named}\r\nconnection: keep-alive\r\n${text}\r\n`;
-}
-
-function kindOf(name: string): 'sent' | 'host' | 'ours' {
-  if (!TOKEN.test(name)) throw new UnsendableHeader(name.replace(/[^\x20-\x7e]/g, '?'));
-  const lower = name.toLowerCase();
-  const kind = lower === 'host' ? 'host' : OURS.has(lower) ? 'ours' : 'sent';
-  if (names.size < MAX_NAMES) names.set(name, kind);
-  return kind;
 }
