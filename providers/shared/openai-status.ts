@@ -75,6 +75,13 @@ const codeByKind: Readonly<Record<FailureKind, string>> = {
   interrupted: 'interrupted',
 };
 
+/**
+ * A 403 for what a request says (a moderated model's: OpenRouter's error guide; an object of Google's storage that it
+ * names) or for where it comes from (OpenAI's error-code guide), and not for the account's rights.
+ */
+const ofRequestPattern =
+  /flagged|moderat|content[ _-]?(?:policy|filter|management)|country|territory|storage\.objects|gs:\/\//i;
+
 /** The failure that an answer with a status other than 2xx states. */
 export function failureOf(response: HttpResponse, answer: ParsedAnswer, context: AnswerContext): Failure {
   const { status, headers } = response;
@@ -89,6 +96,7 @@ export function failureOf(response: HttpResponse, answer: ParsedAnswer, context:
     param: words.param,
     type: words.type ?? typeOf(kind),
     retryAfterMs: retryAfterMs(headers, status, context.nowMs),
+    ...(kind === 'permission' && isOfRequest(status, words) && { ofRequest: true }),
     reachedProvider: true,
   };
 }
@@ -101,6 +109,10 @@ function kindOf(status: number, words: ErrorWords): FailureKind {
   if (known !== undefined) return known;
   if (status >= 500) return 'server_error';
   return status >= 400 ? 'invalid_request' : 'bad_response';
+}
+
+function isOfRequest(status: number, { code, type, message }: ErrorWords): boolean {
+  return status === 451 || ofRequestPattern.test([code, type, message].join(' '));
 }
 
 function isQuota(words: ErrorWords): boolean {

@@ -40,6 +40,8 @@ export interface Failure {
   retryAfterMs: number | null;
   /** It speaks of the whole target, which answered before and will again: a restart, or an outage of what stands before it. */
   passing?: true;
+  /** Refused for what this request says, or where it is sent from: others may be let in. */
+  ofRequest?: true;
   /** False when the request certainly never left for the provider (refused connection, our own refusal). */
   reachedProvider: boolean;
 }

@@ -25,6 +25,8 @@ export interface Gate {
   readonly callsWaiting: number;
   /** True when the provider has members and none of them can be reached. */
   readonly unreachable: boolean;
+  /** Its targets that refuse lines for the account's sake. */
+  readonly holds: Holds;
   /** Shares the pool's time among its requests, for prices by the GPU-hour. */
   readonly gpu: GpuClock;
 
@@ -73,6 +75,32 @@ export interface TargetGate {
   spend(tokens: number): { correct(usedTokens: number): void; refund(): void };
 }
 
+/** The targets of a provider where the account is refused, by model: lines are to keep away from them for the time being. */
+export interface Holds {
+  /** False: there is nothing to ask for. */
+  readonly any: boolean;
+  /** Whether nothing but refusals came from it of late. */
+  refuses(model: string): boolean;
+  /** Milliseconds until a line may be sent; infinite while the fate of another one decides. */
+  waitMs(model: string): number;
+  /** Books the start of a line's call. */
+  started(model: string, slot: Slot): void;
+  /** Books its end. Answers whether the line is to be kept: its failure is about the account, which may be mended. */
+  settle(model: string, slot: Slot, failure: Failure | null): boolean;
+}
+
+/** A target where the account is refused. */
+export interface HeldTarget {
+  model: string;
+  /** Its lines wait; or that took too long, and they fail. */
+  state: 'held' | 'given_up';
+  /** What the provider said last. */
+  code: string;
+  message: string;
+  /** Unix seconds. */
+  since: number;
+}
+
 export interface GateFigures {
   limit: number;
   inFlight: number;
@@ -82,6 +110,7 @@ export interface GateFigures {
   /** It has members, and whoever called them last found none of them there. */
   unreachable: boolean;
   members: MemberFigures[];
+  held: HeldTarget[];
 }
 
 export interface MemberFigures {

@@ -26,6 +26,8 @@ export interface Settings {
   /** Stored results that cannot be read are tried again for so long before their lines are given up. */
   unreadableSeconds: number;
 
+  /** What a target that has stopped serving may cost in time: its lines wait so long for it, then they fail. */
+  outageSeconds: number;
   requestTimeoutMs: number;
   maxResponseBytes: number;
   /** Concurrency of a target for which the operator named none. */
@@ -78,6 +80,7 @@ export const DEFAULT_SETTINGS: Settings = {
   partBytes: 8 * 1024 ** 2,
   partDelayMs: 100,
   unreadableSeconds: 60,
+  outageSeconds: 900,
   requestTimeoutMs: 600_000,
   maxResponseBytes: 256 * 1024 ** 2,
   defaultConcurrency: 64,

@@ -15,6 +15,10 @@ export const batchTargetSchema = ledgerFiguresSchema
     failed: z.number().int(),
     /** Single requests that the answering server has there now. */
     in_flight: z.number().int(),
+    /** Why lines sent at once wait for it, or fail there: the account is refused, since when. Null while it takes them. */
+    held: z
+      .object({ state: z.enum(['held', 'given_up']), code: z.string(), message: z.string(), since: z.number().int() })
+      .nullable(),
   })
   .openapi('BatchTarget');
 

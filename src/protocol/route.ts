@@ -218,6 +218,17 @@ const providerMemberSchema = z
   })
   .openapi('ProviderMember');
 
+const heldTargetSchema = z
+  .object({
+    model: z.string(),
+    state: z.enum(['held', 'given_up']),
+    /** What the provider said last. */
+    code: z.string(),
+    message: z.string(),
+    since: z.number().int(),
+  })
+  .openapi('HeldTarget');
+
 /** What an administrator sees of a provider: never its settings, which hold secrets. */
 export const providerSchema = z
   .object({
@@ -237,6 +248,8 @@ export const providerSchema = z
     /** False outside the hours of its `schedule`: batch lines wait, or go elsewhere. */
     batch_open: z.boolean(),
     members: z.array(providerMemberSchema),
+    /** Models for which the account is refused: batch lines wait, go elsewhere, or fail once that takes too long. */
+    held: z.array(heldTargetSchema),
     /** What at its batch service needs a look, with the number of provider batches. */
     alerts: z.array(shardAlertCountSchema),
   })

@@ -63,7 +63,7 @@ export async function depsOn(
     settings,
     providers,
     ...shared,
-    gates: openGates({ clock, random: systemRandom, settings, providers, ...shared }),
+    gates: openGates({ clock, random: systemRandom, settings, providers, log, ...shared }),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock, ...shared }, config.keyLimits),
     inFlight: createInFlight(clock),

@@ -1,4 +1,4 @@
-import type { GateFigures, Gates, MemberFigures } from '../ports/gates.ts';
+import type { GateFigures, Gates, HeldTarget, MemberFigures } from '../ports/gates.ts';
 import type { Metric, Metrics } from '../ports/metrics.ts';
 import type { LineEngine } from './loop.ts';
 
@@ -14,6 +14,14 @@ const PROVIDER: readonly [Metric, (figures: GateFigures) => number][] = [
   [
     ofProvider('weir_batch_open', 'Whether batch lines may be sent, by the hours of the provider: 1 or 0.'),
     (figures) => (figures.batchOpen ? 1 : 0),
+  ],
+  [
+    ofProvider('weir_targets_held', 'Models whose batch lines wait because the account is refused.'),
+    (figures) => heldIn(figures, 'held'),
+  ],
+  [
+    ofProvider('weir_targets_given_up', 'Models whose batch lines fail because the account is refused for too long.'),
+    (figures) => heldIn(figures, 'given_up'),
   ],
 ];
 
@@ -57,6 +65,10 @@ function limitOf({ limit, members }: GateFigures): number {
     limit,
     members.reduce((sum, member) => sum + member.limit, 0),
   );
+}
+
+function heldIn({ held }: GateFigures, state: HeldTarget['state']): number {
+  return held.filter((target) => target.state === state).length;
 }
 
 function isUp({ breaker, health }: MemberFigures): boolean {

@@ -136,6 +136,7 @@ const LEAST: Partial<Record<keyof Settings, number>> = {
   engineThreads: 0,
   partDelayMs: 0,
   unreadableSeconds: 0,
+  outageSeconds: 0,
   drainSeconds: 0,
   modelListSeconds: 0,
   pollSecondsMin: 0,

@@ -15,12 +15,15 @@ import { createMetrics } from '../metrics.ts';
 
 const tags = ['Server'];
 
+const waitingSchema = z.object({ provider: z.string(), code: z.string(), shards: z.number().int() });
+type Waiting = z.infer<typeof waitingSchema>;
+
 const readySchema = z
   .object({
     status: z.enum(['ok', 'unavailable']),
     reasons: z.array(z.string()),
-    /** Providers whose batches wait until an operator mends their credentials, rights or credit. */
-    waiting_for_operator: z.array(z.object({ provider: z.string(), code: z.string(), shards: z.number().int() })),
+    /** Providers whose batches wait until an operator mends their credentials, rights or credit; `shards` 0: lines sent at once do. */
+    waiting_for_operator: z.array(waitingSchema),
     /** The same, and provider batches that are stuck or whose results cannot be read. */
     alerts: z.array(z.object({ provider: z.string(), ...shardAlertCountSchema.shape })),
   })
@@ -76,9 +79,10 @@ export function registerHealth(
       return c.json({ status: 'unavailable' as const, reasons, waiting_for_operator: [], alerts: [] }, 503);
     }
     const alerts = await countAlerts(deps);
-    const waiting = alerts.flatMap(({ provider, code, reason, shards }) =>
+    const ofShards = alerts.flatMap(({ provider, code, reason, shards }) =>
       code === 'needs_operator' ? [{ provider, code: reason ?? code, shards }] : [],
     );
+    const waiting = [...ofShards, ...heldLines(deps, ofShards)];
     return c.json({ status: 'ok' as const, reasons, waiting_for_operator: waiting, alerts }, 200);
   });
   app.openapi(metricsPage, async (c) => {
@@ -87,6 +91,16 @@ export function registerHealth(
     const more = isAdmin ? (await budgets.render()).text : '';
     return c.text(text + more, 200, { 'content-type': type });
   });
+}
+
+/** Providers that refuse lines sent at once, and have no provider batches that wait for the same. */
+function heldLines({ gates }: Deps, known: readonly Waiting[]): Waiting[] {
+  const waiting = new Map<string, Waiting>();
+  for (const [provider, gate] of gates) {
+    for (const { code } of gate.figures().held) waiting.set(`${provider} ${code}`, { provider, code, shards: 0 });
+  }
+  for (const { provider, code } of known) waiting.delete(`${provider} ${code}`);
+  return [...waiting.values()];
 }
 
 /** False without a key, and while the database cannot tell whose it is. Throws 401 for one that does not work. */

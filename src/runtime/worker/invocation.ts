@@ -57,7 +57,7 @@ export async function openInvocation(setup: Setup, nudge: (invocation: Invocatio
     log,
     settings,
     providers,
-    gates: openGates({ clock: systemClock, random: systemRandom, settings, providers }),
+    gates: openGates({ clock: systemClock, random: systemRandom, settings, providers, log }),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock: systemClock }, config.keyLimits, setup.keyBudgets),
     answers: createAnswerCache({ store, clock: systemClock, log }),

@@ -1,4 +1,4 @@
-import type { GateFigures, MemberFigures } from '../../ports/gates.ts';
+import type { GateFigures, HeldTarget, MemberFigures } from '../../ports/gates.ts';
 import type { Member } from './pool.ts';
 
 /** What is known of a member at a moment of the gate's clock. `limit`: what one may hold that is not adaptive. */
@@ -54,7 +54,18 @@ export function withOthers(own: GateFigures, others: readonly GateFigures[]): Ga
         own.limit,
       ),
     ),
+    held: heldByAny(all),
   };
+}
+
+/** Each target once, since it was first refused. */
+function heldByAny(all: readonly GateFigures[]): HeldTarget[] {
+  const held = new Map<string, HeldTarget>();
+  for (const target of all.flatMap((figures) => figures.held)) {
+    const known = held.get(target.model);
+    if (known === undefined || target.since < known.since) held.set(target.model, target);
+  }
+  return [...held.values()];
 }
 
 const HEALTH = ['unknown', 'healthy', 'wrong_model', 'unhealthy'] as const;

@@ -21,9 +21,10 @@ import { type Member, MemberSlot, Pool } from './pool.ts';
 import { Prefixes } from './prefixes.ts';
 import { clientGone, nobodyAnswers, noRoom, stopping } from './refusals.ts';
 import { TargetGates } from './target-gates.ts';
+import { TargetHolds } from './target-holds.ts';
 import { WakeTimer } from './wake-timer.ts';
 
-export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings' | 'common'>;
+export type GateDeps = Pick<Deps, 'clock' | 'random' | 'settings' | 'common' | 'log'>;
 
 /** More calls than this do not wait at one gate. */
 const CALLS_WAITING_MAX = 10_000;
@@ -36,6 +37,7 @@ const LOOK_AGAIN_MS = 50;
 export class ProviderGate implements Gate {
   readonly provider: Provider;
   readonly gpu: GpuClock;
+  readonly holds: TargetHolds;
 
   private readonly deps: GateDeps;
   private readonly pool: Pool;
@@ -71,6 +73,7 @@ export class ProviderGate implements Gate {
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     this.hours = new Hours(deps.clock, provider.schedule);
     this.targets = new TargetGates(deps, provider.name);
+    this.holds = new TargetHolds(deps, provider.name);
   }
 
   get limit(): number {
@@ -109,9 +112,9 @@ export class ProviderGate implements Gate {
   }
 
   acquire(ask: Ask): Soon<Admission> {
-    if (this.closed) return refuse(stopping());
-    if (ask.signal?.aborted) return refuse(clientGone());
-    if (this.calls.size >= CALLS_WAITING_MAX) return refuse(noRoom(this.provider.name, null));
+    if (this.closed) return { ok: false, failure: stopping() };
+    if (ask.signal?.aborted) return { ok: false, failure: clientGone() };
+    if (this.calls.size >= CALLS_WAITING_MAX) return { ok: false, failure: noRoom(this.provider.name, null) };
     const now = steadyMs(this.deps.clock);
     this.slots.noteCalls(this.calls.size, now);
     this.pool.still(true);
@@ -176,6 +179,7 @@ export class ProviderGate implements Gate {
       batchOpen: this.hours.closedMs === 0,
       unreachable: this.unreachable,
       members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
+      held: this.holds.figures(),
     };
     return withOthers(own, this.deps.common?.figuresOf(this.provider.name) ?? []);
   }
@@ -293,8 +297,4 @@ export class ProviderGate implements Gate {
       },
     };
   }
-}
-
-function refuse(failure: Failure): Admission {
-  return { ok: false, failure };
 }

@@ -30,9 +30,18 @@ export async function batchTargets(deps: Deps, context: Context, id: string): Pr
   const byTarget = Map.groupBy(rows, (row) => String(row.group.target));
   const inFlight = deps.inFlight?.of(batch.id);
   const names = new Set([...planned.keys(), ...byTarget.keys(), ...(inFlight?.keys() ?? [])]);
-  return [...names].map((target) =>
-    present(target, planned.get(target), byTarget.get(target) ?? [], inFlight?.get(target) ?? 0),
+  const held = heldTargets(deps);
+  return [...names].map((target) => ({
+    ...present(target, planned.get(target), byTarget.get(target) ?? [], inFlight?.get(target) ?? 0),
+    held: held.get(target) ?? null,
+  }));
+}
+
+function heldTargets({ gates }: Pick<Deps, 'gates'>): Map<string, BatchTarget['held']> {
+  const held = [...gates].flatMap(([provider, gate]) =>
+    gate.figures().held.map(({ model, ...why }) => [targetName({ provider, model }), why] as const),
   );
+  return new Map(held);
 }
 
 function present(
@@ -40,7 +49,7 @@ function present(
   planned: Planned | undefined,
   rows: readonly LedgerSummaryRow[],
   inFlight: number,
-): ExactTarget {
+): Omit<ExactTarget, 'held'> {
   const requests = (succeeded: boolean) =>
     rows.reduce((sum, row) => sum + ((row.group.status === 'succeeded') === succeeded ? row.requests : 0), 0);
   return {

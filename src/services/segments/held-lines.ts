@@ -1,21 +1,25 @@
+import type { Failure } from '../../core/failure.ts';
 import { type Candidate, isLimited } from '../../core/lane.ts';
-import type { Gate, TargetGate } from '../../ports/gates.ts';
+import { accountSign } from '../../core/target-hold.ts';
+import type { Gate, Slot, TargetGate } from '../../ports/gates.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
 /** What keeps lines of a target from being sent now. */
-export type Held = 'hours' | 'rate';
+export type Held = 'hours' | 'rate' | 'account';
 
 /** Where a line is to go by its progress. */
 function targetOf({ candidates, progress }: Job): Candidate | undefined {
   return candidates[progress.candidate];
 }
 
-/** The lines of one provider whose targets have rates or hours of their own. */
+/** The lines of one provider whose targets have rates or hours of their own, or refuse the account. */
 export class HeldLines {
   private readonly gate: Gate;
   /** Called with the milliseconds until a held line may go. */
   private readonly wakeIn: (ms: number) => void;
+  /** How often lines were kept that may have been refused for their own sake. */
+  private readonly denied = new WeakMap<Job, number>();
 
   constructor(gate: Gate, wakeIn: (ms: number) => void) {
     this.gate = gate;
@@ -29,7 +33,9 @@ export class HeldLines {
 
   /** Whether lines of a batch may not go to a target now; null when they may. */
   holds({ batch }: Pick<BatchFlow, 'batch'>, candidate: Candidate | null): Held | null {
-    if (candidate === null || !isLimited(candidate)) return null;
+    if (candidate === null) return null;
+    if (this.refusesAccount(candidate)) return 'account';
+    if (!isLimited(candidate)) return null;
     const target = this.gate.target(batch.row.tenantId, candidate);
     return target === null ? null : this.heldBy(target);
   }
@@ -39,17 +45,40 @@ export class HeldLines {
   }
 
   /** Books a line that is sent. */
-  book(job: Job): void {
+  book(job: Job, slot: Slot): void {
     const target = targetOf(job);
-    if (target === undefined || !isLimited(target)) return;
+    if (target === undefined) return;
+    this.gate.holds.started(target.model, slot);
+    if (!isLimited(target)) return;
     job.booking = this.gate.target(job.segment.batch.row.tenantId, target)?.spend(job.tokens) ?? null;
   }
 
-  /** Books its end: `usedTokens` is null when nobody knows what it used. */
-  settle(job: Job, usedTokens: number | null): void {
-    if (job.booking === null) return;
-    if (usedTokens !== null) job.booking.correct(usedTokens);
+  /** Books its end: `usedTokens` is null when nobody knows what it used. Answers whether it failed for the account's sake. */
+  settle(job: Job, slot: Slot, failure: Failure | null, usedTokens: number | null): boolean {
+    if (usedTokens !== null) job.booking?.correct(usedTokens);
     job.booking = null;
+    const target = targetOf(job);
+    if (target === undefined || !this.gate.holds.settle(target.model, slot, failure)) return false;
+    return failure !== null && (accountSign(failure) === 'sure' || this.mayComeBack(job, target));
+  }
+
+  /** Whether a line's target refuses the account as far as is known: others tell sooner whether it still does. */
+  isRefused(job: Job): boolean {
+    const target = targetOf(job);
+    return target !== undefined && this.gate.holds.refuses(target.model);
+  }
+
+  private mayComeBack(job: Job, { retry }: Candidate): boolean {
+    const before = this.denied.get(job) ?? 0;
+    this.denied.set(job, before + 1);
+    return before < retry.attempts;
+  }
+
+  private refusesAccount({ model }: Candidate): boolean {
+    const { holds } = this.gate;
+    const waitMs = holds.any ? holds.waitMs(model) : 0;
+    if (waitMs > 0) this.wakeIn(waitMs);
+    return waitMs > 0;
   }
 
   private heldBy(target: TargetGate): Held | null {

@@ -32,8 +32,7 @@ interface Source {
   readonly weight: number;
   /** Requests of the queue that may be in flight from here. */
   readonly cap: () => number;
-  /** The target here; null when it has no rates or hours of its own. */
-  readonly limited: Candidate | null;
+  readonly target: Candidate;
   inFlight: number;
 }
 
@@ -48,7 +47,7 @@ export class LineFeed implements Feed {
   private readonly sources = new Map<string, Source[]>();
   /** Batches with fresh lines for this provider share it, whatever queues their lines stand in. */
   private readonly share = new FairShare<SourceFlow>(({ source, flow }) =>
-    source.inFlight >= source.cap() || this.held.holds(flow, source.limited) !== null ? null : flow.offer(),
+    source.inFlight >= source.cap() || this.held.holds(flow, source.target) !== null ? null : flow.offer(),
   );
   private readonly flows = new Map<BatchFlow, SourceFlow[]>();
   /** Lines of this feed at the provider now. */
@@ -63,7 +62,7 @@ export class LineFeed implements Feed {
   private readonly timer = new WakeTimer(() => this.promoteDelayed());
   private readonly held: HeldLines;
   private readonly wake: WakeTimer;
-  /** Whether a line here may be held: most feeds need not look. */
+  /** Whether a line here has a target with rates or hours of its own. */
   private limited = false;
   hasParticular = false;
 
@@ -82,9 +81,8 @@ export class LineFeed implements Feed {
 
   /** `index`: the target's place among those that share the queue. */
   addSource(key: string, cap: () => number, target: Candidate, index: number): void {
-    const limited = isLimited(target) ? target : null;
-    this.limited ||= limited !== null;
-    const source = { index, weight: target.weight, cap, limited, inFlight: 0 };
+    this.limited ||= isLimited(target);
+    const source = { index, weight: target.weight, cap, target, inFlight: 0 };
     this.sources.set(key, [...(this.sources.get(key) ?? []), source]);
   }
 
@@ -130,7 +128,7 @@ export class LineFeed implements Feed {
   }
 
   take(member: string): boolean {
-    if (this.limited) this.leaveClosedTargets();
+    if (this.mayHold) this.leaveClosedTargets();
     this.taken = this.takeJob(member) ?? null;
     return this.taken !== null;
   }
@@ -145,7 +143,7 @@ export class LineFeed implements Feed {
     if (job === null) throw new Error('no line was taken');
     this.taken = null;
     this.inFlight += 1;
-    this.held.book(job);
+    this.held.book(job, slot);
     this.hooks.start(job, this, slot);
     return job.tokens;
   }
@@ -156,8 +154,8 @@ export class LineFeed implements Feed {
     this.countShared(job, -1);
     const output = failure !== null || usage === null ? 0 : totalOutput(usage);
     const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
-    this.held.settle(job, used);
-    return this.gate.settle(slot, failure, used, output);
+    const isKept = this.held.settle(job, slot, failure, used);
+    return this.gate.settle(slot, failure, used, output) || isKept;
   }
 
   detour(): void {
@@ -189,17 +187,28 @@ export class LineFeed implements Feed {
 
   /** `member`: where it is to go; null when it only moves on. */
   private takeJob(member: string | null): Job | undefined {
-    const job = this.takeReady(member) ?? this.takeFresh();
+    this.hasParticular = false;
+    // Whether an account is still refused tell lines that were not refused with it: those may have been for their own sake.
+    const job =
+      this.takeReady(member, false) ??
+      this.takeFresh() ??
+      (this.gate.holds.any ? this.takeReady(member, true) : undefined);
     if (job) this.countShared(job, 1);
     return job;
   }
 
-  private takeReady(member: string | null): Job | undefined {
-    this.hasParticular = false;
+  /** Whether a line here may be held: most feeds need not look. */
+  private get mayHold(): boolean {
+    return this.limited || this.gate.holds.any;
+  }
+
+  private takeReady(member: string | null, refused: boolean): Job | undefined {
     // Mostly nothing waits to be tried again.
     if (this.ready.length === 0) return undefined;
+    const refusing = this.gate.holds.any;
     const at = this.ready.findIndex((job) => {
-      if (this.limited && this.held.holdsJob(job) !== null) return false;
+      if (refusing && this.held.isRefused(job) !== refused) return false;
+      if (this.mayHold && this.held.holdsJob(job) !== null) return false;
       const avoids = member !== null && this.avoids(job, member);
       this.hasParticular ||= avoids;
       return !avoids;
@@ -211,9 +220,9 @@ export class LineFeed implements Feed {
     return avoided?.includes(member) === true && this.gate.hasOther(avoided);
   }
 
-  /** Lines whose target keeps to its hours now go on to the next one, where there is one that may take them. */
+  /** Lines whose target keeps to its hours now, or refuses the account, go on to the next one, where there is one that may take them. */
   private leaveClosedTargets(): void {
-    const isClosed = (held: Held | null): boolean => held === 'hours';
+    const isClosed = (held: Held | null): boolean => held === 'hours' || held === 'account';
     const leaving: Job[] = [];
     const staying: Job[] = [];
     for (const job of this.ready) {
@@ -222,7 +231,7 @@ export class LineFeed implements Feed {
     }
     this.ready = staying;
     for (const { source, flow } of [...this.flows.values()].flat()) {
-      if (!isClosed(this.held.holds(flow, source.limited))) continue;
+      if (!isClosed(this.held.holds(flow, source.target))) continue;
       while (leaving.length < this.gate.limit && flow.offer() !== null) {
         const job = flow.next;
         if (job === null) break;

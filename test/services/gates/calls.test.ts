@@ -62,6 +62,7 @@ describe('calls at a gate', () => {
       clock: { now: () => time.ms, micros: () => time.ms * 1_000 } as Deps['clock'],
       random: { unit: () => 0.5 } as Deps['random'],
       settings: DEFAULT_SETTINGS,
+      log: {} as Deps['log'],
       providers: new Map([['pool', provider]]),
     }).get('pool')!;
     gates.push(gate);
@@ -181,6 +182,7 @@ describe('calls at a gate', () => {
       clock: { now: () => 0, micros: () => 0 } as unknown as Deps['clock'],
       random: { unit: () => 0.5 } as Deps['random'],
       settings: DEFAULT_SETTINGS,
+      log: {} as Deps['log'],
       providers: new Map([
         ['one', provider('one', 600)],
         ['two', provider('two', null)],
@@ -205,6 +207,7 @@ describe('calls at a gate', () => {
       clock: { now: () => 0, micros: () => 0 } as unknown as Deps['clock'],
       random: { unit: () => 0.5 } as Deps['random'],
       settings: DEFAULT_SETTINGS,
+      log: {} as Deps['log'],
       providers: new Map([['pool', provider]]),
     };
     const membersOf = (prompts: string[]) => {

@@ -1,0 +1,106 @@
+import type { Failure } from '../../core/failure.ts';
+import { faultOf } from '../../core/retry.ts';
+import { accountSign, type HoldState, TargetHold } from '../../core/target-hold.ts';
+import { steadyMs, unixSeconds } from '../../ports/clock.ts';
+import type { Deps } from '../../ports/deps.ts';
+import type { HeldTarget, Holds, Slot } from '../../ports/gates.ts';
+
+/** Routes name models as they like: what is not used for long makes room. */
+const TARGETS_MAX = 1_000;
+
+interface Known {
+  hold: TargetHold;
+  /** Lines sent while it is held. */
+  probes: Set<Slot>;
+  told: HoldState;
+}
+
+/** The targets of one provider that refused lines for the account's sake. */
+export class TargetHolds implements Holds {
+  private readonly deps: Pick<Deps, 'clock' | 'random' | 'settings' | 'log'>;
+  private readonly provider: string;
+  private readonly known = new Map<string, Known>();
+  /** Known ones that have not answered since. */
+  private refusing = 0;
+
+  constructor(deps: Pick<Deps, 'clock' | 'random' | 'settings' | 'log'>, provider: string) {
+    this.deps = deps;
+    this.provider = provider;
+  }
+
+  get any(): boolean {
+    return this.refusing > 0;
+  }
+
+  refuses(model: string): boolean {
+    return this.known.get(model)?.hold.failure != null;
+  }
+
+  waitMs(model: string): number {
+    const target = this.known.get(model);
+    return target === undefined ? 0 : target.hold.waitMs(steadyMs(this.deps.clock), target.probes.size);
+  }
+
+  started(model: string, slot: Slot): void {
+    const target = this.known.get(model);
+    if (target?.hold.state(steadyMs(this.deps.clock)) === 'held') target.probes.add(slot);
+  }
+
+  settle(model: string, slot: Slot, failure: Failure | null): boolean {
+    if (failure === null && this.known.size === 0) return false;
+    const isRefused = failure !== null && accountSign(failure) !== 'none';
+    const target = this.known.get(model) ?? (isRefused ? this.open(model) : undefined);
+    if (target === undefined) return false;
+    target.probes.delete(slot);
+    if (isRefused) {
+      if (target.hold.since === null) this.refusing += 1;
+      const isKept = target.hold.refused(failure, steadyMs(this.deps.clock), this.deps.random.unit());
+      this.tell(model, target);
+      return isKept;
+    }
+    if (target.hold.since !== null && (failure === null || faultOf(failure) === 'own')) {
+      target.hold.answered();
+      this.refusing -= 1;
+      this.tell(model, target);
+    }
+    return false;
+  }
+
+  figures(): HeldTarget[] {
+    const now = steadyMs(this.deps.clock);
+    return [...this.known].flatMap(([model, { hold }]) => {
+      const state = hold.state(now);
+      const { failure, since } = hold;
+      if (state === 'open' || failure === null || since === null) return [];
+      const { code, message } = failure;
+      return [{ model, state, code, message, since: unixSeconds(this.deps.clock) - Math.round((now - since) / 1000) }];
+    });
+  }
+
+  private open(model: string): Known {
+    for (const [other, { hold }] of this.known) {
+      if (this.known.size < TARGETS_MAX) break;
+      this.known.delete(other);
+      if (hold.since !== null) this.refusing -= 1;
+    }
+    const target: Known = {
+      hold: new TargetHold(this.deps.settings.outageSeconds * 1000),
+      probes: new Set(),
+      told: 'open',
+    };
+    this.known.set(model, target);
+    return target;
+  }
+
+  private tell(model: string, target: Known): void {
+    const state = target.hold.state(steadyMs(this.deps.clock));
+    if (state === target.told) return;
+    target.told = state;
+    const { code, message } = target.hold.failure ?? {};
+    const fields = { provider: this.provider, model, code, reason: message };
+    if (state === 'held') this.deps.log.warn(fields, 'target refuses the account: its lines wait');
+    else if (state === 'given_up')
+      this.deps.log.error(fields, 'target refuses the account for too long: its lines fail');
+    else this.deps.log.info({ provider: this.provider, model }, 'target takes lines again');
+  }
+}

@@ -1,0 +1,110 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { BatchTarget } from '../../src/protocol/batch-insight.ts';
+import type { ProviderObject } from '../../src/protocol/route.ts';
+import { assertInvariants } from './invariants.ts';
+import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+
+const LINES = 300;
+
+describe('a target that refuses the account', () => {
+  let pools: Pools;
+  let weir: Weir;
+
+  afterEach(async () => {
+    await weir?.stop();
+    await pools?.stop();
+  });
+
+  async function start(servers: number, settings: object = {}): Promise<Pools['servers'][number][]> {
+    pools = await startPools(Array.from({ length: servers }, () => ({ models: ['m'], latency_ms: 40 })));
+    const names = pools.servers.map((_, index) => `pool-${index}`);
+    const provider = (index: number) => ({
+      kind: 'openai-compatible',
+      base_url: pools.servers[index]?.baseUrl,
+      api_key: 'a-key',
+      models: ['m'],
+      limits: { concurrency: 16 },
+      price: { input: 0.1, output: 0.4 },
+    });
+    weir = await startWeir({
+      providers: Object.fromEntries(names.map((name, index) => [name, provider(index)])),
+      routes: {
+        either: { strategy: { mode: 'fallback' }, targets: names.map((name) => ({ provider: name, model: 'm' })) },
+      },
+      settings,
+    });
+    return pools.servers;
+  }
+
+  const held = async (): Promise<ProviderObject['held']> =>
+    (await weir.call<{ data: ProviderObject[] }>('/v1/providers')).data.flatMap((each) => each.held);
+
+  it.each([401, 402, 403])(
+    'keeps the lines of a batch through %i in the middle of it, says why, and goes on',
+    async (status) => {
+      const [server] = await start(1);
+      const input = chatLines(LINES, () => ({ model: 'pool-0/m' }));
+      const { id } = await submit(weir, input);
+      await waitForBatch(weir, id, { until: (batch) => (batch.request_counts?.completed ?? 0) > 20 });
+      server!.configure({ fail_after: 0, fail_with: status as 401 });
+      await expect.poll(held, { timeout: 10_000 }).toMatchObject([{ model: 'm', state: 'held' }]);
+      const [reason] = await held();
+      expect(reason?.message).toBe(
+        status === 401 ? 'Incorrect API key provided.' : `Simulated failure with status ${status}.`,
+      );
+      const metrics = await (await fetch(`${weir.url}/metrics`)).text();
+      expect(metrics).toContain('weir_targets_held{provider="pool-0"} 1');
+      const { data } = await weir.call<{ data: BatchTarget[] }>(`/v1/batches/${id}/targets`);
+      expect(data[0]?.held).toMatchObject({ state: 'held', code: reason?.code });
+      const ready = await weir.call<{ waiting_for_operator: object[] }>('/readyz');
+      expect(ready.waiting_for_operator).toEqual([{ provider: 'pool-0', code: reason?.code, shards: 0 }]);
+      server!.configure({ fail_after: null });
+      const ended = await waitForBatch(weir, id, { seconds: 40 });
+      // A permission that is refused may be a line's own affair, until others meet it too.
+      expect(ended.request_counts?.failed).toBeLessThanOrEqual(status === 403 ? 12 : 0);
+      expect(ended.status).toBe('completed');
+      const { entries } = await assertInvariants(weir, id, input);
+      expect(entries).toHaveLength(server!.counters.received);
+      // What was in flight, and one line now and then.
+      expect(server!.counters.by_status.get(status)).toBeLessThan(40);
+      expect(await held()).toEqual([]);
+    },
+    60_000,
+  );
+
+  it('sends lines to the next target, which takes them all', async () => {
+    const [first, second] = await start(2);
+    first!.configure({ fail_after: 0, fail_with: 401 });
+    const input = chatLines(LINES);
+    const ended = await waitForBatch(weir, (await submit(weir, input, { config: 'either' })).id);
+    expect(ended.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
+    expect(second!.counters.by_status.get(200)).toBe(LINES);
+    expect(first!.counters.received).toBeLessThan(40);
+    await assertInvariants(weir, ended.id, input);
+  }, 60_000);
+
+  it('fails its lines with what the provider says once that has lasted too long', async () => {
+    const [server] = await start(1, { outage_seconds: 2 });
+    server!.configure({ fail_after: 0, fail_with: 401 });
+    const input = chatLines(100, () => ({ model: 'pool-0/m' }));
+    const ended = await waitForBatch(weir, (await submit(weir, input)).id);
+    expect(ended.request_counts).toEqual({ total: 100, completed: 0, failed: 100 });
+    const { errors } = await assertInvariants(weir, ended.id, input);
+    for (const { response } of errors) {
+      expect(response).toMatchObject({ status_code: 401, body: { error: { message: 'Incorrect API key provided.' } } });
+    }
+    expect(await held()).toMatchObject([{ model: 'm', state: 'given_up', code: 'invalid_api_key' }]);
+  }, 60_000);
+
+  it('ends lines that are refused for what they say', async () => {
+    const [server] = await start(1);
+    server!.configure({ poison: [{ contains: '"user":"banned"', fail_with: 403 }] });
+    // Here and there, and all of the last ones.
+    const isBanned = (index: number): boolean => index % 3 === 0 || index >= LINES - 8;
+    const input = chatLines(LINES, (index) => ({ model: 'pool-0/m', ...(isBanned(index) && { user: 'banned' }) }));
+    const ended = await waitForBatch(weir, (await submit(weir, input)).id);
+    const banned = Array.from({ length: LINES }, (_, index) => index).filter(isBanned).length;
+    expect(ended.request_counts).toEqual({ total: LINES, completed: LINES - banned, failed: banned });
+    await assertInvariants(weir, ended.id, input);
+  }, 60_000);
+});
