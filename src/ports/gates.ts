@@ -140,6 +140,8 @@ export interface MemberFigures {
 export interface Slot {
   /** The member's base URL, for `Call.member`. */
   readonly member: string;
+  /** Its line has failed before: what it meets is no news. */
+  again: boolean;
 }
 
 export interface Ask {

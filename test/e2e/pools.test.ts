@@ -120,6 +120,29 @@ describe('a pool of servers', () => {
     }
   }, 90_000);
 
+  it('loses no line to a server that fails all it is sent and says that it is well, while it does so for a short time', async () => {
+    const pools = await startPools([{ models: ['m'], latency_ms: 60, slots: 8 }]);
+    const [server] = pools.servers;
+    const pool = { kind: 'vllm', base_urls: [server!.baseUrl], models: ['m'], price: { input: 0.1, output: 0.4 } };
+    const weir = await startWeir({ providers: { pool } });
+    const failed = () => server!.counters.by_status.get(500) ?? 0;
+    try {
+      const input = chatLines(300, () => ({ model: 'pool/m' }));
+      const { id } = await submit(weir, input);
+      await waitForBatch(weir, id, { until: (batch) => (batch.request_counts?.completed ?? 0) > 20 });
+      server!.configure({ rate_500: 1 });
+      await expect.poll(failed, { timeout: 15_000 }).toBeGreaterThan(8);
+      await new Promise((wake) => setTimeout(wake, 8_000));
+      server!.configure({ rate_500: 0 });
+      expect((await waitForBatch(weir, id)).request_counts).toEqual({ total: 300, completed: 300, failed: 0 });
+      expect(failed()).toBeLessThan(60);
+      await assertInvariants(weir, id, input);
+    } finally {
+      await weir.stop();
+      await pools.stop();
+    }
+  }, 60_000);
+
   it('loses no line and no call to members that fail whatever they are sent, and says which those are', async () => {
     const pools = await startPools([{ models: ['m'], latency_ms: 100 }]);
     const failing = (status: number, headers: Record<string, string> = {}) =>

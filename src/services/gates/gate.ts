@@ -67,7 +67,7 @@ export class ProviderGate implements Gate {
     this.slots = new Slots(common?.region(`slots ${provider.name}`), common?.seat);
     this.gpu = new GpuClock(common?.region(`gpu ${provider.name}`), common?.seat);
     this.limitOfAll = Math.max(1, limits.concurrency ?? deps.settings.defaultConcurrency);
-    this.pool = new Pool(provider, this.limit);
+    this.pool = new Pool(provider, this.limit, deps.settings.outageSeconds * 1000);
     this.inspection = new Inspection(provider, this.pool);
     const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;

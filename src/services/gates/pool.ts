@@ -8,8 +8,9 @@ import { faultOf, isPressure } from '../../core/retry.ts';
 import type { Slot } from '../../ports/gates.ts';
 
 const LATENCIES_MEANT = 50;
-/** Large models take minutes to load. */
-const OUTAGE_MAX_MS = 15 * 60_000;
+/** Where a member says that it is well, so many lines that all fail tell otherwise, for so long: a proxy may speak for a server that starts. */
+const DOUBTED_LINES = 8;
+const DOUBTED_MAX_MS = 5 * 60_000;
 const NONE: readonly string[] = [];
 
 /** One of a provider's base URLs. */
@@ -30,6 +31,9 @@ export interface Member {
   failed: number;
   /** Since when all that it answers is trouble; null while something serves. */
   troubleSince: number | null;
+  troubleAt: number;
+  /** Lines that met nothing else since, each counted once. */
+  troubled: number;
   /** Why its last request failed, for the operator. */
   lastFailure: string;
   /** Milliseconds, of late. */
@@ -45,6 +49,7 @@ export class MemberSlot implements Slot {
   readonly isProbe: boolean;
   /** Of a batch, and not a call, whose client is to hear what went wrong. */
   readonly isLine: boolean;
+  again = false;
   /** What its start was booked with. */
   tokens = 0;
 
@@ -68,9 +73,12 @@ export class Pool {
   readonly members: readonly Member[];
   /** They say how they are. */
   private readonly isChecked: boolean;
+  /** Large models take minutes to load. */
+  private readonly outageMs: number;
 
-  /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. */
-  constructor({ immediate, limits }: Pick<Provider, 'immediate' | 'limits'>, limit: number) {
+  /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. `outageMs`: lines wait no longer for its return. */
+  constructor({ immediate, limits }: Pick<Provider, 'immediate' | 'limits'>, limit: number, outageMs: number) {
+    this.outageMs = outageMs;
     const adaptive = limits.adaptive !== false;
     this.isChecked = immediate?.healthy !== undefined;
     this.members = (immediate?.members ?? []).map((url) => ({
@@ -85,6 +93,8 @@ export class Pool {
       answered: 0,
       failed: 0,
       troubleSince: null,
+      troubleAt: Number.NEGATIVE_INFINITY,
+      troubled: 0,
       lastFailure: '',
       latencyMs: 0,
     }));
@@ -158,11 +168,12 @@ export class Pool {
    * waited here, which says nothing about its server. Answers whether the failure speaks of an outage, which passes.
    */
   settle(
-    { at, startedMs, inFlight, isProbe, isLine }: MemberSlot,
+    slot: MemberSlot,
     failure: Failure | null,
     tokens: { input: number; output: number },
     { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
   ): boolean {
+    const { at, startedMs, inFlight, isProbe, isLine } = slot;
     at.inFlight -= 1;
     if (isProbe) at.probes -= 1;
     if (failure === null) {
@@ -179,7 +190,7 @@ export class Pool {
     at.lastFailure = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
     this.noteAilment(at, failure, nowMs, unit);
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
-    if (this.isOutage(at, failure, nowMs) && (isLine || !at.breaker.closed)) {
+    if (this.isOutage(slot, failure, nowMs) && (isLine || !at.breaker.closed)) {
       // Lines wait for it: one of them now and then tells whether it is back. Calls come as they come.
       if (!isLine) return false;
       at.breaker.failure('outage', failure.retryAfterMs, nowMs, unit);
@@ -197,17 +208,26 @@ export class Pool {
 
   /**
    * Whether a member that has answered, or says how it is, is out, as far as a failure tells, and no other is well: it knows
-   * its model no more, or has answered nothing but trouble of late. Not where it says itself that it is well, or for ever:
-   * then it is the requests.
+   * its model no more, or has answered nothing but trouble of late. Not for ever, and where it says itself that it is well
+   * only while many lines tell otherwise: then it is the requests.
    */
-  private isOutage(at: Member, failure: Failure, nowMs: number): boolean {
+  private isOutage({ at, isLine, again }: MemberSlot, failure: Failure, nowMs: number): boolean {
     const fault = faultOf(failure);
     if (fault === 'own') at.troubleSince = null;
     if ((at.answered === 0 && !this.isChecked) || this.hasOther([at.url])) return false;
     if (failure.passing) return true;
     if (fault !== 'trouble') return false;
-    at.troubleSince ??= nowMs;
-    return nowMs - at.troubleSince < OUTAGE_MAX_MS && !at.health.wasWellSince(at.troubleSince);
+    // What nobody asked about for so long is a new case.
+    if (at.troubleSince === null || nowMs - at.troubleAt > this.outageMs) {
+      at.troubleSince = nowMs;
+      at.troubled = 0;
+    }
+    at.troubleAt = nowMs;
+    if (isLine && !again) at.troubled += 1;
+    const lastedMs = nowMs - at.troubleSince;
+    if (lastedMs >= this.outageMs) return false;
+    if (!at.health.wasWellSince(at.troubleSince)) return true;
+    return at.troubled >= DOUBTED_LINES && lastedMs < DOUBTED_MAX_MS;
   }
 
   /** A member that fails at once has always room: without this it would take the lines of all others, and fail them. */

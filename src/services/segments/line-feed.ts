@@ -143,6 +143,7 @@ export class LineFeed implements Feed {
     if (job === null) throw new Error('no line was taken');
     this.taken = null;
     this.inFlight += 1;
+    slot.again = job.progress.tries > 0 || job.progress.pressure > 0;
     this.held.book(job, slot);
     this.hooks.start(job, this, slot);
     return job.tokens;
