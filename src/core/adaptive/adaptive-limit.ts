@@ -11,6 +11,7 @@
  */
 import { isQuick, isSaving, isWait, LatencyOfLate, SlowRun } from './latency.ts';
 import { type Answered, elasticity, type Point, type ServerLoad } from './load.ts';
+import { QueueGauge } from './queue-gauge.ts';
 import { Refusals } from './refusals.ts';
 import { SizeClasses } from './size-classes.ts';
 import { Standstill } from './standstill.ts';
@@ -54,6 +55,7 @@ export class AdaptiveLimit {
   private readonly run = new SlowRun();
   private readonly standstill = new Standstill();
   private readonly refusals = new Refusals();
+  private readonly queue = new QueueGauge();
   private cacheFull = false;
   /** Looks at what more would do are put off: somebody waits for answers, and they would be late for it. */
   still = false;
@@ -109,9 +111,8 @@ export class AdaptiveLimit {
     this.cacheFull = (cacheUsage ?? 0) > 0.95;
     // What was started a moment ago, or is about to end after a cut, has not settled.
     if (waiting === null || nowMs - this.changedAt < 1_000) return;
-    if (waiting > Math.max(1, 0.1 * (running ?? 0))) {
+    if (this.queue.waits(waiting, running, this.current, nowMs)) {
       const limit = Math.max(1, Math.min(this.current, inFlight) - waiting);
-      if (limit >= this.current) return;
       this.hold({ limit, inFlight: limit, slowdown: this.base.slowdown }, nowMs);
     } else if (waiting === 0 && !this.cacheFull && inFlight >= this.current && this.growing) {
       // Long answers: no need to wait for the first ones when the server says that it has room.
@@ -235,6 +236,12 @@ export class AdaptiveLimit {
       return;
     }
     if (here.inFlight < 0.7 * this.current) return;
+    if (this.queue.stands && here.slowdown <= SLOWER * Math.max(1, this.lowest)) {
+      this.queue.doubt();
+      this.base = here;
+      this.grow(2, 'ramp', nowMs);
+      return;
+    }
     const { base } = this;
     this.base = { ...here, slowdown: base.slowdown + 0.2 * (here.slowdown - base.slowdown) };
     const mayBeLess = this.unverified || this.isCrowded;

@@ -179,6 +179,35 @@ describe('an adaptive limit', () => {
     expect(slow.control.limit).toBeLessThanOrEqual(slow.sent - 40);
   });
 
+  /** Lets seconds pass, each with a reading of a server's gauges; the limit after each. */
+  function seconds(of: SimulatedPool, count: number, waiting: number): number[] {
+    return Array.from({ length: count }, () => {
+      of.pass(1_000);
+      of.control.observed({ running: of.load.running, waiting, cacheUsage: null }, of.sent, of.now);
+      return of.control.limit;
+    });
+  }
+
+  it.each([3, 40])('does not give way for ever to a gauge that says %i wait while answers come as ever', (waiting) => {
+    for (const stale of [pool(), pool().pass(15_000)]) {
+      seconds(stale, 60, waiting);
+      const limits = seconds(stale, 60, waiting);
+      expect(Math.min(...limits)).toBeGreaterThan(40);
+      expect(stale.measure(5_000).perSecond).toBeGreaterThan(0.85 * 320);
+    }
+  });
+
+  it('gives way to a queue that is not its own while answers wait in it', () => {
+    let serviceMs = 200;
+    const shared = pool({ request: () => ({ serviceMs, outputTokens: 50 }) }).pass(15_000);
+    serviceMs = 1_000;
+    seconds(shared, 10, 40);
+    expect(Math.max(...seconds(shared, 30, 40))).toBeLessThan(4);
+    serviceMs = 200;
+    seconds(shared, 30, 0);
+    expect(shared.measure(5_000).perSecond).toBeGreaterThan(0.85 * 320);
+  });
+
   it('does not grow while the key-value cache is full', () => {
     const full = new AdaptiveLimit(64);
     full.observed({ running: 8, waiting: 0, cacheUsage: 0.99 }, 8, 10_000);
