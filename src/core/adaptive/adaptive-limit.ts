@@ -9,12 +9,13 @@
  * (latency against others of its size). 0: there was room. 1: the requests only wait for each other. A GPU that batches
  * lies between. Looking at steps instead of at latencies leaves slow pools, and pools that slow down a little, in peace.
  */
-import { isQuick, isSaving, isWait, LatencyOfLate, SlowRun } from './latency.ts';
-import { type Answered, elasticity, type Point, type ServerLoad } from './load.ts';
+import { LatencyOfLate, SlowRun } from './latency.ts';
+import { type Answered, elasticity, type Gauges, type Point } from './load.ts';
 import { QueueGauge } from './queue-gauge.ts';
 import { Refusals } from './refusals.ts';
 import { SizeClasses } from './size-classes.ts';
 import { Standstill } from './standstill.ts';
+import { isSaving } from './waits.ts';
 import { Window } from './window.ts';
 
 const START = 8;
@@ -103,11 +104,7 @@ export class AdaptiveLimit {
   }
 
   /** Takes in the server's own figures; `inFlight`: our requests there. */
-  observed(
-    { waiting, running, cacheUsage }: Omit<ServerLoad, 'promptTokens' | 'cachedTokens'>,
-    inFlight: number,
-    nowMs: number,
-  ): void {
+  observed({ waiting, running, cacheUsage }: Gauges, inFlight: number, nowMs: number): void {
     this.cacheFull = (cacheUsage ?? 0) > 0.95;
     // What was started a moment ago, or is about to end after a cut, has not settled.
     if (waiting === null || nowMs - this.changedAt < 1_000) return;
@@ -165,7 +162,7 @@ export class AdaptiveLimit {
     // Too little work to fill what was added: that proves nothing.
     if (here.inFlight < this.base.inFlight * 1.1) return;
     const waits = elasticity(this.base, here);
-    if (waits < GROWS_UNTIL || !this.waited(here)) {
+    if (waits < GROWS_UNTIL || !this.window.waited(here, this.base)) {
       // No wait up to the limit itself, though not all were sent with so many before them.
       this.base = waits < FLAT ? { ...here, inFlight: this.current } : here;
       this.unverified = false;
@@ -244,7 +241,7 @@ export class AdaptiveLimit {
     }
     const { base } = this;
     this.base = { ...here, slowdown: base.slowdown + 0.2 * (here.slowdown - base.slowdown) };
-    const mayBeLess = this.unverified || this.isCrowded;
+    const mayBeLess = this.unverified || this.window.isCrowded(this.base, this.lowest, this.error);
     if (mayBeLess && nowMs >= this.lookDownAt && this.current > 1) {
       this.phase = 'down';
       this.change(this.current * DOWN, nowMs);
@@ -255,21 +252,7 @@ export class AdaptiveLimit {
 
   private isSlow(here: Point): boolean {
     const { error } = this;
-    return here.slowdown > this.base.slowdown * SLOWER * (1 + 2 * error) && this.waited(here);
-  }
-
-  /** Answers take longer than they did with fewer at once. */
-  private get isCrowded(): boolean {
-    const { base, lowest, window } = this;
-    const { meanUsualMs } = window;
-    const crowded = base.slowdown > lowest * (1.15 + 2 * this.error);
-    return crowded && (!isQuick(meanUsualMs) || isWait(meanUsualMs * base.slowdown, meanUsualMs * lowest, meanUsualMs));
-  }
-
-  /** Whether answers took so much longer than at `base` that it matters. */
-  private waited(here: Point): boolean {
-    const { meanLatencyMs, meanUsualMs } = this.window;
-    return isWait(meanLatencyMs, (meanLatencyMs * this.base.slowdown) / here.slowdown, meanUsualMs);
+    return here.slowdown > this.base.slowdown * SLOWER * (1 + 2 * error) && this.window.waited(here, this.base);
   }
 
   private shrink(nowMs: number): void {
@@ -300,12 +283,8 @@ export class AdaptiveLimit {
   }
 
   private grow(factor: number, phase: 'ramp' | 'up', nowMs: number): void {
-    if (this.current >= this.max) {
-      this.phase = 'hold';
-      return;
-    }
-    this.phase = phase;
-    this.change(Math.ceil(this.current * factor), nowMs);
+    this.phase = this.current >= this.max ? 'hold' : phase;
+    if (this.phase === phase) this.change(Math.ceil(this.current * factor), nowMs);
   }
 
   private change(limit: number, nowMs: number): void {

@@ -9,6 +9,9 @@ export interface ServerLoad {
   cachedTokens: number | null;
 }
 
+/** What of it a limit goes by. */
+export type Gauges = Omit<ServerLoad, 'promptTokens' | 'cachedTokens'>;
+
 /** One answered request. */
 export interface Answered {
   inputTokens: number;

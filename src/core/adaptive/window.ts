@@ -1,3 +1,6 @@
+import type { Point } from './load.ts';
+import { isQuick, isWait } from './waits.ts';
+
 /**
  * What a server did under one limit. Its slowdown is the quotient of sums, all latencies against all that would be usual:
  * what short requests wait counts as much as what long ones do, as it does for the server.
@@ -63,6 +66,19 @@ export class Window {
 
   get failureShare(): number {
     return this.failures / (this.count + this.passed + this.failures);
+  }
+
+  /** Whether answers, as they are `here`, took so much longer than at `base` that it matters. */
+  waited(here: Point, base: Point): boolean {
+    const { meanLatencyMs, meanUsualMs } = this;
+    return isWait(meanLatencyMs, (meanLatencyMs * base.slowdown) / here.slowdown, meanUsualMs);
+  }
+
+  /** Whether answers take longer at `base` than with fewer at once, where the slowdown was `lowest`. `error`: a share of it. */
+  isCrowded(base: Point, lowest: number, error: number): boolean {
+    const { meanUsualMs } = this;
+    if (base.slowdown <= lowest * (1.15 + 2 * error)) return false;
+    return !isQuick(meanUsualMs) || isWait(meanUsualMs * base.slowdown, meanUsualMs * lowest, meanUsualMs);
   }
 
   /** Standard error of the slowdown, as a share of it. */
