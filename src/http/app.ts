@@ -5,7 +5,7 @@ import { Calls } from '../services/calls/calls.ts';
 import { createAuthenticator } from '../services/keys/authenticate.ts';
 import { adminOnly, authenticate } from './auth.ts';
 import { boundBody } from './body.ts';
-import type { CallParts } from './call-listener.ts';
+import type { CallParts } from './calls/exchange.ts';
 import { registerDocs } from './docs.ts';
 import type { AppEnv } from './env.ts';
 import { handleError, handleNotFound, refuseInvalid } from './errors.ts';

@@ -5,7 +5,8 @@ import { getRequestListener } from '@hono/node-server';
 import { kinds } from '../../providers/registry.ts';
 import { createDashboard } from '../dashboard/routes.ts';
 import { createApp, createParts } from '../http/app.ts';
-import { createCallListener } from '../http/call-listener.ts';
+import { CallFront } from '../http/calls/call-front.ts';
+import { createCallListener } from '../http/calls/node-calls.ts';
 import { withDirectBodies } from '../http/send-directly.ts';
 import { keepUploadBody } from '../http/upload-body.ts';
 import type { Deps } from '../ports/deps.ts';
@@ -80,6 +81,7 @@ async function startLoaded(options: StartOptions, loaded: Loaded): Promise<Runni
     keepUploadBody(request);
     void serve(request, response);
   });
+  const front = new CallFront(server, nudging, parts);
   const { host, port } = loaded.options;
   const close = async (): Promise<void> => {
     for (const gate of deps.gates.values()) gate.close();
@@ -106,10 +108,12 @@ async function startLoaded(options: StartOptions, loaded: Loaded): Promise<Runni
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      front.close();
       await parts.autobatch.stop();
       await Promise.all([loop.stop(), parts.calls.stop(deps.settings.drainSeconds * 1000)]);
       // Downloads and followed outputs have had the drain time; a client that is still there reconnects.
       server.closeAllConnections();
+      front.closeAll();
       await closed;
       // The calls that were cut off just now have entries too.
       await parts.calls.stop(1_000);

@@ -46,7 +46,7 @@ const describe = (endpoint: Endpoint) =>
     },
   });
 
-/** The synchronous endpoints, for every runtime. On Node most calls pass src/http/call-listener.ts instead. */
+/** The synchronous endpoints, for every runtime. On Node most calls pass src/http/calls instead. */
 export function registerCalls(app: OpenAPIHono<AppEnv>, calls: Calls): void {
   for (const endpoint of ENDPOINTS) {
     app.openAPIRegistry.registerPath(describe(endpoint));
