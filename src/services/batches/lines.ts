@@ -3,7 +3,7 @@ import { BUDGET_EXCEEDED } from '../../core/budget-scope.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { RECORD_SUCCEEDED } from '../../core/part.ts';
-import { isRequest, PLAN_RECORD_BYTES, readPlanRecord } from '../../core/plan.ts';
+import { isRequest, readPlanRecord } from '../../core/plan.ts';
 import { ownFailure } from '../../core/refused-request.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -16,7 +16,8 @@ import { type BatchLine, missingLine } from './batch-line.ts';
 import { ForwardReader } from './forward-reader.ts';
 import { inputLost } from './input-lost.ts';
 import { keptLines } from './kept-lines.ts';
-import { type PartReader, WINDOW_LINES } from './part-reader.ts';
+import { lineWindows } from './line-windows.ts';
+import type { PartReader } from './part-reader.ts';
 
 /** Lines handed on together: each step of an asynchronous iteration costs more than the line itself. */
 const GROUP_LINES = 256;
@@ -57,10 +58,8 @@ export async function* batchLineGroups(
   }
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
   const text = new ForwardReader({ readRange: (key, range) => readLeft(deps.files, key, range) }, input.contentKey);
-  for (let first = options.from; first < total; first += WINDOW_LINES) {
-    const last = Math.min(total, first + WINDOW_LINES) - 1;
-    const located = await reader.locate(deps.store.segments, batch.id, first, last);
-    const window = await readWindow(deps, batch, input, reader, { first, last });
+  for await (const window of lineWindows(deps, { batch, input, reader }, { from: options.from, total })) {
+    const { first, last, located } = window;
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
       : new Map<number, LineTotal>();
@@ -123,33 +122,6 @@ function requestOf(bytes: Uint8Array): RequestLine | null {
   } catch {
     return null;
   }
-}
-
-/** Of no lane, where the lanes cannot be read. */
-const NO_LANE = 0xff;
-
-async function readWindow(
-  deps: Deps,
-  batch: BatchRow,
-  input: FileRow,
-  reader: PartReader,
-  { first, last }: { first: number; last: number },
-): Promise<{ plan: DataView; lanes: DataView | null }> {
-  const read = async (key: string, recordBytes: number, filler: number): Promise<DataView> => {
-    const wanted = (last - first + 1) * recordBytes;
-    const found = await readLeft(deps.files, key, { offset: first * recordBytes, length: wanted });
-    if (found.byteLength === wanted) return new DataView(found.buffer, found.byteOffset, wanted);
-    reader.meetDamage(key);
-    const filled = new Uint8Array(wanted).fill(filler);
-    filled.set(found);
-    return new DataView(filled.buffer);
-  };
-  const [plan, lanes] = await Promise.all([
-    // A line without a record counts as a request that cannot be read.
-    read(input.planKey ?? '', PLAN_RECORD_BYTES, 0),
-    batch.lanesKey === null ? null : read(batch.lanesKey, 2, NO_LANE),
-  ]);
-  return { plan, lanes };
 }
 
 /** The code of lines whose stored results cannot be read any more. */

@@ -9,6 +9,9 @@ const CACHE_BYTES_MAX = 16 * 1024 ** 2;
 
 /** A file is opened for each; the disk answers several of them at once. */
 const INDICES_AT_ONCE = 8;
+/** While the lines of one part are gone through, parts of so many bytes are read that come next, and no more than so many. */
+const AHEAD_BYTES_MAX = 4 * 1024 ** 2;
+const AHEAD_PARTS_MAX = 3;
 
 /** Lines looked at together: their places in the parts are held in memory, their texts are not. */
 export const WINDOW_LINES = 16_384;
@@ -54,6 +57,11 @@ export class LocatedRecords {
     return this.damaged.some(({ firstLine, lastLine }) => firstLine <= line && line <= lastLine);
   }
 
+  /** The parts, by the first line that each has. */
+  inOrder(): PartRow[] {
+    return this.parts.map(({ part }) => part).sort((a, b) => a.firstLine - b.firstLine);
+  }
+
   get(line: number): LocatedRecord | undefined {
     const at = line - this.first;
     const held = this.parts[(this.partOf[at] ?? 0) - 1];
@@ -63,7 +71,7 @@ export class LocatedRecords {
 
 /** A part that takes the place of another has its memory, if it is of much the same size. */
 const SPARE_BYTES = 256 * 1024;
-const SPARES_MAX = 2;
+const SPARES_MAX = 1 + AHEAD_PARTS_MAX;
 
 interface HeldPart {
   bytes: Uint8Array;
@@ -83,13 +91,19 @@ export class PartReader {
   private readonly files: FileStore;
   /** Told to be strict, it throws where something is missing or damaged. */
   private readonly strict: boolean;
-  /** Told to go forward only, it drops a part as soon as the next one begins behind it, and reads that into its memory. */
-  private readonly forward: boolean;
+  /**
+   * Told to go forward only, it reads what comes next ahead, drops a part as soon as another one begins behind it, and reads
+   * into its memory.
+   */
+  readonly forward: boolean;
   private readonly cache = new Map<string, HeldPart>();
   private cached = 0;
   /** Memory that this reader made: what a store answers with may be the store's own. */
   private readonly own = new WeakSet<ArrayBufferLike>();
   private readonly spares: Uint8Array[] = [];
+  /** Parts that are still to be read, next first; and those of them whose reading has begun. */
+  private coming: PartRow[] = [];
+  private readonly ahead = new Map<string, { bytes: Promise<Uint8Array>; part: PartRow }>();
   /** A record of a part that is too large to be held. */
   private single: { key: string; offset: number; bytes: Uint8Array } | null = null;
 
@@ -140,6 +154,14 @@ export class PartReader {
     return this.cache.has(record.part.key) || this.isSingle(record);
   }
 
+  /** Goes on to these lines: those that are asked for from now on. */
+  goTo(located: LocatedRecords): void {
+    const isToRead = ({ key, indexOffset }: PartRow) => indexOffset <= WHOLE_PART_BYTES_MAX && !this.cache.has(key);
+    this.coming = located.inOrder().filter(isToRead);
+    const keys = new Set(this.coming.map(({ key }) => key));
+    for (const key of this.ahead.keys()) if (!keys.has(key)) this.ahead.delete(key);
+  }
+
   /** Brings a record into memory, as far as it can be read. */
   async hold({ part, entry }: LocatedRecord): Promise<void> {
     if (part.indexOffset <= WHOLE_PART_BYTES_MAX) await this.whole(part);
@@ -187,15 +209,44 @@ export class PartReader {
       return known.bytes;
     }
     for (const [key, { lastLine }] of this.forward ? this.cache : []) if (lastLine < part.firstLine) this.drop(key);
-    const range = { offset: 0, length: part.indexOffset };
-    const bytes = await readLeft(this.files, part.key, range, this.forward ? this.memory(range.length) : undefined);
+    const bytes = await (this.ahead.get(part.key)?.bytes ?? this.read(part));
+    this.ahead.delete(part.key);
+    this.coming = this.coming.filter(({ key }) => key !== part.key);
     this.cache.set(part.key, { bytes, lastLine: part.lastLine });
     this.cached += bytes.byteLength;
     for (const key of this.cache.keys()) {
       if (this.cached <= CACHE_BYTES_MAX || key === part.key) break;
       this.drop(key);
     }
+    this.readAhead();
     return bytes;
+  }
+
+  private read({ key, indexOffset }: PartRow): Promise<Uint8Array> {
+    return readLeft(
+      this.files,
+      key,
+      { offset: 0, length: indexOffset },
+      this.forward ? this.memory(indexOffset) : undefined,
+    );
+  }
+
+  /** Begins to read the parts that come next: who goes forward waits for the disk no longer than it takes. */
+  private readAhead(): void {
+    let bytes = 0;
+    for (const { part } of this.ahead.values()) bytes += part.indexOffset;
+    while (this.coming.length > 0 && this.ahead.size < AHEAD_PARTS_MAX) {
+      const [next] = this.coming as [PartRow];
+      const isUnread = !this.cache.has(next.key) && !this.ahead.has(next.key);
+      if (isUnread && bytes > 0 && bytes + next.indexOffset > AHEAD_BYTES_MAX) return;
+      this.coming.shift();
+      if (!isUnread) continue;
+      bytes += next.indexOffset;
+      const reading = this.read(next);
+      // Who asks for the part is told; nobody may.
+      reading.catch(() => undefined);
+      this.ahead.set(next.key, { bytes: reading, part: next });
+    }
   }
 
   private drop(key: string): void {

@@ -14,6 +14,7 @@ const LANES = 3;
 const PART_LINES = 40;
 const LINES = LANES * PART_LINES * 12;
 const LATE_LINE = 100;
+const AHEAD_PARTS = 3;
 
 const textOf = (line: number): string => `{"line":${line},"text":"${String(line).repeat(2_000)}"`;
 
@@ -54,6 +55,7 @@ describe('reading parts forward', () => {
     const used = new Set<ArrayBufferLike>();
     for (let from = 0; from < LINES; from += 300) {
       const located = await reader.locate({ parts: async () => parts }, 'batch_a', from, from + 299);
+      reader.goTo(located);
       for (let line = from; line < Math.min(LINES, from + 300); line++) {
         const record = located.get(line);
         if (record === undefined) throw new Error(`line ${line} has no record`);
@@ -67,5 +69,28 @@ describe('reading parts forward', () => {
     // What a store of its own answers with is left alone; on a disk a dozen parts of each lane share the memory of some.
     if (kind === 'disk') expect(used.size).toBeLessThan(parts.length / 3);
     else expect(used.size).toBe(parts.length);
+  });
+
+  it('reads a few of the parts that come next while one is gone through, and each of them once', async () => {
+    const files = openMemoryFiles(() => Date.now());
+    const parts = (await writeParts(files)).slice(0, 12);
+    const begun: string[] = [];
+    const counting: FileStore = {
+      ...files,
+      readRange(key, range, into) {
+        if (range.offset === 0) begun.push(key);
+        return files.readRange(key, range, into);
+      },
+    };
+    const reader = new PartReader(counting, { forward: true });
+    const located = await reader.locate({ parts: async () => parts }, 'batch_a', 0, LINES - 1);
+    reader.goTo(located);
+    const inOrder = located.inOrder().map(({ key }) => key);
+    for (const [index, part] of located.inOrder().entries()) {
+      const record = located.get(part.firstLine);
+      if (record === undefined) throw new Error(`part ${part.key} has no line`);
+      await reader.hold(record);
+      expect(begun).toEqual(inOrder.slice(0, index + 1 + AHEAD_PARTS));
+    }
   });
 });
