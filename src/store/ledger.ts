@@ -82,6 +82,15 @@ export class LibsqlLedger implements StoreLedger {
     return this.#totals(batchId, firstLine, lastLine, 'max(final) = 1');
   }
 
+  async customIds(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, string>> {
+    const rows = await this.#db.read({
+      sql: `select line, min(custom_id) as custom_id from ledger_entries
+            where batch_id = ? and line between ? and ? and custom_id is not null group by line`,
+      args: [batchId, firstLine, lastLine],
+    });
+    return new Map(rows.map((row) => [Number(row.line), JSON.parse(String(row.custom_id)) as string]));
+  }
+
   async #totals(batchId: string, firstLine: number, lastLine: number, having: string): Promise<Map<number, LineTotal>> {
     const rows = await this.#db.read({
       // A failed try that cost nothing makes no zero of an answer whose price nobody knows.

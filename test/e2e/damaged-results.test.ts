@@ -139,6 +139,8 @@ describe('files that are deleted or damaged on the disk', () => {
     const files = join(folder, 'data/files/files');
     await rm(join(files, inputs[0] ?? ''));
     await rm(join(files, `${inputs[1]}.plan`));
+    const [gone] = (await partsOf(folder, ids[0] ?? '')) as [Part];
+    await rm(gone.path);
     await start();
     for (const id of ids) {
       const ended = await waitForBatch(weir, id, { seconds: 40 });
@@ -151,8 +153,15 @@ describe('files that are deleted or damaged on the disk', () => {
       const good = lines.filter((line) => line.error === null).map((line) => line.custom_id);
       expect(done).toEqual(expect.arrayContaining(good));
       expect(ended.request_counts?.completed).toBe(good.length);
-      expect(good.length).toBeGreaterThanOrEqual(LINES / 4);
-      for (const line of lines.filter((each) => each.error !== null)) expect(line.error?.code).toBe('input_lost');
+      const lost = id === ids[0] ? gone.ids : [];
+      expect(good.length + lost.length).toBeGreaterThanOrEqual(LINES / 4);
+      // The ledger knows whose results they were, and all say where the line stood.
+      const told = lines.filter(({ error }) => error?.code === 'result_lost').map((line) => line.custom_id);
+      expect(new Set(told)).toEqual(new Set(lost));
+      for (const { error, weir: details } of lines.filter((each) => each.error !== null)) {
+        expect(['input_lost', 'result_lost']).toContain(error?.code);
+        expect(error?.message).toMatch(new RegExp(`line ${details.line} of the input file`, 'i'));
+      }
       const texts = [ended.output_file_id, ended.error_file_id].map(async (file) =>
         (await weir.client.files.content(file ?? '')).text(),
       );

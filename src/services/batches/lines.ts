@@ -64,6 +64,7 @@ export async function* batchLineGroups(
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)
       : new Map<number, LineTotal>();
     let decided: Promise<Map<number, LineTotal>> | null = null;
+    let ids: Promise<Map<number, string>> | null = null;
     const withoutRecord = async (line: number, lost: Lost): Promise<BatchLine> => {
       const total = totals.get(line + 1);
       const { rest } = options;
@@ -71,14 +72,17 @@ export async function* batchLineGroups(
       const paid = (await decided)?.get(line + 1);
       const isLost = lost === 'yes' || (lost === 'maybe' && (rest === 'lost' || paid !== undefined));
       const lane = window.lanes && batch.lanes[window.lanes.getUint16((line - first) * 2, true)];
-      const stopped = rest && (isLost ? resultLost() : stopFailure(rest));
+      const stopped = rest && (isLost ? resultLost(null) : stopFailure(rest));
       const failure = lane?.kind === 'refuse' ? lane.failure : stopped;
       if (!failure) return { state: 'pending', line, total };
       const shown = isLost ? (paid ?? total) : total;
       const request = requestOf(await text.read(readPlanRecord(window.plan, line - first)));
       if (request === null) {
         reader.meetDamage(input.contentKey);
-        return missingLine(batch, line, { customId: '', failure: isLost ? failure : inputLost(line), total: shown });
+        ids ??= deps.store.ledger.customIds(batch.id, first + 1, last + 1);
+        const customId = (await ids).get(line + 1) ?? '';
+        const failure = isLost && lane?.kind !== 'refuse' ? resultLost(line) : inputLost(line);
+        return missingLine(batch, line, { customId, failure, total: shown });
       }
       const { customId, body } = request;
       return missingLine(batch, line, { customId, failure: ownFailure(failure, body), total: shown });
@@ -127,10 +131,14 @@ function requestOf(bytes: Uint8Array): RequestLine | null {
 /** The code of lines whose stored results cannot be read any more. */
 export const RESULT_LOST = 'result_lost';
 
-function resultLost(): Failure {
+/** `line` is 0-based, and null where its text is still there, to be asked again. */
+function resultLost(line: number | null): Failure {
+  const which = line === null ? 'this request' : `line ${line + 1} of the input file`;
+  const next =
+    line === null ? 'Retry the batch to ask again.' : 'The input file cannot be read either: upload it again.';
   const message =
-    'The result of this request was stored, but its file on the server is damaged or gone. What it cost stands in the ' +
-    'ledger. Retry the batch to ask again.';
+    `The result of ${which} was stored, but its file on the server is damaged or gone. What it cost stands in the ` +
+    `ledger. ${next}`;
   return refusal('interrupted', RESULT_LOST, message);
 }
 

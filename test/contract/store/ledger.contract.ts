@@ -73,6 +73,19 @@ export function ledgerContract(subject: Subject): void {
       expect(next?.map((entry) => entry.line)).toEqual([2, 3, null, 4]);
     });
 
+    it('tell the custom ids of lines that have one', async () => {
+      const { ledger } = subject.store;
+      const odd = 'b\u0000"\ud800';
+      await ledger.append([entryRow({ line: 1, customId: 'a' }), entryRow({ line: 2, customId: null })]);
+      await ledger.append([1, 2].map((attempt) => entryRow({ line: 3, attempt, customId: odd })));
+      const { batchId } = entryRow({});
+      expect([...(await ledger.customIds(batchId ?? '', 1, 3))]).toEqual([
+        [1, 'a'],
+        [3, odd],
+      ]);
+      expect((await ledger.customIds(batchId ?? '', 2, 2)).size).toBe(0);
+    });
+
     it('tell the output tokens of the newest of them, newest first', async () => {
       const { ledger } = subject.store;
       await ledger.append([1, 2, 3].map((line) => entryRow({ line, outputTokens: line * 10, createdAt: NOW - line })));
