@@ -53,7 +53,7 @@ export class CallFront implements Front {
     const { head } = this;
     const asked = askedCall(this.#deps, head.endpoint, head.header);
     head.forget();
-    return head.isPlain && head.bodyBytes <= this.#deps.settings.maxLineBytes ? asked : null;
+    return head.bodyBytes <= this.#deps.settings.maxLineBytes ? asked : null;
   }
 
   start(asked: AskedCall, connection: FrontConnection): void {

@@ -1,27 +1,41 @@
 import type { Buffer } from 'node:buffer';
 import { ENDPOINTS, type Endpoint } from '../../protocol/endpoint.ts';
+import { CALL_HEADERS } from './exchange.ts';
 
 const TAB = 0x09;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
+const ZERO = 0x30;
 const COLON = 0x3a;
 
-/** A head with more bytes, or more headers, is node:http's to judge. */
-const HEAD_BYTES_MAX = 8_192;
-const HEADERS_MAX = 64;
+const LENGTH_DIGITS_MAX = 9;
+
+/** A head with more bytes is node:http's to judge; in fewer there are fewer headers than it counts. */
+const HEAD_BYTES_MAX = 8_000;
 
 /** What may stand in a header's name: each byte as a small letter, 0 where it may not. */
-const NAME = Uint8Array.from({ length: 256 }, (_, byte) =>
-  /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte))
-    ? String.fromCharCode(byte).toLowerCase().charCodeAt(0)
-    : 0,
-);
+const NAME = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const letter = String.fromCharCode(byte);
+  return isToken(letter) ? letter.toLowerCase().charCodeAt(0) : 0;
+});
 /** What may stand in a header's value here: 1. Other bytes are rare, and node:http's to judge. */
 const VALUE = Uint8Array.from({ length: 256 }, (_, byte) => (byte === TAB || (byte >= SPACE && byte < 0x7f) ? 1 : 0));
 
 /** Headers by which a message may be framed otherwise than by its Content-Length, or a connection become another one. */
-const FRAMING = ['expect', 'http2-settings', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+const REFUSED = ['expect', 'http2-settings', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'];
+const FRAMING = ['host', 'content-length', 'connection'];
+/** Those that count here: each may stand in a head once. */
+const COUNTED = [...REFUSED, ...FRAMING, ...CALL_HEADERS];
+const PLACES = new Map(COUNTED.map((name, index) => [name, index]));
+const HOST = placeOf('host');
+const CONTENT_LENGTH = placeOf('content-length');
+const CONNECTION = placeOf('connection');
+
+/** By the length of a name, which of those it may be. */
+const BY_LENGTH = Array.from({ length: Math.max(...COUNTED.map((name) => name.length)) + 1 }, (_, length) =>
+  COUNTED.filter((name) => name.length === length).map((name) => ({ name: latin1(name), place: placeOf(name) })),
+);
 
 const STARTS = ENDPOINTS.map((endpoint) => ({ endpoint, line: latin1(`POST ${endpoint} HTTP/1.1\r\n`) }));
 
@@ -36,42 +50,27 @@ export class CallHead {
   bodyFrom = 0;
   bodyBytes = 0;
   private bytes: Buffer | null = null;
-  private count = 0;
-  /** Four places for each header: its name's and its value's, from and to. */
-  private readonly places = new Int32Array(4 * HEADERS_MAX);
-  /** A header that was asked for stands there twice. */
-  private isAmbiguous = false;
+  /** From where and to where the values stand of the headers that count; -1 of those that do not stand there. */
+  private readonly from = new Int32Array(COUNTED.length);
+  private readonly to = new Int32Array(COUNTED.length);
 
   /** Whether `bytes` begin with the whole head of such a call; `header` may be asked after it until the next one is read. */
   read(bytes: Buffer): boolean {
     const start = STARTS.find(({ line }) => startsWith(bytes, line));
     if (start === undefined) return false;
     this.bytes = bytes;
-    this.count = 0;
-    this.isAmbiguous = false;
-    if (!this.readHeaders(bytes, start.line.length) || !this.isFramedByLength()) return false;
+    this.from.fill(-1);
+    if (!this.readHeaders(bytes, start.line.length) || !this.isFramedByLength(bytes)) return false;
     this.endpoint = start.endpoint;
     return true;
   }
 
-  /** The value of a header, by its name in small letters. */
+  /** The value of one of CALL_HEADERS. */
   readonly header = (name: string): string | undefined => {
-    const { bytes, places } = this;
-    let value: string | undefined;
-    if (bytes === null) return undefined;
-    for (let at = 0; at < 4 * this.count; at += 4) {
-      const from = places[at] as number;
-      if ((places[at + 1] as number) - from !== name.length || !isNamed(bytes, from, name)) continue;
-      if (value !== undefined) this.isAmbiguous = true;
-      value = bytes.toString('latin1', places[at + 2], places[at + 3]);
-    }
-    return value;
+    const place = placeOf(name);
+    const from = this.from[place] as number;
+    return from < 0 ? undefined : this.bytes?.toString('latin1', from, this.to[place]);
   };
-
-  /** Whether each header that was asked for since `read` stands there once at most. */
-  get isPlain(): boolean {
-    return !this.isAmbiguous;
-  }
 
   /** What it holds of the last head is not needed any more. */
   forget(): void {
@@ -80,50 +79,74 @@ export class CallHead {
 
   private readHeaders(bytes: Buffer, from: number): boolean {
     const end = Math.min(bytes.length, HEAD_BYTES_MAX) - 1;
-    const { places } = this;
     let at = from;
-    for (let index = 0; index < places.length; index += 4) {
-      if (at >= end) return false;
+    while (at < end) {
       if (bytes[at] === CR) {
-        this.count = index / 4;
         this.bodyFrom = at + 2;
         return bytes[at + 1] === LF;
       }
-      places[index] = at;
+      const nameFrom = at;
       while (at < end && NAME[bytes[at] as number] !== 0) at += 1;
-      if (at === places[index] || bytes[at] !== COLON) return false;
-      places[index + 1] = at;
-      at += 1;
+      if (at === nameFrom || bytes[at] !== COLON) return false;
+      const nameTo = at++;
       while (at < end && isBlank(bytes[at])) at += 1;
-      places[index + 2] = at;
+      const valueFrom = at;
       while (at < end && VALUE[bytes[at] as number] === 1) at += 1;
       if (at >= end || bytes[at] !== CR || bytes[at + 1] !== LF) return false;
-      let to = at;
-      while (to > (places[index + 2] as number) && isBlank(bytes[to - 1])) to -= 1;
-      places[index + 3] = to;
+      let valueTo = at;
+      while (valueTo > valueFrom && isBlank(bytes[valueTo - 1])) valueTo -= 1;
+      if (!this.note(bytes, { nameFrom, nameTo, valueFrom, valueTo })) return false;
       at += 2;
     }
     return false;
   }
 
-  private isFramedByLength(): boolean {
-    if (FRAMING.some((name) => this.header(name) !== undefined)) return false;
-    const length = this.header('content-length');
-    const connection = this.header('connection');
-    if (length === undefined || !/^[0-9]{1,9}$/.test(length)) return false;
-    if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return false;
-    this.bodyBytes = Number(length);
-    return this.bodyBytes > 0 && this.header('host') !== undefined && this.isPlain;
+  /** False for a header that is refused, or stands there twice. */
+  private note(
+    bytes: Buffer,
+    { nameFrom, nameTo, valueFrom, valueTo }: { nameFrom: number; nameTo: number; valueFrom: number; valueTo: number },
+  ): boolean {
+    const candidates = BY_LENGTH[nameTo - nameFrom];
+    if (candidates === undefined) return true;
+    for (const { name, place } of candidates) {
+      if (!isNamed(bytes, nameFrom, name)) continue;
+      if (place < REFUSED.length || this.from[place] !== -1) return false;
+      this.from[place] = valueFrom;
+      this.to[place] = valueTo;
+    }
+    return true;
   }
+
+  private isFramedByLength(bytes: Buffer): boolean {
+    const { from, to } = this;
+    const digits = (to[CONTENT_LENGTH] as number) - (from[CONTENT_LENGTH] as number);
+    if (from[HOST] === -1 || from[CONTENT_LENGTH] === -1 || digits > LENGTH_DIGITS_MAX) return false;
+    const isKept = from[CONNECTION] === -1 || this.header('connection')?.toLowerCase() === 'keep-alive';
+    let length = 0;
+    for (let at = from[CONTENT_LENGTH] as number; at < (to[CONTENT_LENGTH] as number); at++) {
+      const digit = (bytes[at] as number) - ZERO;
+      if (digit < 0 || digit > 9) return false;
+      length = 10 * length + digit;
+    }
+    this.bodyBytes = length;
+    return isKept && length > 0;
+  }
+}
+
+function placeOf(name: string): number {
+  const place = PLACES.get(name);
+  if (place === undefined) throw new Error(`the header ${name} is none that counts`);
+  return place;
 }
 
 function isBlank(byte: number | undefined): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-function isNamed(bytes: Buffer, from: number, name: string): boolean {
+/** `name`: in small letters. */
+function isNamed(bytes: Buffer, from: number, name: Uint8Array): boolean {
   for (let index = 0; index < name.length; index++) {
-    if (NAME[bytes[from + index] as number] !== name.charCodeAt(index)) return false;
+    if (NAME[bytes[from + index] as number] !== name[index]) return false;
   }
   return true;
 }
@@ -132,6 +155,10 @@ function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   if (bytes.length < start.length) return false;
   for (let index = 0; index < start.length; index++) if (bytes[index] !== start[index]) return false;
   return true;
+}
+
+function isToken(letter: string): boolean {
+  return /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(letter);
 }
 
 function latin1(text: string): Uint8Array {

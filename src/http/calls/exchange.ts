@@ -54,6 +54,22 @@ export interface AskedCall {
   headers: CallHeaders;
 }
 
+/** The headers that `askedCall` asks for. */
+export const CALL_HEADERS: readonly string[] = [
+  'idempotency-key',
+  'content-encoding',
+  'authorization',
+  'api-key',
+  'x-api-key',
+  'x-request-id',
+  'x-weir-config',
+  'x-portkey-config',
+  'x-weir-metadata',
+  'x-portkey-metadata',
+  'x-weir-cache',
+  'x-portkey-cache-force-refresh',
+];
+
 /**
  * What a call's head asks for; null for one that is the app's: what needs more than a call by a key (an Idempotency-Key,
  * a compressed body, a session in place of a key).
