@@ -124,6 +124,31 @@ describe('the cache of a route', () => {
     expect(received()).toBe(paid);
   });
 
+  it('buys what follows an answer that did not serve once for calls, side by side and later', async () => {
+    await open(50);
+    const config = {
+      provider: 'p',
+      model: 'm',
+      cache: { mode: 'simple', max_age: 3600 },
+      on_truncation: { action: 'retry', max_tokens_factor: 16, attempts: 2 },
+    };
+    const create = () =>
+      weir.client.chat.completions
+        .create(ask('Cut short', { max_tokens: 4 }), { headers: { 'x-weir-config': JSON.stringify(config) } })
+        .withResponse();
+    const answers = await Promise.all([create(), create(), create()]);
+    answers.push(await create());
+    for (const { data } of answers) expect(data.choices[0]?.finish_reason).toBe('stop');
+    const hits = answers.map(({ response }) => response.headers.get('x-weir-cache')).filter((hit) => hit === 'hit');
+    expect(hits).toHaveLength(3);
+    expect(received()).toBeGreaterThan(1);
+    expect(received()).toBeLessThan(4);
+    const booked = await entries();
+    expect(booked.filter(({ amount_nano_usd: amount }) => amount !== 0)).toHaveLength(received());
+    expect(booked).toHaveLength(4 * received());
+    expect(booked.every(({ list_amount_nano_usd: list }) => (list ?? 0) > 0)).toBe(true);
+  });
+
   it('keeps finished streams, and gives them again as they were', async () => {
     await open();
     const stream = async (path: 'chat' | 'responses', text: string): Promise<[string, string | null]> => {

@@ -1,4 +1,4 @@
-import type { Provider, Result, Success } from '../../../providers/contract.ts';
+import type { Provider, Result } from '../../../providers/contract.ts';
 import type { Verdict } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { Usage } from '../../core/usage.ts';
@@ -80,13 +80,14 @@ export class CallAccount {
     return this.write({ ...entry, status: 'unknown', errorCode: broken.errorCode, estimated: true });
   }
 
-  /** Enters an answer from the cache, of which `answer` is what its provider once said. */
-  async enterCached(candidate: Candidate, provider: Provider, answer: Success): Promise<void> {
-    await this.write(
-      cachedEntry(
-        this.price({ candidate, provider, result: answer, latencyMs: 0, gpuMicroseconds: null, final: true }),
-      ),
-    );
+  /** Enters an answer from the cache, as it was judged; `result` is what its provider once said. */
+  enterCached(
+    answered: Pick<EndedAttempt, 'candidate' | 'provider' | 'result'>,
+    verdict: Verdict = { do: 'take', warning: null },
+  ): Promise<void> {
+    const final = verdict.do !== 'retry';
+    const entry = this.price({ ...answered, latencyMs: 0, gpuMicroseconds: null, final });
+    return this.write(cachedEntry(withVerdict(entry, verdict)));
   }
 
   private price(attempt: EndedAttempt): LedgerEntryRow {

@@ -1,5 +1,7 @@
-import type { Result, Success } from '../../../providers/contract.ts';
+import type { Provider, Result, Success } from '../../../providers/contract.ts';
 import { refusal } from '../../core/failure.ts';
+import { unfitAt } from '../../core/heal-line.ts';
+import type { Verdict } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { CacheAsk } from '../../ports/answer-cache.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -7,9 +9,9 @@ import { cacheAsk } from '../cache/cache-key.ts';
 import { type CallAnswer, targetHeaders } from './answer.ts';
 import type { CallInHand } from './attempts.ts';
 import { finishedEvents } from './finished-events.ts';
-import { judgeCall } from './heal.ts';
+import { judgeCall, unfitAnswer } from './heal.ts';
 
-/** Takes an answer that may be given again: whole, fit, and by this candidate. */
+/** Takes an answer that may be given again: whole, by this candidate, and to what the call asks now: after answers that did not serve, another question. */
 export type Keep = (candidate: Candidate, answer: Success) => void;
 
 type CacheDeps = Pick<Deps, 'answers' | 'providers' | 'gates'>;
@@ -56,7 +58,8 @@ async function sendOnce(
     return own.shared ?? NOT_SHARED;
   });
   if (own.answer !== undefined) return own.answer;
-  const again = result.ok ? await giveAgain(deps, hand, hand.candidates[0], result) : null;
+  const [first] = hand.candidates;
+  const again = result.ok && first ? await findKept(deps, hand, judged(deps, hand, first, result)) : null;
   return again ?? send(keep);
 }
 
@@ -69,36 +72,62 @@ const NOT_SHARED: Result = {
   rawUsage: null,
 };
 
-/** A kept answer of one of the call's targets; null when there is none, or none may be given. */
-async function findKept(deps: CacheDeps, hand: CallInHand): Promise<CallAnswer | null> {
-  const asks = asksOf(hand, hand.candidates);
-  if (asks.length === 0) return null;
-  const found = await deps.answers.find(asks);
-  const candidate = found && hand.candidates.find((each) => asksOf(hand, [each])[0]?.key === found.key);
-  return found && candidate ? giveAgain(deps, hand, candidate, found.answer) : null;
+/** An answer to an earlier call. */
+interface Kept {
+  candidate: Candidate;
+  provider: Provider;
+  result: Success;
+  verdict: Verdict;
 }
 
-/** An answer of `candidate` to an earlier call, entered at no cost; null when it is not fit for this one. */
-async function giveAgain(
-  deps: CacheDeps,
-  hand: CallInHand,
-  candidate: Candidate | undefined,
-  answer: Success,
-): Promise<CallAnswer | null> {
-  const { call, account } = hand;
-  const provider = candidate && deps.providers.get(candidate.provider);
-  if (candidate === undefined || provider === undefined) return null;
-  if (judgeCall(deps, hand, hand.candidates.indexOf(candidate), answer).do !== 'take') return null;
-  await account.enterCached(candidate, provider, answer);
-  const headers = hitHeaders(candidate);
+/**
+ * A kept answer of one of the call's targets, after those that did not serve, as they were bought, all entered at no cost; null
+ * when there is none that does. `known`: the first of them, where it is at hand.
+ */
+async function findKept(deps: CacheDeps, hand: CallInHand, known?: Kept | null): Promise<CallAnswer | null> {
+  const passed: Kept[] = [];
+  const again: CallInHand = { ...hand, unfit: [...hand.unfit] };
+  let at: readonly Candidate[] = hand.candidates;
+  for (;;) {
+    const kept = passed.length === 0 && known !== undefined ? known : await findOne(deps, again, at);
+    if (kept === null || kept.verdict.do === 'fail') return null;
+    passed.push(kept);
+    if (kept.verdict.do === 'take') break;
+    again.unfit.push(unfitAnswer(kept.candidate, kept.verdict.code));
+    at = hand.candidates.slice(kept.verdict.candidate, kept.verdict.candidate + 1);
+  }
+  await Promise.all(passed.map(({ verdict, ...answered }) => hand.account.enterCached(answered, verdict)));
+  return giveAgain(hand, passed);
+}
+
+async function findOne(deps: CacheDeps, hand: CallInHand, at: readonly Candidate[]): Promise<Kept | null> {
+  const asks = asksOf(hand, at);
+  const found = asks.length === 0 ? null : await deps.answers.find(asks);
+  const candidate = found && at.find((each) => asksOf(hand, [each])[0]?.key === found.key);
+  return found && candidate ? judged(deps, hand, candidate, found.answer) : null;
+}
+
+function judged(deps: CacheDeps, hand: CallInHand, candidate: Candidate, result: Success): Kept | null {
+  const provider = deps.providers.get(candidate.provider);
+  if (provider === undefined) return null;
+  return { candidate, provider, result, verdict: judgeCall(deps, hand, hand.candidates.indexOf(candidate), result) };
+}
+
+/** The last of kept answers, for the one who asks now. */
+function giveAgain({ call }: CallInHand, kept: readonly Kept[]): CallAnswer | null {
+  const last = kept.at(-1);
+  if (last === undefined) return null;
+  const { candidate, result: answer } = last;
+  const notes = kept.flatMap(({ verdict }) => (verdict.do === 'fail' ? [] : (verdict.warning ?? [])));
+  const headers = hitHeaders(candidate, notes);
   if (call.stream !== null) return { status: 200, headers, events: finishedEvents(call, answer.body) };
   const { status, body } = answer;
   return { status, headers: { 'content-type': 'application/json', ...headers }, body };
 }
 
 /** The headers of an answer that another call has bought. */
-export function hitHeaders(candidate: Candidate): Record<string, string> {
-  return { ...targetHeaders(candidate, 0, []), 'x-weir-cost-nano-usd': '0', 'x-weir-cache': 'hit' };
+export function hitHeaders(candidate: Candidate, notes: readonly string[] = []): Record<string, string> {
+  return { ...targetHeaders(candidate, 0, notes), 'x-weir-cost-nano-usd': '0', 'x-weir-cache': 'hit' };
 }
 
 /** Whether an answer of this candidate may be given again. */
@@ -106,10 +135,13 @@ export function mayBeKept({ call, keyCacheSeconds }: CallInHand, { cache }: Cand
   return call.cache !== 'off' && (cache !== undefined || keyCacheSeconds !== null);
 }
 
-/** What the call asks of the cache, for each of these targets whose answers may be given again. */
+/** What the call asks of the cache now, for each of these targets whose answers may be given again. */
 function asksOf(hand: CallInHand, candidates: readonly Candidate[]): CacheAsk[] {
-  const { tenantId, call, keyCacheSeconds } = hand;
+  const { tenantId, call, keyCacheSeconds, unfit } = hand;
   return candidates
     .filter((candidate) => mayBeKept(hand, candidate))
-    .flatMap((candidate) => cacheAsk(tenantId, call.request, candidate, keyCacheSeconds) ?? []);
+    .flatMap((candidate) => {
+      const after = { unfit, raisedBy: unfitAt(hand, hand.candidates.indexOf(candidate)) };
+      return cacheAsk(tenantId, call.request, candidate, keyCacheSeconds, after) ?? [];
+    });
 }

@@ -226,6 +226,7 @@ export class Calls {
       const verdict = judgeCall(this.deps, hand, progress.candidate, answer);
       entered = account.enter({ candidate, provider, result: answer, ...ended, final: true }, verdict);
       if (verdict.do === 'retry' && !hand.signal.aborted) {
+        keep(candidate, answer);
         hand.unfit.push(unfitAnswer(candidate, verdict.code));
         hand.spare = { from: progress.candidate, result: answer };
         notes.push(verdict.warning);
@@ -245,7 +246,7 @@ export class Calls {
     if (candidate === undefined) throw new Error('a call was answered by no candidate');
     if (verdict.do === 'fail') throw unfitCall(verdict.failure, answer, candidate);
     if (verdict.warning !== null) notes.push(verdict.warning);
-    if (notes.length === 0) keep(candidate, answer);
+    if (verdict.warning === null) keep(candidate, answer);
     const headers = targetHeaders(candidate, account.attempts, [...notes, ...warnings, ...answer.warnings]);
     headers['content-type'] = 'application/json';
     if (account.costNano !== null) headers['x-weir-cost-nano-usd'] = String(account.costNano);

@@ -72,7 +72,7 @@ export async function shareStream(deps: Deps, live: LiveAnswers, sent: StreamToS
 /** Another's answer, entered at no cost when it is whole. */
 function listen(live: LiveAnswer, reader: AnswerReader, { hand, account, closed }: StreamToSend): StreamedAnswer {
   const { candidate, provider } = live.begun;
-  const enter = (): Promise<void> => account.enterCached(candidate, provider, live.answer);
+  const enter = (): Promise<void> => account.enterCached({ candidate, provider, result: live.answer });
   const events = deliverStream({ call: hand.call, reader, provider: provider.name, enter, closed });
   return { status: 200, headers: hitHeaders(candidate), events: sureToSettle(events) };
 }
