@@ -68,7 +68,7 @@ export function countRequest(
   status: number,
   seconds: number,
 ): void {
-  metrics.count(requests, { ...labels, status });
+  metrics.count(requests, { method: labels.method, route: labels.route, status });
   metrics.observe(duration, labels, seconds);
 }
 
