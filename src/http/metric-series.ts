@@ -16,16 +16,37 @@ interface Rendered {
   values: Line[];
 }
 
+interface Valued<Value> {
+  labels: MetricLabels;
+  value: Value;
+}
+
+/** Where the labels so far lead to. */
+class Branch<Value> {
+  valued: Valued<Value> | null = null;
+  private readonly next = new Map<string, Branch<Value>>();
+
+  to(label: string): Branch<Value> {
+    let next = this.next.get(label);
+    if (next === undefined) {
+      next = new Branch();
+      this.next.set(label, next);
+    }
+    return next;
+  }
+}
+
 /**
- * The values of a metric by their labels. prom-client's own counters and histograms check, sort and join the labels of each
- * value: for each request that took as long as to price its answer.
+ * The values of a metric by their labels, each label by itself: they are few texts that come again and again. prom-client's
+ * own counters and histograms check, sort and join the labels of each value, which took a call longer than its price.
  */
 class Series<Value> {
   readonly name: string;
-  protected readonly metric: Metric;
+  private readonly metric: Metric;
   private readonly make: () => Value;
   private readonly names: readonly string[];
-  private readonly byKey = new Map<string, { labels: MetricLabels; value: Value }>();
+  private readonly root = new Branch<Value>();
+  private readonly all: Valued<Value>[] = [];
 
   constructor(metric: Metric, make: () => Value) {
     this.name = metric.name;
@@ -34,20 +55,19 @@ class Series<Value> {
     this.names = metric.labels ?? [];
   }
 
-  protected at(labels: MetricLabels): { labels: MetricLabels; value: Value } {
-    let key = '';
-    for (const name of this.names) key += `${labels[name]}\n`;
-    let found = this.byKey.get(key);
-    if (found === undefined) {
-      found = { labels: { ...labels }, value: this.make() };
-      this.byKey.set(key, found);
+  protected at(labels: MetricLabels): Valued<Value> {
+    let branch = this.root;
+    for (const name of this.names) branch = branch.to(String(labels[name]));
+    if (branch.valued === null) {
+      branch.valued = { labels: { ...labels }, value: this.make() };
+      this.all.push(branch.valued);
     }
-    return found;
+    return branch.valued;
   }
 
   protected rendered(type: Rendered['type'], lines: (labels: MetricLabels, value: Value) => Line[]): Rendered {
     const { name, help } = this.metric;
-    return { name, help, type, values: [...this.byKey.values()].flatMap(({ labels, value }) => lines(labels, value)) };
+    return { name, help, type, values: this.all.flatMap(({ labels, value }) => lines(labels, value)) };
   }
 }
 
