@@ -10,6 +10,7 @@ import { ShardRunner } from '../services/shards/run.ts';
 import { FIRST_SWEEP, sweep } from '../services/sweep.ts';
 import { tick } from '../services/tick.ts';
 import { WebhookRunner } from '../services/webhooks/run.ts';
+import { keepLeases } from './keep-leases.ts';
 import { keepLooking } from './look.ts';
 
 const TICK_MS = 1_000;
@@ -101,19 +102,6 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
     }
   };
 
-  /** By itself, and by waiting: whatever else takes long here, and wherever the wall clock goes, leases are kept. */
-  const keepLeases = async (): Promise<void> => {
-    for (;;) {
-      await deps.clock.sleep(leaseMs / 3, stopped.signal);
-      if (stopped.signal.aborted) return;
-      await Promise.all([
-        renew(),
-        presence?.announce().catch(report('word to other servers')),
-        deps.clock.sync?.().catch(report('look at the clock')),
-      ]);
-    }
-  };
-
   const clean = async (): Promise<void> => {
     let cursors = FIRST_SWEEP;
     while (!stopping.signal.aborted) {
@@ -137,7 +125,8 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
   };
 
   const running = Promise.all([work(), clean(), findOrphans(), keepLooking(deps, stopping.signal)]);
-  const keeping = keepLeases();
+  const keep = () => Promise.all([renew(), presence?.announce().catch(report('word to other servers'))]);
+  const keeping = keepLeases(deps, stopped.signal, keep, report('look at the clock'));
   return {
     engine,
     nudge,

@@ -10,6 +10,7 @@ import { attachStore } from '../../store/open-node.ts';
 import { steadyOffset } from '../clock.ts';
 import { addressOf, depsOn } from '../engine-deps.ts';
 import { giveBackMemory } from '../give-back-memory.ts';
+import { keepLeases } from '../keep-leases.ts';
 import { type Loaded, loadConfig } from '../load.ts';
 import { keepLooking } from '../look.ts';
 import { ThreadCommon } from './common.ts';
@@ -118,21 +119,11 @@ async function run(engine: Engine): Promise<void> {
     }
   };
 
-  const keepLeases = async (): Promise<void> => {
-    for (;;) {
-      await deps.clock.sleep(leaseMs / 3, stopped.signal);
-      if (stopped.signal.aborted) return;
-      await Promise.all([
-        renew().catch(report('lease renewal')),
-        deps.clock.sync?.().catch(report('look at the clock')),
-      ]);
-    }
-  };
-
   tell({ tell: 'ready', token: engine.token });
   const reporting = keepReporting(engine);
   const running = Promise.all([work(), keepLooking(deps, stopping.signal)]);
-  const keeping = keepLeases();
+  const keep = () => renew().catch(report('lease renewal'));
+  const keeping = keepLeases(deps, stopped.signal, keep, report('look at the clock'));
   await untilStop(({ renew: mustRenew, prices }) => {
     told = { renew: told.renew || mustRenew, prices: told.prices || prices };
     wake.abort();
