@@ -68,7 +68,7 @@ export class ProviderGate implements Gate {
     this.gpu = new GpuClock(common?.region(`gpu ${provider.name}`), common?.seat);
     this.limitOfAll = Math.max(1, limits.concurrency ?? deps.settings.defaultConcurrency);
     this.pool = new Pool(provider, this.limit, deps.settings.outageSeconds * 1000);
-    this.inspection = new Inspection(provider, this.pool);
+    this.inspection = new Inspection(deps.clock, provider, this.pool);
     const sharesPrefixes = provider.immediate?.prefixCache === true && this.pool.members.length > 1;
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     this.hours = new Hours(deps.clock, provider.schedule);

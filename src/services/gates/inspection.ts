@@ -2,6 +2,7 @@
 import type { Call, Provider } from '../../../providers/contract.ts';
 import type { ServerLoad } from '../../core/adaptive/load.ts';
 import { mismatchOf, rootsOf } from '../../core/member-health.ts';
+import { type Clock, cameInTime } from '../../ports/clock.ts';
 import type { HttpClient } from '../../ports/http-client.ts';
 import type { Member, Pool } from './pool.ts';
 
@@ -25,6 +26,7 @@ export interface Moment {
 }
 
 export class Inspection {
+  private readonly clock: Pick<Clock, 'sleep'>;
   private readonly provider: Provider;
   private readonly pool: Pool;
   private loadAt = Number.NEGATIVE_INFINITY;
@@ -34,7 +36,8 @@ export class Inspection {
   private readonly loading = new Set<Member>();
   private roots: ReadonlyMap<string, string> = new Map();
 
-  constructor(provider: Provider, pool: Pool) {
+  constructor(clock: Pick<Clock, 'sleep'>, provider: Provider, pool: Pool) {
+    this.clock = clock;
     this.provider = provider;
     this.pool = pool;
   }
@@ -77,7 +80,7 @@ export class Inspection {
       this.modelsAt = steadyMs;
       asked.push(this.compareModels(call));
     }
-    await withinMoment(Promise.allSettled(asked));
+    await cameInTime(this.clock, Promise.allSettled(asked), WAIT_MS);
   }
 
   private healthEveryMs(busy: boolean): number {
@@ -108,13 +111,4 @@ export class Inspection {
 function partOf({ running, waiting, ...rest }: ServerLoad, part: number): ServerLoad {
   const scaled = (count: number | null): number | null => count && Math.ceil(count * part);
   return { ...rest, running: scaled(running), waiting: scaled(waiting) };
-}
-
-async function withinMoment(all: Promise<unknown>): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const moment = new Promise((resolve) => {
-    timer = setTimeout(resolve, WAIT_MS);
-  });
-  await Promise.race([all, moment]);
-  clearTimeout(timer);
 }

@@ -9,6 +9,7 @@ import type { Deps } from '../../../src/ports/deps.ts';
 import type { Slot } from '../../../src/ports/gates.ts';
 import type { HttpClient } from '../../../src/ports/http-client.ts';
 import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import { Budgets } from '../../../src/services/gates/budgets.ts';
 import { ProviderGate } from '../../../src/services/gates/gate.ts';
 import { LineFeed } from '../../../src/services/segments/line-feed.ts';
@@ -61,7 +62,7 @@ describe('a gate', () => {
     const started: { job: Job; slot: Slot }[] = [];
     const rerouted: Job[] = [];
     const deps = {
-      clock: { now: wall, micros: () => now() * 1_000, lateMs },
+      clock: { now: wall, micros: () => now() * 1_000, lateMs, sleep: systemClock.sleep },
       random: { unit: () => 0.5 },
       settings: DEFAULT_SETTINGS,
       common,
