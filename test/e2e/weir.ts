@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import OpenAI from 'openai';
 import type { LiveOptions } from '../../providers/sandbox/servers/openai-compatible.ts';
@@ -90,7 +90,8 @@ export async function spawnWeir(
 ): Promise<WeirProcess> {
   const program = [join(ROOT, 'src/runtime/cli/launch.js'), 'serve'];
   // A server with a channel cannot start itself anew, so that it has what launch.js would give it from the first.
-  const flags = preload === undefined ? [] : ['--max-semi-space-size=12', '--import', preload];
+  const young = ['--max-semi-space-size=12', ...(availableParallelism() <= 2 ? ['--no-parallel-scavenge'] : [])];
+  const flags = preload === undefined ? [] : [...young, '--import', preload];
   const allocator =
     preload === undefined
       ? {}
