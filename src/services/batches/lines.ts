@@ -11,9 +11,8 @@ import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
-import { readLeft } from '../results/read-index.ts';
+import { readerOfLeft } from '../results/read-index.ts';
 import { type BatchLine, missingLine } from './batch-line.ts';
-import { ForwardReader } from './forward-reader.ts';
 import { inputLost } from './input-lost.ts';
 import { keptLines } from './kept-lines.ts';
 import { lineWindows } from './line-windows.ts';
@@ -57,7 +56,7 @@ export async function* batchLineGroups(
     return;
   }
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
-  const text = new ForwardReader({ readRange: (key, range) => readLeft(deps.files, key, range) }, input.contentKey);
+  const text = readerOfLeft(deps.files, input.contentKey);
   for await (const window of lineWindows(deps, { batch, input, reader }, { from: options.from, total })) {
     const { first, last, located } = window;
     const totals = options.totals

@@ -34,11 +34,16 @@ export async function readLeft(
   }
 }
 
+/** Reads forward what is left of an object. */
+export function readerOfLeft(files: Pick<FileStore, 'readRange'>, key: string): ForwardReader {
+  return new ForwardReader({ readRange: (from, range) => readLeft(files, from, range) }, key);
+}
+
 /** The records of a part as they stand in it, each with its line feed: those that are what was written. */
 export async function* wholeRecords(files: Pick<FileStore, 'readRange'>, part: PartRow): AsyncGenerator<Uint8Array> {
   const { index } = await readIndex(files, part);
   const entries = Array.from({ length: index.count }, (_, at) => index.entry(at)).sort((a, b) => a.offset - b.offset);
-  const reader = new ForwardReader({ readRange: (key, range) => readLeft(files, key, range) }, part.key);
+  const reader = readerOfLeft(files, part.key);
   for (const entry of entries) {
     const { offset, length } = entry;
     const record = await reader.read({ offset, length: length + 1 });
