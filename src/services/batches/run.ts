@@ -75,10 +75,12 @@ export class BatchRunner {
   private async advance(batch: BatchRow): Promise<number> {
     const { deps, token } = this;
     const giveUp = this.triedLongEnough(batch.id);
-    const bring = (): Promise<void> =>
-      batch.status === 'validating' ? startBatch(deps, batch, token) : finalizeBatch(deps, batch, token, { giveUp });
     try {
       const input = await deps.store.files.getAny(batch.inputFileId);
+      const bring = (): Promise<void> =>
+        batch.status === 'validating'
+          ? startBatch(deps, batch, input, token)
+          : finalizeBatch(deps, batch, token, { giveUp });
       const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
       await (isLarge ? this.large.with(bring) : bring());
       this.failingSince.delete(batch.id);

@@ -3,6 +3,7 @@ import { createLaneAssigner } from '../../core/routing.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
+import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchError } from '../../protocol/batch.ts';
 import { discoverModels } from '../models/discover.ts';
 import { resolveFor } from '../models/resolve.ts';
@@ -19,8 +20,7 @@ const PATIENCE_SECONDS = 300;
  * lanes into segments and shards. As with OpenAI, one line that is not a valid request fails the whole batch before anything is
  * sent; a line whose model has no target fails alone. Running it again after a crash gives the same lanes and segments.
  */
-export async function startBatch(deps: Deps, batch: BatchRow, token: string): Promise<void> {
-  const input = await deps.store.files.getAny(batch.inputFileId);
+export async function startBatch(deps: Deps, batch: BatchRow, input: FileRow | null, token: string): Promise<void> {
   const now = unixSeconds(deps.clock);
   if (!input?.plan || !(await isInputWhole(deps, batch, input))) {
     await deps.store.batches.fail(batch.id, token, { now, errors: [inputGone(batch)] });
