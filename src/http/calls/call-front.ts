@@ -40,7 +40,7 @@ export class CallFront implements Front {
   /** Ends the connections that carry nothing, and each of the others with its answer. */
   close(): void {
     this.isClosing = true;
-    for (const connection of this.#connections) if (connection.phase === 'waiting') connection.destroy();
+    for (const connection of this.#connections) if (connection.phase === 'waiting') connection.finish();
   }
 
   /** Ends every connection, with what it carries. */

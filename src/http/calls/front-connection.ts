@@ -128,6 +128,11 @@ export class FrontConnection implements Carrier, Client {
     this.#socket.destroy();
   }
 
+  /** Ends it when the client has taken what was written. */
+  finish(): void {
+    this.#socket.destroySoon();
+  }
+
   /** Ends it at once, with what it carries. */
   destroy(): void {
     this.#socket.destroy();
@@ -207,7 +212,7 @@ export class FrontConnection implements Carrier, Client {
     if (this.phase === 'gone') return;
     this.phase = 'waiting';
     this.since = this.#front.turn;
-    if (this.#front.isClosing) this.#socket.destroySoon();
+    if (this.#front.isClosing) this.finish();
     else if (this.#heldBytes > 0) this.handOver();
   }
 

@@ -217,4 +217,19 @@ describe('the front', () => {
     expect(busy.text()).toMatch(/Connection: close\r\n\r\n"[0-9a-f]+"$/);
     server = await startCallServer(true);
   });
+
+  it('cuts off no answer that its client is still taking when the server ends', async () => {
+    const body = 'x'.repeat(16 * 1024 ** 2);
+    server.answerWith(() => ({ status: 200, headers: {}, body }));
+    client.socket.pause();
+    await client.send(callText('{}'));
+    await vi.waitFor(() => expect(server.seen).toHaveLength(1));
+    const closed = once(server.server, 'close');
+    server.server.close();
+    server.front?.close();
+    client.socket.resume();
+    await Promise.all([client.closed, closed]);
+    expect(client.text().length).toBeGreaterThan(body.length);
+    server = await startCallServer(true);
+  });
 });
