@@ -8,7 +8,7 @@ import {
 import { AnswerMemory } from './answer-memory.ts';
 import { Connections } from './http-connections.ts';
 import { Exchange } from './http-exchange.ts';
-import { StreamConnections } from './http-stream.ts';
+import type { StreamConnections } from './http-stream.ts';
 import { requestHead, UnsendableHeader } from './http1/request-head.ts';
 import { InFlight } from './in-flight.ts';
 
@@ -52,7 +52,7 @@ class NodeHttpClient implements HttpClient {
   readonly #inFlight: InFlight<Exchange>;
   /** Those that end what is in flight under them. */
   readonly #signals = new WeakSet<AbortSignal>();
-  readonly #streams = new StreamConnections();
+  #streams: Promise<StreamConnections> | null = null;
   #isClosed = false;
 
   constructor(maxConnections: number, memory: AnswerMemory) {
@@ -77,12 +77,14 @@ class NodeHttpClient implements HttpClient {
 
   stream(request: HttpRequest): Promise<HttpStream> {
     if (this.#isClosed) return Promise.reject(new HttpFailure('aborted', false, 'the HTTP client is closed'));
-    return this.#streams.open(request);
+    this.#streams ??= openStreams();
+    return this.#streams.then((streams) => streams.open(request));
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.#streams.close();
+    const streams = await this.#streams?.catch(() => null);
+    await streams?.close();
     for (const exchange of this.#inFlight.all()) exchange.abort();
     this.#inFlight.stop();
     for (const connections of this.#connections.values()) connections.close();
@@ -121,6 +123,12 @@ class NodeHttpClient implements HttpClient {
     this.#connections.set(url.origin, connections);
     return connections;
   }
+}
+
+/** Undici is megabytes, which a server without streams need not read. */
+async function openStreams(): Promise<StreamConnections> {
+  const { StreamConnections } = await import('./http-stream.ts');
+  return new StreamConnections();
 }
 
 /** Throws HttpFailure for a header that cannot be sent. */

@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
-import { Agent } from 'undici';
+import type { Agent } from 'undici';
 import { toFailure } from '../../providers/shared/http-fetch.ts';
 import { hostOf, isPublicAddress, NOT_PUBLIC, readWebhookUrl } from '../core/webhook-url.ts';
 import { DELIVERY_TIMEOUT_MS, type WebhookPost, WebhookRefusal, type WebhookSender } from '../ports/webhook-sender.ts';
@@ -35,7 +35,7 @@ export function createWebhookSender(allowed: ReadonlySet<string>, resolve: Resol
       (error: Error) => done(error, []),
     );
   };
-  const agent = new Agent({ allowH2: false, connect: { timeout: CONNECT_MS, lookup }, keepAliveTimeout: 1_000 });
+  let opened: Promise<Agent> | null = null;
   return {
     async check(text) {
       const host = hostOf(read(text, allowed));
@@ -46,9 +46,19 @@ export function createWebhookSender(allowed: ReadonlySet<string>, resolve: Resol
         throw new WebhookRefusal('its host name does not resolve. Check it, or try again later');
       });
     },
-    post: (request) => post(agent, read(request.url, allowed), request),
-    close: () => agent.destroy(),
+    async post(request) {
+      const url = read(request.url, allowed);
+      opened ??= openAgent(lookup);
+      return post(await opened, url, request);
+    },
+    close: async () => (await opened?.catch(() => null))?.destroy(),
   };
+}
+
+/** Undici is megabytes, which a server without webhooks need not read. */
+async function openAgent(lookup: LookupFunction): Promise<Agent> {
+  const { Agent } = await import('undici');
+  return new Agent({ allowH2: false, connect: { timeout: CONNECT_MS, lookup }, keepAliveTimeout: 1_000 });
 }
 
 async function post(agent: Agent, url: URL, { headers, body, signal }: WebhookPost): Promise<{ status: number }> {
