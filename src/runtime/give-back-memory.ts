@@ -23,7 +23,7 @@ export function giveBackMemory(): void {
  * Node.js holds what it read from the compile cache, 13 MB for a server, until the cache is written. Where there was none
  * before, it is not written yet: it would lack all functions that are first used later, in every start to come.
  */
-function giveBackCompiled(): void {
+export function giveBackCompiled(): void {
   const folder = getCompileCacheDir();
   if (folder !== undefined && readdirSync(folder).length > 0) flushCompileCache();
 }

@@ -1,5 +1,5 @@
 import { giveBackMemory } from '../../give-back-memory.ts';
-import { startServer } from '../../node.ts';
+import { importServer } from '../../import-server.ts';
 import { EXIT, trouble } from '../exit.ts';
 import { note, print, type Terminal } from '../terminal.ts';
 
@@ -13,6 +13,7 @@ export async function serve(terminal: Terminal): Promise<number> {
     stopping.resolve();
   });
   try {
+    const { startServer } = await importServer();
     giveBackMemory();
     const server = await startServer({ env: terminal.environment }).catch((error: unknown) => {
       throw explained(error);
