@@ -14,7 +14,7 @@ import {
 } from '../ports/files.ts';
 import { type OpenFile, OpenFiles } from './fs-handles.ts';
 import { isErrno, openWriter } from './fs-writer.ts';
-import { Placing } from './placing.ts';
+import { Placing, place } from './placing.ts';
 
 const chunkBytes = 256 * 1024;
 /** Unfinished objects; no key can name it, because no segment of a key starts with a dot. */
@@ -44,7 +44,7 @@ export async function openFsFiles(root: string): Promise<FileStore> {
     async create(key): Promise<FileWriter> {
       const path = pathOf(key);
       return openWriter(join(temporary, randomUUID()), async (from) => {
-        await placing.place({ base, from, to: path, bytes: null });
+        await place({ base, from, to: path });
         files.forget(path);
       });
     },

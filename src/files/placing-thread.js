@@ -1,12 +1,11 @@
 /**
- * The thread that puts finished objects in their place: writes, syncs, renames, syncs the directories. Each of these steps
+ * The thread that puts small objects in their place: writes, syncs, renames, syncs the directories. Each of these steps
  * waits for the disk, and asked for one by one each also waits for a turn of the caller's event loop. Started by
  * placing.ts, which holds the types of what goes between them. Plain JavaScript, because reading TypeScript costs each
  * thread 16 MB that it needs for nothing else.
  */
 import {
   closeSync,
-  constants,
   fdatasyncSync,
   fsyncSync,
   mkdirSync,
@@ -16,8 +15,8 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { dirname, sep } from 'node:path';
 import { parentPort } from 'node:worker_threads';
+import { placeSteps } from './place-steps.js';
 
 /** Writes the file `from`, durably. */
 function writeWhole(from, bytes) {
@@ -30,43 +29,31 @@ function writeWhole(from, bytes) {
   }
 }
 
-/** Renames a synced file to its place and syncs the directories that name it. */
-function place({ base, from, to }) {
-  const directory = dirname(to);
-  // A delete that empties the directory may remove it in between.
-  for (let tries = 3; ; tries--) {
-    try {
-      const made = mkdirSync(directory, { recursive: true });
-      const real = realpathSync(directory);
-      if (real !== base && !real.startsWith(base + sep)) throw new RangeError('a link leads out of the file store');
-      renameSync(from, to);
-      syncDirectories(directory, made === undefined ? directory : dirname(made));
-      return;
-    } catch (error) {
-      if (tries === 1 || error.code !== 'ENOENT') throw error;
-    }
-  }
-}
+const STEPS = {
+  mkdir: mkdirSync,
+  realpath: realpathSync,
+  rename: renameSync,
+  open: openSync,
+  fsync: fsyncSync,
+  close: closeSync,
+};
 
-function syncDirectories(from, upTo) {
-  // Windows opens no directories, and needs no sync of them.
-  if (sep === '\\') return;
-  for (let path = from; ; path = dirname(path)) {
-    const directory = openSync(path, constants.O_RDONLY);
+function place(order) {
+  const steps = placeSteps(order);
+  for (let step = steps.next(); !step.done; ) {
+    const [name, ...args] = step.value;
+    let result;
     try {
-      fsyncSync(directory);
-    } finally {
-      closeSync(directory);
+      result = STEPS[name](...args);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
     }
-    if (path.length <= upTo.length) return;
+    step = steps.next(result);
   }
 }
 
 function perform(order) {
-  if (order.bytes === null) {
-    place(order);
-    return;
-  }
   try {
     writeWhole(order.from, order.bytes);
     place(order);

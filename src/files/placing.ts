@@ -1,12 +1,11 @@
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { type Move, placeSteps } from './place-steps.js';
 
-/** What is to be done with an object: `bytes` are written to `from` first, unless it is written already. */
-interface Order {
-  /** Real path of the folder that no object may lie outside of. */
-  base: string;
-  from: string;
-  to: string;
-  bytes: Uint8Array | null;
+/** What is to be done with an object: `bytes` are written to `from` first. */
+interface Order extends Move {
+  bytes: Uint8Array;
 }
 
 interface Answer {
@@ -23,6 +22,32 @@ interface Waiting {
 const KEEP_MS = 10_000;
 /** What the thread makes is short-lived. */
 const YOUNG_MEGABYTES = 2;
+
+const STEPS = {
+  mkdir: promisify(fs.mkdir),
+  realpath: promisify(fs.realpath),
+  rename: promisify(fs.rename),
+  open: promisify(fs.open),
+  fsync: promisify(fs.fsync),
+  close: promisify(fs.close),
+} as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+
+/**
+ * Puts a synced file in its place, visible and durable, with a turn of the event loop for each step: for the large objects,
+ * which are few, no thread need be started. Rejects with the system's error, which has a `code`.
+ */
+export async function place(move: Move): Promise<void> {
+  const steps = placeSteps(move);
+  for (let step = steps.next(); !step.done; ) {
+    const [name, ...args] = step.value;
+    const result = (STEPS[name] as (typeof STEPS)[string])(...args);
+    // What a step throws is for the steps after it.
+    step = await result.then(
+      (value) => steps.next(value),
+      (error) => steps.throw(error),
+    );
+  }
+}
 
 /**
  * Puts objects in their place, visible and durable, in a thread beside the caller's: an object costs one turn of the
@@ -46,7 +71,7 @@ export class Placing {
       // Like a file that is being written, the thread keeps the process up only while somebody waits for it.
       if (this.#waiting.size === 0) worker.ref();
       this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...order }, order.bytes === null ? [] : [order.bytes.buffer as ArrayBuffer]);
+      worker.postMessage({ id, ...order }, [order.bytes.buffer as ArrayBuffer]);
     });
   }
 
