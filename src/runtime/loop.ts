@@ -26,6 +26,8 @@ export interface LineEngine extends Pick<Engine, 'token' | 'wake' | 'renew' | 's
 
 export interface Loop {
   readonly engine: LineEngine;
+  /** Whether provider batches are being worked on now. */
+  readonly worksOnShards: boolean;
   /** Looks for work now instead of at the next tick. */
   nudge(): void;
   /** Finishes what is in flight, gives everything else back, and ends. */
@@ -129,6 +131,9 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
   const keeping = keepLeases(deps, stopped.signal, keep, report('look at the clock'));
   return {
     engine,
+    get worksOnShards() {
+      return shards.isBusy;
+    },
     nudge,
     async stop() {
       stopping.abort();

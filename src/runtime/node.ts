@@ -32,6 +32,8 @@ export interface RunningServer {
   url: string;
   /** The first admin key, when this start made one: to be shown once. */
   adminKey: string | null;
+  /** Whether requests are in flight, or provider batches are being worked on. */
+  isBusy(): boolean;
   /** Finishes what is in flight and closes everything. */
   stop(): Promise<void>;
 }
@@ -105,6 +107,7 @@ async function startLoaded(options: StartOptions, loaded: Loaded): Promise<Runni
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     adminKey: first?.secret ?? null,
+    isBusy: () => loop.worksOnShards || [...deps.gates.values()].some((gate) => gate.inFlight > 0),
     async stop() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();

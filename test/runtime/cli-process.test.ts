@@ -59,7 +59,7 @@ describe('weir serve', () => {
         await printed(child, /ready at/);
         const ofProcess = (name: string): Promise<string> => readFile(`/proc/${child.pid}/${name}`, 'latin1');
         expect((await ofProcess('environ')).split('\0')).toContain(`MALLOC_ARENA_MAX=${arenas}`);
-        expect((await ofProcess('cmdline')).includes('--max-semi-space-size=12')).toBe(given === undefined);
+        expect((await ofProcess('cmdline')).includes('--max-semi-space-size=16')).toBe(given === undefined);
         child.kill('SIGTERM');
         expect(await exited).toBe(0);
       }

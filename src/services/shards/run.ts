@@ -30,6 +30,11 @@ export class ShardRunner {
     this.token = formatId('req_', deps.random.bytes(ID_BYTES)).slice('req_'.length);
   }
 
+  /** Whether steps are being done now. */
+  get isBusy(): boolean {
+    return this.work.size > 0;
+  }
+
   /** Starts the steps that are due; resolves when they have been claimed, not when they are done. */
   async wake(): Promise<void> {
     if (this.claiming || this.abort.signal.aborted) return;

@@ -1,5 +1,6 @@
 import { giveBackMemory } from '../../give-back-memory.ts';
 import { importServer } from '../../import-server.ts';
+import { growWhileBusy } from '../../young-generation.ts';
 import { EXIT, trouble } from '../exit.ts';
 import { note, print, type Terminal } from '../terminal.ts';
 
@@ -18,6 +19,7 @@ export async function serve(terminal: Terminal): Promise<number> {
     const server = await startServer({ env: terminal.environment }).catch((error: unknown) => {
       throw explained(error);
     });
+    growWhileBusy(server.isBusy);
     await print(terminal, `Weir is ready at ${server.url}`);
     if (server.adminKey !== null) {
       await print(terminal, `Admin key, shown this once: ${server.adminKey}`);
