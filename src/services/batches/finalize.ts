@@ -9,6 +9,7 @@ import type { BatchRow, NeverRun } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { BatchError } from '../../protocol/batch.ts';
 import type { ResultLine } from '../../protocol/result-line.ts';
+import { givenUp } from '../results/given-up.ts';
 import { enterDoubts } from '../segments/enter-doubts.ts';
 import { type BatchLine, STRICT_END, strictHead } from './batch-line.ts';
 import { INPUT_LOST, inputLostError } from './input-lost.ts';
@@ -25,11 +26,12 @@ const LOST: ReadonlySet<string> = new Set([RESULT_LOST, INPUT_LOST]);
  * where results or input cannot be read, unless that is to be given up: then the lines are errors that say so.
  */
 export async function finalizeBatch(
-  deps: Deps,
+  services: Deps,
   batch: BatchRow,
   token: string,
   { giveUp }: { giveUp: boolean },
 ): Promise<void> {
+  const deps = giveUp ? givenUp(services) : services;
   if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token, { giveUp });
   if (batch.status !== 'finalizing') await takeSpares(deps, batch);
   if (batch.status === 'in_progress') {

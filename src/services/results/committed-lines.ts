@@ -1,4 +1,5 @@
 import type { Deps } from '../../ports/deps.ts';
+import { givenUp } from './given-up.ts';
 import { readIndex } from './read-index.ts';
 
 /**
@@ -12,7 +13,7 @@ export async function committedLines(
   const { batchId } = range;
   const done = new Set<number>();
   for (const part of await deps.store.segments.parts(batchId, range.firstLine, range.lastLine)) {
-    const { index, isWhole } = await readIndex(deps.files, part);
+    const { index, isWhole } = await readIndex(givenUp(deps).files, part);
     for (let at = 0; at < index.count; at++) done.add(index.line(at));
     if (isWhole) continue;
     for (const line of (await deps.store.ledger.decided(batchId, part.firstLine + 1, part.lastLine + 1)).keys()) {

@@ -1,12 +1,12 @@
 import { encodePartIndex, isRecordWhole, PartIndex } from '../../core/part.ts';
 import { salvageRecords } from '../../core/salvage-part.ts';
-import { type ByteRange, FileMissing, type FileStore, FileUnreadable } from '../../ports/files.ts';
+import { type ByteRange, FileMissing, type FileStore } from '../../ports/files.ts';
 import type { PartRow } from '../../ports/store-segments.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 
 /**
- * Which records a part has. `isWhole` is false where its object is gone, too short, damaged or cannot be read: then they
- * are those that can still be found in it.
+ * Which records a part has. `isWhole` is false where its object is gone, too short or damaged: then they are those that
+ * can still be found in it. Throws FileUnreadable.
  */
 export async function readIndex(
   files: Pick<FileStore, 'readRange'>,
@@ -19,7 +19,7 @@ export async function readIndex(
   return { index: new PartIndex(encodePartIndex(salvageRecords(part.batchId, records))), isWhole: false };
 }
 
-/** As `readRange`; what is gone or cannot be read is no bytes. */
+/** As `readRange`; what is gone is no bytes. Throws FileUnreadable: what cannot be read now may be there again later. */
 export async function readLeft(
   files: Pick<FileStore, 'readRange'>,
   key: string,
@@ -29,7 +29,7 @@ export async function readLeft(
   try {
     return await files.readRange(key, range, into);
   } catch (error) {
-    if (error instanceof FileMissing || error instanceof FileUnreadable) return new Uint8Array(0);
+    if (error instanceof FileMissing) return new Uint8Array(0);
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { refusal } from '../../core/failure.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { givenUp } from '../results/given-up.ts';
 import type { FinishedAttempt, LineResult } from '../results/line-result.ts';
 import { SpareAnswers } from '../results/spare-answers.ts';
 import type { Job } from './work.ts';
@@ -34,7 +35,7 @@ export async function keptAnswer(
   { batchId, line, attempts, costNano }: FinishedAttempt,
   failure: Failure,
 ): Promise<LineResult | null> {
-  const answers = new SpareAnswers(deps, { batchId, firstLine: line, lastLine: line });
+  const answers = new SpareAnswers(givenUp(deps), { batchId, firstLine: line, lastLine: line });
   const warning = `a retry failed: ${failure.message}`;
   return answers.resultOf(line, { attempts, costNano, warning }).catch((error: unknown) => {
     deps.log.error({ batch: batchId, line: line + 1, error: describeError(error) }, 'a kept answer is unreadable');

@@ -10,6 +10,7 @@ import type { RequestLine } from '../../protocol/request-line.ts';
 import { cachedEntry } from '../cache/cached-entry.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import type { PricedProvider } from '../ledger/provider-rates.ts';
+import { givenUp } from '../results/given-up.ts';
 import {
   type FinishedAttempt,
   type LineResult,
@@ -65,7 +66,7 @@ export async function settleLines(
   /** What is left of lines that are tried again, if that comes to nothing. */
   const left: LineResult[] = [];
   const [first, last] = rangeOf(outcomes.map(({ line }) => line));
-  const answers = new SpareAnswers(deps, { batchId: shard.batchId, firstLine: first - 1, lastLine: last - 1 });
+  const answers = new SpareAnswers(givenUp(deps), { batchId: shard.batchId, firstLine: first - 1, lastLine: last - 1 });
   const unfit = await unfitAnswers(
     work,
     outcomes.map(({ line }) => line),

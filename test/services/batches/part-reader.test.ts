@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFsFiles } from '../../../src/files/fs.ts';
 import { openMemoryFiles } from '../../../src/files/memory.ts';
-import type { FileStore } from '../../../src/ports/files.ts';
+import { type FileStore, FileUnreadable } from '../../../src/ports/files.ts';
 import type { PartRow } from '../../../src/ports/store-segments.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { PartReader } from '../../../src/services/batches/part-reader.ts';
+import { givenUp } from '../../../src/services/results/given-up.ts';
 import { writePart } from '../../../src/services/results/write-part.ts';
 
 const LANES = 3;
@@ -40,6 +41,19 @@ async function writeParts(files: FileStore): Promise<PartRow[]> {
   }
   return [...parts, await write('late', [LATE_LINE, LINES - 1])];
 }
+
+describe('reading parts from a disk that cannot read now', () => {
+  it('tells so, and takes them for lost where that is given up only', async () => {
+    const memory = openMemoryFiles(() => Date.now());
+    const [part] = (await writeParts(memory)) as [PartRow];
+    const readRange = (key: string) => Promise.reject(new FileUnreadable(key, 'EIO'));
+    const files: FileStore = { ...memory, readRange };
+    const locate = (reader: PartReader) => reader.locate({ parts: async () => [part] }, 'batch_a', 0, LANES);
+    await expect(locate(new PartReader(files))).rejects.toThrow(FileUnreadable);
+    const located = await locate(new PartReader(givenUp({ files }).files));
+    expect([located.get(0), located.mayBeLost(0)]).toEqual([undefined, true]);
+  });
+});
 
 describe('reading parts forward', () => {
   let folder: string;
