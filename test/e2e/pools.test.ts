@@ -146,9 +146,12 @@ describe('a pool of servers', () => {
   it('loses no line and no call to members that fail whatever they are sent, and says which those are', async () => {
     const pools = await startPools([{ models: ['m'], latency_ms: 100 }]);
     const failing = (status: number, headers: Record<string, string> = {}) =>
-      startScriptedServer(({ method, socket }) =>
+      startScriptedServer(({ method, path, socket }) =>
         socket.write(
-          method === 'GET' ? httpAnswer(404, '') : httpAnswer(status, '{"error":{"message":"no"}}', headers),
+          // Its health check is well, or that would be the reason, as soon as it has failed twice.
+          method === 'GET'
+            ? httpAnswer(path.endsWith('/health') ? 200 : 404, '')
+            : httpAnswer(status, '{"error":{"message":"no"}}', headers),
         ),
       );
     const broken = await Promise.all([failing(500), failing(404), failing(429, { 'retry-after': '120' })]);
