@@ -34,3 +34,18 @@ it('lets the young generation grow to a bound while there is work, and not witho
   expect(busy).toBeGreaterThan(8 * MEGABYTE);
   expect(busy).toBeLessThanOrEqual(32 * MEGABYTE);
 });
+
+it('ends with the flags of a start, under which compiled code is written for the next one', () => {
+  const script = `
+    const { cachedDataVersionTag } = await import('node:v8');
+    const { growWhileBusy } = await import(${JSON.stringify(MODULE)});
+    growWhileBusy(() => false)();
+    const tag = cachedDataVersionTag();
+    const end = growWhileBusy(() => true);
+    const whileBusy = cachedDataVersionTag() === tag;
+    end();
+    console.log(whileBusy, cachedDataVersionTag() === tag);
+  `;
+  const flags = ['--input-type=module', '--eval', script];
+  expect(execFileSync(process.execPath, flags, { encoding: 'utf8' }).trim()).toBe('false true');
+});

@@ -29,7 +29,9 @@ function startFrugally() {
 
 startFrugally();
 // The young generation of a server grows with its work, as far as that needs (young-generation.ts), and not with its start.
-if (process.argv[2] === 'serve') setFlagsFromString('--semi-space-growth-factor=1');
+const isServer = process.argv[2] === 'serve';
+const growLittle = () => isServer && setFlagsFromString('--semi-space-growth-factor=1');
+growLittle();
 // Compiled code is kept beside the packages: a start takes half the time and 40 MB less, as no TypeScript is read again.
 // What only the next start would gain is written in time, for a process that is killed writes nothing.
 nodeModule.enableCompileCache?.(fileURLToPath(new URL('../../../node_modules/.cache/weir', import.meta.url)));
@@ -38,7 +40,11 @@ setFlagsFromString('--heap-growing-percent=30');
 // Where most of what a place in the code makes outlives a moment, V8 makes all of it old at once and never changes its mind:
 // a batch that waits for its first answers teaches it so of what every later request makes. Half of what grew old was that.
 setFlagsFromString('--no-allocation-site-pretenuring');
-setTimeout(() => nodeModule.flushCompileCache?.(), 10_000).unref();
+setTimeout(() => {
+  // The next start takes it only if it was written under the flags that it has itself.
+  growLittle();
+  nodeModule.flushCompileCache?.();
+}, 10_000).unref();
 
 try {
   await import('../cli.ts');

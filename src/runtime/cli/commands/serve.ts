@@ -19,7 +19,7 @@ export async function serve(terminal: Terminal): Promise<number> {
     const server = await startServer({ env: terminal.environment }).catch((error: unknown) => {
       throw explained(error);
     });
-    growWhileBusy(server.isBusy);
+    const growNoMore = growWhileBusy(server.isBusy);
     await print(terminal, `Weir is ready at ${server.url}`);
     if (server.adminKey !== null) {
       await print(terminal, `Admin key, shown this once: ${server.adminKey}`);
@@ -28,6 +28,7 @@ export async function serve(terminal: Terminal): Promise<number> {
     await stopping.promise;
     await note(terminal, 'Stopping; what is in flight is finished first. Ctrl-C again stops at once.');
     await server.stop();
+    growNoMore();
     return EXIT.done;
   } finally {
     restore();
