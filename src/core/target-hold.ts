@@ -32,16 +32,18 @@ export class TargetHold {
   failure: Failure | null = null;
   /** Since when nothing but refusals came; null for never. */
   since: number | null = null;
-  private readonly maxMs: number;
+  private maxMs: number;
+  private readonly provenMaxMs: number;
   private refusedAt = 0;
   private inARow = 0;
   private needed = REFUSED_TO_HOLD;
   private openings = 0;
   private pausedUntil = 0;
 
-  /** `maxMs`: it is held no longer than this; 0: never. */
-  constructor(maxMs: number) {
-    this.maxMs = maxMs;
+  /** `maxMs`: it is held no longer than this, and than `unprovenMaxMs` until its first answer; 0: never. */
+  constructor(maxMs: number, unprovenMaxMs = maxMs) {
+    this.provenMaxMs = maxMs;
+    this.maxMs = Math.min(maxMs, unprovenMaxMs);
   }
 
   state(nowMs: number): HoldState {
@@ -80,6 +82,7 @@ export class TargetHold {
     if (this.openings > 0 && this.failure?.kind === 'permission') {
       this.needed = Math.min(REFUSED_TO_HOLD_MAX, 2 * this.needed);
     }
+    this.maxMs = this.provenMaxMs;
     this.failure = null;
     this.since = null;
     this.inARow = 0;

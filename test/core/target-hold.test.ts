@@ -85,4 +85,17 @@ describe('a target’s hold', () => {
     for (let count = 0; count < 9; count++) expect(hold.refused(refusal('authentication'), 0, 0.5)).toBe(false);
     expect([hold.state(0), hold.waitMs(0, 1)]).toEqual(['given_up', 0]);
   });
+
+  it('gives up sooner before its first answer than after it', () => {
+    const hold = new TargetHold(MAX_MS, MAX_MS / 10);
+    const heldFor = (from: number): number => {
+      let now = from;
+      for (let count = 0; count < 4; count++) hold.refused(refusal('authentication'), now, 1);
+      while (hold.refused(refusal('authentication'), now, 1)) now += hold.waitMs(now, 0);
+      return now - from;
+    };
+    expect(heldFor(0)).toBeLessThan(MAX_MS / 10 + 5_000);
+    hold.answered();
+    expect(heldFor(MAX_MS)).toBeGreaterThanOrEqual(MAX_MS);
+  });
 });

@@ -73,7 +73,7 @@ export class ProviderGate implements Gate {
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     this.hours = new Hours(deps.clock, provider.schedule);
     this.targets = new TargetGates(deps, provider.name);
-    this.holds = new TargetHolds(deps, provider.name);
+    this.holds = new TargetHolds(deps, provider.name, () => this.pool.hasServed);
   }
 
   get limit(): number {

@@ -116,6 +116,11 @@ export class Pool {
     for (const { adaptive } of this.members) if (adaptive) adaptive.still = still;
   }
 
+  /** Whether any of its members ever answered. */
+  get hasServed(): boolean {
+    return this.members.some(({ answered }) => answered > 0);
+  }
+
   /** Whether a member that nothing is known against is none of `avoided`. */
   hasOther(avoided: readonly string[]): boolean {
     return this.members.some((member) => isWell(member) && member.breaker.closed && !avoided.includes(member.url));

@@ -7,6 +7,8 @@ import type { HeldTarget, Holds, Slot } from '../../ports/gates.ts';
 
 /** Routes name models as they like: what is not used for long makes room. */
 const TARGETS_MAX = 1_000;
+/** A key that nothing was ever answered to is most likely a wrong one: whoever has just set it up is to hear of it soon. */
+const UNPROVEN_MAX_MS = 60_000;
 
 interface Known {
   hold: TargetHold;
@@ -19,13 +21,16 @@ interface Known {
 export class TargetHolds implements Holds {
   private readonly deps: Pick<Deps, 'clock' | 'random' | 'settings' | 'log'>;
   private readonly provider: string;
+  private readonly hasServed: () => boolean;
   private readonly known = new Map<string, Known>();
   /** Known ones that have not answered since. */
   private refusing = 0;
 
-  constructor(deps: Pick<Deps, 'clock' | 'random' | 'settings' | 'log'>, provider: string) {
+  /** `hasServed`: whether the account was ever let in. */
+  constructor(deps: Pick<Deps, 'clock' | 'random' | 'settings' | 'log'>, provider: string, hasServed: () => boolean) {
     this.deps = deps;
     this.provider = provider;
+    this.hasServed = hasServed;
   }
 
   get any(): boolean {
@@ -83,8 +88,9 @@ export class TargetHolds implements Holds {
       this.known.delete(other);
       if (hold.since !== null) this.refusing -= 1;
     }
+    const maxMs = this.deps.settings.outageSeconds * 1000;
     const target: Known = {
-      hold: new TargetHold(this.deps.settings.outageSeconds * 1000),
+      hold: new TargetHold(maxMs, this.hasServed() ? maxMs : UNPROVEN_MAX_MS),
       probes: new Set(),
       told: 'open',
     };
