@@ -146,7 +146,8 @@ describe('engines in two threads', () => {
   }, 120_000);
 
   it('send lines that are alike once, where their route keeps answers, whichever engine has them', async () => {
-    pools = await startPools([{ models: [MODEL], latency_ms: 30 }]);
+    // Long enough for the second engine to come, however slow the machine is.
+    pools = await startPools([{ models: [MODEL], latency_ms: 400 }]);
     const config = splitConfig([pools.servers[0]?.baseUrl ?? ''], [1], { settings: { ...SETTINGS, segment_lines: 5 } });
     const routes = { kept: { provider: 'pool-a', model: MODEL, cache: { mode: 'simple', max_age: 3_600 } } };
     const weir = await start({ ...config, routes });
