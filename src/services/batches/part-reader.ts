@@ -154,8 +154,9 @@ export class PartReader {
     return this.cache.has(record.part.key) || this.isSingle(record);
   }
 
-  /** Goes on to these lines: those that are asked for from now on. */
+  /** Goes on to these lines: those that are asked for from now on, in their order where the reader goes forward. */
   goTo(located: LocatedRecords): void {
+    if (!this.forward) return;
     const isToRead = ({ key, indexOffset }: PartRow) => indexOffset <= WHOLE_PART_BYTES_MAX && !this.cache.has(key);
     this.coming = located.inOrder().filter(isToRead);
     const keys = new Set(this.coming.map(({ key }) => key));

@@ -85,7 +85,10 @@ describe('reading parts forward', () => {
     else expect(used.size).toBe(parts.length);
   });
 
-  it('reads a few of the parts that come next while one is gone through, and each of them once', async () => {
+  it.each([
+    ['a few of the parts that come next while one is gone through, and each of them once', true, AHEAD_PARTS],
+    ['no part that nobody asks for where lines are asked for in any order', false, 0],
+  ])('reads %s', async (_what, forward, ahead) => {
     const files = openMemoryFiles(() => Date.now());
     const parts = (await writeParts(files)).slice(0, 12);
     const begun: string[] = [];
@@ -96,7 +99,7 @@ describe('reading parts forward', () => {
         return files.readRange(key, range, into);
       },
     };
-    const reader = new PartReader(counting, { forward: true });
+    const reader = new PartReader(counting, { forward });
     const located = await reader.locate({ parts: async () => parts }, 'batch_a', 0, LINES - 1);
     reader.goTo(located);
     const inOrder = located.inOrder().map(({ key }) => key);
@@ -104,7 +107,7 @@ describe('reading parts forward', () => {
       const record = located.get(part.firstLine);
       if (record === undefined) throw new Error(`part ${part.key} has no line`);
       await reader.hold(record);
-      expect(begun).toEqual(inOrder.slice(0, index + 1 + AHEAD_PARTS));
+      expect(begun).toEqual(inOrder.slice(0, index + 1 + ahead));
     }
   });
 });
