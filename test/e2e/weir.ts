@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import OpenAI from 'openai';
 import type { LiveOptions } from '../../providers/sandbox/servers/openai-compatible.ts';
@@ -10,6 +10,7 @@ import {
   type SimulatedServer,
   startOpenAICompatibleServer,
 } from '../../providers/sandbox/servers/openai-compatible.ts';
+import { ALLOCATOR, FLAGS } from '../../src/runtime/cli/frugal.js';
 import { startServer } from '../../src/runtime/node.ts';
 
 export const ADMIN_KEY = 'test-admin-key';
@@ -90,18 +91,13 @@ export async function spawnWeir(
 ): Promise<WeirProcess> {
   const program = [join(ROOT, 'src/runtime/cli/launch.js'), 'serve'];
   // A server with a channel cannot start itself anew, so that it has what launch.js would give it from the first.
-  const young = ['--max-semi-space-size=12', ...(availableParallelism() <= 2 ? ['--no-parallel-scavenge'] : [])];
-  const flags = preload === undefined ? [] : [...young, '--import', preload];
-  const allocator =
-    preload === undefined
-      ? {}
-      : { MALLOC_ARENA_MAX: '2', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_MMAP_THRESHOLD_: '131072' };
+  const flags = preload === undefined ? [] : [...FLAGS, '--import', preload];
   const [file, ...args] = [...(by ?? []), process.execPath, ...flags, ...program];
   const child = spawn(file ?? process.execPath, args, {
     cwd: ROOT,
     env: {
       ...process.env,
-      ...allocator,
+      ...(preload !== undefined && ALLOCATOR),
       WEIR_PORT: '0',
       WEIR_DATA_DIR: folder,
       WEIR_CONFIG: configPath,
