@@ -13,11 +13,16 @@ export const partColumns = () => ({
   createdAt: integer('created_at').notNull(),
 });
 
+const { seq, key, batchId, ...placed } = partColumns();
+
 export const parts = sqliteTable(
   'parts',
   {
-    ...partColumns(),
+    seq,
+    key,
+    batchId,
     tenantId: text('tenant_id').notNull(),
+    ...placed,
     /** Line-milliseconds in flight between two moments (Unix milliseconds), of lines that were sent one by one. */
     busyMs: integer('busy_ms'),
     busyFrom: integer('busy_from'),
