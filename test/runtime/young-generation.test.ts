@@ -27,8 +27,9 @@ const SCRIPT = `
   await fill();
 `;
 
-it('lets the young generation grow to a bound while there is work, and not without', () => {
-  const flags = ['--max-semi-space-size=64', '--input-type=module', '--eval', SCRIPT];
+it('lets the young generation grow while there is work, and not without', () => {
+  // As a server's: between two looks it may grow more than once.
+  const flags = ['--max-semi-space-size=16', '--input-type=module', '--eval', SCRIPT];
   const [idle, busy] = execFileSync(process.execPath, flags, { encoding: 'utf8' }).trim().split('\n').map(Number);
   expect(idle).toBeLessThanOrEqual(4 * MEGABYTE);
   expect(busy).toBeGreaterThan(8 * MEGABYTE);
