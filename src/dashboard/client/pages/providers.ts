@@ -3,6 +3,7 @@ import type { ProviderObject } from '../../../protocol/route.ts';
 import { formatCount, plural } from '../format.ts';
 import { html } from '../html.ts';
 import { Badge } from '../parts/badge.ts';
+import { Held } from '../parts/held.ts';
 import { Answer, Empty } from '../parts/states.ts';
 import { useQuery } from '../query.ts';
 import { Servers } from './providers/servers.ts';
@@ -46,7 +47,7 @@ function Provider({ provider }: { provider: ProviderObject }): VNode {
     ${provider.models_error ? html`<p class="notice warn">Its list of models cannot be read: ${provider.models_error}</p>` : null}
     ${provider.alerts.map((alert, index) => html`<p class="notice warn" key=${index}>${ALERTS[alert.code]}${alert.reason ? ` (${alert.reason})` : ''}: ${plural(alert.shards, 'provider batch', 'provider batches')}</p>`)}
     <${Servers} provider=${provider} />
-    ${provider.held.map(({ model, state, message }) => html`<p class="notice warn" key=${model}>${model}: the account is refused, and batch lines ${state === 'held' ? 'wait' : 'fail'}: ${message}</p>`)}
+    ${provider.held.map(({ model, state, message }) => html`<${Held} key=${model} target=${model} state=${state} message=${message} />`)}
     ${provider.batch_open ? null : html`<p class="notice">Outside its hours: batch lines wait, or go elsewhere.</p>`}
     ${provider.calls_waiting > 0 ? html`<p class="small warn-text">${plural(provider.calls_waiting, 'call')} waiting for room</p>` : null}
     <div class="tags">${bound(limits.concurrency, 'at once')}${bound(limits.requests_per_minute, 'requests/min')}${bound(limits.tokens_per_minute, 'tokens/min')}

@@ -3,6 +3,7 @@ import type { BatchTarget } from '../../../../protocol/batch-insight.ts';
 import { formatCount, percent } from '../../format.ts';
 import { html } from '../../html.ts';
 import { Count, Money } from '../../parts/figures.ts';
+import { Held } from '../../parts/held.ts';
 import { Answer } from '../../parts/states.ts';
 import { type Column, Table } from '../../parts/table.ts';
 import { useQuery } from '../../query.ts';
@@ -79,6 +80,7 @@ function Targets({ targets, isRunning }: { targets: readonly BatchTarget[]; isRu
     },
   ];
   return html`
+    ${isRunning ? rows.map(({ target, held }) => held && html`<${Held} key=${target} target=${target} ...${held} />`) : null}
     <div class="split-bars" aria-hidden="true">
       ${wanted > 0 ? html`<div class="split-bar thin" title="wanted">${rows.map((row) => html`<span key=${row.target} class=${`fill-${row.fill}`} style=${{ flexGrow: row.planned ?? 0 }}></span>`)}</div>` : null}
       ${got > 0 ? html`<div class="split-bar" title="got">${rows.filter((row) => row.requests > 0).map((row) => html`<span key=${row.target} class=${`fill-${row.fill}`} style=${{ flexGrow: row.requests }}></span>`)}</div>` : null}

@@ -1,0 +1,15 @@
+import type { VNode } from 'preact';
+import { html } from '../html.ts';
+
+interface HeldProps {
+  target: string;
+  state: 'held' | 'given_up';
+  /** What the provider says. */
+  message: string;
+}
+
+/** Why batch lines wait for a target, or fail there: its key is refused, or the account has no money. */
+export function Held({ target, state, message }: HeldProps): VNode {
+  const lines = state === 'held' ? 'wait until that is mended' : 'fail, as that lasted too long';
+  return html`<p class="notice warn">${target} refuses the account, and batch lines ${lines}: ${message}</p>`;
+}
