@@ -72,6 +72,14 @@ describe('weir submit', () => {
     expect(await server.json(['submit', path, ...NOW])).toMatchObject({ endpoint: '/v1/embeddings' });
   });
 
+  it('says why a batch stands still', async () => {
+    const input = await server.writeInput('locked.jsonl', ['locked-model'], 10);
+    const ran = await server.run(['submit', input, ...NOW, '--watch'], { isTty: true });
+    expect(ran.exitCode).toBe(1);
+    expect(ran.notes).toContain('locked/locked-model refuses the account, and lines wait: ');
+    expect(ran.out).toContain('10 failed');
+  }, 30_000);
+
   it('ends with 1 when lines fail, shows the first ones, and says how to send them again', async () => {
     const input = await server.writeInput('some-broken.jsonl', ['fast-model', 'broken-model'], 10);
     const ran = await server.run(['submit', input, ...NOW, '--watch']);

@@ -58,6 +58,12 @@ const CONFIG = {
     fast: { kind: 'sandbox', models: ['fast-model'], price: { input: 0.15, output: 0.6 } },
     cheap: { kind: 'sandbox', models: ['cheap-model'], price: { input: 0.01, output: 0.02 }, rate_500: 0.2 },
     broken: { kind: 'sandbox', models: ['broken-model'], poison: [{ contains: 'model', fail_with: 400 }] },
+    locked: {
+      kind: 'sandbox',
+      models: ['locked-model'],
+      price: { input: 1, output: 1 },
+      poison: [{ contains: 'model', fail_with: 401 }],
+    },
     stuck: { kind: 'sandbox', models: ['stuck-model'], latency_ms: 600_000, limits: { concurrency: 2 } },
   },
   routes: {
@@ -70,7 +76,7 @@ const CONFIG = {
       retry: { attempts: 5 },
     },
   },
-  settings: { drain_seconds: 1 },
+  settings: { drain_seconds: 1, outage_seconds: 5 },
 };
 
 export async function startCliServer(): Promise<CliServer> {

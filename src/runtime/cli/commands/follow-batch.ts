@@ -1,6 +1,7 @@
 import type { Api } from '../api.ts';
 import { exitCodeOf, fetchFailures, fetchLedger, printBatch, printBatchJson } from '../batch-report.ts';
 import { EXIT } from '../exit.ts';
+import { besideStill } from '../held-targets.ts';
 import { saveOutput } from '../save-output.ts';
 import { note, type Terminal } from '../terminal.ts';
 import { howToResume, watchBatch } from '../watch.ts';
@@ -13,7 +14,9 @@ export interface FollowOptions {
 
 /** Watches a batch to its end, then reports. Resolves with the exit code. */
 export async function followBatch(terminal: Terminal, api: Api, id: string, options: FollowOptions): Promise<number> {
-  const { batch, isDetached } = await watchBatch(api, id, terminal);
+  const { batch, isDetached } = await watchBatch(api, id, terminal, {
+    beside: besideStill(api, () => terminal.now()),
+  });
   if (isDetached) {
     await note(terminal, howToResume(id));
     if (options.outputPath !== null) await note(terminal, `To get its output: weir output ${id} --out FILE`);
