@@ -1,6 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
-import { FileUnreadable } from '../../ports/files.ts';
+import { onUnreadable } from '../results/on-unreadable.ts';
 
 const RETRY_SECONDS = 5;
 
@@ -10,22 +10,10 @@ const RETRY_SECONDS = 5;
  * ApiError (503).
  */
 export function readableNow(deps: Deps): Deps {
-  const { files } = deps;
-  return {
-    ...deps,
-    files: {
-      ...files,
-      async readRange(key, range, into) {
-        try {
-          return await files.readRange(key, range, into);
-        } catch (error) {
-          if (!(error instanceof FileUnreadable)) throw error;
-          deps.log.error({ key, error: String(error.cause) }, 'the disk cannot read what it has');
-          throw unreadable();
-        }
-      },
-    },
-  };
+  return onUnreadable(deps, (key, error) => {
+    deps.log.error({ key, error: String(error.cause) }, 'the disk cannot read what it has');
+    return unreadable();
+  });
 }
 
 function unreadable(): ApiError {
