@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { batchRequestSchema } from './batch-request.ts';
+import { holdSchema } from './held-target.ts';
 import { ENTRY_STATUSES, ledgerEntrySchema, ledgerFiguresSchema } from './ledger.ts';
 
 /** What one target was meant to get of a batch, and what it got. */
@@ -16,9 +17,7 @@ export const batchTargetSchema = ledgerFiguresSchema
     /** Single requests that the answering server has there now. */
     in_flight: z.number().int(),
     /** Why lines sent at once wait for it, or fail there: the account is refused, since when. Null while it takes them. */
-    held: z
-      .object({ state: z.enum(['held', 'given_up']), code: z.string(), message: z.string(), since: z.number().int() })
-      .nullable(),
+    held: holdSchema.nullable(),
   })
   .openapi('BatchTarget');
 

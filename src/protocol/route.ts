@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ENDPOINTS } from './endpoint.ts';
+import { heldTargetSchema } from './held-target.ts';
 import { shardAlertCountSchema } from './shard-alert.ts';
 
 /**
@@ -217,17 +218,6 @@ const providerMemberSchema = z
       .nullable(),
   })
   .openapi('ProviderMember');
-
-const heldTargetSchema = z
-  .object({
-    model: z.string(),
-    state: z.enum(['held', 'given_up']),
-    /** What the provider said last. */
-    code: z.string(),
-    message: z.string(),
-    since: z.number().int(),
-  })
-  .openapi('HeldTarget');
 
 /** What an administrator sees of a provider: never its settings, which hold secrets. */
 export const providerSchema = z

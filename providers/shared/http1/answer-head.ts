@@ -1,5 +1,5 @@
+import { isToken } from '../../../src/core/header-text.ts';
 import { remembered } from '../remembered.ts';
-import { isToken } from './token.ts';
 
 /** What breaks HTTP/1.1 in an answer, in words. */
 export class MalformedAnswer extends Error {}

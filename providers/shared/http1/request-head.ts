@@ -1,11 +1,9 @@
+import { isHeaderValue, isToken } from '../../../src/core/header-text.ts';
 import { remembered } from '../remembered.ts';
-import { isToken } from './token.ts';
 
 /** The name of a header that cannot be sent as it is. */
 export class UnsendableHeader extends Error {}
 
-/** As fetch: what is in Latin-1 and no control character. */
-const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 /** About the connection, which is not the caller's, or about a body that is sent in one piece. */
 const OURS = new Set([
   'connection',
@@ -41,7 +39,7 @@ export function requestHead(
   for (const name in headers) {
     const value = headers[name] ?? '';
     const kind = kindOf(name);
-    if (UNSENDABLE.test(value)) throw new UnsendableHeader(name);
+    if (!isHeaderValue(value)) throw new UnsendableHeader(name);
     if (kind === 'sent') text += `${name}: ${value}\r\n`;
     else if (kind === 'host') named = value;
   }

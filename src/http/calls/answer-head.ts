@@ -1,8 +1,6 @@
 import { STATUS_CODES } from 'node:http';
+import { isHeaderValue } from '../../core/header-text.ts';
 import { FIXED_HEADERS } from './exchange.ts';
-
-/** As fetch: what is in Latin-1 and no control character. */
-const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** For half a message, as node:http's. */
 export const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n';
@@ -37,7 +35,7 @@ function linesOf(headers: readonly string[]): string {
   let lines = '';
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const value = headers[at + 1] as string;
-    if (UNSENDABLE.test(value)) throw new Error(`the header ${headers[at]} has a character that cannot be sent`);
+    if (!isHeaderValue(value)) throw new Error(`the header ${headers[at]} has a character that cannot be sent`);
     lines += `${headers[at]}: ${value}\r\n`;
   }
   return lines;

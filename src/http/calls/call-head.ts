@@ -1,4 +1,6 @@
 import type { Buffer } from 'node:buffer';
+import { isToken } from '../../core/header-text.ts';
+import { asciiBytes } from '../../core/json-cursor.ts';
 import { ENDPOINTS, type Endpoint } from '../../protocol/endpoint.ts';
 import { CALL_HEADERS } from './exchange.ts';
 
@@ -34,10 +36,10 @@ const CONNECTION = placeOf('connection');
 
 /** By the length of a name, which of those it may be. */
 const BY_LENGTH = Array.from({ length: Math.max(...COUNTED.map((name) => name.length)) + 1 }, (_, length) =>
-  COUNTED.filter((name) => name.length === length).map((name) => ({ name: latin1(name), place: placeOf(name) })),
+  COUNTED.filter((name) => name.length === length).map((name) => ({ name: asciiBytes(name), place: placeOf(name) })),
 );
 
-const STARTS = ENDPOINTS.map((endpoint) => ({ endpoint, line: latin1(`POST ${endpoint} HTTP/1.1\r\n`) }));
+const STARTS = ENDPOINTS.map((endpoint) => ({ endpoint, line: asciiBytes(`POST ${endpoint} HTTP/1.1\r\n`) }));
 
 /**
  * Reads the heads of calls, as most clients send them: HTTP/1.1, a POST to one of the endpoints, a body of a stated length,
@@ -155,12 +157,4 @@ function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
   if (bytes.length < start.length) return false;
   for (let index = 0; index < start.length; index++) if (bytes[index] !== start[index]) return false;
   return true;
-}
-
-function isToken(letter: string): boolean {
-  return /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(letter);
-}
-
-function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }

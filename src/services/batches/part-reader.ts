@@ -158,9 +158,10 @@ export class PartReader {
   goTo(located: LocatedRecords): void {
     if (!this.forward) return;
     const isToRead = ({ key, indexOffset }: PartRow) => indexOffset <= WHOLE_PART_BYTES_MAX && !this.cache.has(key);
-    this.coming = located.inOrder().filter(isToRead);
-    const keys = new Set(this.coming.map(({ key }) => key));
+    const wanted = located.inOrder().filter(isToRead);
+    const keys = new Set(wanted.map(({ key }) => key));
     for (const key of this.ahead.keys()) if (!keys.has(key)) this.ahead.delete(key);
+    this.coming = wanted.filter(({ key }) => !this.ahead.has(key));
   }
 
   /** Brings a record into memory, as far as it can be read. */
@@ -236,12 +237,9 @@ export class PartReader {
   private readAhead(): void {
     let bytes = 0;
     for (const { part } of this.ahead.values()) bytes += part.indexOffset;
-    while (this.coming.length > 0 && this.ahead.size < AHEAD_PARTS_MAX) {
-      const [next] = this.coming as [PartRow];
-      const isUnread = !this.cache.has(next.key) && !this.ahead.has(next.key);
-      if (isUnread && bytes > 0 && bytes + next.indexOffset > AHEAD_BYTES_MAX) return;
+    for (let [next] = this.coming; next && this.ahead.size < AHEAD_PARTS_MAX; [next] = this.coming) {
+      if (bytes > 0 && bytes + next.indexOffset > AHEAD_BYTES_MAX) return;
       this.coming.shift();
-      if (!isUnread) continue;
       bytes += next.indexOffset;
       const reading = this.read(next);
       // Who asks for the part is told; nobody may.

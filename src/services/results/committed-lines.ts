@@ -11,9 +11,10 @@ export async function committedLines(
   range: { batchId: string; firstLine: number; lastLine: number },
 ): Promise<Set<number>> {
   const { batchId } = range;
+  const { files } = givenUp(deps);
   const done = new Set<number>();
   for (const part of await deps.store.segments.parts(batchId, range.firstLine, range.lastLine)) {
-    const { index, isWhole } = await readIndex(givenUp(deps).files, part);
+    const { index, isWhole } = await readIndex(files, part);
     for (let at = 0; at < index.count; at++) done.add(index.line(at));
     if (isWhole) continue;
     for (const line of (await deps.store.ledger.decided(batchId, part.firstLine + 1, part.lastLine + 1)).keys()) {

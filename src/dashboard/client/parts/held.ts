@@ -1,11 +1,10 @@
 import type { VNode } from 'preact';
+import type { HeldTarget } from '../../../protocol/held-target.ts';
 import { html } from '../html.ts';
 
-interface HeldProps {
+/** Its state, and what the provider says. */
+interface HeldProps extends Pick<HeldTarget, 'state' | 'message'> {
   target: string;
-  state: 'held' | 'given_up';
-  /** What the provider says. */
-  message: string;
 }
 
 /** Why batch lines wait for a target, or fail there: its key is refused, or the account has no money. */
