@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { opendirSync } from 'node:fs';
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -25,5 +25,15 @@ export function giveBackMemory(): void {
  */
 export function giveBackCompiled(): void {
   const folder = getCompileCacheDir();
-  if (folder !== undefined && readdirSync(folder).length > 0) flushCompileCache();
+  if (folder !== undefined && !isEmpty(folder)) flushCompileCache();
+}
+
+/** A full one has thousands of files, which need not all be listed. */
+function isEmpty(folder: string): boolean {
+  const listing = opendirSync(folder);
+  try {
+    return listing.readSync() === null;
+  } finally {
+    listing.closeSync();
+  }
 }
