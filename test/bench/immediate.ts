@@ -22,17 +22,19 @@ import { median } from './table.ts';
 
 /**
  * `ratio` to the bare loop and use of `slots` that are wanted; null where the case is not about it. Where slots are looked
- * at, lines fill them all to the end, and for so long that begin and end of a batch count for little.
+ * at, lines fill them all to the end. All last so long that begin and end of a batch, some tenths of a second whatever its
+ * size, count for little.
  */
 const CASES = [
-  { latencyMs: 0, concurrency: 64, lines: 40_000, ratio: 0.75, slots: null },
-  { latencyMs: 0, concurrency: 256, lines: 40_000, ratio: 0.75, slots: null },
+  { latencyMs: 0, concurrency: 64, lines: 250_000, ratio: 0.75, slots: null },
+  { latencyMs: 0, concurrency: 256, lines: 250_000, ratio: 0.75, slots: null },
   { latencyMs: 20, concurrency: 256, lines: 256 * 320, ratio: null, slots: 0.88 },
-  { latencyMs: 200, concurrency: 64, lines: 64 * 100, ratio: null, slots: 0.985 },
-  { latencyMs: 200, concurrency: 256, lines: 256 * 100, ratio: null, slots: 0.97 },
-  { latencyMs: 200, concurrency: 1024, lines: 1024 * 60, ratio: null, slots: 0.94 },
+  { latencyMs: 200, concurrency: 64, lines: 64 * 250, ratio: null, slots: 0.985 },
+  { latencyMs: 200, concurrency: 256, lines: 256 * 250, ratio: null, slots: 0.97 },
+  { latencyMs: 200, concurrency: 1024, lines: 1024 * 200, ratio: null, slots: 0.94 },
 ];
 /** Lines that go before, so that code is compiled and connections are open, as the loops' are after a round. */
+const WARM_LINES = 40_000;
 const WARM_PART = 1 / 8;
 const ENGINE_THREADS = 2;
 /** The slower clients are given fewer lines; a rate is a rate. */
@@ -164,7 +166,7 @@ for (const { latencyMs, concurrency, lines, ratio, slots } of CASES) {
     .trimEnd()
     .split('\n')
     .map((line) => Buffer.from(JSON.stringify((JSON.parse(line) as { body: object }).body)));
-  const warmUp = latencyMs === 0 ? lines : lines * WARM_PART;
+  const warmUp = latencyMs === 0 ? WARM_LINES : lines * WARM_PART;
   const { weir, stop } = await startWarmWeir(simulator.baseUrl, concurrency, warmUp);
   // A second core helps where one has not enough to do by waiting.
   const threaded = ratio === null ? null : await startWarmWeir(simulator.baseUrl, concurrency, warmUp, ENGINE_THREADS);
