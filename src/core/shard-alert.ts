@@ -5,7 +5,7 @@ import type { ShardState } from './shard-state.ts';
 
 /** Failures that no retry mends: somebody has to change a key, a right or a balance. */
 export const OPERATOR_KINDS: readonly FailureKind[] = ['authentication', 'permission', 'quota_exhausted'];
-/** Results of an ended provider batch that are not read for so long are in trouble. */
+/** Results of an ended provider batch that are not read for so long are in trouble, as is the answer to a create call. */
 export const UNREAD_SECONDS = 600;
 
 export interface ShardAlert {
@@ -30,6 +30,7 @@ interface Alarmed {
   provider: string;
   model: string;
   state: ShardState;
+  providerBatchId: string | null;
   failure: { kind: FailureKind; code: string; message: string } | null;
   progressAt: number | null;
   endedAt: number | null;
@@ -44,7 +45,8 @@ export function shardAlert(
 ): ShardAlert | null {
   const { state, failure, progressAt, endedAt } = shard;
   if (state === 'done' && shard.hours === 'left') return outsideHours(shard);
-  if (state === 'done' || state === 'abandoned') return null;
+  if (state === 'abandoned') return shard.providerBatchId === null ? submitUnknown(progressAt) : null;
+  if (state === 'done') return null;
   if (state === 'collecting') {
     if (endedAt === null || at.now - endedAt < UNREAD_SECONDS) return null;
     return {
@@ -56,11 +58,19 @@ export function shardAlert(
   if (failure && OPERATOR_KINDS.includes(failure.kind)) {
     return { code: 'needs_operator', message: `${failure.code}: ${failure.message}`, since: null };
   }
+  if (state === 'submitting' && progressAt !== null && at.now - progressAt >= UNREAD_SECONDS) {
+    return submitUnknown(progressAt);
+  }
   const pause = state === 'pending' ? at.paused.find((target) => isOf(target, shard)) : undefined;
   if (pause) return { code: 'needs_operator', message: `${pause.code}: ${pause.message}`, since: null };
   if (state !== 'running' || progressAt === null || at.now - progressAt < at.stuckSeconds) return outsideHours(shard);
   const hours = Math.floor((at.now - progressAt) / 360) / 10;
   return { code: 'stuck', message: `The provider has shown no progress for ${hours} h.`, since: progressAt };
+}
+
+function submitUnknown(since: number | null): ShardAlert {
+  const message = 'Nobody knows whether the provider took the batch: it is looked for, as it may run and cost.';
+  return { code: 'submit_unknown', message, since };
 }
 
 function outsideHours({ state, hours, nextAt }: Alarmed): ShardAlert | null {

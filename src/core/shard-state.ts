@@ -4,14 +4,15 @@
  *            token stored        created              ended               every line settled
  *   pending ─────────────→ submitting ───→ running ─────────→ collecting ───────────────────→ done
  *      ↑                        │             │
- *      └────────────────────────┘             └─ told to stop, and its time to do so is over ─→ abandoned ──→ done
- *        the service has no room: later           (its lines run elsewhere; what it still answers is waste)
+ *      └────────────────────────┤             └─ told to stop, and its time to do so is over ─→ abandoned ──→ done
+ *        the service has no room: later          (its lines run elsewhere; what it still answers is waste)
+ *                               └─ whether it was created was not told in time: it is looked for ──↑
  *
  * Before a provider batch is created its token is stored, so that after a crash it is looked for before it is made again.
  */
 const transitions = {
   pending: ['submitting', 'done'],
-  submitting: ['running', 'pending', 'done'],
+  submitting: ['running', 'abandoned', 'pending', 'done'],
   running: ['collecting', 'abandoned', 'pending', 'done'],
   collecting: ['done'],
   abandoned: ['done'],

@@ -68,6 +68,12 @@ export interface Correction {
   listAmountNano: number | null;
 }
 
+/** What became of something of which nobody could say what it cost: `as` says so in its place; null: it never was, and cost nothing. */
+export interface Resolution {
+  entry: AdjustableEntry;
+  as: LedgerEntryRow | null;
+}
+
 /** Times are unix seconds, `from` inclusive and `to` exclusive. */
 export interface LedgerFilter {
   tenantId: string | null;
@@ -146,6 +152,10 @@ export interface StoreLedger {
    * batches. Nothing is changed. False, with nothing written, when one of them was reversed meanwhile.
    */
   adjust(corrections: readonly Correction[], how: { now: number; note: string }): Promise<boolean>;
+  /** Entries of a shard of which nobody could say how they ended, as they stand. */
+  doubts(shardId: string): Promise<AdjustableEntry[]>;
+  /** As `adjust`, where more is known now than a price. At most one of each line. */
+  resolve(resolutions: readonly Resolution[], how: { now: number; note: string }): Promise<boolean>;
   /** Sums by group, by group value ascending; from the rollups as far as filter and groups allow it. */
   summary(filter: LedgerFilter, groups: readonly LedgerGroup[], tagKey: string | null): Promise<LedgerSummaryRow[]>;
 }

@@ -1,8 +1,8 @@
-import { eq, getTableColumns, sql } from '#drizzle';
+import { eq, getTableColumns, type SQL, sql } from '#drizzle';
 import { type LedgerSums, negative, totalOf } from '../core/ledger-sums.ts';
 import type { AdjustableEntry, Correction, LedgerFilter, StoreLedger } from '../ports/store-ledger.ts';
 import { type Database, isConstraintFailure, type Statement } from './client.ts';
-import { identify } from './content-id.ts';
+import { type IdentifiedContent, identify } from './content-id.ts';
 import { addToBatches } from './ledger-batch-sums.ts';
 import { entriesWhere, toSql } from './ledger-filter.ts';
 import { sumEntries, writeRollups } from './ledger-rollup.ts';
@@ -22,6 +22,10 @@ const {
   ...columns
 } = getTableColumns(ledgerEntries);
 
+/** Entries as they stand: no reversals, and none that a reversal takes back. */
+export const STANDS = sql`reverses is null and not exists (
+  select 1 from ledger_entries later where later.reverses is not null and later.reverses = ledger_entries.seq)`;
+
 /** See StoreLedger.adjustable. */
 export async function listAdjustable(
   database: Database,
@@ -30,16 +34,17 @@ export async function listAdjustable(
 ): Promise<AdjustableEntry[]> {
   const where = await entriesWhere(database, filter);
   if (where === null) return [];
-  const stands = sql`reverses is null and not exists (
-    select 1 from ledger_entries later where later.reverses is not null and later.reverses = ledger_entries.seq)`;
-  const terms = [toSql(where), sql`seq > ${after}`, stands, ...(unpricedOnly ? [sql`amount_nano is null`] : [])];
+  const terms = [toSql(where), sql`seq > ${after}`, STANDS, ...(unpricedOnly ? [sql`amount_nano is null`] : [])];
+  return selectAdjustable(database, sql`${sql.join(terms, sql` and `)} order by seq limit ${limit}`);
+}
+
+/** In order of arrival. `which`: what comes after `where` in a query of ledger_entries alone. */
+export async function selectAdjustable(database: Database, which: SQL): Promise<AdjustableEntry[]> {
   const rows = await database.orm
     .select({ ...columns, place: seq, tagsId, rates: rateSets.rates })
     .from(ledgerEntries)
     .leftJoin(rateSets, eq(rateSets.id, ratesId))
-    .where(
-      sql`${seq} in (select seq from ledger_entries where ${sql.join(terms, sql` and `)} order by seq limit ${limit})`,
-    )
+    .where(sql`${seq} in (select seq from ledger_entries where ${which})`)
     .orderBy(seq);
   return rows.map((row) => ({ ...row, tags: null }));
 }
@@ -68,12 +73,12 @@ const SAME = [
 ];
 
 /** Entries of a line are told apart by their attempt: of adjustments it is below zero. */
-const ATTEMPT = `iif(e.batch_id is null or e.line is null, e.attempt, (
+export const ATTEMPT = `iif(e.batch_id is null or e.line is null, e.attempt, (
   select min(0, min(same.attempt)) - 1 from ledger_entries same where same.batch_id = e.batch_id and same.line = e.line))`;
-const NEW_ID = `'entry_' || lower(hex(randomblob(18)))`;
+export const NEW_ID = `'entry_' || lower(hex(randomblob(18)))`;
 const OF = SAME.map((name) => `e.${name}`);
 
-const REVERSE = `
+export const REVERSE = `
   insert into ledger_entries (id, attempt, created_at, ${SAME}, final, input_tokens, cached_input_tokens, output_tokens, rates_id,
     price_version, amount_nano, list_amount_nano, unpriced_reason, reverses, note)
   with ${BULK_ROWS}
@@ -96,13 +101,8 @@ export async function adjustEntries(
   { now, note }: { now: number; note: string },
 ): Promise<boolean> {
   if (corrections.length === 0) return true;
-  const statements: Statement[] = [];
   const rates = await identify(corrections.map((each) => ({ scope: '', content: each.rates })));
-  const sets = new Map(rates.flatMap((set) => (set === null ? [] : [[set.id, [set.id, set.json]] as const])));
-  statements.push({
-    sql: `insert into rate_sets (id, rates) with ${BULK_ROWS} select v ->> 0, v ->> 1 from r where true on conflict (id) do nothing`,
-    args: [bulkRows([...sets.values()])],
-  });
+  const statements: Statement[] = insertRates(rates);
   // A statement does not see the rows it adds, and two adjustments of one line need different numbers.
   for (const wave of oneLineEach(corrections.map((each, index) => ({ each, ratesId: rates[index]?.id ?? '' })))) {
     const rows = wave.map(({ each: { entry, priceVersion, amountNano, listAmountNano }, ratesId: rate }) => [
@@ -136,7 +136,20 @@ export async function adjustEntries(
   }
 }
 
-function batchSums(written: readonly TaggedEntry[]) {
+/** Rates that entries to be written refer to. */
+export function insertRates(rates: readonly (IdentifiedContent | null)[]): Statement[] {
+  const sets = new Map(rates.flatMap((set) => (set === null ? [] : [[set.id, [set.id, set.json]] as const])));
+  if (sets.size === 0) return [];
+  return [
+    {
+      sql: `insert into rate_sets (id, rates) with ${BULK_ROWS} select v ->> 0, v ->> 1 from r where true on conflict (id) do nothing`,
+      args: [bulkRows([...sets.values()])],
+    },
+  ];
+}
+
+/** What entries add to the sums that their batches keep. */
+export function batchSums(written: readonly TaggedEntry[]) {
   const groups = Map.groupBy(written, ({ entry }) => entry.batchId);
   return new Map([...groups].map(([id, rows]) => [id, totalOf(rows.map(sumsOf))]));
 }

@@ -5,6 +5,7 @@ import type { Database, Statement } from './client.ts';
 import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
 import { advanceBatches } from './ledger-batch-sums.ts';
 import { latestOutputTokens, listEntries } from './ledger-query.ts';
+import { listDoubts, resolveEntries } from './ledger-resolve.ts';
 import { SIGN } from './ledger-source.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
@@ -126,6 +127,14 @@ export class LibsqlLedger implements StoreLedger {
 
   adjust(...[corrections, how]: Parameters<StoreLedger['adjust']>): Promise<boolean> {
     return adjustEntries(this.#db, corrections, how);
+  }
+
+  doubts(shardId: string): ReturnType<StoreLedger['doubts']> {
+    return listDoubts(this.#db, shardId);
+  }
+
+  resolve(...[resolutions, how]: Parameters<StoreLedger['resolve']>): Promise<boolean> {
+    return resolveEntries(this.#db, resolutions, how);
   }
 
   summary(...[filter, groups, tagKey]: Parameters<StoreLedger['summary']>): ReturnType<StoreLedger['summary']> {

@@ -4,6 +4,10 @@ import type { Database } from './client.ts';
 import { shards } from './schema/shards.ts';
 import { shardColumns } from './shard-work.ts';
 
+/** Entries that say what became of a shard's lines whose own entry (`doubt`) could not tell, as `told`. */
+export const TOLD_LATER = `ledger_entries doubt join ledger_entries told on doubt.status = 'unknown'
+  and told.batch_id = doubt.batch_id and told.line = doubt.line and told.attempt < 0 and told.corrects = doubt.seq`;
+
 /** See StoreShards.submitted. */
 export async function listSubmitted(
   database: Database,
@@ -21,9 +25,16 @@ export async function listSubmitted(
     .limit(limit);
   const sums = await database.read({
     // Money comes as text, as the client refuses integers beyond 2^53.
-    sql: `select shard_id, count(*) as entries, sum(input_tokens) as input, sum(output_tokens) as output,
+    sql: `with ids as (select value as id from json_each(?)),
+            own as (
+              select shard_id, 1 as entry, input_tokens, output_tokens, amount_nano from ledger_entries
+              where shard_id in (select id from ids)
+              union all
+              select doubt.shard_id, 0, told.input_tokens, told.output_tokens, told.amount_nano from ${TOLD_LATER}
+              where doubt.shard_id in (select id from ids))
+          select shard_id, sum(entry) as entries, sum(input_tokens) as input, sum(output_tokens) as output,
             cast(coalesce(sum(amount_nano), 0) as text) as amount
-          from ledger_entries where shard_id in (select value from json_each(?)) group by shard_id`,
+          from own group by shard_id`,
     args: [JSON.stringify(rows.map(({ id }) => id))],
   });
   const byShard = new Map(sums.map((row) => [String(row.shard_id), row]));

@@ -37,10 +37,12 @@ export async function alertCounts(
             select provider, failure ->> 'code' as code,
                    case when state in ('pending', 'submitting', 'running') and ${needsOperator} then 'needs_operator'
                         when state = 'running' and progress_at <= ? then 'stuck'
-                        when state = 'collecting' and ended_at <= ? then 'results_unread' end as alert
-            from shards where ${isLive} and state not in ('done', 'abandoned'))
+                        when state = 'collecting' and ended_at <= ? then 'results_unread'
+                        when state = 'abandoned' and provider_batch_id is null then 'submit_unknown'
+                        when state = 'submitting' and progress_at <= ? then 'submit_unknown' end as alert
+            from shards where ${isLive} and state <> 'done')
           where alert is not null group by provider, alert, reason order by provider, alert, reason`,
-    args: [stuckBefore, unreadBefore],
+    args: [stuckBefore, unreadBefore, unreadBefore],
   });
   return rows.map((row) => ({
     provider: String(row.provider),

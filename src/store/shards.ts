@@ -16,7 +16,7 @@ import { areAsking, askLines, listAskedLines } from './asked-lines.ts';
 import type { Database } from './client.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { shards } from './schema/shards.ts';
-import { listSubmitted } from './shard-accounts.ts';
+import { listSubmitted, TOLD_LATER } from './shard-accounts.ts';
 import { alertCounts, pausedTargets } from './shard-alerts.ts';
 import { commitShard } from './shard-commit.ts';
 import { claimDueShards, saveShard, settleShard, shardColumns } from './shard-work.ts';
@@ -49,10 +49,10 @@ export class LibsqlShards implements StoreShards {
   list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]> {
     const own = sql`from ${ledgerEntries} where ${ledgerEntries.shardId} = ${shards.id}`;
     // Money comes as text, as the client refuses integers beyond 2^53.
-    const amount: SQL<bigint> =
-      sql`(select cast(coalesce(sum(${ledgerEntries.amountNano}), 0) as text) ${own})`.mapWith((text: string) =>
-        BigInt(text),
-      );
+    const amount: SQL<bigint> = sql`cast(coalesce((select sum(${ledgerEntries.amountNano}) ${own}), 0)
+      + coalesce((select sum(told.amount_nano) from ${sql.raw(TOLD_LATER)} where doubt.shard_id = shards.id), 0) as text)`.mapWith(
+      (text: string) => BigInt(text),
+    );
     return this.#db.orm
       .select({ ...shardColumns, amountNano: amount, entries: sql<number>`(select count(*) ${own})` })
       .from(shards)
@@ -114,7 +114,7 @@ export class LibsqlShards implements StoreShards {
   async load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }> {
     const [row] = await this.#db.read({
       sql: `select count(*) as jobs, coalesce(sum(tokens), 0) as tokens from shards
-            where provider = ?1 and state in ('running', 'abandoned') and ended_at is null and (?2 is null or model = ?2)`,
+            where provider = ?1 and state in ('running', 'abandoned') and provider_batch_id is not null and ended_at is null and (?2 is null or model = ?2)`,
       args: [provider, model],
     });
     return { jobs: Number(row?.jobs), tokens: Number(row?.tokens) };

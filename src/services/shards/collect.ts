@@ -1,22 +1,18 @@
 import { createHash } from 'node:crypto';
-import { type BatchResult, ProviderError, type Success } from '../../../providers/contract.ts';
+import { type BatchResult, ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
-import { FrameReader } from '../../core/request-frame.ts';
-import type { Usage } from '../../core/usage.ts';
 import { unixSeconds } from '../../ports/clock.ts';
-import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
-import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { keepAnswers } from './keep-answers.ts';
-import { LineConverter } from './line-converter.ts';
 import { doubtLines } from './lost.ts';
 import { lineOfKey } from './native-input.ts';
+import { type Answered, outcomesOf } from './outcomes.ts';
 import { sharingOf } from './questions.ts';
-import { entryOf, partName, type ShardOutcome, settleLines } from './settle-lines.ts';
+import { partName, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
-import { providerBatch, settle, shardLines, unfinishedLines } from './shard-work.ts';
-import { lacksUsage, type UsageShares, usageShares } from './usage-shares.ts';
+import { providerBatch, unfinishedLines } from './shard-work.ts';
+import { usageShares } from './usage-shares.ts';
 
 const LINES_AT_ONCE = 500;
 const BYTES_AT_ONCE = 16 * 1024 ** 2;
@@ -78,13 +74,6 @@ interface Reading {
   isMostlyDamaged: boolean;
   /** Of everything that was in doubt: two downloads with the same digest are the same. */
   digest: string;
-}
-
-interface Answered {
-  line: ShardLine;
-  answer: BatchResult;
-  /** It is the answer to another line, which asks the same. */
-  isShared: boolean;
 }
 
 /** Reads the answers once. `careful` settles those that make sense, `trusting` also those that make none. */
@@ -180,63 +169,6 @@ function short({ provider }: ShardWork, lines: number): ProviderError {
 function damaged({ provider }: ShardWork, lines: number): ProviderError {
   const message = `${provider.name} sent results of which ${lines} or more lines make no sense, several times.`;
   return new ProviderError({ ...refusal('bad_response', 'results_damaged', message), reachedProvider: true });
-}
-
-/** Of an abandoned shard: its lines run elsewhere, so its answers are waste; what they cost is not hidden. */
-export async function collectWaste(work: ShardWork): Promise<void> {
-  const { deps, shard } = work;
-  const known = await deps.store.shards.ledgeredLines(shard.id);
-  const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
-  const shares = usageShares(work, providerBatch(work));
-  let group: Answered[] = [];
-  const flush = async (): Promise<void> => {
-    const outcomes = (await outcomesOf(work, group, shares)).filter(({ line }) => !known.has(line.line + 1));
-    group = [];
-    const entries = outcomes.map((outcome) => entryOf(work, outcome, 1, false));
-    await deps.store.ledger.append(
-      entries.map((entry) => (entry.status === 'succeeded' ? { ...entry, status: 'superseded' as const } : entry)),
-    );
-    for (const { line } of outcomes) known.add(line.line + 1);
-  };
-  for await (const answer of work.api.results(providerBatch(work), work.call)) {
-    const line = every.get(lineOfKey(answer.key) ?? -1);
-    if (line) group.push({ line, answer, isShared: false });
-    if (group.length >= LINES_AT_ONCE) await flush();
-  }
-  await flush();
-  await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
-}
-
-async function outcomesOf(work: ShardWork, group: readonly Answered[], shares: UsageShares): Promise<ShardOutcome[]> {
-  const estimates = group.some(({ answer }) => lacksUsage(answer)) ? await shares() : null;
-  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
-  const frames = new FrameReader();
-  const converter = new LineConverter(work.provider, work.candidate);
-  const outcomes: ShardOutcome[] = [];
-  for (const { line, answer, isShared } of group.toSorted((a, b) => a.line.line - b.line.line)) {
-    const request = frames.read(await reader.read(line));
-    const estimate = lacksUsage(answer) ? estimates?.get(lineOfKey(answer.key) ?? line.line) : undefined;
-    const result = estimate && answer.result.ok ? withEstimate(answer.result, estimate) : answer.result;
-    const converted = converter.convert(request);
-    const warnings = converted.ok ? converted.warnings : [];
-    outcomes.push({
-      line,
-      request,
-      result,
-      failure: result.ok ? null : result.failure,
-      warnings: result.ok ? [...warnings, ...result.warnings] : warnings,
-      ...(work.batch.options?.includeRaw && answer.raw !== '' && { raw: answer.raw }),
-      isEstimated: estimate !== undefined,
-      isShared,
-    });
-  }
-  return outcomes;
-}
-
-function withEstimate(result: Success, usage: Usage): Success {
-  const warning = "usage: estimated, as this answer's share of the provider batch's totals";
-  // An answer that is still bytes leaves its text behind.
-  return { ...result, body: result.body, usage, warnings: [...result.warnings, warning] };
 }
 
 function missingFailure(): Failure {

@@ -1,8 +1,10 @@
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
+import type { FollowUp } from '../../ports/store-shards.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { again, followUp, NOTHING_FOLLOWS } from './follow-up.ts';
+import { nextLook } from './patience.ts';
 import { sharingOf } from './questions.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
@@ -45,17 +47,25 @@ function areHealedHere(work: ShardWork, lines: readonly ShardLine[]): boolean {
 
 /**
  * Ends a shard; lines without a result go to their next target, unless the batch stops or there is none. Lines that wait for
- * what another shard asks are the next shard of this target, unless there is a target that all of them can go to.
+ * what another shard asks are the next shard of this target, unless there is a target that all of them can go to. `state`:
+ * abandoned where something of it may be left at the provider, which is looked for from then on.
  */
-export async function endShard(work: ShardWork, left: readonly ShardLine[], failure: Failure | null): Promise<void> {
+export async function endShard(
+  work: ShardWork,
+  left: readonly ShardLine[],
+  failure: Failure | null,
+  state: 'done' | 'abandoned' = 'done',
+): Promise<void> {
+  const end = (next: FollowUp) =>
+    settle(work, { state, followUp: next, ...(state === 'abandoned' && { nextAt: nextLook(work) }) });
   const why = failure ?? refusal('interrupted', 'result_missing', 'The provider gave no result for this request.');
-  if (work.batch.stop !== null) return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+  if (work.batch.stop !== null) return end(NOTHING_FOLLOWS);
   const { waiting } = await sharingOf(work, left);
   const others = left.filter(({ line }) => !waiting.has(line));
-  if (areHealedHere(work, others)) return settle(work, { state: 'done', followUp: again(work, left) });
+  if (areHealedHere(work, others)) return end(again(work, left));
   if (waiting.size === 0 || (others.length > 0 && nextCandidate(work, why) !== null)) {
-    return settle(work, { state: 'done', followUp: followUp(work, left, why) });
+    return end(followUp(work, left, why));
   }
   await failLines(work, others, why);
-  return settle(work, { state: 'done', followUp: again(work, await unfinishedLines(work)) });
+  return end(again(work, await unfinishedLines(work)));
 }

@@ -30,15 +30,15 @@ export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): bo
 
 /**
  * Gives up answers that are out of reach, for `lost`. They may be paid for all the same, so each line gets an entry of unknown
- * amount; then it runs elsewhere, or fails with the reason.
+ * amount; then it runs elsewhere, or fails with the reason. `end`: abandoned where they may be found after all.
  */
-export async function giveUpAnswers(work: ShardWork, lost: Failure): Promise<void> {
+export async function giveUpAnswers(work: ShardWork, lost: Failure, end: 'done' | 'abandoned' = 'done'): Promise<void> {
   const open = await unfinishedLines(work);
   const { waiting } = await sharingOf(work, open);
   const left = open.filter(({ line }) => !waiting.has(line));
   await doubtLines(work, left);
   await failLines(work, left, lost);
-  await endShard(work, await unfinishedLines(work), lost);
+  await endShard(work, await unfinishedLines(work), lost, end);
 }
 
 /** Enters those of `lines` that were in the provider batch and have no entry of it: what they cost nobody can say. */
@@ -97,7 +97,9 @@ export async function settleUnserved(deps: Deps, shard: ShardLease, at: Unserved
   // With nobody after it, the engine fails the lines and names the provider that is missing.
   const left = batch.stop === null ? await unfinishedLines({ deps, shard, ...at }) : [];
   const followUp = followAt({ deps, shard, ...at }, left, shard.candidate + 1);
-  const state = shard.state === 'running' ? 'abandoned' : 'done';
+  // Whether its create call worked can be asked when the provider is back.
+  const isThere = shard.state === 'running' || (shard.state === 'submitting' && mayHaveRun(shard));
+  const state = isThere ? 'abandoned' : 'done';
   await settle({ deps, shard }, { state, followUp, nextAt: now + 60 });
   const { provider, providerBatchId, refs } = shard;
   if (shard.state !== 'pending') {

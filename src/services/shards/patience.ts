@@ -67,14 +67,14 @@ async function abandon(work: ShardWork): Promise<void> {
 export function nextLook({ deps, shard }: ShardWork): number {
   const { settings, random } = deps;
   const now = unixSeconds(deps.clock);
-  const byAge = pollSeconds(now - (shard.submittedAt ?? now), settings.pollSecondsMin, random.unit());
+  const byAge = pollSeconds(now - (shard.submittedAt ?? shard.createdAt), settings.pollSecondsMin, random.unit());
   const isEnding = shard.state === 'running' && shard.cancelAskedAt !== null;
   return now + (isEnding ? Math.min(byAge, settings.pollSecondsMin * 3) : byAge);
 }
 
 /** True of a provider batch that is too old to exist. */
 export function isForgotten({ deps, shard }: Pick<ShardWork, 'deps' | 'shard'>): boolean {
-  return unixSeconds(deps.clock) - (shard.submittedAt ?? 0) > FORGOTTEN_SECONDS;
+  return unixSeconds(deps.clock) - (shard.submittedAt ?? shard.createdAt) > FORGOTTEN_SECONDS;
 }
 
 export function lateFailure(): Failure {

@@ -5,13 +5,16 @@ import { refusal } from '../../core/failure.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
-import { collectShard, collectWaste } from './collect.ts';
+import { collectShard } from './collect.ts';
+import { collectWaste } from './collect-waste.ts';
 import { endShard, settleFailed } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { doubtLines, forgetAbandoned, giveUpAnswers, unreadable } from './lost.ts';
+import { seekAbandoned } from './lost-submit.ts';
 import { nativeLine } from './native-input.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
 import { sharingOf } from './questions.ts';
+import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
 import { rejected, resubmitOthers, wait } from './submit.ts';
@@ -43,6 +46,7 @@ export async function pollShard(work: ShardWork): Promise<void> {
 
 /** An abandoned provider batch: when it ends, what it answered is entered as waste. */
 export async function pollAbandoned(work: ShardWork): Promise<void> {
+  if (work.shard.providerBatchId === null && !(await seekAbandoned(work))) return;
   let progress: Progress | null = null;
   try {
     progress = await work.api.poll(providerBatch(work), work.call);
@@ -53,9 +57,10 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
   if (progress?.state === 'running') return keepWaiting(work);
   if (progress?.state === 'ended') {
     await save(work, { refs: { ...work.shard.refs, ...progress.refs } });
-    return collectWaste(work);
+    return collectWaste(work, progress);
   }
   if (progress === null) return forgetAbandoned(work);
+  await takeBackDoubts(work, 'The provider batch failed before it ran anything.');
   return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 

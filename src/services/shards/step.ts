@@ -6,10 +6,11 @@ import type { ShardLease } from '../../ports/store-shards.ts';
 import type { InputWatch } from '../batches/input-lost.ts';
 import { collectShard } from './collect.ts';
 import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
+import { resumeSubmit } from './lost-submit.ts';
 import { isForgotten } from './patience.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
 import { batchCall, LeaseLost, listLagSeconds, type ShardWork, save, type Waits } from './shard-work.ts';
-import { resumeSubmit, submitShard } from './submit.ts';
+import { submitShard } from './submit.ts';
 
 /** A step that failed for a reason of ours is tried again after this. */
 const RETRY_SECONDS = 10;

@@ -3,14 +3,12 @@ import { createHash } from 'node:crypto';
 import type { ProviderBatch } from '../../../providers/contract.ts';
 import { ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
-import { refusal } from '../../core/failure.ts';
 import { pollSeconds, requeueSeconds } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { holdShard } from '../budgets/hold-shard.ts';
 import { endShard, failLines } from './end.ts';
 import { again, halves } from './follow-up.ts';
 import { keepHours } from './hours.ts';
-import { giveUpAnswers, isUntouched } from './lost.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
 import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
@@ -55,7 +53,8 @@ export async function submitShard(work: ShardWork): Promise<void> {
   if (!(await isWanted(work))) return;
   const token = await newToken(work);
   const nextAt = unixSeconds(work.deps.clock) + listLagSeconds(work.deps);
-  await save(work, { state: 'submitting', token, tries: shard.tries + 1, bytes: input.bytes, failure: null, nextAt });
+  const begun = { token, tries: shard.tries + 1, bytes: input.bytes, progressAt: unixSeconds(work.deps.clock) };
+  await save(work, { state: 'submitting', ...begun, failure: null, nextAt });
   await create(work, input);
 }
 
@@ -80,64 +79,6 @@ async function lookLater(work: ShardWork): Promise<void> {
   const now = unixSeconds(deps.clock);
   const seconds = pollSeconds(now - shard.createdAt, deps.settings.pollSecondsMin, deps.random.unit());
   return save(work, { failure: null, nextAt: now + seconds });
-}
-
-/** A submit of which nobody knows how it ended: the provider is asked for the token before anything is made again. */
-export async function resumeSubmit(work: ShardWork): Promise<void> {
-  const { deps, shard } = work;
-  let found: ProviderBatch | null;
-  try {
-    found = (await work.api.find(shard.token ?? '', shard.refs, work.call)) ?? (await removeTraces(work));
-  } catch (error) {
-    if (!(error instanceof ProviderError) || !isHopeless(work)) throw error;
-    return giveUpSubmit(work, error.failure);
-  }
-  if (found) return begin(work, found);
-  // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
-  await work.api.cleanup(shard.refs, work.call);
-  await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
-}
-
-/** The provider has not told in time whether it took the batch, and its lines should not wait for it any longer. */
-function isHopeless(work: ShardWork): boolean {
-  const now = unixSeconds(work.deps.clock);
-  const since = overdueSince(work, now);
-  return since !== null && now - since >= work.deps.settings.cancelSeconds;
-}
-
-/** What it may have made has no row any more: the search for orphans stops and removes it once the provider answers. */
-async function giveUpSubmit(work: ShardWork, failure: Failure): Promise<void> {
-  const { shard } = work;
-  await save(work, { token: null });
-  if (isUntouched(shard)) return giveUp(work, failure, await unfinishedLines(work));
-  return giveUpAnswers(work, {
-    ...refusal(
-      'bad_response',
-      'submit_unknown',
-      `Nobody knows whether the provider took the batch: ${failure.message}`,
-    ),
-    reachedProvider: true,
-  });
-}
-
-/**
- * An upload whose answer was lost left an object that no ref names: it is found by its token, and removed. Answers a provider
- * batch of that token, should there be one after all. Where nothing can be listed now, the search for orphans does it later.
- */
-async function removeTraces({ deps, shard, api, call }: ShardWork): Promise<ProviderBatch | null> {
-  if (Object.keys(shard.refs).length > 0) return null;
-  try {
-    for await (const object of api.inventory(call)) {
-      if (object.token !== shard.token) continue;
-      if (object.kind === 'batch') return { id: object.id, refs: object.refs };
-      const removed = await api.cleanup(object.refs, call);
-      deps.log.info({ shard: shard.id, provider: shard.provider, removed }, 'removed the upload of a lost answer');
-    }
-  } catch (error) {
-    if (!(error instanceof ProviderError)) throw error;
-    deps.log.warn({ shard: shard.id, error: error.failure.message }, 'what a lost answer left could not be searched');
-  }
-  return null;
 }
 
 async function create(work: ShardWork, { lines, bytes, key }: NativeInput): Promise<void> {
@@ -172,7 +113,8 @@ async function* readAll(work: ShardWork, key: string): AsyncGenerator<Uint8Array
   for await (const chunk of await work.deps.files.read(key)) yield chunk;
 }
 
-async function begin(work: ShardWork, batch: ProviderBatch): Promise<void> {
+/** The provider has taken the batch. */
+export async function begin(work: ShardWork, batch: ProviderBatch): Promise<void> {
   const now = unixSeconds(work.deps.clock);
   await save(work, {
     state: 'running',
@@ -232,7 +174,8 @@ export async function rejected(work: ShardWork, failure: Failure, left: readonly
   return settle(work, { state: 'done', followUp: halves(work, left) });
 }
 
-async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
+/** Nothing of the shard runs at the provider: its lines fail, or go to their next target. */
+export async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
   const { waiting } = await sharingOf(work, left);
   await failLines(
     work,

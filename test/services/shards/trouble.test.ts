@@ -253,23 +253,6 @@ describe('a provider batch', () => {
     expect(await workUntil(rig.deps, isDone, { between: () => rig.advance(600) })).toBe(true);
   });
 
-  it('of which nobody knows whether it was made does not hold up its lines, and is found once the service is back', async () => {
-    const [remote, other] = [await service({ job_ms: 10 ** 9 }), await service()];
-    const rig = await rigOn(remote, { other });
-    const id = await beginBatch(rig.deps, chatLines(20), { config: 'rescued' });
-    remote.configure({ faults: [{ on: 'create', fault: 'lose_answer' }] });
-    const isMade = async () => remote.counters.batches_created === 1;
-    expect(await workUntil(rig.deps, isMade)).toBe(true);
-    remote.configure({ faults: [{ on: 'any', fault: 503, times: null }] });
-    expect(await workToEnd(rig, id)).toMatchObject({ status: 'completed', completed: 20, failed: 0, entries: 40 });
-    const doubtful = (await entriesOf(rig.deps, id)).filter(({ status }) => status === 'unknown');
-    expect(doubtful).toHaveLength(20);
-    expect(doubtful.every(({ amountNano, provider }) => amountNano === null && provider === 'openai')).toBe(true);
-    remote.configure({ faults: [] });
-    await sweepProviders(rig.deps, AbortSignal.timeout(10_000));
-    expect(remote.held().live).toBe(0);
-  });
-
   it.each([
     ['the key is refused', { api_key: 'sk-other' }],
     ['there is no room', { max_files: 0 }],

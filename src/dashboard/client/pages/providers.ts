@@ -34,6 +34,7 @@ const ALERTS = {
   needs_operator: 'Needs an operator',
   stuck: 'No progress for long',
   results_unread: 'Results cannot be read',
+  submit_unknown: 'May have taken a batch',
 };
 
 function Provider({ provider }: { provider: ProviderObject }): VNode {

@@ -1,0 +1,67 @@
+import type { Progress } from '../../../providers/contract.ts';
+import type { LedgerEntryRow, Resolution } from '../../ports/store-ledger.ts';
+import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { lineOfKey } from './native-input.ts';
+import { type Answered, outcomesOf } from './outcomes.ts';
+import { doubtsOf, resolve } from './resolve-doubts.ts';
+import { entryOf, type ShardOutcome } from './settle-lines.ts';
+import { providerBatch, type ShardWork, settle, shardLines } from './shard-work.ts';
+import { usageShares } from './usage-shares.ts';
+
+const LINES_AT_ONCE = 500;
+const FOUND = 'The provider batch was found, and says what it did.';
+
+/**
+ * Of an abandoned shard whose provider batch has ended: its lines run elsewhere, so its answers are waste; what they cost
+ * is not hidden. What was entered of it while it could not be asked is stated anew.
+ */
+export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'counts' | 'reason'>): Promise<void> {
+  const { deps, shard } = work;
+  const known = await deps.store.shards.ledgeredLines(shard.id);
+  const doubts = await doubtsOf(work);
+  const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
+  const shares = usageShares(work, providerBatch(work));
+  let succeeded = 0;
+  let group: Answered[] = [];
+  const flush = async (): Promise<void> => {
+    const fresh: LedgerEntryRow[] = [];
+    const told: Resolution[] = [];
+    for (const outcome of await outcomesOf(work, group, shares)) {
+      const line = outcome.line.line + 1;
+      const doubt = doubts.get(line);
+      const entry = wasteOf(work, outcome);
+      if (outcome.result?.ok) succeeded += 1;
+      if (doubt !== undefined) told.push({ entry: doubt, as: entry });
+      else if (entry !== null && !known.has(line)) fresh.push(entry);
+      doubts.delete(line);
+      known.add(line);
+    }
+    group = [];
+    await deps.store.ledger.append(fresh);
+    await resolve(work, told, FOUND);
+  };
+  for await (const answer of work.api.results(providerBatch(work), work.call)) {
+    const line = every.get(lineOfKey(answer.key) ?? -1);
+    if (line) group.push({ line, answer, isShared: false });
+    if (group.length >= LINES_AT_ONCE) await flush();
+  }
+  await flush();
+  if (showsAll(progress, succeeded)) {
+    const left = [...doubts.values()].map((entry) => ({ entry, as: null }));
+    await resolve(work, left, 'The provider batch ended before this request ran.');
+  }
+  await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+}
+
+/** Whether the lines without an answer did not run, by the provider's own count or its word. */
+function showsAll({ counts, reason }: Pick<Progress, 'counts' | 'reason'>, succeeded: number): boolean {
+  return counts === null ? reason !== 'completed' : succeeded >= counts.succeeded;
+}
+
+/** The entry of an answer that nobody waits for; null for a line that was not run. */
+function wasteOf(work: ShardWork, outcome: ShardOutcome): LedgerEntryRow | null {
+  const { result } = outcome;
+  if (result === null || (!result.ok && !result.failure.reachedProvider)) return null;
+  const entry = entryOf(work, outcome, 1, false);
+  return entry.status === 'succeeded' ? { ...entry, status: 'superseded' } : entry;
+}
