@@ -53,6 +53,8 @@ export interface Gate {
    * Answers whether the failure speaks of an outage of the whole provider, which passes.
    */
   settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): boolean;
+  /** Books that nobody was called from the slot of a line: its answer was at hand, or it was refused here. Starts nothing. */
+  giveBack(slot: Slot): void;
 
   /** Asks the members how they are, as far as that is due. Bounded in time; never rejects. */
   inspect(http: HttpClient, signal: AbortSignal): Promise<void>;
@@ -87,6 +89,10 @@ export interface Holds {
   started(model: string, slot: Slot): void;
   /** Books its end. Answers whether the line is to be kept: its failure is about the account, which may be mended. */
   settle(model: string, slot: Slot, failure: Failure | null): boolean;
+  /** Books that its line was not sent after all. */
+  giveBack(model: string, slot: Slot): void;
+  /** Books an answer to a call: whoever gets one is let in. */
+  answered(model: string): void;
 }
 
 /** A target where the account is refused. */

@@ -96,6 +96,45 @@ describe('a target that refuses the account', () => {
     expect(await held()).toMatchObject([{ model: 'm', state: 'given_up', code: 'invalid_api_key' }]);
   }, 60_000);
 
+  it('takes lines again once a call is answered there', async () => {
+    const [server] = await start(1);
+    server!.configure({ fail_after: 0, fail_with: 401 });
+    const input = chatLines(LINES, () => ({ model: 'pool-0/m' }));
+    const { id } = await submit(weir, input);
+    await expect.poll(held, { timeout: 10_000 }).toMatchObject([{ model: 'm', state: 'held' }]);
+    await weir.call(`/v1/batches/${id}/pause`, { method: 'POST' });
+    server!.configure({ fail_after: null });
+    expect(await held()).toMatchObject([{ model: 'm', state: 'held' }]);
+    await weir.client.chat.completions.create({ model: 'pool-0/m', messages: [{ role: 'user', content: 'Hello?' }] });
+    expect(await held()).toEqual([]);
+    await weir.call(`/v1/batches/${id}/resume`, { method: 'POST' });
+    const ended = await waitForBatch(weir, id, { seconds: 40 });
+    expect(ended.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
+    await assertInvariants(weir, id, input);
+  }, 60_000);
+
+  it('is not taken for mended by answers that were at hand', async () => {
+    const [server] = await start(1);
+    const [known, open] = [8, 16];
+    const config = { provider: 'pool-0', model: 'm', cache: { mode: 'simple', max_age: 3600 } };
+    const lines = chatLines(known + open)
+      .trimEnd()
+      .split('\n');
+    const [old, fresh] = [lines.slice(0, known), lines.slice(known)].map((part) => `${part.join('\n')}\n`);
+    await waitForBatch(weir, (await submit(weir, old!, { config })).id);
+    server!.configure({ fail_after: 0, fail_with: 401 });
+    const { id } = await submit(weir, fresh!, { config });
+    await expect.poll(held, { timeout: 10_000 }).toMatchObject([{ state: 'held' }]);
+    const again = await waitForBatch(weir, (await submit(weir, old!, { config })).id, { seconds: 40 });
+    expect(again.request_counts).toEqual({ total: known, completed: known, failed: 0 });
+    expect(await held()).toMatchObject([{ state: 'held' }]);
+    expect(server!.counters.by_status.get(401)).toBeLessThan(2 * open);
+    server!.configure({ fail_after: null });
+    const ended = await waitForBatch(weir, id, { seconds: 40 });
+    expect(ended.request_counts).toEqual({ total: open, completed: open, failed: 0 });
+    await assertInvariants(weir, id, fresh!);
+  }, 60_000);
+
   it('ends lines that are refused for what they say', async () => {
     const [server] = await start(1);
     server!.configure({ poison: [{ contains: '"user":"banned"', fail_with: 403 }] });

@@ -6,7 +6,7 @@ import type { JudgedLine, Unfit } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { requestFor } from '../../core/request-for.ts';
-import type { LineProgress } from '../../core/retry.ts';
+import { faultOf, type LineProgress } from '../../core/retry.ts';
 import type { Soon } from '../../core/soon.ts';
 import { estimateLineTokens } from '../../core/tokens.ts';
 import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
@@ -95,6 +95,7 @@ export class Trip {
   private readonly booking: Booking | undefined;
   private readonly gpu: ReturnType<Gate['gpu']['start']> | null;
   private readonly startedAt: number;
+  private readonly model: string;
 
   /** `model`: the name the provider knows it by. */
   constructor(
@@ -108,6 +109,7 @@ export class Trip {
     this.permit = permit;
     this.booking = booking;
     this.startedAt = deps.clock.micros();
+    this.model = model;
     const pricedByTime = isPaidByTime(deps.ownPrices.get(gate.provider.name), model);
     this.gpu = pricedByTime ? gate.gpu.start(Math.round(this.startedAt)) : null;
   }
@@ -118,6 +120,7 @@ export class Trip {
     const gpuMicroseconds = this.gpu === null ? null : this.gate.gpu.end(this.gpu, Math.round(now));
     const output = usage === null ? 0 : totalOutput(usage);
     const used = usage === null ? null : totalInput(usage) + output;
+    if (failure === null || faultOf(failure) === 'own') this.gate.holds.answered(this.model);
     this.permit.settle(failure, used, output);
     if (used !== null) this.booking?.correct(used);
     return { latencyMs: (now - this.startedAt) / 1000, gpuMicroseconds };

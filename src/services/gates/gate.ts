@@ -161,6 +161,13 @@ export class ProviderGate implements Gate {
     );
   }
 
+  giveBack(slot: Slot): void {
+    const own = slot as MemberSlot;
+    this.slots.giveBack();
+    this.budgets.refund(own.tokens, steadyMs(this.deps.clock));
+    this.pool.giveBack(own);
+  }
+
   async inspect(http: HttpClient, signal: AbortSignal): Promise<void> {
     const steady = steadyMs(this.deps.clock);
     this.pool.still(steady - this.slots.calledAt < CALLS_RECENT_MS);

@@ -168,6 +168,12 @@ export class Pool {
     return least;
   }
 
+  /** Takes in that a slot is free: of how its member is it tells nothing. */
+  giveBack({ at, isProbe }: MemberSlot): void {
+    at.inFlight -= 1;
+    if (isProbe) at.probes -= 1;
+  }
+
   /**
    * Takes in the end of a call, at a moment of the clock of `slot.startedMs`. `lateMs`: for so long the answer may have
    * waited here, which says nothing about its server. Answers whether the failure speaks of an outage, which passes.
@@ -178,9 +184,8 @@ export class Pool {
     tokens: { input: number; output: number },
     { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
   ): boolean {
-    const { at, startedMs, inFlight, isProbe, isLine } = slot;
-    at.inFlight -= 1;
-    if (isProbe) at.probes -= 1;
+    const { at, startedMs, inFlight, isLine } = slot;
+    this.giveBack(slot);
     if (failure === null) {
       at.breaker.success();
       at.ailment.success();

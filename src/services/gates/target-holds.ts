@@ -63,12 +63,24 @@ export class TargetHolds implements Holds {
       this.tell(model, target);
       return isKept;
     }
-    if (target.hold.since !== null && (failure === null || faultOf(failure) === 'own')) {
-      target.hold.answered();
-      this.refusing -= 1;
-      this.tell(model, target);
-    }
+    if (failure === null || faultOf(failure) === 'own') this.release(model, target);
     return false;
+  }
+
+  giveBack(model: string, slot: Slot): void {
+    this.known.get(model)?.probes.delete(slot);
+  }
+
+  answered(model: string): void {
+    const target = this.known.get(model);
+    if (target !== undefined) this.release(model, target);
+  }
+
+  private release(model: string, target: Known): void {
+    if (target.hold.since === null) return;
+    target.hold.answered();
+    this.refusing -= 1;
+    this.tell(model, target);
   }
 
   figures(): HeldTarget[] {

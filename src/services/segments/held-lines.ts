@@ -62,6 +62,14 @@ export class HeldLines {
     return failure !== null && (accountSign(failure) === 'sure' || this.mayComeBack(job, target));
   }
 
+  /** Books that it was not sent after all. */
+  giveBack(job: Job, slot: Slot): void {
+    job.booking?.refund();
+    job.booking = null;
+    const target = targetOf(job);
+    if (target !== undefined) this.gate.holds.giveBack(target.model, slot);
+  }
+
   /** Whether a line's target refuses the account as far as is known: others tell sooner whether it still does. */
   isRefused(job: Job): boolean {
     const target = targetOf(job);

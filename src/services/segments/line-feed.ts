@@ -159,6 +159,14 @@ export class LineFeed implements Feed {
     return this.gate.settle(slot, failure, used, output) || isKept;
   }
 
+  /** Books that nobody was called for the line. */
+  giveBack(job: Job, slot: Slot): void {
+    this.inFlight -= 1;
+    this.countShared(job, -1);
+    this.held.giveBack(job, slot);
+    this.gate.giveBack(slot);
+  }
+
   detour(): void {
     const stuck: Job[] = [];
     while (stuck.length < this.gate.limit) {

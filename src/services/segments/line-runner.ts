@@ -91,11 +91,13 @@ export class LineRunner {
     const { result } = outcome;
     const { gate } = feed;
     const failure = outcome.failure && this.asWithdrawn(outcome.failure, candidate);
+    const isCalled = result !== null && outcome.cached !== true;
+    if (!isCalled) feed.giveBack(job, slot);
     if (result?.ok) {
-      feed.settle(job, slot, null, result.usage);
+      if (isCalled) feed.settle(job, slot, null, result.usage);
       this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds);
     } else if (failure) {
-      const passes = feed.settle(job, slot, failure, null);
+      const passes = isCalled && feed.settle(job, slot, failure, null);
       const told: Failure = passes ? { ...failure, passing: true } : failure;
       this.afterFailure(job, { gate, slot }, candidate, outcome, told, gpuMicroseconds);
     }
@@ -116,7 +118,8 @@ export class LineRunner {
     result: Success,
     gpuMicroseconds: number | null,
   ): void {
-    if (gate.provider.immediate?.served !== undefined) this.served.add(targetName(candidate));
+    if (gate.provider.immediate?.served !== undefined && outcome.cached !== true)
+      this.served.add(targetName(candidate));
     const from = job.progress.candidate;
     const verdict = judge(job, { from, result }, this.canGo(job));
     const priced = this.entry(job, gate.provider, candidate, outcome, verdict.do !== 'retry', gpuMicroseconds);
