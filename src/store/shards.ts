@@ -114,7 +114,7 @@ export class LibsqlShards implements StoreShards {
   async load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }> {
     const [row] = await this.#db.read({
       sql: `select count(*) as jobs, coalesce(sum(tokens), 0) as tokens from shards
-            where provider = ?1 and state in ('running', 'abandoned') and provider_batch_id is not null and ended_at is null and (?2 is null or model = ?2)`,
+            where provider = ?1 and (state = 'running' or (state = 'abandoned' and provider_batch_id is not null)) and ended_at is null and (?2 is null or model = ?2)`,
       args: [provider, model],
     });
     return { jobs: Number(row?.jobs), tokens: Number(row?.tokens) };

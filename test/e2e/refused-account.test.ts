@@ -115,7 +115,7 @@ describe('a target that refuses the account', () => {
 
   it('is not taken for mended by answers that were at hand', async () => {
     const [server] = await start(1);
-    const [known, open] = [8, 16];
+    const [known, open] = [8, 8];
     const config = { provider: 'pool-0', model: 'm', cache: { mode: 'simple', max_age: 3600 } };
     const lines = chatLines(known + open)
       .trimEnd()

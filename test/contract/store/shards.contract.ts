@@ -213,10 +213,14 @@ export function shardsContract(subject: Subject): void {
 
     it('say how much of them a provider has in hand', async () => {
       const { store } = subject;
-      const rows = SHARD_STATES.map((state, index) => shardRow('batch_1', index, { state, tokens: 10 ** index }));
+      const rows = SHARD_STATES.map((state, index) =>
+        shardRow('batch_1', index, { state, tokens: 10 ** index, providerBatchId: `batch-${index}` }),
+      );
       await startShards(store, 'batch_1', [
         ...rows,
         shardRow('batch_1', 20, { state: 'running', tokens: 7, model: 'large' }),
+        // Nobody knows whether it is there.
+        shardRow('batch_1', 23, { state: 'abandoned', tokens: 8 }),
         shardRow('batch_1', 21, { state: 'running', tokens: 9, endedAt: NOW }),
         shardRow('batch_1', 22, { state: 'running', tokens: 9, provider: 'vertex' }),
       ]);
@@ -275,12 +279,16 @@ export function shardsContract(subject: Subject): void {
         shardRow('batch_1', 4, { state: 'collecting', endedAt: NOW - 10, provider: 'bedrock' }),
         shardRow('batch_1', 5, { state: 'collecting', endedAt: NOW - 9, provider: 'bedrock' }),
         shardRow('batch_1', 6, { state: 'done', failure, endedAt: NOW - 100 }),
-        shardRow('batch_1', 7, { state: 'abandoned', failure, progressAt: NOW - 100 }),
+        shardRow('batch_1', 7, { state: 'abandoned', failure, progressAt: NOW - 100, providerBatchId: 'batch-7' }),
+        shardRow('batch_1', 8, { state: 'abandoned', failure, provider: 'vertex' }),
+        shardRow('batch_1', 9, { state: 'submitting', progressAt: NOW - 10, provider: 'vertex' }),
+        shardRow('batch_1', 10, { state: 'submitting', progressAt: NOW - 9, provider: 'vertex' }),
       ]);
       expect(await store.shards.alerts({ stuckBefore: NOW - 100, unreadBefore: NOW - 10 })).toEqual([
         { provider: 'bedrock', code: 'results_unread', reason: null, shards: 1 },
         { provider: 'openai', code: 'needs_operator', reason: 'AccessDenied', shards: 2 },
         { provider: 'openai', code: 'stuck', reason: null, shards: 1 },
+        { provider: 'vertex', code: 'submit_unknown', reason: null, shards: 2 },
       ]);
     });
 

@@ -84,6 +84,10 @@ describe('a provider batch whose provider is taken out of the config', () => {
     expect(await doubtful(id)).toEqual(Array.from({ length: LINES }, () => 'openai unknown'));
     expect(remote.held().live).toBe(1);
     await comeBack(id);
+    // Half of them ran: that takes the place of what was not known.
+    const told = await rig.deps.store.batches.get('all', id);
+    expect(told).toMatchObject({ entries: LINES / 2, unpricedEntries: 0 });
+    expect(Number(told?.amountNano)).toBeGreaterThan(0);
   });
 
   it('goes on elsewhere when its time is over, with what nobody can price', async () => {
