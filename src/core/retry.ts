@@ -38,6 +38,8 @@ export interface LineProgress {
   pressure: number;
   /** Members of the candidate where it failed, which it does not go to again while another one is well. */
   avoided?: readonly string[];
+  /** Candidates that it went past, or left, as they took no lines: where it may come back to once they do. */
+  passed?: readonly number[];
 }
 
 export type NextStep = { do: 'retry'; delayMs: number; progress: LineProgress } | { do: 'fail' };
@@ -112,7 +114,10 @@ export function nextStep(
       progress: { ...rest, tries, pressure, ...(avoided !== null && { avoided }) },
     };
   }
-  if (next !== null) return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure } };
+  if (next !== null) {
+    const { passed } = passing ? pastTo(progress, next) : progress;
+    return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure, ...(passed && { passed }) } };
+  }
   const passes = passing || (fault === 'pressure' && retries(candidate, failure));
   if (passes && candidate.retry.attempts > 0) {
     const stated = candidate.retry.useRetryAfter ? (failure.retryAfterMs ?? 0) : 0;
@@ -130,6 +135,12 @@ export function nextStep(
 export function detour(candidates: readonly Candidate[], from: number): number | null {
   const rule = candidates[from + 1]?.enterOn;
   return rule === 'any' || rule === 'trouble' ? from + 1 : null;
+}
+
+/** The progress of a line that goes from its candidate to another one, as the first takes no lines for the time being. */
+export function pastTo(progress: LineProgress, candidate: number): LineProgress {
+  const passed = [...(progress.passed ?? []), progress.candidate].filter((index) => index !== candidate);
+  return { ...progress, candidate, tries: 0, passed: [...new Set(passed)] };
 }
 
 /** A failure without a status (a reset, a timeout) is always worth its retries. */

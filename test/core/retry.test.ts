@@ -8,6 +8,7 @@ import {
   type LineProgress,
   nextStep,
   PRESSURE_TRIES_MAX,
+  pastTo,
 } from '../../src/core/retry.ts';
 
 const STATUS: Partial<Record<FailureKind, number>> = {
@@ -156,6 +157,18 @@ describe('nextStep', () => {
     });
     expect(nextStep(both, spent, out, 0)).toMatchObject({ progress: { candidate: 1 } });
     expect(nextStep(both, START, out, 0)).toMatchObject({ progress: { candidate: 0, tries: 1 } });
+  });
+
+  it('remembers the candidates that it left as they take no lines, and none that failed it', () => {
+    const three = [candidate('a'), candidate('b'), candidate('c')];
+    const refused = failure('authentication', { passing: true });
+    const second = nextStep(three, START, refused, 0.5);
+    expect(second).toMatchObject({ progress: { candidate: 1, passed: [0] } });
+    if (second.do === 'fail') throw new Error('it goes on');
+    const third = nextStep(three, second.progress, failure('authentication'), 0.5);
+    expect(third).toMatchObject({ progress: { candidate: 2, passed: [0] } });
+    if (third.do === 'fail') throw new Error('it goes on');
+    expect(pastTo(third.progress, 0)).toMatchObject({ candidate: 0, tries: 0, passed: [2] });
   });
 
   it('stops with its batch', () => {

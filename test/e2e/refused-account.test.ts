@@ -135,6 +135,19 @@ describe('a target that refuses the account', () => {
     await assertInvariants(weir, id, fresh!);
   }, 60_000);
 
+  it('gets its lines back from the last of several, once it takes them again', async () => {
+    const servers = await start(3);
+    for (const each of servers) each.configure({ fail_after: 0, fail_with: 401 });
+    const input = chatLines(LINES);
+    const { id } = await submit(weir, input, { config: 'either' });
+    await expect.poll(async () => (await held()).length, { timeout: 20_000 }).toBe(3);
+    servers[0]!.configure({ fail_after: null });
+    const ended = await waitForBatch(weir, id, { seconds: 40 });
+    expect(ended.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
+    expect(servers[0]!.counters.by_status.get(200)).toBe(LINES);
+    await assertInvariants(weir, id, input);
+  }, 70_000);
+
   it('ends lines that are refused for what they say', async () => {
     const [server] = await start(1);
     server!.configure({ poison: [{ contains: '"user":"banned"', fail_with: 403 }] });

@@ -132,6 +132,10 @@ export class Engine {
       mayStart: () => this.mayStart(),
       start: (job, feed, slot) => this.runner.start(job, feed, slot),
       reroute: (job, candidate) => this.runner.moveTo(job, candidate, 0),
+      takes: (job, index) => {
+        const candidate = job.candidates[index];
+        return candidate !== undefined && this.feeds.get(candidate.provider)?.takes(job, candidate) === true;
+      },
     };
   }
 

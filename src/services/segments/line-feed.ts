@@ -7,12 +7,12 @@ import type { Failure } from '../../core/failure.ts';
 import { FairShare } from '../../core/fair-share.ts';
 import { type Candidate, isLimited } from '../../core/lane.ts';
 import { promptStart } from '../../core/prefix-map.ts';
-import { detour } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
 import { WakeTimer } from '../gates/wake-timer.ts';
+import { nextOf, startingAt } from './candidates.ts';
 import { type Held, HeldLines } from './held-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
@@ -23,6 +23,8 @@ export interface FeedHooks {
   start(job: Job, feed: LineFeed, slot: Slot): void;
   /** The line's target cannot be reached: let it go to its next candidate. */
   reroute(job: Job, candidate: number): void;
+  /** Whether another of the line's candidates takes lines now. */
+  takes(job: Job, candidate: number): boolean;
 }
 
 /** Where fresh lines come from; a shared queue is the source of several feeds, each with a cap of its own. */
@@ -121,6 +123,11 @@ export class LineFeed implements Feed {
     const now = steadyMs(this.deps.clock);
     this.delayed.push({ job, at: now + delayMs });
     this.timer.set(now + delayMs, now);
+  }
+
+  /** Whether lines may be sent from here to a target now. */
+  takes({ segment }: Job, target: Candidate): boolean {
+    return !this.gate.unreachable && this.held.holds(segment, target) === null;
   }
 
   mayStart(): boolean {
@@ -233,12 +240,13 @@ export class LineFeed implements Feed {
   private leaveClosedTargets(): void {
     const isClosed = (held: Held | null): boolean => held === 'hours' || held === 'account';
     const leaving: Job[] = [];
-    const staying: Job[] = [];
-    for (const job of this.ready) {
-      const goes = nextOf(job) !== null && isClosed(this.held.holdsJob(job));
-      (goes ? leaving : staying).push(job);
+    const waiting = this.ready;
+    this.ready = [];
+    for (const job of waiting) {
+      const to = isClosed(this.held.holdsJob(job)) ? this.wayFrom(job) : null;
+      if (to === null) this.ready.push(job);
+      else this.hooks.reroute(job, to);
     }
-    this.ready = staying;
     for (const { source, flow } of [...this.flows.values()].flat()) {
       if (!isClosed(this.held.holds(flow, source.target))) continue;
       while (leaving.length < this.gate.limit && flow.offer() !== null) {
@@ -250,6 +258,11 @@ export class LineFeed implements Feed {
       }
     }
     for (const job of leaving) this.hooks.reroute(job, nextOf(job) ?? 0);
+  }
+
+  /** Where a line goes whose target is closed: on, or, at the last one, back to one that it went past and that takes lines now. */
+  private wayFrom(job: Job): number | null {
+    return nextOf(job) ?? job.progress.passed?.find((index) => this.hooks.takes(job, index)) ?? null;
   }
 
   private takeFresh(): Job | undefined {
@@ -279,16 +292,4 @@ export class LineFeed implements Feed {
     );
     if (due.length > 0) this.gate.pump();
   }
-}
-
-/** Of a shared queue's candidates, the one that takes the line comes first; the others are its alternatives. */
-function startingAt({ index }: Source, { segment: { lane } }: Job): readonly Candidate[] {
-  if (lane.shared < 2) return lane.candidates;
-  const shared = lane.candidates.slice(0, lane.shared);
-  return [...shared.slice(index), ...shared.slice(0, index), ...lane.candidates.slice(lane.shared)];
-}
-
-/** The candidate that a line may move on to without a call; null for none. */
-function nextOf({ candidates, progress }: Job): number | null {
-  return detour(candidates, progress.candidate);
 }

@@ -5,7 +5,7 @@ import { judge, leftOf, recourseOf, type Settled } from '../../core/heal-line.ts
 import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
-import { nextStep } from '../../core/retry.ts';
+import { nextStep, pastTo } from '../../core/retry.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -52,9 +52,9 @@ export class LineRunner {
     });
   }
 
-  /** Sends a line to another of its candidates. */
+  /** Sends a line to another of its candidates, as its own takes no lines. */
   moveTo(job: Job, candidate: number, delayMs: number): void {
-    job.progress = { ...job.progress, candidate, tries: 0 };
+    job.progress = pastTo(job.progress, candidate);
     this.enqueue(job, delayMs);
   }
 

@@ -72,6 +72,7 @@ describe('a gate', () => {
       mayStart: () => true,
       start: (line, _feed, slot) => started.push({ job: line, slot }),
       reroute: (line) => rerouted.push(line),
+      takes: () => false,
     });
     opened.push(feed, gate);
     return { gate, feed, started, rerouted };
