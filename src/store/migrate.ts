@@ -9,17 +9,19 @@ const CREATE_TABLE =
   'create table if not exists weir_migrations (name text primary key not null, applied_at integer not null)';
 
 /**
- * Brings the database to the last of `migrations`, each in one atomic write. Processes that start together do not
- * disturb one another. Throws, and changes nothing, when the database has had a migration that is not among them.
+ * Brings the database to the last of `migrations`, each in one atomic write, or all in one where the database is new.
+ * Processes that start together do not disturb one another. Throws, and changes nothing, when the database has had a
+ * migration that is not among them.
  */
 export async function migrate(database: Database, migrations: readonly Migration[]): Promise<void> {
   await database.write([{ sql: CREATE_TABLE, args: [] }]);
   for (;;) {
     const applied = await appliedNames(database);
     refuseUnknown(applied, migrations);
-    const next = migrations.find((migration) => !applied.has(migration.name));
-    if (next === undefined) return;
-    await apply(database, next);
+    const missing = migrations.filter(({ name }) => !applied.has(name));
+    if (missing.length === 0) return;
+    // A new database has nothing to convert: one wait for the disk, and one call to a server, for all.
+    await apply(database, applied.size === 0 ? missing : missing.slice(0, 1));
   }
 }
 
@@ -38,13 +40,14 @@ function refuseUnknown(applied: ReadonlySet<string>, migrations: readonly Migrat
   );
 }
 
-async function apply(database: Database, migration: Migration): Promise<void> {
-  const claim = {
-    sql: 'insert into weir_migrations (name, applied_at) values (?, unixepoch())',
-    args: [migration.name],
-  };
+/** Some migrations in one atomic write. */
+async function apply(database: Database, migrations: readonly Migration[]): Promise<void> {
+  const statements = migrations.flatMap(({ name, statements: own }) => [
+    { sql: 'insert into weir_migrations (name, applied_at) values (?, unixepoch())', args: [name] },
+    ...own.map((sql) => ({ sql, args: [] })),
+  ]);
   try {
-    await database.write([claim, ...migration.statements.map((sql) => ({ sql, args: [] }))]);
+    await database.write(statements);
   } catch (error) {
     // Another process was faster; the caller looks again.
     if (!isConstraintFailure(error, 'weir_migrations.name')) throw error;

@@ -120,6 +120,14 @@ it('applies a migration wholly or not at all', async () => {
   await expect(migrate(database, [broken])).rejects.toThrow(/half/);
   expect(await database.read({ sql: `select name from sqlite_master where name = 'half'`, args: [] })).toEqual([]);
   expect(await database.read({ sql: 'select name from weir_migrations', args: [] })).toEqual([]);
+  // A new database gets all of them or none, one with data those that went well.
+  await expect(migrate(database, [...MIGRATIONS, broken])).rejects.toThrow(/half/);
+  expect(await database.read({ sql: 'select name from weir_migrations', args: [] })).toEqual([]);
+  await migrate(database, MIGRATIONS);
+  const added = { name: '0097-added', statements: ['create table added (id integer)'] };
+  await expect(migrate(database, [...MIGRATIONS, added, broken])).rejects.toThrow(/half/);
+  const last = await database.read({ sql: 'select name from weir_migrations order by name desc limit 1', args: [] });
+  expect(last).toEqual([{ name: '0097-added' }]);
 });
 
 it('processes that start together on a new database all come up, and write side by side', async () => {
