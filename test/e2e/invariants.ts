@@ -47,8 +47,18 @@ export async function assertInvariants(weir: Pick<Weir, 'call' | 'client'>, id: 
   assert.deepEqual(order, wanted, 'the output is in input order');
   const entries = await readEntries(weir, id);
   assertLedger(batch, lines, entries);
-  assert.deepEqual(await weir.call(`/v1/batches/${id}`), batch, 'I7: reading changes nothing');
+  assertUnchanged(await weir.call<BatchObject>(`/v1/batches/${id}`), batch);
   return { batch, output, errors, lines, entries };
+}
+
+/** A provider batch may outlive its batch: it is still asked about and cleaned up there, whoever reads it or not. */
+function assertUnchanged(again: BatchObject, batch: BatchObject): void {
+  const done = new Set(batch.shards?.filter(({ state }) => state === 'done').map((shard) => shard.id));
+  const settled = ({ shards, ...rest }: BatchObject) => ({
+    ...rest,
+    shards: shards?.map((shard) => (done.has(shard.id) ? shard : shard.id)),
+  });
+  assert.deepEqual(settled(again), settled(batch), 'I7: reading changes nothing');
 }
 
 /** By the server's own figure, which a Worker does not have. */
