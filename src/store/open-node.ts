@@ -5,7 +5,7 @@ import type { Store } from '../ports/store.ts';
 import { Database } from './client.ts';
 import { attachThreads, type DatabaseThread, openThreads, type ThreadsClient } from './embedded/thread-client.ts';
 import { REMOTE_FETCH } from './remote-fetch.ts';
-import { fromLibsql } from './sql-client.ts';
+import { fromLibsql, type SqlClient } from './sql-client.ts';
 import { openStoreOn, storeOn } from './store.ts';
 
 export type { DatabaseThread };
@@ -39,7 +39,8 @@ export async function openStore(address: StoreAddress): Promise<Store> {
 
 /** As `openStore`, for several threads. */
 export async function openSharedStore(address: StoreAddress): Promise<SharedStore> {
-  if (!address.url.startsWith('file:')) return { store: await openStoreOn(await openRemote(address)), serve: null };
+  if (!address.url.startsWith('file:'))
+    return { store: await openStoreOn(new Database(await openRemote(address))), serve: null };
   const client = await openEmbedded(address);
   return { store: await openStoreOn(new Database(client)), serve: client.serve };
 }
@@ -52,19 +53,24 @@ export async function attachStore(
   address: StoreAddress,
   send: (thread: DatabaseThread, port: MessagePort) => void,
 ): Promise<Store> {
-  return storeOn(address.url.startsWith('file:') ? new Database(attachThreads(send)) : await openRemote(address));
+  return storeOn(new Database(address.url.startsWith('file:') ? attachThreads(send) : await openRemote(address)));
 }
 
 /** Opens the database alone, without its tables. */
 export async function openDatabase(address: StoreAddress): Promise<Database> {
-  return address.url.startsWith('file:') ? new Database(await openEmbedded(address)) : openRemote(address);
+  return new Database(await openClient(address));
 }
 
-async function openRemote({ url, authToken }: StoreAddress): Promise<Database> {
+/** Opens the connections alone. */
+export async function openClient(address: StoreAddress): Promise<SqlClient> {
+  return address.url.startsWith('file:') ? openEmbedded(address) : openRemote(address);
+}
+
+async function openRemote({ url, authToken }: StoreAddress): Promise<SqlClient> {
   // Most servers have an embedded database: the client of remote ones is megabytes that they need not read.
   const { createClient } = await import('@libsql/client');
   const client = createClient({ url, ...(authToken === undefined ? {} : { authToken }), fetch: REMOTE_FETCH });
-  return new Database(fromLibsql(client));
+  return fromLibsql(client);
 }
 
 async function openEmbedded({ url }: StoreAddress): Promise<ThreadsClient> {

@@ -9,13 +9,20 @@ import { createClient } from '@libsql/client';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { openStore } from '../../src/store/open-node.ts';
 import { openStore as openWebStore } from '../../src/store/open-web.ts';
+import { fromLibsql } from '../../src/store/sql-client.ts';
+import { emptyTables, lendDatabase } from './lent-database.ts';
 import { storeContract } from './store.ts';
 
 storeContract('an embedded database', async () => {
-  const directory = await mkdtemp(join(tmpdir(), 'weir-store-'));
+  const { url, openStore: openFirst, giveBack } = await lendDatabase();
+  let open = openFirst;
   return {
-    open: () => openStore({ url: `file:${join(directory, 'new', 'weir.db')}` }),
-    remove: () => rm(directory, { recursive: true }),
+    open: () => {
+      const opened = open();
+      open = () => openStore({ url });
+      return opened;
+    },
+    remove: async () => giveBack(),
   };
 });
 
@@ -50,7 +57,11 @@ if (existsSync(serverProgram)) {
 
     storeContract('a libSQL server', async () => ({
       open: () => openWebStore({ url }),
-      remove: () => dropTables(url),
+      remove: async () => {
+        const client = createClient({ url });
+        await emptyTables(fromLibsql(client));
+        client.close();
+      },
     }));
   });
 } else {
@@ -74,16 +85,4 @@ async function untilHealthy(url: string): Promise<void> {
     if (Date.now() > deadline) throw new Error('the libSQL server did not start in time');
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-}
-
-async function dropTables(url: string): Promise<void> {
-  const client = createClient({ url });
-  const tables = await client.execute(
-    "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name not like 'libsql_%'",
-  );
-  await client.batch(
-    tables.rows.map((row) => `drop table "${String(row.name)}"`),
-    'write',
-  );
-  client.close();
 }

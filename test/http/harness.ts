@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { openMemoryFiles } from '../../src/files/memory.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { Deps } from '../../src/ports/deps.ts';
@@ -11,7 +8,7 @@ import { createAnswerCache } from '../../src/services/cache/answer-cache.ts';
 import { openGates } from '../../src/services/gates/open-gates.ts';
 import { createKeyLimiter } from '../../src/services/keys/limiter.ts';
 import { hashSecret } from '../../src/services/keys/secret.ts';
-import { openStore } from '../../src/store/open-node.ts';
+import { lendDatabase } from '../contract/lent-database.ts';
 
 export const ADMIN_SECRET = 'the-operators-own-admin-key';
 
@@ -47,8 +44,8 @@ export interface SendOptions {
 
 /** The app over a real database of its own, with files in memory. */
 export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness> {
-  const directory = await mkdtemp(join(tmpdir(), 'weir-http-'));
-  const store = await openStore({ url: `file:${join(directory, 'weir.db')}` });
+  const database = await lendDatabase();
+  const store = await database.openStore();
   const log: LogLine[] = [];
   const time = { nowMs: 1_790_000_000_000 };
   const write = (level: string) => (fields: object, message: string) => {
@@ -117,7 +114,7 @@ export async function openHarness(changes: Partial<Deps> = {}): Promise<Harness>
     },
     async close() {
       await store.close();
-      await rm(directory, { recursive: true, force: true });
+      database.giveBack();
     },
   };
 }
