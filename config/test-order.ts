@@ -1,0 +1,36 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** The longest files, the longest first, so that none is left to run alone at the end. */
+const LONGEST = [
+  'e2e/crash',
+  'e2e/budgets',
+  'browser/pages',
+  'e2e/native-faults',
+  'chaos/chaos',
+  'e2e/pools',
+  'services/shards/crash-points',
+  'e2e/five-providers',
+  'contract/libsql',
+  'e2e/native-batches',
+  'runtime/cli-process',
+  'runtime/worker',
+  'e2e/engine-threads',
+  'e2e/damaged-results',
+  'browser/money',
+  'e2e/autobatch',
+  'services/evals/crash-points',
+];
+
+/** Files that have a process of their own first, the longest of them first; then the others, which share theirs. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
+function rank({ moduleId, project }: TestSpecification): number {
+  const index = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
+  const among = index === -1 ? LONGEST.length : index;
+  return project.config.isolate ? among : among + LONGEST.length + 1;
+}
