@@ -118,7 +118,7 @@ describe('what gateways get wrong', () => {
       if (path.endsWith('/content')) return 'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n';
       return httpAnswer(200, JSON.stringify(path.includes('/files') ? { ...file, bytes: 1000 } : ended));
     });
-    const results = bench.api.results({ id: 'batch_1', refs: {} }, { ...bench.call(), timeoutMs: 100 });
+    const results = bench.api.results({ id: 'batch_1', refs: {} }, { ...bench.call(), timeoutMs: 500 });
     expect((await failureOf(results[Symbol.asyncIterator]().next())).kind).toBe('timeout');
     expect(requests.filter(({ path }) => path.endsWith('/content'))).toHaveLength(3);
   });

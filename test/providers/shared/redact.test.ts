@@ -56,9 +56,13 @@ describe('redaction of provider texts', () => {
   });
 
   it('stays fast on texts made to be slow', () => {
-    const started = performance.now();
-    for (const text of ['a.'.repeat(2000), 'api_key '.repeat(500), '1.1.1.'.repeat(700), 'http://'.repeat(600)])
-      redact(text, []);
-    expect(performance.now() - started).toBeLessThan(200);
+    const slow = ['a.'.repeat(2000), 'api_key '.repeat(500), '1.1.1.'.repeat(700), 'http://'.repeat(600)];
+    // The shortest of some times: a busy machine makes single ones long.
+    const times = Array.from({ length: 5 }, () => {
+      const started = performance.now();
+      for (const text of slow) redact(text, []);
+      return performance.now() - started;
+    });
+    expect(Math.min(...times)).toBeLessThan(200);
   });
 });
