@@ -1,13 +1,65 @@
 import { rm } from 'node:fs/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, type TestContext } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
 import type { BatchFault } from '../../providers/sandbox/servers/openai-batch-settings.ts';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import { assertInvariants } from './invariants.ts';
 import { chatLines, startWeir, submit, temporaryFolder, type Weir, waitForBatch } from './weir.ts';
 
+type ServiceOptions = NonNullable<Parameters<typeof startOpenAIBatchServer>[0]>;
+
 const FAST = { poll_seconds_min: 1, cancel_seconds: 2 };
 const NOTHING = { live: 0, files: 0 };
+
+function openai(at: SimulatedBatchServer, models = ['gpt-4o-mini']): object {
+  return { kind: 'openai', base_url: at.baseUrl, api_key: 'sk-test', models };
+}
+
+const LINES = 30;
+
+/** Runs lines on a service to the end, where all must be done, by one provider batch, with nothing left there. */
+async function runsWhole({ expect: check }: TestContext, service: ServiceOptions): Promise<void> {
+  const remote = await startOpenAIBatchServer(service);
+  const weir = await startWeir({ providers: { openai: openai(remote) }, settings: FAST });
+  try {
+    const input = chatLines(LINES);
+    const { id } = await submit(weir, input, { window: '24h' });
+    const ended = await waitForBatch(weir, id, { seconds: 50 });
+    check(ended.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
+    const { entries } = await assertInvariants(weir, id, input);
+    check(entries).toHaveLength(LINES);
+    check(entries.every(({ mode }) => mode === 'batch')).toBe(true);
+    check(remote.counters.batches_created).toBe(1);
+    await check.poll(() => remote.held(), { timeout: 15_000 }).toEqual(NOTHING);
+  } finally {
+    await weir.stop();
+    await remote.stop();
+  }
+}
+
+// Each waits for its polls most of the time, on servers of its own.
+describe.concurrent('a native batch whose provider', () => {
+  it('loses the answer of a create call that succeeded: the batch is found, not made twice', async (test) => {
+    await runsWhole(test, { job_ms: 500, faults: [{ on: 'create', fault: 'lose_answer' }] });
+  }, 70_000);
+
+  const polls: BatchFault['fault'][] = [404, 'html', 'empty', 'truncated', 'error_object', 'unknown_status'];
+  it.for([...polls, 'backward_status', 'rate_limit', 503] as const)(
+    'answers two polls with %s: they are asked again and the batch is done once',
+    { timeout: 70_000 },
+    async (fault, test) => {
+      await runsWhole(test, { job_ms: 500, faults: [{ on: 'poll', fault, times: 2 }] });
+    },
+  );
+
+  it.for(['cut', 'shorten', 'html', 'empty', 'change', 'gzip', 500] as const)(
+    'answers a download with %s: every line is delivered and entered once',
+    { timeout: 70_000 },
+    async (fault, test) => {
+      await runsWhole(test, { ranges: false, faults: [{ on: 'content', fault, times: 1 }] });
+    },
+  );
+});
 
 describe('a native batch whose provider misbehaves', () => {
   const services: SimulatedBatchServer[] = [];
@@ -20,7 +72,7 @@ describe('a native batch whose provider misbehaves', () => {
     for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
   });
 
-  async function service(options: Parameters<typeof startOpenAIBatchServer>[0] = {}): Promise<SimulatedBatchServer> {
+  async function service(options: ServiceOptions = {}): Promise<SimulatedBatchServer> {
     const started = await startOpenAIBatchServer(options);
     services.push(started);
     return started;
@@ -31,28 +83,6 @@ describe('a native batch whose provider misbehaves', () => {
     weirs.push(weir);
     return weir;
   }
-
-  function openai(at: SimulatedBatchServer, models = ['gpt-4o-mini']): object {
-    return { kind: 'openai', base_url: at.baseUrl, api_key: 'sk-test', models };
-  }
-
-  /** Runs lines on a service to the end, where all must be done, by one provider batch, with nothing left there. */
-  async function runsWhole(remote: SimulatedBatchServer, count = 30): Promise<void> {
-    const weir = await weirOn({ openai: openai(remote) });
-    const input = chatLines(count);
-    const { id } = await submit(weir, input, { window: '24h' });
-    const ended = await waitForBatch(weir, id, { seconds: 50 });
-    expect(ended.request_counts).toEqual({ total: count, completed: count, failed: 0 });
-    const { entries } = await assertInvariants(weir, id, input);
-    expect(entries).toHaveLength(count);
-    expect(entries.every(({ mode }) => mode === 'batch')).toBe(true);
-    expect(remote.counters.batches_created).toBe(1);
-    await expect.poll(() => remote.held(), { timeout: 15_000 }).toEqual(NOTHING);
-  }
-
-  it('loses the answer of a create call that succeeded: the batch is found, not made twice', async () => {
-    await runsWhole(await service({ job_ms: 500, faults: [{ on: 'create', fault: 'lose_answer' }] }));
-  }, 70_000);
 
   it('refuses every create call after it took the file: no file stays there', async () => {
     const remote = await service({ faults: [{ on: 'create', fault: 403, times: null }] });
@@ -79,23 +109,6 @@ describe('a native batch whose provider misbehaves', () => {
     expect(ended.request_counts).toEqual({ total: 10, completed: 10, failed: 0 });
     await assertInvariants(weir, id, input);
   }, 80_000);
-
-  const polls: BatchFault['fault'][] = [404, 'html', 'empty', 'truncated', 'error_object', 'unknown_status'];
-  it.each([...polls, 'backward_status', 'rate_limit', 503] as const)(
-    'answers two polls with %s: they are asked again and the batch is done once',
-    async (fault) => {
-      await runsWhole(await service({ job_ms: 500, faults: [{ on: 'poll', fault, times: 2 }] }));
-    },
-    70_000,
-  );
-
-  it.each(['cut', 'shorten', 'html', 'empty', 'change', 'gzip', 500] as const)(
-    'answers a download with %s: every line is delivered and entered once',
-    async (fault) => {
-      await runsWhole(await service({ ranges: false, faults: [{ on: 'content', fault, times: 1 }] }));
-    },
-    70_000,
-  );
 
   it('refuses all polls: batches of the other provider are not delayed', async () => {
     const poisoned = await service({ faults: [{ on: 'poll', fault: 500, times: null }] });
