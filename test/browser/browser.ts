@@ -1,9 +1,14 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { describe, expect } from 'vitest';
 
 const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** Pictures of the pages are for people, and take longer than all that is tested of them: WEIR_TEST_PICTURES=1 makes them. */
+const TAKES_PICTURES = process.env.WEIR_TEST_PICTURES === '1';
+const PICTURES = join(import.meta.dirname, '../output/dashboard');
 
 /** An installed Chromium; null where there is none. */
 const executable = PLACES.find((place) => existsSync(place)) ?? null;
@@ -51,12 +56,24 @@ export async function signIn(page: Page, url: string, key: string): Promise<void
   await page.getByRole('heading', { name: 'Overview' }).waitFor();
 }
 
+/** Waits until the page has been laid out and drawn as it is now; keeps a picture of it where they are wanted. */
+export async function drawn(page: Page, name: string, options: { fullPage?: boolean } = {}): Promise<void> {
+  if (TAKES_PICTURES) {
+    await page.screenshot({ path: join(PICTURES, `${name}.png`), ...options });
+    return;
+  }
+  // What follows the size of an element is told of it with the first frame, and is drawn anew with the second.
+  await page.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve(null)))),
+  );
+}
+
 /** The same in both themes, of a page that stays as it is: with a dialog open, for instance. */
 export async function expectAccessibleInThemes(page: Page, where: string): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme });
-    await expectAccessible(page, `${where}, ${colorScheme}`);
-  }
+  await page.emulateMedia({ colorScheme: 'light' });
+  await expectAccessible(page, `${where}, light`);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await expectAccessible(page, `${where}, dark`, COLOUR_RULES);
 }
 
 interface Finding {
@@ -65,14 +82,18 @@ interface Finding {
   nodes: { html: string; failureSummary?: string }[];
 }
 
-/** Fails on every finding of the accessibility checker that is serious or critical. */
-export async function expectAccessible(page: Page, where: string): Promise<void> {
+/** What a theme can break; all else is the same in both. */
+export const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
+
+/** Fails on every finding of the accessibility checker, or of the rules given, that is serious or critical. */
+export async function expectAccessible(page: Page, where: string, rules?: readonly string[]): Promise<void> {
   // Through the debugger: the page's own policy lets no foreign script in.
-  await page.evaluate(axe.source);
-  const findings = (await page.evaluate(async () => {
+  if (await page.evaluate(() => !('axe' in globalThis))) await page.evaluate(axe.source);
+  const options = { resultTypes: ['violations'], ...(rules && { runOnly: { type: 'rule', values: rules } }) };
+  const findings = (await page.evaluate(async (given) => {
     const { axe } = globalThis as unknown as { axe: { run(options: object): Promise<{ violations: unknown[] }> } };
-    return (await axe.run({ resultTypes: ['violations'] })).violations;
-  })) as Finding[];
+    return (await axe.run(given)).violations;
+  }, options)) as Finding[];
   const serious = findings
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -6,9 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openStore } from '../../src/store/open-node.ts';
 import { ADMIN_KEY, startWeir, type Weir } from '../e2e/weir.ts';
 import { type SeededTarget, seedEvalRun } from '../services/seed-eval-run.ts';
-import { describeInBrowser, expectAccessible, launch, openPage, signIn } from './browser.ts';
+import { COLOUR_RULES, describeInBrowser, drawn, expectAccessible, launch, openPage, signIn } from './browser.ts';
 
-const OUTPUT = join(import.meta.dirname, '../output/dashboard');
 const HOSTILE = '<img src=x onerror="document.title=\'taken\'">';
 const EVAL = 'eval_sums';
 const DAY = 86_400;
@@ -33,7 +32,6 @@ describeInBrowser('the pages of evals', () => {
   let folder: string;
 
   beforeAll(async () => {
-    await mkdir(OUTPUT, { recursive: true });
     folder = await mkdtemp(join(tmpdir(), 'weir-browser-'));
     const store = await openStore({ url: `file:${join(folder, 'weir.db')}` });
     const now = Math.floor(Date.now() / 1000);
@@ -113,10 +111,10 @@ describeInBrowser('the pages of evals', () => {
         await page.waitForFunction(() => document.querySelector('.skeleton') === null);
         const first = page.locator('.compared summary').first();
         if ((await first.count()) > 0) await first.click();
-        await expectAccessible(page, `${name}, ${theme}`);
+        await expectAccessible(page, `${name}, ${theme}`, theme === 'dark' ? COLOUR_RULES : undefined);
         for (const width of [360, 820, 1440]) {
           await page.setViewportSize({ width, height: 900 });
-          await page.screenshot({ path: join(OUTPUT, `${name}-${width}-${theme}.png`), fullPage: true });
+          await drawn(page, `${name}-${width}-${theme}`, { fullPage: true });
           const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           expect([name, width, Math.max(0, overflow)]).toEqual([name, width, 0]);
         }

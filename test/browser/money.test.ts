@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { BatchObject } from '../../src/protocol/batch.ts';
@@ -21,9 +19,8 @@ import {
   type Weir,
   waitForBatch,
 } from '../e2e/weir.ts';
-import { describeInBrowser, expectAccessibleInThemes, launch, openPage, signIn } from './browser.ts';
+import { describeInBrowser, drawn, expectAccessibleInThemes, launch, openPage, signIn } from './browser.ts';
 
-const OUTPUT = join(import.meta.dirname, '../output/dashboard');
 const HOSTILE = '<img src=x onerror="window.hacked=1">';
 
 describeInBrowser('money in the dashboard', () => {
@@ -287,10 +284,9 @@ describeInBrowser('money in the dashboard', () => {
       .getByRole('row', { name: change?.model ?? '' });
     for (const { after } of change?.fields ?? []) await row.getByText(`$${after}`).first().waitFor();
     await expectAccessibleInThemes(page, 'prices of another list');
-    await mkdir(OUTPUT, { recursive: true });
     for (const width of [360, 768, 1440]) {
       await page.setViewportSize({ width, height: 900 });
-      await page.screenshot({ path: join(OUTPUT, `prices-elsewhere-${width}-dark.png`), fullPage: true });
+      await drawn(page, `prices-elsewhere-${width}-dark`, { fullPage: true });
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect([width, Math.max(0, overflow)]).toEqual([width, 0]);
     }

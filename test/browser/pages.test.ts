@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
@@ -14,10 +14,18 @@ import {
   type Weir,
   waitForBatch,
 } from '../e2e/weir.ts';
-import { describeInBrowser, expectAccessible, expectAccessibleInThemes, launch, openPage, signIn } from './browser.ts';
+import {
+  COLOUR_RULES,
+  describeInBrowser,
+  drawn,
+  expectAccessible,
+  expectAccessibleInThemes,
+  launch,
+  openPage,
+  signIn,
+} from './browser.ts';
 import { seedLedger } from './seed.ts';
 
-const OUTPUT = join(import.meta.dirname, '../output/dashboard');
 const WIDTHS = [360, 820, 1440];
 const THEMES = ['light', 'dark'] as const;
 
@@ -29,7 +37,6 @@ describeInBrowser('every page', () => {
   let places: [name: string, place: string][];
 
   beforeAll(async () => {
-    await mkdir(OUTPUT, { recursive: true });
     folder = await mkdtemp(join(tmpdir(), 'weir-browser-'));
     await seedLedger(`file:${join(folder, 'weir.db')}`, { now: Math.floor(Date.now() / 1000), days: 10, perDay: 200 });
     pools = await startPools([{ models: ['gpt-4o-mini'] }, { models: ['gpt-4o-mini'] }]);
@@ -74,10 +81,10 @@ describeInBrowser('every page', () => {
       await page.goto(`${weir.url}/dashboard${place}`);
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.waitForFunction(() => document.querySelector('.skeleton') === null);
-      await expectAccessible(page, `${name}, ${theme}`);
+      await expectAccessible(page, `${name}, ${theme}`, theme === 'dark' ? COLOUR_RULES : undefined);
       for (const width of WIDTHS) {
         await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
-        await page.screenshot({ path: join(OUTPUT, `${name}-${width}-${theme}.png`), fullPage: true });
+        await drawn(page, `${name}-${width}-${theme}`, { fullPage: true });
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         expect([name, width, Math.max(0, overflow)]).toEqual([name, width, 0]);
       }
@@ -120,7 +127,7 @@ describeInBrowser('every page', () => {
         await page.emulateMedia({ colorScheme: theme });
         for (const width of [360, 768, 1440]) {
           await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
-          await page.screenshot({ path: join(OUTPUT, `dialog-${name.replaceAll(' ', '-')}-${width}-${theme}.png`) });
+          await drawn(page, `dialog-${name.replaceAll(' ', '-')}-${width}-${theme}`);
           const overflow = await page.evaluate(() => {
             const dialog = document.querySelector('dialog');
             return dialog === null ? 1 : dialog.scrollWidth - dialog.clientWidth;
