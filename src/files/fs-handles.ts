@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { FileMark } from './small-objects.ts';
 
 export interface OpenFile {
   handle: FileHandle;
-  size: number;
+  mark: FileMark;
 }
 
 interface Kept {

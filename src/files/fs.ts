@@ -15,6 +15,7 @@ import {
 import { type OpenFile, OpenFiles } from './fs-handles.ts';
 import { isErrno, openWriter } from './fs-writer.ts';
 import { Placing, place } from './placing.ts';
+import { SMALL_BYTES, SmallObjects } from './small-objects.ts';
 
 const chunkBytes = 256 * 1024;
 /** Unfinished objects; no key can name it, because no segment of a key starts with a dot. */
@@ -36,6 +37,11 @@ export async function openFsFiles(root: string): Promise<FileStore> {
   await removeStale(temporary);
 
   const files = new OpenFiles();
+  const small = new SmallObjects();
+  const forget = (path: string): void => {
+    files.forget(path);
+    small.forget(path);
+  };
   const pathOf = (key: string): string => {
     checkObjectKey(key);
     return join(base, ...key.split('/'));
@@ -45,13 +51,16 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       const path = pathOf(key);
       return openWriter(join(temporary, randomUUID()), async (from) => {
         await place({ base, from, to: path });
-        files.forget(path);
+        forget(path);
       });
     },
     async put(key, bytes) {
       const path = pathOf(key);
-      await placing.place({ base, from: join(temporary, randomUUID()), to: path, bytes });
-      files.forget(path);
+      // The original is given away.
+      const copy = bytes.length > SMALL_BYTES ? null : new Uint8Array(bytes);
+      const mark = await placing.place({ base, from: join(temporary, randomUUID()), to: path, bytes });
+      forget(path);
+      if (copy !== null) small.keep(path, copy, mark);
     },
     async read(key, range, memory) {
       const path = pathOf(key);
@@ -60,18 +69,40 @@ export async function openFsFiles(root: string): Promise<FileStore> {
     },
     async readRange(key, range, into) {
       const path = pathOf(key);
+      const kept = small.get(path);
+      if (kept !== null) return part(kept, range);
       return files.use(
         path,
         () => openInside(base, path, key),
-        ({ handle, size }) =>
-          readFully({ key, handle }, range.offset, Math.max(0, Math.min(range.length, size - range.offset)), into),
+        async ({ handle, mark }) => {
+          const { size } = mark;
+          if (size > SMALL_BYTES) {
+            return readFully(
+              { key, handle },
+              range.offset,
+              Math.max(0, Math.min(range.length, size - range.offset)),
+              into,
+            );
+          }
+          const whole = await readFully({ key, handle }, 0, size);
+          small.keep(path, whole, mark);
+          return part(whole, range);
+        },
       );
     },
     async size(key) {
       try {
-        const { handle, size } = await openInside(base, pathOf(key), key);
-        await handle.close();
-        return size;
+        const path = pathOf(key);
+        const kept = small.get(path);
+        if (kept !== null) return kept.length;
+        const { handle, mark } = await openInside(base, path, key);
+        try {
+          // Who asks mostly reads it next.
+          if (mark.size <= SMALL_BYTES) small.keep(path, await readFully({ key, handle }, 0, mark.size), mark);
+        } finally {
+          await handle.close();
+        }
+        return mark.size;
       } catch (error) {
         if (error instanceof FileMissing) return null;
         throw error;
@@ -81,7 +112,7 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       const directory = await realpath(dirname(pathOf(key))).catch(() => null);
       if (directory === null || !isInside(base, directory)) return;
       await rm(join(directory, basename(key)), { force: true });
-      files.forget(pathOf(key));
+      forget(pathOf(key));
       await removeEmptyParents(base, directory);
     },
     list: (prefix, after = '') => walk(base, '', prefix, after),
@@ -109,9 +140,14 @@ async function openInside(base: string, path: string, key: string): Promise<Open
     throw readFailure(key, error);
   }
   const found = await handle.stat();
-  if (found.isFile()) return { handle, size: found.size };
+  const { ino, size, mtimeMs } = found;
+  if (found.isFile()) return { handle, mark: { ino, size, mtimeMs } };
   await handle.close();
   throw new FileMissing(key);
+}
+
+function part(whole: Uint8Array, { offset, length }: ByteRange): Uint8Array {
+  return whole.subarray(offset, offset + length);
 }
 
 function isInside(base: string, path: string): boolean {
@@ -123,10 +159,10 @@ async function* stream(
   range?: ByteRange,
   memory?: PieceMemory,
 ): AsyncGenerator<Uint8Array> {
-  const { handle, size } = await openInside(base, path, key);
+  const { handle, mark } = await openInside(base, path, key);
   try {
     let offset = range?.offset ?? 0;
-    const end = range === undefined ? size : Math.min(size, range.offset + range.length);
+    const end = range === undefined ? mark.size : Math.min(mark.size, range.offset + range.length);
     while (offset < end) {
       const into = memory?.();
       const bytes = await readFully({ key, handle }, offset, Math.min(into?.length ?? chunkBytes, end - offset), into);

@@ -7,6 +7,7 @@
 import {
   closeSync,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -18,12 +19,14 @@ import {
 import { parentPort } from 'node:worker_threads';
 import { placeSteps } from './place-steps.js';
 
-/** Writes the file `from`, durably. */
+/** Writes the file `from`, durably; answers its mark. */
 function writeWhole(from, bytes) {
   const file = openSync(from, 'wx', 0o600);
   try {
     for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at);
     fdatasyncSync(file);
+    const { ino, size, mtimeMs } = fstatSync(file);
+    return { ino, size, mtimeMs };
   } finally {
     closeSync(file);
   }
@@ -31,7 +34,7 @@ function writeWhole(from, bytes) {
 
 const STEPS = {
   mkdir: mkdirSync,
-  realpath: realpathSync,
+  realpath: realpathSync.native,
   rename: renameSync,
   open: openSync,
   fsync: fsyncSync,
@@ -55,8 +58,9 @@ function place(order) {
 
 function perform(order) {
   try {
-    writeWhole(order.from, order.bytes);
+    const mark = writeWhole(order.from, order.bytes);
     place(order);
+    return mark;
   } catch (error) {
     rmSync(order.from, { force: true });
     throw error;
@@ -68,13 +72,14 @@ function perform(order) {
 
 parentPort.on('message', ({ id, ...order }) => {
   try {
-    perform(order);
-    parentPort.postMessage({ id, error: null });
+    const mark = perform(order);
+    parentPort.postMessage({ id, error: null, mark });
   } catch (error) {
     const { code } = error;
     parentPort.postMessage({
       id,
       error: { message: String(error.message), code: typeof code === 'string' ? code : null },
+      mark: null,
     });
   }
 });

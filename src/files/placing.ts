@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { type Move, placeSteps } from './place-steps.js';
+import type { FileMark } from './small-objects.ts';
 
 /** What is to be done with an object: `bytes` are written to `from` first. */
 interface Order extends Move {
@@ -11,10 +12,12 @@ interface Order extends Move {
 interface Answer {
   id: number;
   error: { message: string; code: string | null } | null;
+  /** Of the file that was written. */
+  mark: FileMark;
 }
 
 interface Waiting {
-  resolve(): void;
+  resolve(mark: FileMark): void;
   reject(error: Error): void;
 }
 
@@ -60,10 +63,10 @@ export class Placing {
   #ending: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Resolves when the object is there; rejects with the system's error, which has a `code`. Bytes must fill a buffer of
+   * Resolves with the file's mark when the object is there; rejects with the system's error, which has a `code`. Bytes must fill a buffer of
    * their own, which is given away.
    */
-  place(order: Order): Promise<void> {
+  place(order: Order): Promise<FileMark> {
     clearTimeout(this.#ending);
     const worker = this.#worker ?? this.#start();
     const id = this.#next++;
@@ -87,7 +90,7 @@ export class Placing {
     return worker;
   }
 
-  #settle(worker: Worker, { id, error }: Answer): void {
+  #settle(worker: Worker, { id, error, mark }: Answer): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (this.#waiting.size === 0) {
@@ -95,7 +98,7 @@ export class Placing {
       clearTimeout(this.#ending);
       this.#ending = setTimeout(() => this.#end(), KEEP_MS).unref();
     }
-    if (error === null) waiting?.resolve();
+    if (error === null) waiting?.resolve(mark);
     else waiting?.reject(Object.assign(new Error(error.message), error.code === null ? {} : { code: error.code }));
   }
 
