@@ -92,6 +92,8 @@ export class Database {
   }
 
   async #writeAll(): Promise<void> {
+    // What is asked for in the same breath goes along.
+    await Promise.resolve();
     while (this.#waiting.length > 0) {
       const group = this.#takeGroup();
       try {

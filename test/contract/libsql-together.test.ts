@@ -88,4 +88,32 @@ describe('writes of an embedded database that come together', () => {
       await other.close();
     }
   });
+
+  it('are not the only ones: reads that come together each succeed or fail by themselves', async () => {
+    await database.write([add(1), add(2)]);
+    const read = (sql: string) => database.read({ sql, args: [] });
+    const [first, broken, second] = await Promise.allSettled([
+      read('select text from notes where n = 1'),
+      read('select text from nowhere'),
+      read('select text from notes where n = 2'),
+    ]);
+    expect(first).toMatchObject({ status: 'fulfilled', value: [{ text: 'note 1' }] });
+    expect(broken).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('nowhere') } });
+    expect(second).toMatchObject({ status: 'fulfilled', value: [{ text: 'note 2' }] });
+  });
+
+  it('keep their texts apart, however many different ones there were', async () => {
+    await database.write([add(1)]);
+    const ask = async (n: number): Promise<unknown> => {
+      const [row] = await database.read({ sql: `select ${n} as wanted, n from notes`, args: [] });
+      return row?.wanted;
+    };
+    const numbers = Array.from({ length: 1_100 }, (_, n) => n);
+    expect(await Promise.all(numbers.map(ask))).toEqual(numbers);
+    expect(await Promise.all([0, 1_099, 600, 3].map(ask))).toEqual([0, 1_099, 600, 3]);
+    for (const n of numbers)
+      await database.write([{ sql: `update notes set text = text || ? where n = ${n}`, args: ['.'] }]);
+    await database.write([add(2)]);
+    expect(await stored()).toEqual([1, 2]);
+  });
 });

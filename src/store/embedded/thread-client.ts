@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { SqlClient, SqlInput, SqlOutcome, SqlResult } from '../sql-client.ts';
+import { type NumberedInput, Texts } from './texts.ts';
 
 interface ConnectionOptions {
   path: string;
@@ -9,13 +10,13 @@ interface ConnectionOptions {
 }
 
 /**
- * `one` runs a statement alone; `writes` runs lists of them, each as one atomic write; `serve` takes orders from another
+ * `reads` runs statements one by one, each alone; `writes` runs lists of them, each as one atomic write; `serve` takes orders from another
  * thread's port, too.
  */
 type ThreadOrder =
   | { do: 'open' | 'reopen' | 'close'; inputs: [] }
   | { do: 'serve'; inputs: [MessagePort] }
-  | { do: 'one'; inputs: [SqlInput] }
+  | { do: 'reads'; inputs: SqlInput[] }
   | { do: 'writes'; inputs: SqlInput[][] };
 
 interface ThreadError {
@@ -107,14 +108,51 @@ export function attachThreads(send: (thread: DatabaseThread, port: MessagePort) 
 }
 
 function clientOf({ writer, reader }: Record<DatabaseThread, Thread>): Omit<SqlClient, 'close'> {
+  const reads = new Reads(reader);
   return {
     writesAtOnce: WRITES_AT_ONCE,
-    read: async (input) => resultOf((await reader.ask({ do: 'one', inputs: [input] }))[0]),
+    read: (input) => reads.read(input),
     write: async (writes) => (await writer.ask({ do: 'writes', inputs: writes })).map(outcomeOf),
     reconnect: async () => {
       await Promise.all([writer, reader].map((thread) => thread.ask({ do: 'reopen', inputs: [] })));
     },
   };
+}
+
+/** Reads that are asked for in one turn of the event loop go to the thread together: a message costs more than a small read. */
+class Reads {
+  readonly #thread: Thread;
+  #waiting: { input: SqlInput; resolve(result: SqlResult): void; reject(error: unknown): void }[] = [];
+
+  constructor(thread: Thread) {
+    this.#thread = thread;
+  }
+
+  read(input: SqlInput): Promise<SqlResult> {
+    return new Promise((resolve, reject) => {
+      // Run when all that is to be done at once has been done.
+      if (this.#waiting.push({ input, resolve, reject }) === 1) process.nextTick(() => void this.#readAll());
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    const asked = this.#waiting;
+    this.#waiting = [];
+    let results: ThreadResults;
+    try {
+      results = await this.#thread.ask({ do: 'reads', inputs: asked.map(({ input }) => input) });
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+      return;
+    }
+    for (const [index, { resolve, reject }] of asked.entries()) {
+      try {
+        resolve(resultOf(results[index]));
+      } catch (error) {
+        reject(error);
+      }
+    }
+  }
 }
 
 function startThread(options: ConnectionOptions): Link {
@@ -133,9 +171,8 @@ function startThread(options: ConnectionOptions): Link {
 }
 
 function resultOf(result: ThreadResults[number] | undefined): SqlResult {
-  if (result === undefined || Array.isArray(result) || 'error' in result) {
-    throw new DatabaseError('the database gave no answer');
-  }
+  if (result === undefined || Array.isArray(result)) throw new DatabaseError('the database gave no answer');
+  if ('error' in result) throw new DatabaseError(result.error.message, result.error.code);
   return result;
 }
 
@@ -160,6 +197,7 @@ class Thread {
   readonly #open: () => Link;
   readonly #waiting = new Map<number, Waiting>();
   #link: Link | null = null;
+  #texts = new Texts();
   #next = 0;
   #closing: Promise<void> | null = null;
 
@@ -197,12 +235,19 @@ class Thread {
       // Like a socket, the thread keeps the process up only while somebody waits for it.
       if (this.#waiting.size === 0) channel.ref();
       this.#waiting.set(id, { resolve, reject });
-      channel.postMessage({ id, ...order }, transfer);
+      channel.postMessage({ id, do: order.do, inputs: this.#inputsOf(order) }, transfer);
     });
+  }
+
+  #inputsOf(order: ThreadOrder): unknown[] {
+    const number = (input: SqlInput): NumberedInput => this.#texts.number(input);
+    if (order.do === 'reads') return order.inputs.map(number);
+    return order.do === 'writes' ? order.inputs.map((write) => write.map(number)) : order.inputs;
   }
 
   #start(): Link {
     const link = this.#open();
+    this.#texts = new Texts();
     const { channel } = link;
     channel.on('message', (answer: ThreadAnswer) => this.#settle(link, answer));
     channel.on('error', (error: unknown) => this.#lose(link, error));

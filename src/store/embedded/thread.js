@@ -119,6 +119,15 @@ function toValue(value) {
 
 let connection = null;
 
+/** A read by itself: what it fails of is its own. */
+function read(input) {
+  try {
+    return connection.execute(input);
+  } catch (error) {
+    return { error: describe(error) };
+  }
+}
+
 function perform(action, inputs) {
   if (action === 'close') {
     connection?.close();
@@ -126,7 +135,7 @@ function perform(action, inputs) {
     return [];
   }
   connection ??= new Connection(workerData);
-  if (action === 'one') return inputs.map((input) => connection.execute(input));
+  if (action === 'reads') return inputs.map(read);
   if (action === 'writes') return connection.executeWrites(inputs);
   if (action === 'reopen') connection.reopen();
   return [];
@@ -138,15 +147,27 @@ function describe(error) {
   return typeof error.code === 'string' ? { message: error.message, code: error.code } : { message: error.message };
 }
 
-/** Whose orders are taken: the thread that started this one, and those that it let in. */
-const ports = new Set();
+/** Whose orders are taken: the thread that started this one, and those that it let in. Each with the texts that it has told. */
+const ports = new Map();
+
+/** The order, with the text of each of its statements. */
+function withTexts(port, order) {
+  const texts = ports.get(port);
+  const fill = (input) => {
+    if (input.sql === undefined) input.sql = texts[input.text];
+    else texts[input.text] = input.sql;
+  };
+  if (order.do === 'reads') order.inputs.forEach(fill);
+  if (order.do === 'writes') for (const write of order.inputs) write.forEach(fill);
+  return { port, order };
+}
 
 /** The orders that have come meanwhile, each port's in its order. */
 function waiting() {
   const found = [];
-  for (const port of ports) {
+  for (const port of ports.keys()) {
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      found.push({ port, order: next.message });
+      found.push(withTexts(port, next.message));
     }
   }
   return found;
@@ -196,8 +217,8 @@ function take(asks) {
 }
 
 function serve(port) {
-  ports.add(port);
-  port.on('message', (order) => take([{ port, order }, ...(ports.size > 1 ? waiting() : [])]));
+  ports.set(port, []);
+  port.on('message', (order) => take([withTexts(port, order), ...(ports.size > 1 ? waiting() : [])]));
   port.on('close', () => ports.delete(port));
   return [];
 }
