@@ -58,8 +58,8 @@ export interface Deps {
   priceFiles?: readonly unknown[];
   /** The operator's own prices, by provider name; they come before the price book. */
   ownPrices: ReadonlyMap<string, OwnPriceBook>;
-  /** Says that there may be background work; losing a nudge only delays. */
-  nudge(): void;
+  /** Says that there may be background work; losing a nudge only delays. `batches`: no more than to begin or end some. */
+  nudge(about?: 'batches'): void;
   /** Lower-case hex SHA-256 of the operator's own admin key (WEIR_ADMIN_KEY). */
   adminKeyHash?: string | null;
   /** Shared by everything that measures; the HTTP app makes its own when there is none. */

@@ -2,15 +2,12 @@ import type { Lane } from '../core/lane.ts';
 import type { BatchError, BatchSort, BatchStatus, BatchUsage } from '../protocol/batch.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Metadata } from '../protocol/metadata.ts';
+import type { BatchControl, StopReason } from './batch-control.ts';
 import type { HoldAsk } from './store-budgets.ts';
 import type { FileRow } from './store-files.ts';
 import type { ListQuery, Scope } from './store-query.ts';
-
-/**
- * Why a batch stops before its lines are done; its rest is written as `batch_cancelled`, `batch_expired`,
- * `budget_exceeded` or `input_lost`.
- */
-export type StopReason = 'cancelled' | 'expired' | 'budget' | 'input_lost';
+import type { SegmentRow } from './store-segments.ts';
+import type { ShardRow } from './store-shards.ts';
 
 /** What a batch asks of its provider batches. */
 export interface BatchOptions {
@@ -112,15 +109,6 @@ export interface BatchListQuery extends ListQuery {
   front?: BatchFront | undefined;
 }
 
-/** What whoever works on a batch needs to know to stop in time. */
-export interface BatchControl {
-  status: BatchStatus;
-  stop: StopReason | null;
-  paused: boolean;
-  /** Nano-USD that the server which commits may have under way of it, null when no budget covers it; told by commits alone. */
-  allowanceNano?: number | null;
-}
-
 export interface StoreBatches {
   /** Adds a row; a row with this id already there is left as it is. Answers the stored row. */
   insert(row: BatchRow): Promise<BatchRow>;
@@ -135,23 +123,26 @@ export interface StoreBatches {
   /** Those that have not ended, newest first. */
   live(scope: Scope, limit: number): Promise<BatchRow[]>;
   control(id: string): Promise<BatchControl | null>;
-  setEstimate(id: string, estimate: BatchEstimate): Promise<void>;
 
   /**
    * Leases up to `limit` batches that need batch-level work, oldest due first:
    * validating; finalizing; in_progress with no open segment or shard; stopped (or cancelling) with no live segment
    * lease and no shard that may still bring results. Pending shards of a stopped batch that nobody holds end with it.
-   * A batch leased by someone else until later, or with `nextAt` in the future, is left out.
+   * A batch leased by someone else until later, or with `nextAt` in the future, is left out. One in_progress with no stop
+   * and no answers to fall back on comes as finalizing: nothing is left to be done before.
    */
   claimDue(query: { now: number; until: number; token: string; limit: number }): Promise<BatchRow[]>;
   /** Prolongs those of these batches that `token` holds. */
   renew(ids: readonly string[], token: string, until: number): Promise<void>;
   /** Ends the leases of everyone but that token: nobody else works on this database. */
   recover(query: { others: string }): Promise<void>;
-  /** Gives the lease back and sets when to look again. */
-  release(id: string, token: string, nextAt: number): Promise<void>;
+  /** Gives the lease back and sets when to look again; keeps `estimate` where there is one. */
+  release(id: string, token: string, nextAt: number, estimate?: BatchEstimate | null): Promise<void>;
 
-  /** validating → in_progress. False when the lease was lost or the status moved (a cancel came first). */
+  /**
+   * validating → in_progress; adds `rows` of its work, of which those there already are left as
+   * they are. False when the lease was lost or the status moved (a cancel came first).
+   */
   start(
     id: string,
     token: string,
@@ -164,15 +155,17 @@ export interface StoreBatches {
       lanesKey: string;
       /** Segments and shards together. */
       segments: number;
+      rows?: { segments: readonly SegmentRow[]; shards: readonly ShardRow[] };
     },
   ): Promise<boolean>;
-  /** validating → failed. */
+  /** validating → failed, with the lease given back. */
   fail(id: string, token: string, change: { now: number; errors: BatchError[] }): Promise<boolean>;
   /** in_progress → finalizing. */
   beginFinalizing(id: string, token: string, now: number): Promise<boolean>;
   /**
-   * finalizing | cancelling → completed | expired | cancelled, together with the rows of its files. Counts are those
-   * of the files. Ends the batch's segments and pending shards; its other shards stay to be cleaned up.
+   * finalizing | cancelling → completed | expired | cancelled, together with the rows of its files, with the lease given
+   * back. Counts are those of the files. Ends the batch's segments and pending shards; its other shards stay to be cleaned
+   * up.
    */
   finish(
     id: string,

@@ -1,6 +1,6 @@
 import type { AllowanceAsk } from '../core/budget-allowance.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
-import type { BatchControl } from './store-batches.ts';
+import type { BatchControl } from './batch-control.ts';
 import type { LedgerEntryRow } from './store-ledger.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { ShardState } from '../core/shard-state.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import type { Endpoint } from '../protocol/endpoint.ts';
 import type { ShardAlertCode } from '../protocol/shard-alert.ts';
-import type { BatchControl } from './store-batches.ts';
+import type { BatchControl } from './batch-control.ts';
 import type { LedgerEntryRow } from './store-ledger.ts';
 import type { PartRow, SegmentRow } from './store-segments.ts';
 

@@ -29,7 +29,7 @@ export interface Loop {
   /** Whether provider batches are being worked on now. */
   readonly worksOnShards: boolean;
   /** Looks for work now instead of at the next tick. */
-  nudge(): void;
+  nudge: Deps['nudge'];
   /** Finishes what is in flight, gives everything else back, and ends. */
   stop(): Promise<void>;
 }
@@ -49,11 +49,15 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
   const stopping = new AbortController();
   /** What is in flight at a stop is under lease until it is committed. */
   const stopped = new AbortController();
-  let wake = new AbortController();
+  /** Of the sleep between two rounds; null while there is none. */
+  let wake: AbortController | null = null;
   let nudged = true;
-  const nudge = (): void => {
+  /** A nudge may be a cancel or a pause, that the engine has to ask about; what is only about batches is not. */
+  let mayStop = true;
+  const nudge: Deps['nudge'] = (about) => {
     nudged = true;
-    wake.abort();
+    if (about !== 'batches') mayStop = true;
+    wake?.abort();
   };
   const report = (what: string) => (error: unknown) => deps.log.error({ error: String(error) }, `${what} failed`);
 
@@ -87,20 +91,26 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
       if (deps.clock.now() - renewedAt > leaseMs / 2) await renew();
       await clockWatch.look().catch(report('look at the clock'));
       await presence?.look().catch(report('count of servers'));
-      const told = nudged;
-      nudged = false;
-      wake = new AbortController();
+      const told = mayStop;
+      nudged = mayStop = false;
       const { batches: begun, changed } = await tick(deps, batches).catch((error: unknown) => {
         report('tick')(error);
         return { batches: 0, changed: false };
       });
-      // A nudge may be a cancel or a pause, a change an expiry: the engine asks what became of its batches.
+      // A change may be an expiry: the engine asks what became of its batches.
       if (told || changed) await engine.renew().catch(report('lease renewal'));
-      await engine.wake().catch(report('claim'));
-      await shards.wake().catch(report('claim of shards'));
-      await evals.wake().catch(report('claim of eval runs'));
-      await webhooks.wake().catch(report('claim of webhook deliveries'));
-      if (begun === 0 && !nudged) await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
+      // The engine takes its turns by itself: batches do not wait while it opens what it has claimed.
+      void engine.wake().catch(report('claim'));
+      // Asked for together, they are one round trip to the database.
+      await Promise.all([
+        shards.wake().catch(report('claim of shards')),
+        evals.wake().catch(report('claim of eval runs')),
+        webhooks.wake().catch(report('claim of webhook deliveries')),
+      ]);
+      if (begun > 0 || nudged) continue;
+      wake = new AbortController();
+      await deps.clock.sleep(TICK_MS, AbortSignal.any([wake.signal, stopping.signal]));
+      wake = null;
     }
   };
 
@@ -137,7 +147,6 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
     nudge,
     async stop() {
       stopping.abort();
-      wake.abort();
       const ends = [engine, shards, batches, evals, webhooks].map((each) => each.stop());
       await Promise.all([running, ...ends]).finally(() => stopped.abort());
       await keeping;

@@ -63,13 +63,13 @@ async function startLoaded(options: StartOptions, loaded: Loaded): Promise<Runni
   await refreshPrices(deps);
   const first = await bootstrap(deps);
   await recoverJournals(deps);
-  let nudge = (): void => undefined;
-  const nudging: Deps = { ...deps, nudge: () => nudge() };
+  let nudge: Deps['nudge'] = () => undefined;
+  const nudging: Deps = { ...deps, nudge: (about) => nudge(about) };
   const loop = await startLoop(nudging, {
     exclusive: loaded.options.databaseUrl.startsWith('file:'),
     ...(threaded && { engine: threaded.engines(nudging) }),
   });
-  nudge = () => loop.nudge();
+  nudge = (about) => loop.nudge(about);
   if (deps.metrics) gaugeEngine(loop.engine, deps.gates, deps.metrics);
 
   const parts = createParts(nudging);

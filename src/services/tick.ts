@@ -16,13 +16,28 @@ export interface TickResult {
   changed: boolean;
 }
 
+/** The second of each store's last look at what time brings: ticks may follow each other closely. */
+const lastLooks = new WeakMap<object, number>();
+
 /** Runs one round; the batches' work goes on in `batches`. */
 export async function tick(deps: Deps, batches: BatchRunner): Promise<TickResult> {
+  const changed = await lookAtTime(deps);
+  return { batches: await batches.wake(), changed };
+}
+
+/** What is due by the clock, in whole seconds: leases and windows that ended, and budgets. Answers whether there was any. */
+async function lookAtTime(deps: Deps): Promise<boolean> {
   const now = unixSeconds(deps.clock);
-  const recovered = (await deps.store.segments.recover({ now })) + (await deps.store.shards.recover({ now }));
-  const expired = await deps.store.batches.stopExpired(now, EXPIRED_AT_ONCE);
+  if (lastLooks.get(deps.store) === now) return false;
+  const { segments, shards, batches } = deps.store;
+  const [ofSegments, ofShards, expired] = await Promise.all([
+    segments.recover({ now }),
+    shards.recover({ now }),
+    batches.stopExpired(now, EXPIRED_AT_ONCE),
+  ]);
   const stopped = [...expired, ...(await budgetRound(deps, now))];
-  for (const id of stopped) await deps.store.shards.hasten(id, now);
-  const begun = await batches.wake();
-  return { batches: begun, changed: recovered > 0 || stopped.length > 0 };
+  for (const id of stopped) await shards.hasten(id, now);
+  // What there was too much of is gone on with by the next round.
+  if (expired.length < EXPIRED_AT_ONCE) lastLooks.set(deps.store, now);
+  return ofSegments + ofShards + stopped.length > 0;
 }

@@ -1,5 +1,6 @@
 import { getTableColumns, type SQL, sql } from '#drizzle';
-import type { BatchControl, BatchRow } from '../ports/store-batches.ts';
+import type { BatchControl } from '../ports/batch-control.ts';
+import type { BatchRow } from '../ports/store-batches.ts';
 import type { BatchUsage } from '../protocol/batch.ts';
 import { batches } from './schema/batches.ts';
 

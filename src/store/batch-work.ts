@@ -1,7 +1,7 @@
-import { and, eq, inArray, ne, sql } from '#drizzle';
+import { and, eq, inArray, ne } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
 import { OPEN_SHARD_STATES } from '../core/shard-state.ts';
-import type { BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { BatchEstimate, BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { BatchStatus } from '../protocol/batch.ts';
 import { batchColumns, toBatchRow } from './batch-row.ts';
 import { LATEST_STEP } from './batch-stop.ts';
@@ -11,6 +11,7 @@ import { insertFile } from './files.ts';
 import { batches } from './schema/batches.ts';
 import { literalList } from './text.ts';
 import { batchEventStatements } from './webhook-outbox.ts';
+import { insertSegments, insertShards, keepExisting } from './work-rows.ts';
 
 /** Who works on which batch: every change below holds only while the token is the batch's. */
 interface Lease {
@@ -21,6 +22,10 @@ interface Lease {
 /** The open shards that may have a provider batch. */
 const STARTED = OPEN_SHARD_STATES.filter((state) => state !== 'pending');
 
+/** Nothing is left of its work but to write its files. */
+const IS_DONE = `status = 'in_progress' and open_segments = 0 and stop is null
+  and not exists (select 1 from spare_parts p where p.batch_id = batches.id)`;
+
 type Change<Method extends 'start' | 'fail' | 'finish'> = Parameters<StoreBatches[Method]>[2];
 
 /** See StoreBatches.claimDue. A lease that is still running is left alone whoever holds it. */
@@ -29,7 +34,8 @@ export async function claimDueBatches(
   { now, until, token, limit }: Parameters<StoreBatches['claimDue']>[0],
 ): Promise<BatchRow[]> {
   const claim: Statement = {
-    sql: `update batches set lease_token = ?, lease_until = ?
+    sql: `update batches set lease_token = ?, lease_until = ?, status = iif(${IS_DONE}, 'finalizing', status),
+            finalizing_at = iif(${IS_DONE}, max(?, ${LATEST_STEP}), finalizing_at)
           where seq in (
             select b.seq from batches b
             where b.status in (${literalList(LIVE_STATUSES)}) and b.next_at <= ?
@@ -45,7 +51,7 @@ export async function claimDueBatches(
                       and (s.state in (${literalList(STARTED)}) or (s.state = 'pending' and s.lease_until > ?)))))
             order by b.next_at, b.seq limit ?)
           returning seq`,
-    args: [token, until, now, now, now, now, limit],
+    args: [token, until, now, now, now, now, now, limit],
   };
   // Whoever let a segment's lease lapse must not commit to a batch that is being brought to its end.
   const stopped: Statement = {
@@ -89,11 +95,15 @@ export async function endLeasesOfOthers(database: Database, token: string): Prom
     .where(and(inArray(batches.status, LIVE_STATUSES), ne(batches.leaseToken, token)));
 }
 
-export async function releaseBatch(database: Database, { id, token }: Lease, nextAt: number): Promise<void> {
-  await database.orm
-    .update(batches)
-    .set({ leaseToken: null, leaseUntil: null, nextAt })
-    .where(sql`${batches.id} = ${id} and ${batches.leaseToken} = ${token}`);
+export async function releaseBatch(
+  database: Database,
+  { id, token }: Lease,
+  nextAt: number,
+  estimate: BatchEstimate | null = null,
+): Promise<void> {
+  const sql = `update batches set lease_token = null, lease_until = null, next_at = ?, estimate = coalesce(?, estimate)
+               where id = ? and lease_token = ?`;
+  await database.write([{ sql, args: [nextAt, estimate && JSON.stringify(estimate), id, token] }]);
 }
 
 export function startBatch(database: Database, lease: Lease, change: Change<'start'>): Promise<boolean> {
@@ -107,7 +117,17 @@ export function startBatch(database: Database, lease: Lease, change: Change<'sta
       lanes_key: change.lanesKey,
       open_segments: change.segments,
     },
+    also: insertRows(change.rows),
   });
+}
+
+function insertRows(
+  { segments, shards }: NonNullable<Change<'start'>['rows']> = { segments: [], shards: [] },
+): Statement[] {
+  return [
+    ...(segments.length === 0 ? [] : [keepExisting(insertSegments(segments))]),
+    ...(shards.length === 0 ? [] : [keepExisting(insertShards(shards))]),
+  ];
 }
 
 export function failBatch(database: Database, lease: Lease, change: Change<'fail'>): Promise<boolean> {
@@ -145,7 +165,7 @@ export function finishBatch(database: Database, lease: Lease, change: Change<'fi
       ...noLease,
     },
     also: [
-      ...files.map((file) => insertFile(database, file)),
+      ...files.map((file) => insertFile(file)),
       deleteSegments(lease.id),
       ...deleteBatchHolds(lease.id),
       forgetEndedAsking(lease.id),
@@ -192,7 +212,11 @@ async function moveBatch(
   database: Database,
   { id, token }: Lease,
   to: BatchStatus,
-  step: { set: Record<string, Argument>; when?: string; also?: readonly Statement[] },
+  step: {
+    set: Record<string, Argument>;
+    when?: string;
+    also?: readonly Statement[];
+  },
 ): Promise<boolean> {
   const fence: Statement = {
     sql: `exists (select 1 from batches where id = ? and lease_token = ?

@@ -1,6 +1,7 @@
 import { and, count, eq, inArray, sql } from '#drizzle';
 import { LIVE_STATUSES, statusesBefore } from '../core/batch-state.ts';
-import type { BatchControl, BatchEstimate, BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batches.ts';
+import type { BatchControl } from '../ports/batch-control.ts';
+import type { BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batches.ts';
 import type { HoldAsk } from '../ports/store-budgets.ts';
 import type { Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
@@ -18,10 +19,13 @@ import {
   startBatch,
 } from './batch-work.ts';
 import { hasBudget, insertHolds } from './budget-holds.ts';
-import { type Database, type Statement, statementOf } from './client.ts';
+import type { Database, Statement } from './client.ts';
 import { inScope } from './cursor.ts';
+import { rowInsert } from './row-insert.ts';
 import { batches } from './schema/batches.ts';
 import { literalList } from './text.ts';
+
+const insertBatch = rowInsert(batches, ['seq', 'leaseToken', 'leaseUntil', 'turn', 'dueTurn']);
 
 export class LibsqlBatches implements StoreBatches {
   readonly #db: Database;
@@ -41,7 +45,7 @@ export class LibsqlBatches implements StoreBatches {
   }
 
   async insert(row: BatchRow): Promise<BatchRow> {
-    await this.#add(row);
+    await this.#db.write([insertBatch(toStoredBatch(row))]);
     return this.#stored(row.id);
   }
 
@@ -50,10 +54,11 @@ export class LibsqlBatches implements StoreBatches {
     { liveMax, hold }: Parameters<StoreBatches['insertWithin']>[1],
   ): Promise<BatchRow | null> {
     const added = await this.#db.writeIf(hasRoom(row, liveMax, hold), [
-      statementOf(this.#add(row)),
+      insertBatch(toStoredBatch(row)),
       insertHolds(hold, row.createdAt, { kind: 'batch', expiresAt: null, where: 'true' }),
     ]);
-    return added === null ? null : this.#stored(row.id);
+    // Mostly it is as it was given; under an Idempotency-Key it may have been there already.
+    return added === null ? null : added[0]?.rowsAffected === 1 ? row : this.#stored(row.id);
   }
 
   async get(scope: Scope, id: string): Promise<BatchRow | null> {
@@ -67,10 +72,6 @@ export class LibsqlBatches implements StoreBatches {
 
   live(scope: Scope, limit: number): Promise<BatchRow[]> {
     return listLiveRows(this.#db, scope, limit);
-  }
-
-  async setEstimate(id: string, estimate: BatchEstimate): Promise<void> {
-    await this.#db.orm.update(batches).set({ estimate }).where(eq(batches.id, id));
   }
 
   async control(id: string): Promise<BatchControl | null> {
@@ -90,8 +91,8 @@ export class LibsqlBatches implements StoreBatches {
     return endLeasesOfOthers(this.#db, others);
   }
 
-  release(id: string, token: string, nextAt: number): Promise<void> {
-    return releaseBatch(this.#db, { id, token }, nextAt);
+  release(...[id, token, nextAt, estimate]: Parameters<StoreBatches['release']>): Promise<void> {
+    return releaseBatch(this.#db, { id, token }, nextAt, estimate);
   }
 
   start(id: string, token: string, change: Parameters<StoreBatches['start']>[2]): Promise<boolean> {
@@ -160,10 +161,6 @@ export class LibsqlBatches implements StoreBatches {
 
   async stopWithoutInput(id: string, now: number): Promise<void> {
     await this.#db.write([stopBatches(now, 'id = ?2', [id], 'input_lost')]);
-  }
-
-  #add(row: BatchRow) {
-    return this.#db.orm.insert(batches).values(toStoredBatch(row)).onConflictDoNothing({ target: batches.id });
   }
 
   async #stored(id: string): Promise<BatchRow> {

@@ -4,8 +4,8 @@ import type { FileRow, StoreFiles } from '../ports/store-files.ts';
 import type { ListQuery, Scope } from '../ports/store-query.ts';
 import type { FilePurpose } from '../protocol/file.ts';
 import type { Database, Statement } from './client.ts';
-import { statementOf } from './client.ts';
 import { inScope, pageOf } from './cursor.ts';
+import { rowInsert } from './row-insert.ts';
 import { batches } from './schema/batches.ts';
 import { files } from './schema/files.ts';
 import { literalList } from './text.ts';
@@ -13,32 +13,39 @@ import { literalList } from './text.ts';
 const { seq: _seq, purgedAt: _purgedAt, ...columns } = getTableColumns(files);
 
 /** Adds a file's row unless its id is there; for the files' own insert and for the end of a batch. */
-export function insertFile(database: Database, row: FileRow): Statement {
-  return statementOf(database.orm.insert(files).values(row).onConflictDoNothing({ target: files.id }));
-}
+export const insertFile: (row: FileRow) => Statement = rowInsert(files, ['seq', 'purgedAt']);
 
 export class LibsqlFiles implements StoreFiles {
   readonly #db: Database;
 
+  /** Built once: every step of a batch asks for its input, and to build a query costs more than to run it. */
+  readonly #any;
+  readonly #one;
+  readonly #own;
+
   constructor(db: Database) {
     this.#db = db;
+    const from = () => db.orm.select(columns).from(files);
+    const hasId = eq(files.id, sql.placeholder('id'));
+    const isThere = and(hasId, isNull(files.deletedAt));
+    this.#any = from().where(hasId).prepare();
+    this.#one = from().where(isThere).prepare();
+    this.#own = from()
+      .where(and(isThere, eq(files.tenantId, sql.placeholder('tenantId'))))
+      .prepare();
   }
 
   async insert(row: FileRow): Promise<void> {
-    await this.#db.write([insertFile(this.#db, row)]);
+    await this.#db.write([insertFile(row)]);
   }
 
   async get(scope: Scope, id: string): Promise<FileRow | null> {
-    const row = await this.#db.orm
-      .select(columns)
-      .from(files)
-      .where(and(eq(files.id, id), inScope(files, scope), isNull(files.deletedAt)))
-      .get();
+    const row = scope === 'all' ? await this.#one.get({ id }) : await this.#own.get({ id, tenantId: scope.tenantId });
     return row ?? null;
   }
 
   async getAny(id: string): Promise<FileRow | null> {
-    return (await this.#db.orm.select(columns).from(files).where(eq(files.id, id)).get()) ?? null;
+    return (await this.#any.get({ id })) ?? null;
   }
 
   async list(tenantId: string, query: ListQuery & { purpose?: string | undefined }): Promise<FileRow[] | null> {

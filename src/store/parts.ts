@@ -32,17 +32,17 @@ export async function hasPart(database: Database, batchId: string, key: string):
   return rows.length > 0;
 }
 
-export async function partsTouching(
-  database: Database,
-  batchId: string,
-  firstLine: number,
-  lastLine: number,
-): Promise<PartRow[]> {
+/** The query of the parts of `batchId` that touch the lines from `firstLine` to `lastLine`; to be built once. */
+export function partsTouching(database: Database) {
+  const at = (name: string) => sql.placeholder(name);
   return database.orm
     .select(columns)
     .from(parts)
-    .where(and(eq(parts.batchId, batchId), lte(parts.firstLine, lastLine), gte(parts.lastLine, firstLine)))
-    .orderBy(asc(parts.firstLine), asc(parts.seq));
+    .where(
+      and(eq(parts.batchId, at('batchId')), lte(parts.firstLine, at('lastLine')), gte(parts.lastLine, at('firstLine'))),
+    )
+    .orderBy(asc(parts.firstLine), asc(parts.seq))
+    .prepare();
 }
 
 export async function partsSince(

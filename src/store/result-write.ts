@@ -1,5 +1,5 @@
 import type { AllowanceAsk } from '../core/budget-allowance.ts';
-import type { BatchControl } from '../ports/store-batches.ts';
+import type { BatchControl } from '../ports/batch-control.ts';
 import type { LedgerEntryRow } from '../ports/store-ledger.ts';
 import type { PartRow } from '../ports/store-segments.ts';
 import type { BatchUsage } from '../protocol/batch.ts';

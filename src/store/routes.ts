@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns } from '#drizzle';
+import { and, asc, eq, getTableColumns, sql } from '#drizzle';
 import type { RouteRow, StoreRoutes } from '../ports/store-routes.ts';
 import type { Database } from './client.ts';
 import { routes } from './schema/routes.ts';
@@ -8,8 +8,17 @@ const { seq: _seq, ...columns } = getTableColumns(routes);
 export class LibsqlRoutes implements StoreRoutes {
   readonly #db: Database;
 
+  /** Built once: each batch asks for them twice. */
+  readonly #ofTenant;
+
   constructor(db: Database) {
     this.#db = db;
+    this.#ofTenant = db.orm
+      .select(columns)
+      .from(routes)
+      .where(eq(routes.tenantId, sql.placeholder('tenantId')))
+      .orderBy(asc(routes.name))
+      .prepare();
   }
 
   async put(row: RouteRow): Promise<RouteRow> {
@@ -36,7 +45,7 @@ export class LibsqlRoutes implements StoreRoutes {
 
   /** By name. */
   async list(tenantId: string): Promise<RouteRow[]> {
-    return this.#db.orm.select(columns).from(routes).where(eq(routes.tenantId, tenantId)).orderBy(asc(routes.name));
+    return this.#ofTenant.all({ tenantId });
   }
 
   async delete(tenantId: string, name: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import type { BatchControl } from '../ports/store-batches.ts';
+import type { BatchControl } from '../ports/batch-control.ts';
 import type {
   Commit,
   CommitOutcome,
@@ -18,9 +18,11 @@ import { insertSegments, keepExisting } from './work-rows.ts';
 
 export class LibsqlSegments implements StoreSegments {
   readonly #db: Database;
+  readonly #partsTouching;
 
   constructor(db: Database) {
     this.#db = db;
+    this.#partsTouching = partsTouching(db);
   }
 
   async insertMany(rows: readonly SegmentRow[]): Promise<void> {
@@ -86,7 +88,7 @@ export class LibsqlSegments implements StoreSegments {
   }
 
   parts(batchId: string, firstLine: number, lastLine: number): Promise<PartRow[]> {
-    return partsTouching(this.#db, batchId, firstLine, lastLine);
+    return this.#partsTouching.all({ batchId, firstLine, lastLine });
   }
 
   partsSince(batchId: string, afterKey: string | null, limit: number): Promise<PartRow[]> {

@@ -26,8 +26,23 @@ import { insertShards, keepExisting } from './work-rows.ts';
 export class LibsqlShards implements StoreShards {
   readonly #db: Database;
 
+  /** Built once: whoever looks at a batch asks for its shards. */
+  readonly #ofBatch;
+
   constructor(db: Database) {
     this.#db = db;
+    const own = sql`from ${ledgerEntries} where ${ledgerEntries.shardId} = ${shards.id}`;
+    // Money comes as text, as the client refuses integers beyond 2^53.
+    const amount: SQL<bigint> = sql`cast(coalesce((select sum(${ledgerEntries.amountNano}) ${own}), 0)
+      + coalesce((select sum(told.amount_nano) from ${sql.raw(TOLD_LATER)} where doubt.shard_id = shards.id), 0) as text)`.mapWith(
+      (text: string) => BigInt(text),
+    );
+    this.#ofBatch = db.orm
+      .select({ ...shardColumns, amountNano: amount, entries: sql<number>`(select count(*) ${own})` })
+      .from(shards)
+      .where(eq(shards.batchId, sql.placeholder('batchId')))
+      .orderBy(asc(shards.firstLine), asc(shards.lane), asc(shards.candidate), asc(shards.id))
+      .prepare();
   }
 
   async installation(): Promise<string> {
@@ -47,17 +62,7 @@ export class LibsqlShards implements StoreShards {
   }
 
   list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]> {
-    const own = sql`from ${ledgerEntries} where ${ledgerEntries.shardId} = ${shards.id}`;
-    // Money comes as text, as the client refuses integers beyond 2^53.
-    const amount: SQL<bigint> = sql`cast(coalesce((select sum(${ledgerEntries.amountNano}) ${own}), 0)
-      + coalesce((select sum(told.amount_nano) from ${sql.raw(TOLD_LATER)} where doubt.shard_id = shards.id), 0) as text)`.mapWith(
-      (text: string) => BigInt(text),
-    );
-    return this.#db.orm
-      .select({ ...shardColumns, amountNano: amount, entries: sql<number>`(select count(*) ${own})` })
-      .from(shards)
-      .where(eq(shards.batchId, batchId))
-      .orderBy(asc(shards.firstLine), asc(shards.lane), asc(shards.candidate), asc(shards.id));
+    return this.#ofBatch.all({ batchId });
   }
 
   submitted(query: Parameters<StoreShards['submitted']>[0]): Promise<SubmittedShard[]> {

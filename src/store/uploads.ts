@@ -54,7 +54,7 @@ export class LibsqlUploads implements StoreUploads {
   async complete(id: string, file: FileRow): Promise<boolean> {
     const pending = { sql: `exists (select 1 from uploads where id = ? and status = 'pending')`, args: [id] };
     const move = { sql: `update uploads set status = 'completed', file_id = ? where id = ?`, args: [file.id, id] };
-    return (await this.#db.writeIf(pending, [insertFile(this.#db, file), move])) !== null;
+    return (await this.#db.writeIf(pending, [insertFile(file), move])) !== null;
   }
 
   async finish(id: string, status: Exclude<UploadRow['status'], 'pending'>, fileId: string | null): Promise<boolean> {

@@ -158,7 +158,7 @@ export class EngineThreads implements LineEngine {
   private take(thread: EngineThread, message: FromEngine): void {
     const { log, gates, nudge } = this.deps;
     if (message.tell === 'ready') thread.token = message.token;
-    else if (message.tell === 'nudge') nudge();
+    else if (message.tell === 'nudge') nudge(message.about);
     else if (message.tell === 'log') log[message.level]({ ...message.fields, engine: thread.seat }, message.message);
     else if (message.tell === 'turn') this.takeTurn(thread, message);
     else if (message.tell === 'database') this.serve(message.thread, message.port);

@@ -34,7 +34,7 @@ export type ToEngine =
 export type FromEngine =
   /** Under this token it holds leases from now on. */
   | { tell: 'ready'; token: string }
-  | { tell: 'nudge' }
+  | { tell: 'nudge'; about?: 'batches' | undefined }
   /** Another engine's slots have become free. */
   | { tell: 'pump'; seat: number }
   | { tell: 'turn'; key: string; change: 'ask' | 'over' }

@@ -54,7 +54,7 @@ async function openDeps(all: Loaded): Promise<Deps> {
   });
   takeShare(opened, data.share);
   const settings = partOf(all.config.settings);
-  return { ...opened, settings, nudge: () => tell({ tell: 'nudge' }) };
+  return { ...opened, settings, nudge: (about) => tell({ tell: 'nudge', about }) };
 }
 
 /** The bounds of a server's memory, and of what a crash of it leaves in doubt, are divided among its engines. */

@@ -40,6 +40,9 @@ export async function checkCreate(deps: Deps, context: Context, input: BatchCrea
     );
   }
   const now = unixSeconds(deps.clock);
+  const named = input.config == null ? null : resolveRoute(deps, context.actor, input.config);
+  // What is wrong with the file is told first.
+  named?.catch(() => undefined);
   const file = await deps.store.files.get(scopeOf(context.actor), input.input_file_id);
   if (!file || (file.expiresAt !== null && file.expiresAt <= now)) {
     throw new ApiError(400, `No such File object: '${input.input_file_id.slice(0, 128)}'. Upload it first.`, {
@@ -54,6 +57,6 @@ export async function checkCreate(deps: Deps, context: Context, input: BatchCrea
       { code: 'invalid_file_purpose', param: 'input_file_id' },
     );
   }
-  const route = input.config == null ? null : await resolveRoute(deps, context.actor, input.config);
+  const route = await named;
   return { endpoint, seconds, file, route, now };
 }

@@ -51,7 +51,7 @@ export async function createBatch(
   const stored = await deps.store.batches.insertWithin({ ...row, estimate }, { liveMax, hold });
   // What is held or spent may have changed since it was looked at.
   if (stored === null) throw (await refusedHold(deps, hold, now)) ?? tooManyBatches(liveMax ?? 0);
-  deps.nudge();
+  deps.nudge('batches');
   return presentBatch(stored);
 }
 

@@ -8,14 +8,14 @@ import { modeOf } from '../../core/shard-plan.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { FileStore } from '../../ports/files.ts';
+import type { FileStore, FileWriter } from '../../ports/files.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { StoreSegments } from '../../ports/store-segments.ts';
 import type { ShardRow, StoreShards } from '../../ports/store-shards.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { windowOf } from '../shards/follow-up.ts';
-import { planWindows } from './read-plan.ts';
+import { planWindows, WINDOW_LINES } from './read-plan.ts';
 import { Segmenter } from './segmenter.ts';
 import { asSegment, Sharder, type ShardTarget } from './sharder.ts';
 
@@ -30,7 +30,7 @@ export type DividedBatch = Pick<BatchRow, 'id' | 'tenantId' | 'endpoint' | 'comp
 
 /** What a division reads, and where it puts what it makes: an estimate keeps that to itself. */
 export type DivideDeps = Pick<Deps, 'providers' | 'settings' | 'clock'> & {
-  files: Pick<FileStore, 'create' | 'readRange'>;
+  files: Pick<FileStore, 'create' | 'put' | 'readRange'>;
   store: { segments: Pick<StoreSegments, 'insertMany'>; shards: Pick<StoreShards, 'insertMany'> };
 };
 
@@ -50,7 +50,7 @@ export async function divide(
   assigner: LaneAssigner,
 ): Promise<{ refused: number; segments: number; lanes: Lane[] }> {
   const division = new Division(deps, batch, assigner);
-  const writer = await deps.files.create(lanesKey(batch));
+  const lanes = new LaneFile(deps.files, lanesKey(batch), plan.lines <= WINDOW_LINES);
   try {
     for await (const { first, count, view } of planWindows(deps, input, plan.lines)) {
       const numbers = new DataView(new ArrayBuffer(count * 2));
@@ -65,16 +65,49 @@ export async function divide(
         const assigned = assigner.assign({ model, endpoint, bytes: record.length, body });
         numbers.setUint16(index * 2, division.add(assigned, endpoint, first + index, record.length), true);
       }
-      await writer.write(new Uint8Array(numbers.buffer));
+      await lanes.write(new Uint8Array(numbers.buffer));
       await division.flush();
     }
     await division.end();
-    await writer.close();
+    await lanes.close();
   } catch (error) {
-    await writer.abort();
+    await lanes.abort();
     throw error;
   }
   return { refused: division.refused, segments: division.count, lanes: division.lanes };
+}
+
+/** The file that says which lane each line is in; of few lines it is put down at once. */
+class LaneFile {
+  private readonly files: DivideDeps['files'];
+  private readonly key: string;
+  private readonly isSmall: boolean;
+  private small: Uint8Array = new Uint8Array(0);
+  private writer: FileWriter | null = null;
+
+  constructor(files: DivideDeps['files'], key: string, isSmall: boolean) {
+    this.files = files;
+    this.key = key;
+    this.isSmall = isSmall;
+  }
+
+  /** Takes the numbers of more lines; of a small file they are all of them. */
+  async write(numbers: Uint8Array): Promise<void> {
+    if (this.isSmall) {
+      this.small = numbers;
+      return;
+    }
+    this.writer ??= await this.files.create(this.key);
+    await this.writer.write(numbers);
+  }
+
+  async close(): Promise<void> {
+    await (this.writer === null ? this.files.put(this.key, this.small) : this.writer.close());
+  }
+
+  async abort(): Promise<void> {
+    await this.writer?.abort();
+  }
 }
 
 class Division {

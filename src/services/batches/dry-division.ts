@@ -7,7 +7,7 @@ import type { FileStore } from '../../ports/files.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { SegmentRow } from '../../ports/store-segments.ts';
 import type { ShardRow } from '../../ports/store-shards.ts';
-import { type DividedBatch, divide } from './divide.ts';
+import { type DivideDeps, type DividedBatch, divide } from './divide.ts';
 
 /** How a line goes out first: to a candidate of its lane, by a provider batch or singly. */
 export interface LinePlace {
@@ -60,6 +60,67 @@ export class DryDivision {
   }
 }
 
+/** What a division makes, in memory: an estimate keeps it nowhere else, a batch that begins stores the rows when it starts. */
+export class DivisionRecord {
+  readonly segments: SegmentRow[] = [];
+  readonly shards: ShardRow[] = [];
+  private readonly chunks: Uint8Array[] = [];
+
+  /** Services for a division that is only kept here. */
+  alone(deps: DivisionDeps): DivideDeps {
+    const writer = {
+      write: async (chunk: Uint8Array) => void this.chunks.push(chunk),
+      close: () => Promise.resolve(),
+      abort: () => Promise.resolve(),
+    };
+    return this.depsWith(deps, {
+      create: () => Promise.resolve(writer),
+      put: async (_, bytes) => void this.chunks.push(bytes),
+    });
+  }
+
+  /** Services for a division whose lanes are stored, too; its rows are not. */
+  beside(deps: DivisionDeps & { files: DivideDeps['files'] }): DivideDeps {
+    const { files } = deps;
+    return this.depsWith(deps, {
+      create: async (key) => {
+        const writer = await files.create(key);
+        const write = (chunk: Uint8Array): Promise<void> => {
+          this.chunks.push(chunk);
+          return writer.write(chunk);
+        };
+        return { write, close: () => writer.close(), abort: () => writer.abort() };
+      },
+      put: (key, bytes) => {
+        // The store is given the bytes away.
+        this.chunks.push(new Uint8Array(bytes));
+        return files.put(key, bytes);
+      },
+    });
+  }
+
+  /** What was divided, with the lanes that came of it. */
+  division(lanes: readonly Lane[]): DryDivision {
+    const pieces = [
+      ...this.segments.map((row) => ({ ...row, mode: 'immediate' as const })),
+      ...this.shards.map((row) => ({ ...row, mode: 'batch' as const })),
+    ];
+    return new DryDivision(Buffer.concat(this.chunks), lanes, pieces);
+  }
+
+  private depsWith(
+    { providers, settings, clock, files }: DivisionDeps,
+    writing: Pick<FileStore, 'create' | 'put'>,
+  ): DivideDeps {
+    const readRange: FileStore['readRange'] = (key, range, into) => files.readRange(key, range, into);
+    const into = <Row>(kept: Row[]) => ({ insertMany: async (rows: readonly Row[]) => void kept.push(...rows) });
+    const store = { segments: into(this.segments), shards: into(this.shards) };
+    return { providers, settings, clock, files: { ...writing, readRange }, store };
+  }
+}
+
+type DivisionDeps = Pick<Deps, 'providers' | 'settings' | 'clock'> & { files: Pick<FileStore, 'readRange'> };
+
 /** Divides the lines of a file as `divide` does for a batch; nothing is stored. */
 export async function divideDry(
   deps: Deps,
@@ -68,24 +129,7 @@ export async function divideDry(
   plan: PlanSummary,
   assigner: LaneAssigner,
 ): Promise<DryDivision> {
-  const chunks: Uint8Array[] = [];
-  const pieces: Piece[] = [];
-  const keep = (mode: Piece['mode']) => async (rows: readonly (SegmentRow | ShardRow)[]) => {
-    for (const { lane, candidate, firstLine, lastLine } of rows) {
-      pieces.push({ lane, candidate, firstLine, lastLine, mode });
-    }
-  };
-  const writer = {
-    write: async (chunk: Uint8Array) => void chunks.push(chunk),
-    close: () => Promise.resolve(),
-    abort: () => Promise.resolve(),
-  };
-  const files: Pick<FileStore, 'create' | 'readRange'> = {
-    create: () => Promise.resolve(writer),
-    readRange: (key, range, into) => deps.files.readRange(key, range, into),
-  };
-  const store = { segments: { insertMany: keep('immediate') }, shards: { insertMany: keep('batch') } };
-  const { providers, settings, clock } = deps;
-  const { lanes } = await divide({ providers, settings, clock, files, store }, batch, input, plan, assigner);
-  return new DryDivision(Buffer.concat(chunks), lanes, pieces);
+  const record = new DivisionRecord();
+  const { lanes } = await divide(record.alone(deps), batch, input, plan, assigner);
+  return record.division(lanes);
 }

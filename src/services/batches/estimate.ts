@@ -84,11 +84,12 @@ export async function estimateShares(
 }
 
 /** Tokenizer and past answers of every target. */
-async function knowTargets(
+export async function knowTargets(
   deps: Deps,
   tenantId: string,
   candidates: readonly Candidate[],
   now: number,
+  historyOf = outputHistory,
 ): Promise<Map<string, KnownTarget>> {
   const known = new Map<string, KnownTarget>();
   for (const candidate of candidates) {
@@ -98,7 +99,7 @@ async function knowTargets(
     const tokenizer = (await deps.tokenizers?.forModel(priced)) ?? null;
     known.set(name, {
       counter: new InputCounter(tokenizer),
-      history: await outputHistory(deps, tenantId, candidate, now),
+      history: await historyOf(deps, tenantId, candidate, now),
     });
   }
   return known;

@@ -18,24 +18,28 @@ import { PartReader } from './part-reader.ts';
 import { takeSpares } from './take-spares.ts';
 
 const WRITE_BYTES = 256 * 1024;
+/** Most batches are small, and come in numbers. */
+const FIRST_BYTES = 16 * 1024;
 const LOST: ReadonlySet<string> = new Set([RESULT_LOST, INPUT_LOST]);
 
 /**
  * Ends a batch: writes its output and error files in input order from the parts, every line exactly once, and sets the
  * final status together with the files. A crash on the way leaves nothing but bytes that the sweep removes. Throws
- * where results or input cannot be read, unless that is to be given up: then the lines are errors that say so.
+ * where results or input cannot be read, unless that is to be given up: then the lines are errors that say so. Answers
+ * whether it came to its end.
  */
 export async function finalizeBatch(
   services: Deps,
   batch: BatchRow,
-  token: string,
-  { giveUp }: { giveUp: boolean },
-): Promise<void> {
+  input: FileRow | null,
+  { token, giveUp }: { token: string; giveUp: boolean },
+): Promise<{ ended: boolean }> {
   const deps = giveUp ? givenUp(services) : services;
   if (batch.stop !== null && batch.status !== 'finalizing') await enterDoubts(deps, batch, token, { giveUp });
   if (batch.status !== 'finalizing') await takeSpares(deps, batch);
   if (batch.status === 'in_progress') {
-    if (!(await deps.store.batches.beginFinalizing(batch.id, token, unixSeconds(deps.clock)))) return;
+    const begun = await deps.store.batches.beginFinalizing(batch.id, token, unixSeconds(deps.clock));
+    if (!begun) return { ended: false };
   }
   const rest = batch.stop ?? 'lost';
   const output = new ResultFile(deps, batch, 'output');
@@ -47,7 +51,7 @@ export async function finalizeBatch(
   const neverRun = batch.front === null ? null : { cancelled: 0, expired: 0 };
   try {
     const reader = new PartReader(deps.files, { forward: true, strict: !giveUp });
-    for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest })) {
+    for await (const group of batchLineGroups(deps, batch, reader, { from: 0, rest, input })) {
       for (const line of group) {
         if (line.state === 'pending') continue;
         if (line.state === 'missing' && line.failure.code === BUDGET_EXCEEDED) stopped += 1;
@@ -62,7 +66,7 @@ export async function finalizeBatch(
     if (lost > 0) deps.log.error({ batch: batch.id, lost }, 'lines that cannot be read any more are in the error file');
     const outputFile = await output.close();
     const errorFile = await errors.close();
-    await deps.store.batches.finish(batch.id, token, {
+    const ended = await deps.store.batches.finish(batch.id, token, {
       now: unixSeconds(deps.clock),
       ...endOf(batch, stopped),
       neverRun,
@@ -71,6 +75,7 @@ export async function finalizeBatch(
       outputFile,
       errorFile,
     });
+    return { ended };
   } catch (error) {
     await Promise.all([output.abort(), errors.abort()]);
     throw error;
@@ -150,8 +155,11 @@ class ResultFile {
 
   async close(): Promise<FileRow | null> {
     if (this.lines === 0) return null;
-    await this.flush();
-    await this.writer?.close();
+    if (this.writer === null && this.waiting !== null) await this.put(this.waiting.subarray(0, this.waitingBytes));
+    else {
+      await this.flush();
+      await this.writer?.close();
+    }
     const now = unixSeconds(this.deps.clock);
     return {
       id: this.id,
@@ -175,9 +183,25 @@ class ResultFile {
   }
 
   private take(bytes: Uint8Array): void {
-    this.waiting ??= Buffer.allocUnsafeSlow(WRITE_BYTES);
+    const needed = this.waitingBytes + bytes.length;
+    if (this.waiting === null || this.waiting.length < needed) this.waiting = this.grown(needed);
     this.waiting.set(bytes, this.waitingBytes);
     this.waitingBytes += bytes.length;
+  }
+
+  private grown(needed: number): Buffer {
+    let length = this.waiting?.length ?? FIRST_BYTES;
+    while (length < needed) length = Math.min(WRITE_BYTES, length * 4);
+    const larger = Buffer.allocUnsafeSlow(length);
+    this.waiting?.copy(larger, 0, 0, this.waitingBytes);
+    return larger;
+  }
+
+  /** The whole file in one step. */
+  private async put(bytes: Uint8Array): Promise<void> {
+    this.bytes = bytes.byteLength;
+    this.hash.update(bytes);
+    await this.deps.files.put(`files/${this.id}`, new Uint8Array(bytes));
   }
 
   private async flush(): Promise<void> {

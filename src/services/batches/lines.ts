@@ -6,8 +6,9 @@ import { RECORD_SUCCEEDED } from '../../core/part.ts';
 import { isRequest, readPlanRecord } from '../../core/plan.ts';
 import { ownFailure } from '../../core/refused-request.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
+import type { StopReason } from '../../ports/batch-control.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LineTotal } from '../../ports/store-ledger.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
@@ -30,6 +31,8 @@ export interface LinesWanted {
   totals?: boolean;
   /** Which finished lines are read, by whether they succeeded: of the others nobody looks whether they can be. Absent: all. */
   read?: (succeeded: boolean) => boolean;
+  /** The row of its input file, where that is at hand. */
+  input?: FileRow | null;
 }
 
 /** Walks a batch's lines in input order, in bounded memory. */
@@ -49,7 +52,7 @@ export async function* batchLineGroups(
   reader: PartReader,
   options: LinesWanted,
 ): AsyncGenerator<BatchLine[]> {
-  const input = await deps.store.files.getAny(batch.inputFileId);
+  const input = options.input === undefined ? await deps.store.files.getAny(batch.inputFileId) : options.input;
   const total = input?.plan?.lines ?? 0;
   if (input && isTerminal(batch.status) && (await deps.files.size(input.contentKey)) === null) {
     for await (const line of keptLines(deps, batch, reader, { ...options, lines: total })) yield [line];

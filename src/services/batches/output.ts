@@ -1,9 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { ApiError } from '../../core/api-error.ts';
 import { isTerminal } from '../../core/batch-state.ts';
+import type { StopReason } from '../../ports/batch-control.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { PieceMemory } from '../../ports/files.ts';
-import type { BatchRow, StopReason } from '../../ports/store-batches.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
 import { wholeRecords } from '../results/read-index.ts';
 import { fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';

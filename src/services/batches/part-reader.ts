@@ -69,6 +69,8 @@ export class LocatedRecords {
   }
 }
 
+/** A part that is not larger has no memory of its reader's: mostly it is in memory already, and soon forgotten. */
+const SMALL_PART_BYTES = 64 * 1024;
 /** A part that takes the place of another has its memory, if it is of much the same size. */
 const SPARE_BYTES = 256 * 1024;
 const SPARES_MAX = 1 + AHEAD_PARTS_MAX;
@@ -229,7 +231,7 @@ export class PartReader {
       this.files,
       key,
       { offset: 0, length: indexOffset },
-      this.forward ? this.memory(indexOffset) : undefined,
+      this.forward && indexOffset > SMALL_PART_BYTES ? this.memory(indexOffset) : undefined,
     );
   }
 

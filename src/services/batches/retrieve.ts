@@ -21,7 +21,10 @@ export async function retrieveBatch(deps: Deps, context: Context, id: string, de
       param: 'include_provider_details',
     });
   }
+  // Nothing of another tenant's is shown: what is found of it goes with the error.
+  const asked = details ? null : presentShards(deps, id, false);
+  asked?.catch(() => undefined);
   const row = await fetchBatch(deps, context, id);
-  const shards = await presentShards(deps, row.id, details);
+  const shards = await (asked ?? presentShards(deps, row.id, true));
   return { ...presentBatch(row), ...(shards.length > 0 && { shards }) };
 }

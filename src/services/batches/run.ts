@@ -6,13 +6,18 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import { LeasedWork } from '../leased-work.ts';
 import { finalizeBatch } from './finalize.ts';
-import { startBatch } from './start.ts';
+import { type StartOutcome, startBatch } from './start.ts';
 
 const BATCHES_AT_ONCE = 32;
 /** A batch of more lines takes megabytes and minutes: only so many of them are worked on at once. */
 const LARGE_LINES = 5_000;
 const LARGE_AT_ONCE = 4;
 const RETRY_SECONDS = 5;
+
+interface Outcome extends StartOutcome {
+  /** When it is to be looked at again, in Unix seconds. */
+  nextAt: number;
+}
 
 /**
  * Brings batches from one status to the next: many small ones at once, for each mostly waits for disk and database, and
@@ -47,7 +52,7 @@ export class BatchRunner {
       this.work.begin(
         batch.id,
         () => this.advance(batch),
-        (nextAt) => this.giveBack(batch, nextAt),
+        (outcome) => this.giveBack(batch, outcome),
       );
     }
     return due.length;
@@ -71,26 +76,26 @@ export class BatchRunner {
     await this.deps.store.batches.renew(this.work.ids, this.token, until);
   }
 
-  /** When it is to be looked at again: one that cannot be worked on now (its disk, its database) a little later. */
-  private async advance(batch: BatchRow): Promise<number> {
+  /** With what it is given back: one that cannot be worked on now (its disk, its database) is looked at again a little later. */
+  private async advance(batch: BatchRow): Promise<Outcome> {
     const { deps, token } = this;
     const giveUp = this.triedLongEnough(batch.id);
     try {
       const input = await deps.store.files.getAny(batch.inputFileId);
-      const bring = (): Promise<void> =>
+      const bring = (): Promise<StartOutcome> =>
         batch.status === 'validating'
           ? startBatch(deps, batch, input, token)
-          : finalizeBatch(deps, batch, token, { giveUp });
+          : finalizeBatch(deps, batch, input, { token, giveUp });
       const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
-      await (isLarge ? this.large.with(bring) : bring());
+      const { ended, estimate } = await (isLarge ? this.large.with(bring) : bring());
       this.failingSince.delete(batch.id);
-      return 0;
+      return { ended, estimate, nextAt: 0 };
     } catch (error) {
       // Of one that is yet to start, others may see the end: nothing may be left of it here when that comes.
       const isEnding = batch.status !== 'validating';
       if (isEnding && !this.failingSince.has(batch.id)) this.failingSince.set(batch.id, steadyMs(deps.clock));
       deps.log.error({ batch: batch.id, status: batch.status, error: describeError(error) }, 'batch work failed');
-      return unixSeconds(deps.clock) + RETRY_SECONDS;
+      return { ended: false, nextAt: unixSeconds(deps.clock) + RETRY_SECONDS };
     }
   }
 
@@ -101,13 +106,16 @@ export class BatchRunner {
     return since !== undefined && steadyMs(clock) - since >= settings.unreadableSeconds * 1000;
   }
 
-  private async giveBack(batch: BatchRow, nextAt: number): Promise<void> {
+  private async giveBack(batch: BatchRow, { ended, nextAt, estimate }: Outcome): Promise<void> {
     const { deps, token } = this;
-    await deps.store.batches
-      .release(batch.id, token, nextAt)
-      .catch((error: unknown) =>
-        deps.log.warn({ batch: batch.id, error: describeError(error) }, 'batch lease not given back'),
-      );
-    deps.nudge();
+    // With its end a batch is nobody's any more.
+    if (!ended) {
+      await deps.store.batches
+        .release(batch.id, token, nextAt, estimate)
+        .catch((error: unknown) =>
+          deps.log.warn({ batch: batch.id, error: describeError(error) }, 'batch lease not given back'),
+        );
+    }
+    deps.nudge('batches');
   }
 }

@@ -7,7 +7,7 @@ import type { FileRow } from '../../ports/store-files.ts';
 import { divideDry } from '../batches/dry-division.ts';
 import { estimateShares } from '../batches/estimate.ts';
 import { findErrors } from '../batches/find-errors.ts';
-import { toBatchEstimate } from '../batches/keep-estimate.ts';
+import { toBatchEstimate } from '../batches/first-estimate.ts';
 import { resolveFor, routesOf } from '../models/resolve.ts';
 import { firstShort, insufficientQuota, unpricedTargets } from './insufficient.ts';
 import { unpricedReason } from './upper-bound.ts';
@@ -25,9 +25,11 @@ export async function reserveBatch(
   batch: BatchRow,
   file: FileRow,
 ): Promise<{ hold: HoldAsk; estimate: BatchEstimate | null }> {
-  const routes = (await deps.store.budgets.any()) ? await routeNames(deps, batch, file) : [];
   const { id: holder, tenantId, keyId, metadata: tags, createdAt } = batch;
-  const spender = { tenantId, keyId, tags, routes };
+  if (!(await deps.store.budgets.any())) {
+    return { hold: { holder, tenantId, keyId, tags, routes: [], amountNano: 0 }, estimate: null };
+  }
+  const spender = { tenantId, keyId, tags, routes: await routeNames(deps, batch, file) };
   const budgets = await deps.store.budgets.covering(spender, createdAt);
   if (budgets.length === 0) return { hold: { holder, ...spender, amountNano: 0 }, estimate: null };
   // Under an Idempotency-Key it may be there already, and hold what it needs.

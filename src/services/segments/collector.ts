@@ -51,6 +51,8 @@ export class Collector implements Results {
   private readonly partName: () => string;
   private readonly onCommitted: () => void;
   private group = newGroup();
+  /** Segments that lack a grant, which the commit under way may give them. */
+  private readonly wanting = new Set<SegmentInHand>();
   private flushing: Promise<void> | null = null;
   private timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -96,6 +98,11 @@ export class Collector implements Results {
     this.group.touched.add(segment);
     this.group.urgent = true;
     this.flushSoon();
+  }
+
+  wantGrant(segment: SegmentInHand): void {
+    if (this.flushing === null) this.requestGrant(segment);
+    else this.wanting.add(segment);
   }
 
   requestAllowance(segment: SegmentInHand): void {
@@ -155,10 +162,20 @@ export class Collector implements Results {
     this.flushing = this.commitUntilDone(group).finally(() => {
       this.flushing = null;
       this.uncommitted -= group.lines.length;
+      this.requestWanted();
       this.onCommitted();
       if (this.group.touched.size > 0) this.schedule();
     });
     return this.flushing;
+  }
+
+  /** Asks for what the commit that ended did not grant. */
+  private requestWanted(): void {
+    const still = [...this.wanting].filter(
+      ({ closed, cursor, granted, size }) => !closed && cursor >= granted && cursor < size,
+    );
+    this.wanting.clear();
+    for (const segment of still) this.requestGrant(segment);
   }
 
   /** A disk that is full or a database that is away holds results back; it does not lose them. */

@@ -13,6 +13,7 @@ import { cameInTime, steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { InputWatch } from '../batches/input-lost.ts';
+import { byBatch, CLAIMED_AT_ONCE, limitAfter } from './claims.ts';
 import { type FeedHooks, LineFeed } from './line-feed.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
@@ -22,7 +23,8 @@ import { type SendWindow, Windows } from './windows.ts';
 
 /** Results not yet durable would be bought again after a crash: at most so many commits' worth. */
 const UNCOMMITTED_PARTS = 2;
-const CLAIMED_AT_ONCE = 4;
+/** No demand in particular. */
+const ANY = 'any';
 /** At a stop, what is there is given this long to become durable. */
 const COMMIT_MS = 5_000;
 
@@ -38,10 +40,14 @@ export class Engine {
   private stopping = false;
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
-  /** With this demand the last claim found nothing: a nudge, a tick, or another demand are reason to ask again. */
+  /**
+   * With this demand the last claim found nothing: a nudge, a tick, or another demand are reason to ask again. `ANY`: it
+   * was for whatever there is, so that another demand is no reason.
+   */
   private dryWithout: string | null = null;
   private parts = 0;
   private claims = 0;
+  private claimLimit = CLAIMED_AT_ONCE;
   private idleWaiters: (() => void)[] = [];
 
   constructor(deps: Deps) {
@@ -64,7 +70,8 @@ export class Engine {
   }
 
   private claim(): Promise<void> {
-    if (this.stopping || this.dryWithout === JSON.stringify(this.queues.demand())) return Promise.resolve();
+    if (this.stopping || this.dryWithout === ANY) return Promise.resolve();
+    if (this.dryWithout === JSON.stringify(this.queues.demand())) return Promise.resolve();
     this.claimAgain = true;
     this.claiming ??= this.claimLoop().finally(() => {
       this.claiming = null;
@@ -162,15 +169,19 @@ export class Engine {
       this.claimAgain = false;
       const now = Math.floor(this.deps.clock.now() / 1000);
       const demand = this.queues.demand();
+      const limit = this.claimLimit;
       const leases = await this.deps.store.segments.claim({
         now,
         until: now + this.deps.settings.leaseSeconds,
         token: `${this.token}/${this.claims++}`,
-        limit: CLAIMED_AT_ONCE,
+        limit,
         ...demand,
       });
+      this.claimLimit = limitAfter(leases);
       await Promise.all(byBatch(leases).map((of) => this.openInTurn(of)));
-      if (leases.length > 0) this.claimAgain = true;
+      const isForAny = demand.exclude.length + (demand.newcomers?.length ?? 0) === 0;
+      if (leases.length < limit && isForAny) this.dryWithout = ANY;
+      else if (leases.length > 0) this.claimAgain = true;
       else this.dryWithout = JSON.stringify(demand);
     }
     this.reportIdle();
@@ -244,7 +255,7 @@ export class Engine {
       if (batch.segments.size === 0) {
         batch.close();
         this.batches.delete(batch.row.id);
-        this.deps.nudge();
+        this.deps.nudge('batches');
       }
     }
     this.reportIdle();
@@ -290,9 +301,4 @@ export class Engine {
     this.idleWaiters = [];
     for (const resolve of waiters) resolve();
   }
-}
-
-/** Segments of one batch share what is open of it: they are opened one after the other. */
-function byBatch(leases: readonly SegmentLease[]): SegmentLease[][] {
-  return [...Map.groupBy(leases, ({ batchId }) => batchId).values()];
 }

@@ -1,8 +1,9 @@
 import { Allowance } from '../../core/budget-allowance.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
+import type { BatchControl } from '../../ports/batch-control.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { InputWatch } from '../batches/input-lost.ts';
 import { upperBound } from '../budgets/upper-bound.ts';

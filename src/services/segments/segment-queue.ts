@@ -98,7 +98,7 @@ export class BatchFlow {
     if (ungranted !== null) {
       // Before its first grant there was nothing to outrun.
       if (this.segments.some(({ granted }) => granted > 0)) ungranted.window.starve();
-      this.batch.results.requestGrant(ungranted);
+      this.batch.results.wantGrant(ungranted);
     }
     return null;
   }

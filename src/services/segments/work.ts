@@ -6,8 +6,9 @@ import type { Unfit } from '../../core/healing.ts';
 import type { KeyBudget } from '../../core/key-budget.ts';
 import type { Candidate, RunLane } from '../../core/lane.ts';
 import type { LineProgress } from '../../core/retry.ts';
+import type { BatchControl } from '../../ports/batch-control.ts';
 import type { TargetGate } from '../../ports/gates.ts';
-import type { BatchControl, BatchRow } from '../../ports/store-batches.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
 import type { FileRow } from '../../ports/store-files.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
@@ -113,6 +114,8 @@ export interface Results {
   giveUp(segment: SegmentInHand, entry: LedgerEntryRow | null): void;
   /** Asks for a commit that lets the segment send more lines; `doubts` become durable in the same commit. */
   requestGrant(segment: SegmentInHand, doubts?: readonly LedgerEntryRow[]): void;
+  /** As `requestGrant`, unless the commit that is under way grants it something. */
+  wantGrant(segment: SegmentInHand): void;
   /** Asks for a commit in which the batch draws from its budgets. */
   requestAllowance(segment: SegmentInHand): void;
   /** Gives a segment back after a moment because its input could not be read. */

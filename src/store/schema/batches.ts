@@ -1,6 +1,7 @@
 import { customType, index, integer, sql, sqliteTable, text, uniqueIndex } from '#drizzle';
 import type { Lane } from '../../core/lane.ts';
-import type { BatchEstimate, BatchFront, BatchOptions, NeverRun, StopReason } from '../../ports/store-batches.ts';
+import type { StopReason } from '../../ports/batch-control.ts';
+import type { BatchEstimate, BatchFront, BatchOptions, NeverRun } from '../../ports/store-batches.ts';
 import type { BatchError, BatchStatus } from '../../protocol/batch.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import type { Metadata } from '../../protocol/metadata.ts';

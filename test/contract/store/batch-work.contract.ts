@@ -1,6 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Store } from '../../../src/ports/store.ts';
-import { batchRow, claim, emptyCommit, fileRow, LATER, NOW, type Subject, segmentRow, startBatch } from './subject.ts';
+import {
+  batchRow,
+  claim,
+  emptyCommit,
+  fileRow,
+  LATER,
+  NOW,
+  type Subject,
+  segmentRow,
+  shardRow,
+  startBatch,
+} from './subject.ts';
 
 /** Ids of the batches due now, leased to `token`. */
 async function claimDue(store: Store, token: string, now = NOW, limit = 10): Promise<string[]> {
@@ -88,6 +99,54 @@ export function batchWorkContract(subject: Subject): void {
       expect(await claimDue(store, 'work', NOW + 41)).toEqual(['batch_1']);
       const late = await store.segments.commit(emptyCommit(leases, { completed: 1 }));
       expect(late).toEqual({ ok: false, lost: ['batch_1-0'] });
+    });
+
+    it('starts a batch with the rows of its work, and keeps those that are there', async () => {
+      const { store } = subject;
+      await store.batches.insert(batchRow('batch_1'));
+      await claimDue(store, 'mine');
+      await store.segments.insertMany([segmentRow('batch_1', 0, { queue: 'before' })]);
+      const rows = {
+        segments: [segmentRow('batch_1', 0), segmentRow('batch_1', 10)],
+        shards: [shardRow('batch_1', 20)],
+      };
+      expect(await store.batches.start('batch_1', 'stale', { ...start, segments: 3, rows })).toBe(false);
+      expect(await store.shards.list('batch_1')).toEqual([]);
+      expect(await store.batches.start('batch_1', 'mine', { ...start, segments: 3, rows })).toBe(true);
+      expect(await store.shards.list('batch_1')).toHaveLength(1);
+      const leases = await claim(store, { limit: 9 });
+      expect(leases.map(({ id, queue }) => [id, queue])).toEqual([
+        [rows.segments[0]?.id, 'before'],
+        [rows.segments[1]?.id, rows.segments[1]?.queue],
+      ]);
+    });
+
+    it('keeps an estimate when its lease is given back, and only then', async () => {
+      const { store } = subject;
+      const figures = { low: 1, expected: 2, high: 3 };
+      const estimate = { inputTokens: 7, outputTokens: figures, amountNano: { ...figures, low: null } };
+      await store.batches.insert(batchRow('batch_1'));
+      await claimDue(store, 'mine');
+      await store.batches.release('batch_1', 'stale', 0, estimate);
+      expect((await store.batches.get('all', 'batch_1'))?.estimate ?? null).toBeNull();
+      await store.batches.release('batch_1', 'mine', 0, estimate);
+      await claimDue(store, 'mine');
+      await store.batches.release('batch_1', 'mine', 0);
+      expect((await store.batches.get('all', 'batch_1'))?.estimate).toEqual(estimate);
+    });
+
+    it('is finalizing when it is leased with nothing open, no stop, and no answers to fall back on', async () => {
+      const { store } = subject;
+      await startBatch(store, 'batch_1', []);
+      expect(await claimDue(store, 'mine', NOW + 8)).toEqual(['batch_1']);
+      expect(await store.batches.get('all', 'batch_1')).toMatchObject({ status: 'finalizing', finalizingAt: NOW + 8 });
+      expect((await store.batches.cancel('all', 'batch_1', NOW + 8))?.status).toBe('finalizing');
+      expect(await store.batches.finish('batch_1', 'mine', completed)).toBe(true);
+
+      await startBatch(store, 'batch_2', [], { expiresAt: NOW + 1 });
+      expect(await store.batches.stopExpired(NOW + 9, 10)).toEqual(['batch_2']);
+      expect(await claimDue(store, 'mine', NOW + 9)).toEqual(['batch_2']);
+      expect(await store.batches.get('all', 'batch_2')).toMatchObject({ status: 'in_progress', finalizingAt: null });
     });
 
     it('starts a batch only under its lease and only from validating', async () => {
