@@ -1,8 +1,8 @@
 /**
  * The sizes that Weir is made for, and the memory that the server takes for them: a file of 5 GB, a batch of ten million
- * lines, a thousand batches at once, 4,096 requests in flight. Needs some 10 GB of disk.
+ * lines, a thousand batches at once, many small batches, 4,096 requests in flight. Needs some 10 GB of disk.
  *
- *   node test/bench/scale.ts [--only file,lines,batches,flight] [--megabytes 5000] [--lines 10000000] [--done 50000]
+ *   node test/bench/scale.ts [--only file,lines,batches,small,flight] [--megabytes 5000] [--lines 10000000] [--done 50000]
  *
  * The batch of ten million lines runs to `--done` answers; then it is cancelled, so that its output and its error file
  * are put together from all its lines. `--done all` lets it run to its end, which takes half an hour on two cores. Either
@@ -15,6 +15,7 @@ import { figure, report } from './goals.ts';
 import { startRawServer } from './raw-http.ts';
 import {
   chatLine,
+  cpuMicrosOf,
   longChatLine,
   megabytesOf,
   type ServerProcess,
@@ -22,10 +23,11 @@ import {
   uploadLines,
 } from './server-process.ts';
 import { startSimulator } from './simulator.ts';
+import { median } from './table.ts';
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'file,lines,batches,flight' },
+    only: { type: 'string', default: 'file,lines,batches,small,flight' },
     megabytes: { type: 'string', default: '5000' },
     lines: { type: 'string', default: '10000000' },
     done: { type: 'string', default: '50000' },
@@ -42,6 +44,9 @@ interface Batch {
   request_counts: { total: number; completed: number; failed: number };
 }
 
+const SMALL_BATCHES = 300;
+const SMALL_LINES = 10;
+
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
 
@@ -56,13 +61,18 @@ async function createBatch(server: ServerProcess, file: string): Promise<Batch> 
 }
 
 /** Asks for a batch until `enough` says so. */
-async function until(server: ServerProcess, id: string, enough: (batch: Batch) => boolean): Promise<Batch> {
+async function until(
+  server: ServerProcess,
+  id: string,
+  enough: (batch: Batch) => boolean,
+  everyMs = 100,
+): Promise<Batch> {
   for (;;) {
     const batch = await server.call<Batch>(`/v1/batches/${id}`);
     if (enough(batch)) return batch;
     if (ENDED.has(batch.status))
       throw new Error(`the batch is ${batch.status}: ${JSON.stringify(batch.request_counts)}`);
-    await pause(100);
+    await pause(everyMs);
   }
 }
 
@@ -114,6 +124,29 @@ async function checkBooks(server: ServerProcess, batch: Batch, lines: number): P
     throw new Error(`the books are wrong: ${JSON.stringify(found)} instead of ${JSON.stringify(due)}`);
   }
   console.log(`books: ${figure(lines)} lines in two files, ${figure(found.requests)} requests in the ledger`);
+}
+
+/** Makes `count` batches of the same `lines` lines at once, and waits for them; answers seconds, and the server's processor time. */
+async function runAtOnce(
+  server: ServerProcess,
+  count: number,
+  lines: number,
+): Promise<{ created: number; done: number; cpuMs: number }> {
+  const file = await uploadLines(server.url, lines, chatLine);
+  const cpu = await cpuMicrosOf(server.pid);
+  const started = performance.now();
+  const seconds = (): number => (performance.now() - started) / 1000;
+  const ids: string[] = [];
+  for (let from = 0; from < count; from += 20) {
+    const made = Array.from({ length: Math.min(20, count - from) }, () => createBatch(server, file));
+    ids.push(...(await Promise.all(made)).map(({ id }) => id));
+  }
+  const created = seconds();
+  for (const id of ids) {
+    const { request_counts } = await until(server, id, ({ status }) => status === 'completed');
+    if (request_counts.completed !== lines) throw new Error(`${id}: ${JSON.stringify(request_counts)}`);
+  }
+  return { created, done: seconds(), cpuMs: ((await cpuMicrosOf(server.pid)) - cpu) / 1000 };
 }
 
 interface Measured {
@@ -190,22 +223,30 @@ const CASES: Record<string, () => Promise<void>> = {
   batches: () =>
     measure({ concurrency: 256, latencyMs: 20, most: 512 }, async (server) => {
       const count = Number(values.batches);
-      const file = await uploadLines(server.url, 100, chatLine);
-      const started = performance.now();
-      const ids: string[] = [];
-      for (let from = 0; from < count; from += 20) {
-        const made = Array.from({ length: Math.min(20, count - from) }, () => createBatch(server, file));
-        ids.push(...(await Promise.all(made)).map(({ id }) => id));
-      }
-      const created = performance.now();
-      for (const id of ids) {
-        const { request_counts } = await until(server, id, ({ status }) => status === 'completed');
-        if (request_counts.completed !== 100) throw new Error(`${id}: ${JSON.stringify(request_counts)}`);
-      }
-      const seconds = (performance.now() - started) / 1000;
+      const { created, done } = await runAtOnce(server, count, 100);
       return {
         what: `${figure(count)} batches of 100 lines at once`,
-        yardstick: `created in ${figure((created - started) / 1000, 1)} s, all done after ${figure(seconds, 1)} s`,
+        yardstick: `created in ${figure(created, 1)} s, all done after ${figure(done, 1)} s`,
+      };
+    }),
+
+  small: () =>
+    measure({ concurrency: 256, latencyMs: 20, most: 512 }, async (server) => {
+      await runAtOnce(server, 50, SMALL_LINES);
+      const { done, cpuMs } = await runAtOnce(server, SMALL_BATCHES, SMALL_LINES);
+      const file = await uploadLines(server.url, SMALL_LINES, chatLine);
+      const alone: number[] = [];
+      for (let count = 0; count < 20; count++) {
+        const started = performance.now();
+        const { id } = await createBatch(server, file);
+        await until(server, id, ({ status }) => status === 'completed', 2);
+        alone.push(performance.now() - started);
+      }
+      return {
+        what: `${SMALL_BATCHES} batches of ${SMALL_LINES} lines at once`,
+        yardstick:
+          `${figure(done, 1)} s, ${figure(cpuMs / SMALL_BATCHES, 1)} ms of processor time each; ` +
+          `one alone ${figure(median(alone))} ms from its creation to its end, at 20 ms a line`,
       };
     }),
 
