@@ -5,6 +5,7 @@ import { type BatchCall, ProviderError } from '../contract.ts';
 import { type AnswerContext, type ParsedAnswer, parseAnswer } from './answer.ts';
 import type { GoogleTokens } from './google-auth.ts';
 import { failureOfGoogle } from './google-status.ts';
+import { isNeverSent } from './http-fetch.ts';
 import { badResponse, failureOfCall } from './openai-status.ts';
 
 export type GoogleCall = Omit<BatchCall, 'saved' | 'http'>;
@@ -131,9 +132,6 @@ export async function pauseAfter(tries: number, client: GoogleClient, call: Goog
   });
 }
 
-/** Codes with which Node.js says that no connection came about. */
-const neverConnected = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-
 function toHttpFailure(error: unknown, signal: AbortSignal | undefined): HttpFailure {
   if (error instanceof HttpFailure) return error;
   if (signal?.aborted) return new HttpFailure('aborted', true, 'the call was aborted');
@@ -142,7 +140,7 @@ function toHttpFailure(error: unknown, signal: AbortSignal | undefined): HttpFai
     return new HttpFailure('timeout', true, 'no complete answer in time');
   const cause = error instanceof Error ? error.cause : undefined;
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  if (neverConnected.has(code)) return new HttpFailure('connect', false, `no connection (${code})`);
+  if (isNeverSent(code)) return new HttpFailure('connect', false, `no connection (${code})`);
   return new HttpFailure('reset', true, 'the connection broke before the answer was complete');
 }
 

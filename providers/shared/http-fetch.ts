@@ -158,13 +158,22 @@ const neverConnected = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** Node.js's codes for a certificate that is not taken, and for a server that does not speak TLS: nothing is sent before that. */
+const neverTrusted =
+  /^(CERT_\w+|CRL_\w+|UNABLE_TO_\w+|(DEPTH_ZERO_)?SELF_SIGNED_CERT(_IN_CHAIN)?|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|ERR_TLS_CERT_\w+|ERR_SSL_WRONG_VERSION_NUMBER)$/;
+
+/** Whether an error of this code came before anything was sent. */
+export function isNeverSent(code: string): boolean {
+  return neverConnected.has(code) || neverTrusted.test(code);
+}
+
 /** Why a `fetch` gave no complete answer. */
 export function toFailure(error: unknown, isTimeout: boolean, isAbort: boolean): HttpFailure {
   if (error instanceof HttpFailure) return error;
   if (isTimeout) return new HttpFailure('timeout', true, 'no complete answer in time');
   if (isAbort) return new HttpFailure('aborted', true, 'the call was aborted');
   const code = codeOf(error);
-  if (neverConnected.has(code)) return new HttpFailure('connect', false, `no connection (${code})`);
+  if (isNeverSent(code)) return new HttpFailure('connect', false, `no connection (${code})`);
   const suffix = code === '' ? '' : ` (${code})`;
   return new HttpFailure('reset', true, `the connection broke before the answer was complete${suffix}`);
 }

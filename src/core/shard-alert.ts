@@ -31,7 +31,8 @@ interface Alarmed {
   model: string;
   state: ShardState;
   providerBatchId: string | null;
-  failure: { kind: FailureKind; code: string; message: string } | null;
+  refs: Readonly<Record<string, string>>;
+  failure: { kind: FailureKind; code: string; message: string; reachedProvider: boolean } | null;
   progressAt: number | null;
   endedAt: number | null;
   nextAt: number;
@@ -58,7 +59,7 @@ export function shardAlert(
   if (failure && OPERATOR_KINDS.includes(failure.kind)) {
     return { code: 'needs_operator', message: `${failure.code}: ${failure.message}`, since: null };
   }
-  if (state === 'submitting' && progressAt !== null && at.now - progressAt >= UNREAD_SECONDS) {
+  if (isInDoubt(shard) && progressAt !== null && at.now - progressAt >= UNREAD_SECONDS) {
     return submitUnknown(progressAt);
   }
   const pause = state === 'pending' ? at.paused.find((target) => isOf(target, shard)) : undefined;
@@ -66,6 +67,11 @@ export function shardAlert(
   if (state !== 'running' || progressAt === null || at.now - progressAt < at.stuckSeconds) return outsideHours(shard);
   const hours = Math.floor((at.now - progressAt) / 360) / 10;
   return { code: 'stuck', message: `The provider has shown no progress for ${hours} h.`, since: progressAt };
+}
+
+/** A create call may have worked: something was made for it, or it is not certain that it never arrived. */
+function isInDoubt({ state, failure, refs }: Alarmed): boolean {
+  return state === 'submitting' && (failure?.reachedProvider !== false || Object.keys(refs).length > 0);
 }
 
 function submitUnknown(since: number | null): ShardAlert {

@@ -39,7 +39,8 @@ export async function alertCounts(
                         when state = 'running' and progress_at <= ? then 'stuck'
                         when state = 'collecting' and ended_at <= ? then 'results_unread'
                         when state = 'abandoned' and provider_batch_id is null then 'submit_unknown'
-                        when state = 'submitting' and progress_at <= ? then 'submit_unknown' end as alert
+                        when state = 'submitting' and progress_at <= ?
+                          and (coalesce(failure ->> 'reachedProvider', 1) or refs <> '{}') then 'submit_unknown' end as alert
             from shards where ${isLive} and state <> 'done')
           where alert is not null group by provider, alert, reason order by provider, alert, reason`,
     args: [stuckBefore, unreadBefore, unreadBefore],

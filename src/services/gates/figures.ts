@@ -15,7 +15,8 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
     latencyMs: member.answered === 0 ? null : member.latencyMs,
     breaker: worstOf(states),
     health: health.state,
-    healthReason: health.reason ?? (ailment.closed ? null : `its requests fail (${member.lastFailure})`),
+    healthReason:
+      health.reason ?? (ailment.closed && !breaker.unreachable ? null : `its requests fail (${member.lastFailure})`),
     load: load && {
       running: load.running,
       waiting: load.waiting,

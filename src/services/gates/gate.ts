@@ -236,7 +236,9 @@ export class ProviderGate implements Gate {
     const member = this.pool.preferring(call?.avoided, now, part);
     if (!member) {
       if (this.unreachable) {
-        this.calls.refuseLate(Number.POSITIVE_INFINITY, () => nobodyAnswers(this.provider.name));
+        this.calls.refuseLate(Number.POSITIVE_INFINITY, () =>
+          nobodyAnswers(this.provider.name, this.pool.unreachableReason),
+        );
         this.feed?.detour();
       }
       return this.delayed(this.pool.waitMs(now), now);

@@ -71,13 +71,19 @@ export class MemberSlot implements Slot {
 /** The servers behind one provider, of which the least loaded one that may be called is chosen. */
 export class Pool {
   readonly members: readonly Member[];
+  private readonly provider: string;
   /** They say how they are. */
   private readonly isChecked: boolean;
   /** Large models take minutes to load. */
   private readonly outageMs: number;
 
   /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. `outageMs`: lines wait no longer for its return. */
-  constructor({ immediate, limits }: Pick<Provider, 'immediate' | 'limits'>, limit: number, outageMs: number) {
+  constructor(
+    { name, immediate, limits }: Pick<Provider, 'name' | 'immediate' | 'limits'>,
+    limit: number,
+    outageMs: number,
+  ) {
+    this.provider = name;
     this.outageMs = outageMs;
     const adaptive = limits.adaptive !== false;
     this.isChecked = immediate?.healthy !== undefined;
@@ -98,6 +104,11 @@ export class Pool {
       lastFailure: '',
       latencyMs: 0,
     }));
+  }
+
+  /** Why the last request failed at one that cannot be reached. */
+  get unreachableReason(): string {
+    return this.members.find((member) => member.breaker.unreachable)?.lastFailure ?? '';
   }
 
   get unreachable(): boolean {
@@ -197,7 +208,7 @@ export class Pool {
       return false;
     }
     at.failed += 1;
-    at.lastFailure = failure.status === null ? failure.code : `${failure.status} ${failure.code}`;
+    at.lastFailure = failure.status === null ? this.reasonOf(failure) : `${failure.status} ${failure.code}`;
     this.noteAilment(at, failure, nowMs, unit);
     if (speaksOfLoad(failure)) at.adaptive?.refused(inFlight, startedMs, nowMs);
     if (this.isOutage(slot, failure, nowMs) && (isLine || !at.breaker.closed)) {
@@ -214,6 +225,12 @@ export class Pool {
     const trouble = failure.kind === 'connection' ? 'unreachable' : 'pressure';
     at.breaker.failure(trouble, failure.retryAfterMs, nowMs, unit);
     return false;
+  }
+
+  /** Why there was no answer, without the name that everything says of it begins with. */
+  private reasonOf({ message }: Failure): string {
+    const name = `${this.provider}: `;
+    return (message.startsWith(name) ? message.slice(name.length) : message).replace(/\.$/, '');
   }
 
   /**

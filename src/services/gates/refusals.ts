@@ -2,8 +2,10 @@ import { type Failure, refusal } from '../../core/failure.ts';
 
 /** What a call is told that is not admitted. None of these reached the provider. */
 
-export function nobodyAnswers(provider: string): Failure {
-  const failure = refusal('connection', 'connection_error', `${provider}: nothing answers there at the moment.`);
+/** `reason`: why the last request failed. */
+export function nobodyAnswers(provider: string, reason: string): Failure {
+  const message = `${provider}: nothing answers there at the moment (${reason}).`;
+  const failure = refusal('connection', 'connection_error', message);
   return { ...failure, type: 'server_error' };
 }
 

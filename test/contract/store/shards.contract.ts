@@ -282,6 +282,11 @@ export function shardsContract(subject: Subject): void {
         shardRow('batch_1', 7, { state: 'abandoned', failure, progressAt: NOW - 100, providerBatchId: 'batch-7' }),
         shardRow('batch_1', 8, { state: 'abandoned', failure, provider: 'vertex' }),
         shardRow('batch_1', 9, { state: 'submitting', progressAt: NOW - 10, provider: 'vertex' }),
+        shardRow('batch_1', 11, {
+          state: 'submitting',
+          progressAt: NOW - 10,
+          failure: refusal('connection', 'x', 'No.'),
+        }),
         shardRow('batch_1', 10, { state: 'submitting', progressAt: NOW - 9, provider: 'vertex' }),
       ]);
       expect(await store.shards.alerts({ stuckBefore: NOW - 100, unreadBefore: NOW - 10 })).toEqual([

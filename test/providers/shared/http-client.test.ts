@@ -1,6 +1,7 @@
+import { type AddressInfo, createServer } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createFetchHttpClient } from '../../../providers/shared/http-fetch.ts';
+import { createFetchHttpClient, toFailure } from '../../../providers/shared/http-fetch.ts';
 import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import { type HttpClient, HttpFailure, type HttpRequest } from '../../../src/ports/http-client.ts';
 import {
@@ -175,6 +176,15 @@ describe.each(clients)('the HTTP client over %s', (_name, create) => {
     expect((await spared).status).toBe(200);
   });
 
+  it('has sent nothing to a server that does not speak TLS where that was expected', async () => {
+    const plain = createServer((socket) => socket.on('error', () => undefined).end(httpAnswer(400, '')));
+    await new Promise<void>((done) => plain.listen(0, '127.0.0.1', done));
+    cleanups.push(async () => void plain.close());
+    const { port } = plain.address() as AddressInfo;
+    const failure = await failureOf(client().request(request(`https://127.0.0.1:${port}/v1`)));
+    expect(failure).toMatchObject({ kind: 'connect', reached: false });
+  });
+
   it('does not send a call whose signal is aborted already', async () => {
     const { url, requests } = await server(({ socket }) => socket.write(httpAnswer(200, '{}')));
     const failure = await failureOf(client().request(request(url, { signal: AbortSignal.abort() })));
@@ -190,5 +200,21 @@ describe.each(clients)('the HTTP client over %s', (_name, create) => {
     await http.close();
     expect((await inFlight).kind).toBe('aborted');
     expect(await failureOf(http.request(request(url)))).toMatchObject({ kind: 'aborted', reached: false });
+  });
+});
+
+describe('what a fetch fails with', () => {
+  const failed = (code: string) =>
+    toFailure(new TypeError('fetch failed', { cause: Object.assign(new Error(code), { code }) }), false, false);
+
+  it.each([
+    ...['DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ENOTFOUND'],
+    ...['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'],
+  ])('%s says that nothing was sent', (code) => {
+    expect(failed(code)).toMatchObject({ kind: 'connect', reached: false, message: `no connection (${code})` });
+  });
+
+  it.each(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'EPROTO'])('%s leaves open whether it arrived', (code) => {
+    expect(failed(code)).toMatchObject({ kind: 'reset', reached: true });
   });
 });

@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS } from '../../../src/ports/settings.ts';
 import { openGates } from '../../../src/services/gates/open-gates.ts';
 
 const LINE_TOKENS = 10;
-const refused: Failure = refusal('connection', 'connection', 'refused');
+const refused: Failure = refusal('connection', 'connection', 'pool: no connection (X).');
 const busy: Failure = { ...refusal('rate_limited', 'rate_limit', 'busy'), status: 429, reachedProvider: true };
 
 /** A feed with as many lines as wanted, each of ten tokens. */
@@ -144,7 +144,13 @@ describe('calls at a gate', () => {
     const { gate, feed, ask } = open({}, 0, ['a', 'b']);
     for (let count = 0; count < 4; count++) (await admitted(ask())).settle(refused, 0);
     expect(gate.unreachable).toBe(true);
-    expect(await ask()).toMatchObject({ ok: false, failure: { kind: 'connection', reachedProvider: false } });
+    const told = {
+      kind: 'connection',
+      reachedProvider: false,
+      message: expect.stringContaining('(no connection (X))'),
+    };
+    expect(await ask()).toMatchObject({ ok: false, failure: told });
+    expect(gate.figures().members[0]?.healthReason).toBe('its requests fail (no connection (X))');
     expect(feed.detours).toBeGreaterThan(0);
   });
 
