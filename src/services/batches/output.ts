@@ -9,7 +9,7 @@ import { wholeRecords } from '../results/read-index.ts';
 import { fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { PartReader } from './part-reader.ts';
-import { readableNow } from './readable-now.ts';
+import { readableOrLost } from './readable-now.ts';
 import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
@@ -48,7 +48,7 @@ export async function batchOutput(
   }
   await requireResults(deps, batch);
   const incomplete = !isTerminal(batch.status);
-  const reading = readableNow(deps);
+  const reading = readableOrLost(deps);
   if (follow && incomplete) return { incomplete, bytes: followLines(reading, context, batch, memory) };
   return { incomplete, bytes: inPieces(finishedLines(reading, batch), memory) };
 }

@@ -15,7 +15,7 @@ import { type BatchLine, fullBytes } from './batch-line.ts';
 import { batchLines } from './lines.ts';
 import { restOf } from './output.ts';
 import { PartReader } from './part-reader.ts';
-import { readableNow } from './readable-now.ts';
+import { readableOrLost } from './readable-now.ts';
 import { requireResults } from './results-gone.ts';
 import { fetchBatch } from './retrieve.ts';
 
@@ -26,7 +26,7 @@ export async function listRequests(
   id: string,
   query: { status?: RequestStatus | undefined; after?: string | undefined; limit: number },
 ): Promise<Page<BatchRequest>> {
-  const deps = readableNow(services);
+  const deps = readableOrLost(services);
   const batch = await fetchBatch(deps, context, id);
   await requireResults(deps, batch);
   const input = await deps.store.files.getAny(batch.inputFileId);

@@ -10,7 +10,7 @@ import { type BatchLine, fullBytes } from '../batches/batch-line.ts';
 import { batchLines } from '../batches/lines.ts';
 import { restOf } from '../batches/output.ts';
 import { PartReader } from '../batches/part-reader.ts';
-import { readableNow } from '../batches/readable-now.ts';
+import { readableOrLost } from '../batches/readable-now.ts';
 import { fetchBatch } from '../batches/retrieve.ts';
 
 const GROUPS_MAX = 30;
@@ -20,7 +20,7 @@ const WALKED_MAX = 100_000;
 
 /** The failures of a batch by cause, those of most requests first, each with examples. */
 export async function batchFailures(services: Deps, context: Context, id: string): Promise<BatchFailures> {
-  const deps = readableNow(services);
+  const deps = readableOrLost(services);
   const batch = await fetchBatch(deps, context, id);
   const reader = new PartReader(deps.files);
   const groups = await deps.store.insight.failures(batch.id, GROUPS_MAX);

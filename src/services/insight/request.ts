@@ -8,7 +8,7 @@ import type { BatchRequestDetail } from '../../protocol/batch-insight.ts';
 import type { OutputLine } from '../../protocol/result-line.ts';
 import { fullBytes } from '../batches/batch-line.ts';
 import { PartReader } from '../batches/part-reader.ts';
-import { readableNow } from '../batches/readable-now.ts';
+import { readableOrLost } from '../batches/readable-now.ts';
 import { listRequests } from '../batches/requests.ts';
 import { fetchBatch } from '../batches/retrieve.ts';
 import { listEntries } from '../ledger/entries.ts';
@@ -34,7 +34,7 @@ export async function batchRequest(
   return {
     ...found,
     input: await inputOf(deps, batch, line),
-    response: await responseOf(readableNow(deps), batch, line),
+    response: await responseOf(readableOrLost(deps), batch, line),
     entries: entries.data,
   };
 }
