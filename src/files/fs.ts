@@ -97,8 +97,10 @@ export async function openFsFiles(root: string): Promise<FileStore> {
         if (kept !== null) return kept.length;
         const { handle, mark } = await openInside(base, path, key);
         try {
-          // Who asks mostly reads it next.
-          if (mark.size <= SMALL_BYTES) small.keep(path, await readFully({ key, handle }, 0, mark.size), mark);
+          // Who asks mostly reads it next; a disk that cannot read it tells its size all the same.
+          const whole =
+            mark.size > SMALL_BYTES ? null : await readFully({ key, handle }, 0, mark.size).catch(() => null);
+          if (whole !== null) small.keep(path, whole, mark);
         } finally {
           await handle.close();
         }
