@@ -64,6 +64,17 @@ describe('writes of an embedded database that come together', () => {
     expect(await stored()).toEqual([1, 3, 4, 8, 9]);
   });
 
+  it('are those that were asked for, also after one that cannot be sent to the thread', async () => {
+    const unsendable = (sql: string): Statement => ({ sql, args: [(() => undefined) as never] });
+    await expect(database.write([unsendable('delete from notes where n = ?')])).rejects.toThrow('could not be cloned');
+    await database.write([add(1), add(2)]);
+    await database.write([{ sql: 'delete from notes where n = ?', args: [2] }]);
+    const asked = 'select text from notes where n = ?';
+    await expect(database.read(unsendable(asked))).rejects.toThrow('could not be cloned');
+    expect(await database.read({ sql: asked, args: [1] })).toMatchObject([{ text: 'note 1' }]);
+    expect(await stored()).toEqual([1]);
+  });
+
   it('are all there once they were answered, hundreds of them, the small ones beside large ones', async () => {
     const large = 'x'.repeat(200_000);
     const numbers = Array.from({ length: 300 }, (_, index) => index + 1);

@@ -235,7 +235,15 @@ class Thread {
       // Like a socket, the thread keeps the process up only while somebody waits for it.
       if (this.#waiting.size === 0) channel.ref();
       this.#waiting.set(id, { resolve, reject });
-      channel.postMessage({ id, do: order.do, inputs: this.#inputsOf(order) }, transfer);
+      try {
+        channel.postMessage({ id, do: order.do, inputs: this.#inputsOf(order) }, transfer);
+      } catch (error) {
+        // The thread has not heard of the texts that went with it: all are told anew.
+        this.#texts = new Texts();
+        this.#waiting.delete(id);
+        if (this.#waiting.size === 0) channel.unref();
+        throw error;
+      }
     });
   }
 
