@@ -1,4 +1,4 @@
-import { rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { open, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openFsFiles } from '../../src/files/fs.ts';
@@ -75,5 +75,23 @@ describe('small objects', () => {
     expect(await files.size('files/a')).toBe(2);
     await rm(path);
     expect(await files.size('files/a')).toBeNull();
+  });
+
+  it('have a size also where the disk cannot read them, and are unreadable only for who reads them', async () => {
+    const files = await openFsFiles(folder);
+    const writer = await files.create('files/a');
+    await writer.write(Buffer.from('abc'));
+    await writer.close();
+    const handle = await open(join(folder, 'files/a'));
+    const failing = vi.spyOn(Object.getPrototypeOf(handle) as typeof handle, 'read');
+    failing.mockRejectedValue(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+    try {
+      expect(await files.size('files/a')).toBe(3);
+      await expect(files.readRange('files/a', { offset: 0, length: 3 })).rejects.toThrow('cannot be read');
+    } finally {
+      failing.mockRestore();
+      await handle.close();
+    }
+    expect(await files.size('files/a')).toBe(3);
   });
 });
