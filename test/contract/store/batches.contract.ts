@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BatchRow } from '../../../src/ports/store-batches.ts';
 import { BATCH_STATUSES } from '../../../src/protocol/batch.ts';
-import { batchRow, batchUsage, NOW, type Subject, startBatch } from './subject.ts';
+import { batchRow, batchUsage, NOW, type Subject, segmentRow, startBatch } from './subject.ts';
 
 const own = { tenantId: 'tenant-a' };
 const other = { tenantId: 'tenant-b' };
@@ -118,9 +118,9 @@ export function batchesContract(subject: Subject): void {
 
     it('stops the batches whose end has come, paused ones included, once', async () => {
       const { batches } = subject.store;
-      await startBatch(subject.store, 'batch_1', [], { expiresAt: NOW });
-      await startBatch(subject.store, 'batch_2', [], { expiresAt: NOW - 1 });
-      await startBatch(subject.store, 'batch_3', [], { expiresAt: NOW + 1 });
+      await startBatch(subject.store, 'batch_1', [segmentRow('batch_1', 0)], { expiresAt: NOW });
+      await startBatch(subject.store, 'batch_2', [segmentRow('batch_2', 0)], { expiresAt: NOW - 1 });
+      await startBatch(subject.store, 'batch_3', [segmentRow('batch_3', 0)], { expiresAt: NOW + 1 });
       await batches.insert(batchRow('batch_4', { expiresAt: NOW }));
       await batches.setPaused('all', 'batch_1', NOW);
       expect(await batches.stopExpired(NOW, 1)).toEqual(['batch_2']);

@@ -35,7 +35,7 @@ export function shardSettleContract(subject: Subject): void {
       expect(await batchesDue(store, NOW + 5)).toEqual(['batch_1']);
       const done = { state: 'done' as const, endedAt: NOW + 5, nextAt: NOW + 50 };
       expect(await store.shards.get('batch_1-s0')).toEqual(shardRow('batch_1', 0, done));
-      expect(await store.batches.beginFinalizing('batch_1', 'batch-work', NOW)).toBe(true);
+      expect((await store.batches.get('all', 'batch_1'))?.status).toBe('finalizing');
     });
 
     it('is looked at when the last shard is done, however late the batch was to be looked at', async () => {
