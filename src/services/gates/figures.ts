@@ -15,8 +15,7 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
     latencyMs: member.answered === 0 ? null : member.latencyMs,
     breaker: worstOf(states),
     health: health.state,
-    healthReason:
-      health.reason ?? (ailment.closed && !breaker.unreachable ? null : `its requests fail (${member.lastFailure})`),
+    healthReason: troubleOf(member),
     load: load && {
       running: load.running,
       waiting: load.waiting,
@@ -27,6 +26,13 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
           : Math.min(1, load.cachedTokens / load.promptTokens),
     },
   };
+}
+
+/** What it says of itself, and what requests ran into: why no check comes through is told by them. */
+function troubleOf({ ailment, breaker, health, lastFailure }: Member): string | null {
+  const requests = ailment.closed && !breaker.unreachable ? null : `its requests fail (${lastFailure})`;
+  if (health.reason === null || requests === null) return health.reason ?? requests;
+  return `${health.reason}, ${requests}`;
 }
 
 const BREAKERS = ['closed', 'probing', 'open'] as const;
