@@ -126,9 +126,17 @@ export async function adjustEntries(
       { entry: { ...reversed, amountNano, listAmountNano }, ...tags },
     ];
   });
-  statements.push(...writeRollups(written), ...addToBatches(batchSums(written)));
+  return writeReversals(database, statements, written);
+}
+
+/** Writes entries and what they change of all sums; false, with nothing written, when one was reversed meanwhile. */
+export async function writeReversals(
+  database: Database,
+  entries: readonly Statement[],
+  written: readonly TaggedEntry[],
+): Promise<boolean> {
   try {
-    await database.write(statements);
+    await database.write([...entries, ...writeRollups(written), ...addToBatches(batchSums(written))]);
     return true;
   } catch (error) {
     if (isConstraintFailure(error, 'ledger_entries.reverses')) return false;
@@ -149,7 +157,7 @@ export function insertRates(rates: readonly (IdentifiedContent | null)[]): State
 }
 
 /** What entries add to the sums that their batches keep. */
-export function batchSums(written: readonly TaggedEntry[]) {
+function batchSums(written: readonly TaggedEntry[]) {
   const groups = Map.groupBy(written, ({ entry }) => entry.batchId);
   return new Map([...groups].map(([id, rows]) => [id, totalOf(rows.map(sumsOf))]));
 }

@@ -1,10 +1,8 @@
 import { sql } from '#drizzle';
 import type { AdjustableEntry, Resolution } from '../ports/store-ledger.ts';
-import { type Database, isConstraintFailure, type Statement } from './client.ts';
+import type { Database, Statement } from './client.ts';
 import { identify } from './content-id.ts';
-import { ATTEMPT, batchSums, insertRates, NEW_ID, REVERSE, STANDS, selectAdjustable } from './ledger-adjust.ts';
-import { addToBatches } from './ledger-batch-sums.ts';
-import { writeRollups } from './ledger-rollup.ts';
+import { ATTEMPT, insertRates, NEW_ID, REVERSE, STANDS, selectAdjustable, writeReversals } from './ledger-adjust.ts';
 import type { TaggedEntry } from './tagged-entry.ts';
 import { BULK_ROWS, bulkRows, type Cell } from './text.ts';
 
@@ -68,14 +66,6 @@ export async function resolveEntries(
     ...insertRates(rates),
     { sql: REVERSE, args: [bulkRows(resolutions.map(({ entry }) => [entry.place])), now, note] },
     ...(rows.length === 0 ? [] : [{ sql: RESTATE, args: [bulkRows(rows), now, note] }]),
-    ...writeRollups(written),
-    ...addToBatches(batchSums(written)),
   ];
-  try {
-    await database.write(statements);
-    return true;
-  } catch (error) {
-    if (isConstraintFailure(error, 'ledger_entries.reverses')) return false;
-    throw error;
-  }
+  return writeReversals(database, statements, written);
 }
