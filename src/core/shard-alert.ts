@@ -1,7 +1,7 @@
 /** What about a provider batch is worth an operator's look. Pure. */
 import type { ShardAlertCode } from '../protocol/shard-alert.ts';
 import type { FailureKind } from './failure.ts';
-import type { ShardState } from './shard-state.ts';
+import { isUntouched, type ShardState } from './shard-state.ts';
 
 /** Failures that no retry mends: somebody has to change a key, a right or a balance. */
 export const OPERATOR_KINDS: readonly FailureKind[] = ['authentication', 'permission', 'quota_exhausted'];
@@ -59,7 +59,7 @@ export function shardAlert(
   if (failure && OPERATOR_KINDS.includes(failure.kind)) {
     return { code: 'needs_operator', message: `${failure.code}: ${failure.message}`, since: null };
   }
-  if (isInDoubt(shard) && progressAt !== null && at.now - progressAt >= UNREAD_SECONDS) {
+  if (state === 'submitting' && !isUntouched(shard) && progressAt !== null && at.now - progressAt >= UNREAD_SECONDS) {
     return submitUnknown(progressAt);
   }
   const pause = state === 'pending' ? at.paused.find((target) => isOf(target, shard)) : undefined;
@@ -67,11 +67,6 @@ export function shardAlert(
   if (state !== 'running' || progressAt === null || at.now - progressAt < at.stuckSeconds) return outsideHours(shard);
   const hours = Math.floor((at.now - progressAt) / 360) / 10;
   return { code: 'stuck', message: `The provider has shown no progress for ${hours} h.`, since: progressAt };
-}
-
-/** A create call may have worked: something was made for it, or it is not certain that it never arrived. */
-function isInDoubt({ state, failure, refs }: Alarmed): boolean {
-  return state === 'submitting' && (failure?.reachedProvider !== false || Object.keys(refs).length > 0);
 }
 
 function submitUnknown(since: number | null): ShardAlert {

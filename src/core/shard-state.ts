@@ -30,6 +30,14 @@ export function canMoveShard(from: ShardState, to: ShardState): boolean {
   return (transitions[from] as readonly ShardState[]).includes(to);
 }
 
+/** Whether a submit of which nobody knows how it ended has certainly left nothing. */
+export function isUntouched(submit: {
+  refs: Readonly<Record<string, string>>;
+  failure: { reachedProvider: boolean } | null;
+}): boolean {
+  return Object.keys(submit.refs).length === 0 && submit.failure?.reachedProvider === false;
+}
+
 /** The states from which `to` may follow. */
 export function shardStatesBefore(to: ShardState): readonly ShardState[] {
   return SHARD_STATES.filter((from) => canMoveShard(from, to));

@@ -212,11 +212,7 @@ async function moveBatch(
   database: Database,
   { id, token }: Lease,
   to: BatchStatus,
-  step: {
-    set: Record<string, Argument>;
-    when?: string;
-    also?: readonly Statement[];
-  },
+  step: { set: Record<string, Argument>; when?: string; also?: readonly Statement[] },
 ): Promise<boolean> {
   const fence: Statement = {
     sql: `exists (select 1 from batches where id = ? and lease_token = ?

@@ -1,7 +1,7 @@
 import { ApiError } from '../../core/api-error.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import { type ByteRange, FileMissing, type FileStore, FileUnreadable } from '../../ports/files.ts';
+import { type ByteRange, FileMissing, type FileStore, type FileUnreadable } from '../../ports/files.ts';
 import { onUnreadable } from '../results/on-unreadable.ts';
 
 const RETRY_SECONDS = 5;
@@ -16,7 +16,7 @@ const PLACES_MAX = 100;
  */
 export function readableNow(deps: Deps): Deps {
   return onUnreadable(deps, (key, error) => {
-    deps.log.error({ key, error: String(error.cause) }, 'the disk cannot read what it has');
+    note(deps, key, error);
     return unreadable();
   });
 }
@@ -26,28 +26,21 @@ export function readableNow(deps: Deps): Deps {
  * for them are shown as lost, for as long as that lasts. What is bought again is not to be decided by this.
  */
 export function readableOrLost(deps: Deps): Deps {
-  const strict = readableNow(deps);
   const reads = readsOf(deps.files);
-  return {
-    ...strict,
-    files: {
-      ...strict.files,
-      async readRange(key, range, into) {
-        try {
-          const bytes = await deps.files.readRange(key, range, into);
-          reads.worked(key, range);
-          return bytes;
-        } catch (error) {
-          if (!(error instanceof FileUnreadable)) throw error;
-          const boundMs = deps.settings.unreadableSeconds * 1000;
-          const lastedMs = reads.failed(key, range, steadyMs(deps.clock), boundMs);
-          deps.log.error({ key, error: String(error.cause) }, 'the disk cannot read what it has');
-          if (isPart(key) && lastedMs >= boundMs) throw new FileMissing(key);
-          throw unreadable();
-        }
-      },
+  return onUnreadable(
+    deps,
+    (key, error, range) => {
+      const boundMs = deps.settings.unreadableSeconds * 1000;
+      const lastedMs = reads.failed(key, range, steadyMs(deps.clock), boundMs);
+      note(deps, key, error);
+      return isPart(key) && lastedMs >= boundMs ? new FileMissing(key) : unreadable();
     },
-  };
+    (key, range) => reads.worked(key, range),
+  );
+}
+
+function note({ log }: Deps, key: string, { cause }: FileUnreadable): void {
+  log.error({ key, error: String(cause) }, 'the disk cannot read what it has');
 }
 
 /** What is not there of a part has a place among the results; of other objects it has not. */

@@ -26,11 +26,9 @@ export async function reserveBatch(
   file: FileRow,
 ): Promise<{ hold: HoldAsk; estimate: BatchEstimate | null }> {
   const { id: holder, tenantId, keyId, metadata: tags, createdAt } = batch;
-  if (!(await deps.store.budgets.any())) {
-    return { hold: { holder, tenantId, keyId, tags, routes: [], amountNano: 0 }, estimate: null };
-  }
-  const spender = { tenantId, keyId, tags, routes: await routeNames(deps, batch, file) };
-  const budgets = await deps.store.budgets.covering(spender, createdAt);
+  const isAny = await deps.store.budgets.any();
+  const spender = { tenantId, keyId, tags, routes: isAny ? await routeNames(deps, batch, file) : [] };
+  const budgets = isAny ? await deps.store.budgets.covering(spender, createdAt) : [];
   if (budgets.length === 0) return { hold: { holder, ...spender, amountNano: 0 }, estimate: null };
   // Under an Idempotency-Key it may be there already, and hold what it needs.
   if ((await deps.store.batches.get('all', holder)) !== null)

@@ -1,10 +1,14 @@
 import type { Deps } from '../../ports/deps.ts';
-import { FileUnreadable } from '../../ports/files.ts';
+import { type ByteRange, FileUnreadable } from '../../ports/files.ts';
 
-/** The same services, whose reads of a range reject with another error where the disk cannot read what it has. */
+/**
+ * The same services, whose reads of a range reject with another error where the disk cannot read what it has. `worked` is
+ * told of those that do not.
+ */
 export function onUnreadable<Some extends Pick<Deps, 'files'>>(
   deps: Some,
-  told: (key: string, error: FileUnreadable) => Error,
+  told: (key: string, error: FileUnreadable, range: ByteRange) => Error,
+  worked?: (key: string, range: ByteRange) => void,
 ): Some {
   const { files } = deps;
   return {
@@ -13,9 +17,11 @@ export function onUnreadable<Some extends Pick<Deps, 'files'>>(
       ...files,
       async readRange(key, range, into) {
         try {
-          return await files.readRange(key, range, into);
+          const bytes = await files.readRange(key, range, into);
+          worked?.(key, range);
+          return bytes;
         } catch (error) {
-          throw error instanceof FileUnreadable ? told(key, error) : error;
+          throw error instanceof FileUnreadable ? told(key, error, range) : error;
         }
       },
     },

@@ -2,9 +2,10 @@
 import { type ProviderBatch, ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import { isUntouched } from '../../core/shard-state.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
-import { giveUpAnswers, isUntouched } from './lost.ts';
+import { giveUpAnswers } from './lost.ts';
 import { isForgotten, nextLook, overdueSince } from './patience.ts';
 import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardWork } from './shard-work.ts';

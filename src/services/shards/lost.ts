@@ -2,6 +2,7 @@
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { rescueAt } from '../../core/shard-plan.ts';
+import { isUntouched } from '../../core/shard-state.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -109,11 +110,6 @@ export async function settleUnserved(deps: Deps, shard: ShardLease, at: Unserved
     );
   }
   return true;
-}
-
-/** Whether a submit of which nobody knows how it ended has certainly left nothing. */
-export function isUntouched({ refs, failure }: Pick<ShardLease, 'refs' | 'failure'>): boolean {
-  return Object.keys(refs).length === 0 && failure?.reachedProvider === false;
 }
 
 /** Whether lines of it may have been sent. */
