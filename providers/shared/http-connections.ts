@@ -6,12 +6,17 @@ import { isNearlyOver } from './in-flight.ts';
 const ALONE_MIN = 64;
 const ALONE_MAX = 1_024;
 const SWEEP_MS = 500;
+/** What was answered so lately was not closed for having been idle. */
+const FRESH_MS = 10;
+/** So many requests on such connections are written together. */
+const WRITTEN_TOGETHER = 16;
 
 /**
  * The connections to one origin, with a stack of idle ones: finding one costs the same at four thousand as at four.
  *
  * A request is written when all that has come in was read, with the others of that moment (setImmediate): a connection that
- * the server has just ended is seen to be so before anything is sent on it.
+ * the server has just ended is seen to be so before anything is sent on it. Where many answers come in at once, requests on
+ * connections that have just answered do not wait for all of them to be read.
  */
 export class Connections {
   readonly #origin: Origin;
@@ -19,8 +24,10 @@ export class Connections {
   readonly #all = new Set<Connection>();
   /** Of those that are dead by now, too. */
   readonly #idle: Connection[] = [];
-  /** Those with a request that is to be written. */
+  /** Those with a request that is to be written; the fresh ones have just answered. */
   #outgoing: Connection[] = [];
+  #fresh: Connection[] = [];
+  #isDue = false;
   /** Exchanges beyond `max`, oldest first; the ones that ended while waiting are skipped. */
   readonly #waiting: Exchange[] = [];
   #nextWaiting = 0;
@@ -38,9 +45,11 @@ export class Connections {
 
   /** Starts the exchange on an idle or new connection, or as soon as one is free. */
   run(exchange: Exchange): void {
-    const connection = this.#shiftIdle() ?? this.#open();
+    const now = performance.now();
+    const idle = this.#shiftIdle(now);
+    const connection = idle ?? this.#open();
     if (connection === null) this.#waiting.push(exchange);
-    else this.#start(connection, exchange);
+    else this.#start(connection, exchange, idle !== null && now - idle.idleSince < FRESH_MS);
   }
 
   /** The exchange is over: its connection serves the next one, or makes room for a new one. */
@@ -58,7 +67,7 @@ export class Connections {
       return;
     }
     const free = keepMs > 0 ? connection : this.#open();
-    if (free !== null) this.#start(free, next);
+    if (free !== null) this.#start(free, next, free === connection);
   }
 
   /** Ends every connection; exchanges in flight fail. */
@@ -71,27 +80,38 @@ export class Connections {
     this.#stopSweeping();
   }
 
-  #start(connection: Connection, exchange: Exchange): void {
+  #start(connection: Connection, exchange: Exchange, isFresh: boolean): void {
     exchange.connection = connection;
     connection.carry(exchange);
-    if (connection.isConnected) this.#write(connection);
+    if (connection.isConnected) this.#write(connection, isFresh);
   }
 
-  #write(connection: Connection): void {
-    if (this.#outgoing.push(connection) === 1) setImmediate(() => this.#writeAll());
+  #write(connection: Connection, isFresh: boolean): void {
+    if (!this.#isDue) setImmediate(() => this.#writeAll());
+    this.#isDue = true;
+    if (!isFresh) this.#outgoing.push(connection);
+    else if (this.#fresh.push(connection) === WRITTEN_TOGETHER) this.#writeFresh();
   }
 
   #writeAll(): void {
+    this.#isDue = false;
+    this.#writeFresh();
     const outgoing = this.#outgoing;
     this.#outgoing = [];
     for (const connection of outgoing) connection.send();
+  }
+
+  #writeFresh(): void {
+    const fresh = this.#fresh;
+    this.#fresh = [];
+    for (const connection of fresh) connection.send();
   }
 
   #open(): Connection | null {
     if (this.#all.size >= this.#max) return null;
     const connection = new Connection(
       this.#origin,
-      (connected) => this.#write(connected),
+      (connected) => this.#write(connected, false),
       (dead, unsent) => this.#buried(dead, unsent),
     );
     this.#all.add(connection);
@@ -124,15 +144,16 @@ export class Connections {
   }
 
   #keep(connection: Connection, keepMs: number): void {
-    connection.idleUntil = performance.now() + keepMs;
+    connection.idleSince = performance.now();
+    connection.idleUntil = connection.idleSince + keepMs;
     this.#idle.push(connection);
     this.#sweeper ??= setInterval(() => this.#sweep(), SWEEP_MS).unref();
   }
 
-  #shiftIdle(): Connection | null {
+  #shiftIdle(now: number): Connection | null {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (idle.isDead) continue;
-      if (idle.idleUntil > performance.now()) return idle;
+      if (idle.idleUntil > now) return idle;
       this.#discard(idle);
     }
     return null;

@@ -47,6 +47,7 @@ const readBuffer = Buffer.allocUnsafeSlow(65_536);
  */
 export class Connection {
   /** Set by whom it lies idle with, in milliseconds of the monotonic clock. */
+  idleSince = 0;
   idleUntil = 0;
   /** It can carry nothing any more. */
   isDead = false;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { type AddressInfo, createServer, Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createNodeHttpClient } from '../../../providers/shared/http-node.ts';
 import type { HttpClient, HttpFailure, HttpRequest } from '../../../src/ports/http-client.ts';
 import {
@@ -68,6 +68,39 @@ describe('connections of the client of Node.js', () => {
     const failed = await Promise.all(Array.from({ length: 4 }, () => manyCalls(client, url)));
     // Each time that it is tried again whether connections last, those under way at that moment may be lost.
     expect(failed.reduce((sum, count) => sum + count, 0)).toBeLessThanOrEqual(16);
+  });
+
+  it('that have answered at once get their next requests before all of the answers are read', async () => {
+    const held: ScriptedRequest[] = [];
+    server = await startScriptedServer((request) => held.push(request));
+    const { url } = server;
+    const client = createNodeHttpClient();
+    http = client;
+    const writes = vi.spyOn(Socket.prototype, 'write');
+    try {
+      /** By answer, in the order in which they were read: how many of the next requests were written by then. */
+      const written: number[] = [];
+      let isNext = false;
+      const callTwice = async (): Promise<void> => {
+        await call(client, url);
+        const next = call(client, url);
+        if (isNext) written.push(writes.mock.calls.length);
+        await next;
+      };
+      const calls = Array.from({ length: 64 }, callTwice);
+      await until(() => held.length === 64);
+      for (const { socket } of held.splice(0)) socket.write(httpAnswer(200, '{}'));
+      writes.mockClear();
+      isNext = true;
+      await until(() => held.length === 64);
+      for (const { socket } of held) socket.write(httpAnswer(200, '{}'));
+      await Promise.all(calls);
+      expect(server.accepted).toBe(64);
+      expect(written).toHaveLength(64);
+      expect(written.at(-1)).toBeGreaterThanOrEqual(48);
+    } finally {
+      writes.mockRestore();
+    }
   });
 
   it('carry 1,000 calls at once to one origin', async () => {
