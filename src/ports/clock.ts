@@ -13,6 +13,8 @@ export interface Clock {
   lateMs?(lastedMs: number): number;
   /** Resolves after `ms`, or at once when `signal` aborts; never rejects. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls back once what has come in by now is read, and what is to be sent by now is written. Absent: there is no such moment. */
+  afterTurn?(run: () => void): void;
 }
 
 /** Monotonic milliseconds, for waits: a wall clock that is set would cut them short or draw them out. */

@@ -9,6 +9,8 @@ export function steadyOffset(): number {
 export const systemClock: Clock = {
   now: () => Date.now(),
   micros: () => performance.now() * 1000,
+  // What is sent on connections is written in a callback of this kind, too: in the order in which they were asked for.
+  afterTurn: (run) => void setImmediate(run),
   sleep(ms, signal) {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {

@@ -25,6 +25,7 @@ export class SharedClock implements Clock {
   readonly micros: Clock['micros'];
   readonly sleep: Clock['sleep'];
   readonly lateMs: (lastedMs: number) => number;
+  readonly afterTurn: (run: () => void) => void;
   private readonly own: Clock;
   /** Unix milliseconds by the clock to follow. */
   private readonly ask: () => Promise<number>;
@@ -38,6 +39,7 @@ export class SharedClock implements Clock {
     this.micros = () => own.micros();
     this.sleep = (ms, signal) => own.sleep(ms, signal);
     this.lateMs = (lastedMs) => own.lateMs?.(lastedMs) ?? 0;
+    this.afterTurn = (run) => (own.afterTurn ? own.afterTurn(run) : run());
     locked(region, () => {
       const { floats } = region;
       if (floats[OFFSET] !== 0) return;

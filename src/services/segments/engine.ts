@@ -124,7 +124,7 @@ export class Engine {
   }
 
   get inFlight(): number {
-    let count = 0;
+    let count = this.runner.answered.count;
     for (const feed of this.feeds.values()) count += feed.inFlight;
     return count;
   }
@@ -155,7 +155,7 @@ export class Engine {
   }
 
   private get uncommitted(): number {
-    let count = 0;
+    let count = this.runner.answered.count;
     for (const batch of this.batches.values()) count += batch.results.uncommitted;
     return count;
   }

@@ -15,6 +15,7 @@ import { cachedEntry } from '../cache/cached-entry.ts';
 import { avoidedAfter } from '../gates/avoided.ts';
 import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
 import { type LineResult, resultOfAttempt, resultOfFailure, resultOfUnfit } from '../results/line-result.ts';
+import { Answered } from './answered.ts';
 import { finishedAttempt, keptAnswer, noSuchProvider, settleBound } from './line-end.ts';
 import type { LineFeed } from './line-feed.ts';
 import { raiseBound } from './raise-bound.ts';
@@ -29,10 +30,13 @@ export class LineRunner {
   private readonly feedOf: (provider: string) => LineFeed | undefined;
   /** Pools' targets that have answered. */
   private readonly served = new Set<string>();
+  /** Lines that are in flight no more, and whose results are not written yet. */
+  readonly answered: Answered;
 
   constructor(deps: Deps, feedOf: (provider: string) => LineFeed | undefined) {
     this.deps = deps;
     this.feedOf = feedOf;
+    this.answered = new Answered(deps.clock);
   }
 
   /** Starts one attempt; its end is settled by itself. */
@@ -95,7 +99,8 @@ export class LineRunner {
     if (!isCalled) feed.giveBack(job, slot);
     if (result?.ok) {
       if (isCalled) feed.settle(job, slot, null, result.usage);
-      this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds);
+      this.answered.add(gate, () => this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds));
+      return;
     } else if (failure) {
       const passes = isCalled && feed.settle(job, slot, failure, null);
       const told: Failure = passes ? { ...failure, passing: true } : failure;
