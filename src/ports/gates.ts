@@ -8,6 +8,7 @@ import type { GpuClock } from '../core/gpu-time.ts';
 import type { Candidate } from '../core/lane.ts';
 import type { HealthState } from '../core/member-health.ts';
 import type { Soon } from '../core/soon.ts';
+import type { RefusalVerdict } from '../core/target-hold.ts';
 import type { HttpClient } from './http-client.ts';
 
 /** By the operator's name of the provider. */
@@ -83,16 +84,23 @@ export interface Holds {
   readonly any: boolean;
   /** Whether nothing but refusals came from it of late. */
   refuses(model: string): boolean;
-  /** Milliseconds until a line may be sent; infinite while the fate of another one decides. */
+  /** Milliseconds until a line may be sent, or the fate of another one tells more. */
   waitMs(model: string): number;
   /** Books the start of a line's call. */
   started(model: string, slot: Slot): void;
-  /** Books its end. Answers whether the line is to be kept: its failure is about the account, which may be mended. */
-  settle(model: string, slot: Slot, failure: Failure | null): boolean;
+  /**
+   * Books its end. A failure that is about the account, which may be mended, is not the line's to bear; where that is open,
+   * `verdict` tells later.
+   */
+  settle(model: string, slot: Slot, failure: Failure | null): RefusalVerdict;
+  /** What is known by now of a refusal that was open, and came at `refusedAtMs` of the steady clock. */
+  verdict(model: string, refusedAtMs: number): RefusalVerdict;
+  /** Whether lines are refused there for their own sake, so many in a row that it looked like the account. */
+  wasWrong(model: string): boolean;
   /** Books that its line was not sent after all. */
   giveBack(model: string, slot: Slot): void;
-  /** Books an answer to a call: whoever gets one is let in. */
-  answered(model: string): void;
+  /** Books an answer to a call that was sent at `startedMs` of the steady clock: whoever gets one is let in. */
+  answered(model: string, startedMs: number): void;
 }
 
 /** A target where the account is refused. */
@@ -146,6 +154,8 @@ export interface MemberFigures {
 export interface Slot {
   /** The member's base URL, for `Call.member`. */
   readonly member: string;
+  /** When it was taken, by the steady clock. */
+  readonly startedMs: number;
   /** Its line has failed before: what it meets is no news. */
   again: boolean;
 }

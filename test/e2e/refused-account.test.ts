@@ -5,6 +5,7 @@ import { assertInvariants } from './invariants.ts';
 import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
 
 const LINES = 300;
+type Latency = number | { min: number; max: number };
 
 describe('a target that refuses the account', () => {
   let pools: Pools;
@@ -15,8 +16,8 @@ describe('a target that refuses the account', () => {
     await pools?.stop();
   });
 
-  async function start(servers: number, settings: object = {}): Promise<Pools['servers'][number][]> {
-    pools = await startPools(Array.from({ length: servers }, () => ({ models: ['m'], latency_ms: 40 })));
+  async function start(servers: number, settings: object = {}, latency: Latency = 40): Promise<Pools['servers'][number][]> {
+    pools = await startPools(Array.from({ length: servers }, () => ({ models: ['m'], latency_ms: latency })));
     const names = pools.servers.map((_, index) => `pool-${index}`);
     const provider = (index: number) => ({
       kind: 'openai-compatible',
@@ -60,9 +61,7 @@ describe('a target that refuses the account', () => {
       expect(ready.waiting_for_operator).toEqual([{ provider: 'pool-0', code: reason?.code, shards: 0 }]);
       server!.configure({ fail_after: null });
       const ended = await waitForBatch(weir, id, { seconds: 40 });
-      // A permission that is refused may be a line's own affair, until others meet it too.
-      expect(ended.request_counts?.failed).toBeLessThanOrEqual(status === 403 ? LINES / 10 : 0);
-      expect(ended.status).toBe('completed');
+      expect(ended.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
       const { entries } = await assertInvariants(weir, id, input);
       expect(entries).toHaveLength(server!.counters.received);
       // What was in flight, and one line now and then.
@@ -147,6 +146,55 @@ describe('a target that refuses the account', () => {
     expect(servers[0]!.counters.by_status.get(200)).toBe(LINES);
     await assertInvariants(weir, id, input);
   }, 70_000);
+
+  it('keeps them while answers still come to what was sent before it refused', async () => {
+    // Answers come one by one, refusals at once.
+    const [server] = await start(1, {}, { min: 100, max: 2_000 });
+    const input = chatLines(LINES / 3, () => ({ model: 'pool-0/m' }));
+    const { id } = await submit(weir, input);
+    await expect.poll(() => server!.counters.received, { timeout: 20_000 }).toBeGreaterThan(20);
+    const sent = server!.counters.received;
+    server!.configure({ fail_after: 0, fail_with: 403 });
+    await expect.poll(held, { timeout: 10_000 }).toMatchObject([{ model: 'm', state: 'held' }]);
+    await expect.poll(() => server!.counters.by_status.get(200), { timeout: 10_000 }).toBe(sent);
+    expect(await held()).toMatchObject([{ model: 'm', state: 'held' }]);
+    server!.configure({ fail_after: null });
+    const ended = await waitForBatch(weir, id, { seconds: 50 });
+    expect(ended.request_counts).toEqual({ total: LINES / 3, completed: LINES / 3, failed: 0 });
+    const { entries } = await assertInvariants(weir, id, input);
+    expect(entries).toHaveLength(server!.counters.received);
+    expect(server!.counters.by_status.get(403)).toBeLessThan(LINES / 3);
+  }, 70_000);
+
+  it('ends the few lines of a batch that nothing else tells of', async () => {
+    const [server] = await start(1);
+    server!.configure({ fail_after: 0, fail_with: 403 });
+    const input = chatLines(3, () => ({ model: 'pool-0/m' }));
+    const ended = await waitForBatch(weir, (await submit(weir, input)).id);
+    expect(ended.request_counts).toEqual({ total: 3, completed: 0, failed: 3 });
+    expect(server!.counters.received).toBe(3);
+    await assertInvariants(weir, ended.id, input);
+  }, 60_000);
+
+  it('has entered lines of which nobody can tell yet when their batch is paused or cancelled', async () => {
+    const [server] = await start(1);
+    server!.configure({ fail_after: 0, fail_with: 403 });
+    const input = chatLines(3, () => ({ model: 'pool-0/m' }));
+    const { id } = await submit(weir, input);
+    const all = async (count: number) => expect.poll(() => server!.counters.by_status.get(403), { timeout: 10_000 }).toBe(count);
+    await all(3);
+    await weir.call(`/v1/batches/${id}/pause`, { method: 'POST' });
+    const entries = async () => (await weir.call<{ data: object[] }>(`/v1/ledger/entries?batch=${id}`)).data.length;
+    await expect.poll(entries, { timeout: 4_000 }).toBe(3);
+    await weir.call(`/v1/batches/${id}/resume`, { method: 'POST' });
+    await all(6);
+    await weir.client.batches.cancel(id);
+    const ended = await waitForBatch(weir, id);
+    expect([ended.status, ended.request_counts]).toEqual(['cancelled', { total: 3, completed: 0, failed: 3 }]);
+    const { errors } = await assertInvariants(weir, id, input);
+    expect(errors.map(({ error }) => error?.code)).toEqual(Array(3).fill('batch_cancelled'));
+    expect(await entries()).toBe(6);
+  }, 60_000);
 
   it('ends lines that are refused for what they say', async () => {
     const [server] = await start(1);

@@ -120,7 +120,7 @@ export class Trip {
     const gpuMicroseconds = this.gpu === null ? null : this.gate.gpu.end(this.gpu, Math.round(now));
     const output = usage === null ? 0 : totalOutput(usage);
     const used = usage === null ? null : totalInput(usage) + output;
-    if (failure === null || faultOf(failure) === 'own') this.gate.holds.answered(this.model);
+    if (failure === null || faultOf(failure) === 'own') this.gate.holds.answered(this.model, this.startedAt / 1000);
     this.permit.settle(failure, used, output);
     if (used !== null) this.booking?.correct(used);
     return { latencyMs: (now - this.startedAt) / 1000, gpuMicroseconds };

@@ -1,6 +1,6 @@
 import type { Failure } from '../../core/failure.ts';
 import { faultOf } from '../../core/retry.ts';
-import { accountSign, type HoldState, TargetHold } from '../../core/target-hold.ts';
+import { accountSign, type HoldState, type RefusalVerdict, TargetHold } from '../../core/target-hold.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { HeldTarget, Holds, Slot } from '../../ports/gates.ts';
@@ -43,7 +43,8 @@ export class TargetHolds implements Holds {
 
   waitMs(model: string): number {
     const target = this.known.get(model);
-    return target === undefined ? 0 : target.hold.waitMs(steadyMs(this.deps.clock), target.probes.size);
+    if (target === undefined) return 0;
+    return target.hold.waitMs(steadyMs(this.deps.clock), sentAt(target.probes));
   }
 
   started(model: string, slot: Slot): void {
@@ -51,34 +52,43 @@ export class TargetHolds implements Holds {
     if (target?.hold.state(steadyMs(this.deps.clock)) === 'held') target.probes.add(slot);
   }
 
-  settle(model: string, slot: Slot, failure: Failure | null): boolean {
-    if (failure === null && this.known.size === 0) return false;
+  settle(model: string, slot: Slot, failure: Failure | null): RefusalVerdict {
+    if (failure === null && this.known.size === 0) return 'own';
     const isRefused = failure !== null && accountSign(failure) !== 'none';
     const target = this.known.get(model) ?? (isRefused ? this.open(model) : undefined);
-    if (target === undefined) return false;
+    if (target === undefined) return 'own';
     target.probes.delete(slot);
     if (isRefused) {
       if (target.hold.since === null) this.refusing += 1;
-      const isKept = target.hold.refused(failure, steadyMs(this.deps.clock), this.deps.random.unit());
+      const moment = { sentAt: slot.startedMs, nowMs: steadyMs(this.deps.clock), unit: this.deps.random.unit() };
+      const verdict = target.hold.refused(failure, moment);
       this.tell(model, target);
-      return isKept;
+      return verdict;
     }
-    if (failure === null || faultOf(failure) === 'own') this.release(model, target);
-    return false;
+    if (failure === null || faultOf(failure) === 'own') this.letIn(model, target, slot.startedMs);
+    return 'own';
+  }
+
+  verdict(model: string, refusedAtMs: number): RefusalVerdict {
+    return this.known.get(model)?.hold.verdict(refusedAtMs, steadyMs(this.deps.clock)) ?? 'own';
+  }
+
+  wasWrong(model: string): boolean {
+    return this.known.get(model)?.hold.wasWrong === true;
   }
 
   giveBack(model: string, slot: Slot): void {
     this.known.get(model)?.probes.delete(slot);
   }
 
-  answered(model: string): void {
+  answered(model: string, startedMs: number): void {
     const target = this.known.get(model);
-    if (target !== undefined) this.release(model, target);
+    if (target !== undefined) this.letIn(model, target, startedMs);
   }
 
-  private release(model: string, target: Known): void {
-    if (target.hold.since === null) return;
-    target.hold.answered();
+  private letIn(model: string, target: Known, sentAtMs: number): void {
+    const wasRefusing = target.hold.since !== null;
+    if (!target.hold.answered(sentAtMs) || !wasRefusing) return;
     this.refusing -= 1;
     this.tell(model, target);
   }
@@ -121,4 +131,8 @@ export class TargetHolds implements Holds {
       this.deps.log.error(fields, 'target refuses the account for too long: its lines fail');
     else this.deps.log.info({ provider: this.provider, model }, 'target takes lines again');
   }
+}
+
+function* sentAt(slots: Iterable<Slot>): Generator<number> {
+  for (const { startedMs } of slots) yield startedMs;
 }

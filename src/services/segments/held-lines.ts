@@ -1,7 +1,9 @@
 import type { Failure } from '../../core/failure.ts';
 import { type Candidate, isLimited } from '../../core/lane.ts';
-import { accountSign } from '../../core/target-hold.ts';
+import { accountSign, type RefusalVerdict } from '../../core/target-hold.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Gate, Slot, TargetGate } from '../../ports/gates.ts';
+import { ParkedLines } from './parked-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
 
@@ -20,10 +22,15 @@ export class HeldLines {
   private readonly wakeIn: (ms: number) => void;
   /** How often lines were kept that may have been refused for their own sake. */
   private readonly denied = new WeakMap<Job, number>();
+  readonly parked: ParkedLines;
 
-  constructor(gate: Gate, wakeIn: (ms: number) => void) {
+  constructor(clock: Pick<Clock, 'micros'>, gate: Gate, wakeIn: (ms: number) => void) {
     this.gate = gate;
     this.wakeIn = wakeIn;
+    this.parked = new ParkedLines(clock, ({ job, model, refusedAt }) => {
+      const verdict = gate.holds.verdict(model, refusedAt);
+      return verdict === 'account' && !this.mayComeBack(job) ? 'own' : verdict;
+    });
   }
 
   isLimited(job: Job): boolean {
@@ -53,13 +60,24 @@ export class HeldLines {
     job.booking = this.gate.target(job.segment.batch.row.tenantId, target)?.spend(job.tokens) ?? null;
   }
 
-  /** Books its end: `usedTokens` is null when nobody knows what it used. Answers whether it failed for the account's sake. */
-  settle(job: Job, slot: Slot, failure: Failure | null, usedTokens: number | null): boolean {
+  /** Books its end: `usedTokens` is null when nobody knows what it used. Answers whose sake it failed for. */
+  settle(job: Job, slot: Slot, failure: Failure | null, usedTokens: number | null): RefusalVerdict {
     if (usedTokens !== null) job.booking?.correct(usedTokens);
     job.booking = null;
     const target = targetOf(job);
-    if (target === undefined || !this.gate.holds.settle(target.model, slot, failure)) return false;
-    return failure !== null && (accountSign(failure) === 'sure' || this.mayComeBack(job, target));
+    if (target === undefined) return 'own';
+    const verdict = this.gate.holds.settle(target.model, slot, failure);
+    // Others were let in since it was refused last.
+    if (verdict === 'open') return this.denied.has(job) ? 'own' : 'open';
+    if (verdict === 'own' || failure === null || accountSign(failure) === 'sure') return verdict;
+    return this.mayComeBack(job) ? 'account' : 'own';
+  }
+
+  /** Keeps a line whose failure is nobody's yet: `end` is called by whether it was the account's. */
+  park(job: Job, end: (isKept: boolean) => void): void {
+    const target = targetOf(job);
+    if (target === undefined) end(false);
+    else this.parked.park(job, target.model, end);
   }
 
   /** Books that it was not sent after all. */
@@ -76,10 +94,14 @@ export class HeldLines {
     return target !== undefined && this.gate.holds.refuses(target.model);
   }
 
-  private mayComeBack(job: Job, { retry }: Candidate): boolean {
+  /** Where lines of their own are refused in long runs, each comes back but once: one after the other finds that out. */
+  private mayComeBack(job: Job): boolean {
+    const target = targetOf(job);
+    if (target === undefined) return false;
     const before = this.denied.get(job) ?? 0;
     this.denied.set(job, before + 1);
-    return before < retry.attempts;
+    const most = target.retry.attempts;
+    return before < (this.gate.holds.wasWrong(target.model) ? Math.min(1, most) : most);
   }
 
   private refusesAccount({ model }: Candidate): boolean {

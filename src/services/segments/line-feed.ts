@@ -73,7 +73,7 @@ export class LineFeed implements Feed {
     this.gate = gate;
     this.hooks = hooks;
     const wake = new WakeTimer(() => gate.pump());
-    this.held = new HeldLines(gate, (ms) => {
+    this.held = new HeldLines(deps.clock, gate, (ms) => {
       const now = steadyMs(deps.clock);
       wake.set(now + ms, now);
     });
@@ -109,7 +109,7 @@ export class LineFeed implements Feed {
 
   /** Lines here that are not in flight. */
   get waiting(): number {
-    return this.ready.length + this.delayed.length;
+    return this.ready.length + this.delayed.length + this.held.parked.size;
   }
 
   /** Takes a line that comes back: now, or after a delay. */
@@ -156,14 +156,24 @@ export class LineFeed implements Feed {
     return job.tokens;
   }
 
-  /** Books the end of a call, before the line moves on, and answers as the gate does. `usage`: null when unknown; a failed call used nothing. */
-  settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): boolean {
+  /**
+   * Books the end of a call, before the line moves on. `usage`: null when unknown; a failed call used nothing. Answers whether
+   * the failure passes, as it speaks of the provider or of the account; null where that is open: see `park`.
+   */
+  settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): boolean | null {
     this.inFlight -= 1;
     this.countShared(job, -1);
     const output = failure !== null || usage === null ? 0 : totalOutput(usage);
     const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
-    const isKept = this.held.settle(job, slot, failure, used);
-    return this.gate.settle(slot, failure, used, output) || isKept;
+    const verdict = this.held.settle(job, slot, failure, used);
+    const passes = this.gate.settle(slot, failure, used, output);
+    this.held.parked.look();
+    return passes || (verdict === 'open' ? null : verdict === 'account');
+  }
+
+  /** Keeps a line whose failure may pass, until it is known whether it does. */
+  park(job: Job, end: (passes: boolean) => void): void {
+    this.held.park(job, end);
   }
 
   /** Books that nobody was called for the line. */
@@ -189,6 +199,7 @@ export class LineFeed implements Feed {
 
   /** Takes back every line that is not in flight: the process stops, or their segment is gone. */
   withdraw(isGone: (job: Job) => boolean): Job[] {
+    this.held.parked.withdraw(isGone);
     const gone = [...this.ready, ...this.delayed.map(({ job }) => job)].filter(isGone);
     this.ready = this.ready.filter((job) => !isGone(job));
     this.delayed = this.delayed.filter(({ job }) => !isGone(job));
@@ -199,6 +210,7 @@ export class LineFeed implements Feed {
     this.gate.detach(this);
     this.timer.clear();
     this.wake.clear();
+    this.held.parked.close();
   }
 
   /** `member`: where it is to go; null when it only moves on. */

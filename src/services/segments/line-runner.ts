@@ -103,10 +103,19 @@ export class LineRunner {
       return;
     } else if (failure) {
       const passes = isCalled && feed.settle(job, slot, failure, null);
-      const told: Failure = passes ? { ...failure, passing: true } : failure;
-      this.afterFailure(job, { gate, slot }, candidate, outcome, told, gpuMicroseconds);
+      const end = (isPassing: boolean): void => {
+        const told: Failure = isPassing ? { ...failure, passing: true } : failure;
+        this.afterFailure(job, { gate, slot }, candidate, outcome, told, gpuMicroseconds);
+      };
+      if (passes === null && this.isLast(job, gate, slot, failure)) feed.park(job, end);
+      else end(passes === true);
     }
     gate.pump();
+  }
+
+  /** Whether a line fails if its failure stands. */
+  private isLast({ candidates, progress }: Job, gate: Gate, slot: Slot, failure: Failure): boolean {
+    return nextStep(candidates, progress, failure, 0, avoidedAfter(gate, progress, slot.member)).do === 'fail';
   }
 
   /** What a pool does not know that has answered for it is not the line's fault. */
