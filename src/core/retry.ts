@@ -115,7 +115,7 @@ export function nextStep(
     };
   }
   if (next !== null) {
-    const { passed } = passing ? pastTo(progress, next) : progress;
+    const { passed } = passing || isAway ? pastTo(progress, next) : progress;
     return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure, ...(passed && { passed }) } };
   }
   const passes = passing || (fault === 'pressure' && retries(candidate, failure));

@@ -26,6 +26,8 @@ export interface Gate {
   readonly callsWaiting: number;
   /** True when the provider has members and none of them can be reached. */
   readonly unreachable: boolean;
+  /** False outside the provider's hours for batch lines. */
+  readonly batchOpen: boolean;
   /** Its targets that refuse lines for the account's sake. */
   readonly holds: Holds;
   /** Shares the pool's time among its requests, for prices by the GPU-hour. */

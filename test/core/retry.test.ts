@@ -169,6 +169,10 @@ describe('nextStep', () => {
     expect(third).toMatchObject({ progress: { candidate: 2, passed: [0] } });
     if (third.do === 'fail') throw new Error('it goes on');
     expect(pastTo(third.progress, 0)).toMatchObject({ candidate: 0, tries: 0, passed: [2] });
+    const away = failure('connection', { reachedProvider: false });
+    expect(nextStep(three, { ...START, tries: 9 }, away, 0.5)).toMatchObject({
+      progress: { candidate: 1, passed: [0] },
+    });
   });
 
   it('stops with its batch', () => {

@@ -16,7 +16,11 @@ describe('a target that refuses the account', () => {
     await pools?.stop();
   });
 
-  async function start(servers: number, settings: object = {}, latency: Latency = 40): Promise<Pools['servers'][number][]> {
+  async function start(
+    servers: number,
+    settings: object = {},
+    latency: Latency = 40,
+  ): Promise<Pools['servers'][number][]> {
     pools = await startPools(Array.from({ length: servers }, () => ({ models: ['m'], latency_ms: latency })));
     const names = pools.servers.map((_, index) => `pool-${index}`);
     const provider = (index: number) => ({
@@ -147,6 +151,30 @@ describe('a target that refuses the account', () => {
     await assertInvariants(weir, id, input);
   }, 70_000);
 
+  it.each(['the first', 'the second'] as const)(
+    'has its lines back when %s of two takes them again, one refusing them and the other one away',
+    async (mended) => {
+      const servers = await start(2);
+      const [refusing, away] = mended === 'the first' ? servers : servers.toReversed();
+      refusing!.configure({ fail_after: 0, fail_with: 401 });
+      await away!.stop();
+      const input = chatLines(LINES);
+      const { id } = await submit(weir, input, { config: 'either' });
+      await expect.poll(async () => (await held()).length, { timeout: 20_000 }).toBe(1);
+      const isAway = async () =>
+        (await weir.call<{ data: ProviderObject[] }>('/v1/providers')).data.some(({ members }) =>
+          members.some(({ health_reason: reason }) => reason !== null),
+        );
+      await expect.poll(isAway, { timeout: 20_000 }).toBe(true);
+      refusing!.configure({ fail_after: null });
+      const ended = await waitForBatch(weir, id, { seconds: 40 });
+      expect(ended.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });
+      expect(refusing!.counters.by_status.get(200)).toBe(LINES);
+      await assertInvariants(weir, id, input);
+    },
+    70_000,
+  );
+
   it('keeps them while answers still come to what was sent before it refused', async () => {
     // Answers come one by one, refusals at once.
     const [server] = await start(1, {}, { min: 100, max: 2_000 });
@@ -181,7 +209,8 @@ describe('a target that refuses the account', () => {
     server!.configure({ fail_after: 0, fail_with: 403 });
     const input = chatLines(3, () => ({ model: 'pool-0/m' }));
     const { id } = await submit(weir, input);
-    const all = async (count: number) => expect.poll(() => server!.counters.by_status.get(403), { timeout: 10_000 }).toBe(count);
+    const all = async (count: number) =>
+      expect.poll(() => server!.counters.by_status.get(403), { timeout: 10_000 }).toBe(count);
     await all(3);
     await weir.call(`/v1/batches/${id}/pause`, { method: 'POST' });
     const entries = async () => (await weir.call<{ data: object[] }>(`/v1/ledger/entries?batch=${id}`)).data.length;

@@ -96,6 +96,10 @@ export class ProviderGate implements Gate {
     return this.pool.unreachable;
   }
 
+  get batchOpen(): boolean {
+    return this.hours.closedMs === 0;
+  }
+
   hasOther(avoided: readonly string[]): boolean {
     return this.pool.hasOther(avoided);
   }
@@ -183,7 +187,7 @@ export class ProviderGate implements Gate {
       limit: this.limit,
       inFlight: this.inFlight,
       callsWaiting: this.calls.size,
-      batchOpen: this.hours.closedMs === 0,
+      batchOpen: this.batchOpen,
       unreachable: this.unreachable,
       members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
       held: this.holds.figures(),

@@ -127,7 +127,7 @@ export class LineFeed implements Feed {
 
   /** Whether lines may be sent from here to a target now. */
   takes({ segment }: Job, target: Candidate): boolean {
-    return !this.gate.unreachable && this.held.holds(segment, target) === null;
+    return this.gate.batchOpen && !this.gate.unreachable && this.held.holds(segment, target) === null;
   }
 
   mayStart(): boolean {
@@ -190,9 +190,9 @@ export class LineFeed implements Feed {
       const job = this.takeJob(null);
       if (!job) break;
       this.countShared(job, -1);
-      const next = nextOf(job);
-      if (next === null) stuck.push(job);
-      else this.hooks.reroute(job, next);
+      const to = this.wayFrom(job);
+      if (to === null) stuck.push(job);
+      else this.hooks.reroute(job, to);
     }
     this.ready = [...stuck, ...this.ready];
   }
