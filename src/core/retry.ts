@@ -125,7 +125,8 @@ export function nextStep(
     return {
       do: 'retry',
       delayMs: isAway ? unit * UNREACHABLE_BACKOFF_MAX_MS : Math.max(least, backoffMs(pressure, unit)),
-      progress: { candidate: 0, tries: 0, pressure },
+      // What passes costs none of its tries, and gives none back.
+      progress: { candidate: 0, tries: passing && progress.candidate === 0 ? progress.tries : 0, pressure },
     };
   }
   return { do: 'fail' };

@@ -7,6 +7,7 @@ import type { Failure } from '../core/failure.ts';
 import type { GpuClock } from '../core/gpu-time.ts';
 import type { Candidate } from '../core/lane.ts';
 import type { HealthState } from '../core/member-health.ts';
+import type { Troubles } from '../core/outage.ts';
 import type { Soon } from '../core/soon.ts';
 import type { RefusalVerdict } from '../core/target-hold.ts';
 import type { HttpClient } from './http-client.ts';
@@ -26,6 +27,8 @@ export interface Gate {
   readonly callsWaiting: number;
   /** True when the provider has members and none of them can be reached. */
   readonly unreachable: boolean;
+  /** Whether all that it answered of late is trouble. */
+  readonly inTrouble: boolean;
   /** False outside the provider's hours for batch lines. */
   readonly batchOpen: boolean;
   /** Its targets that refuse lines for the account's sake. */
@@ -158,8 +161,8 @@ export interface Slot {
   readonly member: string;
   /** When it was taken, by the steady clock. */
   readonly startedMs: number;
-  /** Its line has failed before: what it meets is no news. */
-  again: boolean;
+  /** What its line has met at the provider before; null where nothing went wrong there. */
+  troubles: Troubles | null;
 }
 
 export interface Ask {

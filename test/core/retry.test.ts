@@ -153,7 +153,7 @@ describe('nextStep', () => {
     const out = failure('server_error', { passing: true });
     const spent = { ...START, tries: 2 };
     expect(nextStep(both.slice(0, 1), spent, out, 0)).toMatchObject({
-      progress: { candidate: 0, tries: 0, pressure: 1 },
+      progress: { candidate: 0, tries: 2, pressure: 1 },
     });
     expect(nextStep(both, spent, out, 0)).toMatchObject({ progress: { candidate: 1 } });
     expect(nextStep(both, START, out, 0)).toMatchObject({ progress: { candidate: 0, tries: 1 } });

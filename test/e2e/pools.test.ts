@@ -143,6 +143,32 @@ describe('a pool of servers', () => {
     }
   }, 60_000);
 
+  it('loses no line to an outage of a server that takes one at a time: each that fails leaves the next look to another', async () => {
+    const pools = await startPools([{ models: ['m'], latency_ms: 40 }]);
+    const [server] = pools.servers;
+    const hosted = {
+      ...{ kind: 'openai-compatible', base_url: server!.baseUrl, api_key: 'a-key', models: ['m'] },
+      ...{ price: { input: 0.1, output: 0.4 }, limits: { concurrency: 1 } },
+    };
+    const weir = await startWeir({ providers: { hosted } });
+    const failed = () => server!.counters.by_status.get(500) ?? 0;
+    try {
+      const input = chatLines(60, () => ({ model: 'hosted/m' }));
+      const { id } = await submit(weir, input);
+      await waitForBatch(weir, id, { until: (batch) => (batch.request_counts?.completed ?? 0) > 5 });
+      server!.configure({ rate_500: 1 });
+      await expect.poll(failed, { timeout: 40_000 }).toBeGreaterThan(8);
+      server!.configure({ rate_500: 0 });
+      expect((await waitForBatch(weir, id)).request_counts).toEqual({ total: 60, completed: 60, failed: 0 });
+      const { entries } = await assertInvariants(weir, id, input);
+      const inTrouble = entries.filter(({ status_code: status }) => status === 500).map(({ custom_id: line }) => line);
+      expect(new Set(inTrouble).size).toBe(inTrouble.length);
+    } finally {
+      await weir.stop();
+      await pools.stop();
+    }
+  }, 120_000);
+
   it('loses no line and no call to members that fail whatever they are sent, and says which those are', async () => {
     const pools = await startPools([{ models: ['m'], latency_ms: 100 }]);
     const failing = (status: number, headers: Record<string, string> = {}) =>

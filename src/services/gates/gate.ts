@@ -96,6 +96,10 @@ export class ProviderGate implements Gate {
     return this.pool.unreachable;
   }
 
+  get inTrouble(): boolean {
+    return this.pool.inTrouble;
+  }
+
   get batchOpen(): boolean {
     return this.hours.closedMs === 0;
   }

@@ -87,8 +87,7 @@ export class Inspection {
     const { members } = this.pool;
     if (members.some(({ health }) => health.inDoubt)) return 0;
     // Whether it is out, or the requests are at fault, is what lines wait to know.
-    if (members.some(({ health, troubleSince }) => troubleSince !== null && !health.wasWellSince(troubleSince)))
-      return 0;
+    if (members.some(({ health, outage }) => outage.since !== null && !health.wasWellSince(outage.since))) return 0;
     return busy || members.some(({ health }) => health.state !== 'healthy') ? HEALTH_MS : IDLE_MS;
   }
 

@@ -4,13 +4,11 @@ import type { ServerLoad } from '../../core/adaptive/load.ts';
 import { Breaker } from '../../core/breaker.ts';
 import type { Failure } from '../../core/failure.ts';
 import { MemberHealth } from '../../core/member-health.ts';
+import { OutageWatch, type Troubles } from '../../core/outage.ts';
 import { faultOf, isPressure } from '../../core/retry.ts';
 import type { Slot } from '../../ports/gates.ts';
 
 const LATENCIES_MEANT = 50;
-/** Where a member says that it is well, so many lines that all fail tell otherwise, for so long: a proxy may speak for a server that starts. */
-const DOUBTED_LINES = 8;
-const DOUBTED_MAX_MS = 5 * 60_000;
 const NONE: readonly string[] = [];
 
 /** One of a provider's base URLs. */
@@ -29,11 +27,7 @@ export interface Member {
   probes: number;
   answered: number;
   failed: number;
-  /** Since when all that it answers is trouble; null while something serves. */
-  troubleSince: number | null;
-  troubleAt: number;
-  /** Lines that met nothing else since, each counted once. */
-  troubled: number;
+  readonly outage: OutageWatch;
   /** Why its last request failed, for the operator. */
   lastFailure: string;
   /** Milliseconds, of late. */
@@ -49,7 +43,7 @@ export class MemberSlot implements Slot {
   readonly isProbe: boolean;
   /** Of a batch, and not a call, whose client is to hear what went wrong. */
   readonly isLine: boolean;
-  again = false;
+  troubles: Troubles | null = null;
   /** What its start was booked with. */
   tokens = 0;
 
@@ -74,17 +68,14 @@ export class Pool {
   private readonly provider: string;
   /** They say how they are. */
   private readonly isChecked: boolean;
-  /** Large models take minutes to load. */
-  private readonly outageMs: number;
 
-  /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. `outageMs`: lines wait no longer for its return. */
+  /** `limit`: requests that one member may hold at most; adaptive ones find out what it can take. `outageMs`: lines wait no longer for its return, as large models take minutes to load. */
   constructor(
     { name, immediate, limits }: Pick<Provider, 'name' | 'immediate' | 'limits'>,
     limit: number,
     outageMs: number,
   ) {
     this.provider = name;
-    this.outageMs = outageMs;
     const adaptive = limits.adaptive !== false;
     this.isChecked = immediate?.healthy !== undefined;
     this.members = (immediate?.members ?? []).map((url) => ({
@@ -98,9 +89,7 @@ export class Pool {
       probes: 0,
       answered: 0,
       failed: 0,
-      troubleSince: null,
-      troubleAt: Number.NEGATIVE_INFINITY,
-      troubled: 0,
+      outage: new OutageWatch(outageMs),
       lastFailure: '',
       latencyMs: 0,
     }));
@@ -113,6 +102,11 @@ export class Pool {
 
   get unreachable(): boolean {
     return this.members.length > 0 && this.members.every((member) => member.breaker.unreachable);
+  }
+
+  /** Whether all that they answered of late is trouble. */
+  get inTrouble(): boolean {
+    return this.members.length > 0 && this.members.every(({ outage }) => outage.since !== null);
   }
 
   /** Requests that its members may hold at once now; infinite where nothing but the operator's bound counts. */
@@ -200,7 +194,7 @@ export class Pool {
     if (failure === null) {
       at.breaker.success();
       at.ailment.success();
-      at.troubleSince = null;
+      at.outage.served(nowMs);
       const latencyMs = Math.max(0, nowMs - startedMs - lateMs);
       at.answered += 1;
       at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
@@ -235,26 +229,16 @@ export class Pool {
 
   /**
    * Whether a member that has answered, or says how it is, is out, as far as a failure tells, and no other is well: it knows
-   * its model no more, or has answered nothing but trouble of late. Not for ever, and where it says itself that it is well
-   * only while many lines tell otherwise: then it is the requests.
+   * its model no more, or has answered nothing but trouble of late.
    */
-  private isOutage({ at, isLine, again }: MemberSlot, failure: Failure, nowMs: number): boolean {
+  private isOutage({ at, isLine, troubles }: MemberSlot, failure: Failure, nowMs: number): boolean {
     const fault = faultOf(failure);
-    if (fault === 'own') at.troubleSince = null;
+    if (fault === 'own') at.outage.served(nowMs);
     if ((at.answered === 0 && !this.isChecked) || this.hasOther([at.url])) return false;
     if (failure.passing) return true;
     if (fault !== 'trouble') return false;
-    // What nobody asked about for so long is a new case.
-    if (at.troubleSince === null || nowMs - at.troubleAt > this.outageMs) {
-      at.troubleSince = nowMs;
-      at.troubled = 0;
-    }
-    at.troubleAt = nowMs;
-    if (isLine && !again) at.troubled += 1;
-    const lastedMs = nowMs - at.troubleSince;
-    if (lastedMs >= this.outageMs) return false;
-    if (!at.health.wasWellSince(at.troubleSince)) return true;
-    return at.troubled >= DOUBTED_LINES && lastedMs < DOUBTED_MAX_MS;
+    const wasWellSince = this.isChecked ? (ms: number) => at.health.wasWellSince(ms) : null;
+    return at.outage.isOut(nowMs, isLine ? troubles : undefined, wasWellSince);
   }
 
   /** A member that fails at once has always room: without this it would take the lines of all others, and fail them. */

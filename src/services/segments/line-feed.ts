@@ -6,7 +6,9 @@
 import type { Failure } from '../../core/failure.ts';
 import { FairShare } from '../../core/fair-share.ts';
 import { type Candidate, isLimited } from '../../core/lane.ts';
+import type { Troubles } from '../../core/outage.ts';
 import { promptStart } from '../../core/prefix-map.ts';
+import { faultOf } from '../../core/retry.ts';
 import { totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -64,6 +66,8 @@ export class LineFeed implements Feed {
   private readonly timer = new WakeTimer(() => this.promoteDelayed());
   private readonly held: HeldLines;
   private readonly wake: WakeTimer;
+  /** What lines met here that were not served. */
+  private readonly troubles = new WeakMap<Job, Troubles>();
   /** Whether a line here has a target with rates or hours of its own. */
   private limited = false;
   hasParticular = false;
@@ -150,7 +154,7 @@ export class LineFeed implements Feed {
     if (job === null) throw new Error('no line was taken');
     this.taken = null;
     this.inFlight += 1;
-    slot.again = job.progress.tries > 0 || job.progress.pressure > 0;
+    slot.troubles = this.troubles.get(job) ?? null;
     this.held.book(job, slot);
     this.hooks.start(job, this, slot);
     return job.tokens;
@@ -168,7 +172,13 @@ export class LineFeed implements Feed {
     const verdict = this.held.settle(job, slot, failure, used);
     const passes = this.gate.settle(slot, failure, used, output);
     this.held.parked.look();
+    if (failure !== null && faultOf(failure) === 'trouble') this.noteTrouble(job);
     return passes || (verdict === 'open' ? null : verdict === 'account');
+  }
+
+  private noteTrouble(job: Job): void {
+    const at = steadyMs(this.deps.clock);
+    this.troubles.set(job, { since: this.troubles.get(job)?.since ?? at, at });
   }
 
   /** Keeps a line whose failure may pass, until it is known whether it does. */
@@ -216,8 +226,9 @@ export class LineFeed implements Feed {
   /** `member`: where it is to go; null when it only moves on. */
   private takeJob(member: string | null): Job | undefined {
     this.hasParticular = false;
-    // Whether an account is still refused tell lines that were not refused with it: those may have been for their own sake.
+    // Whether an account is still refused, or a server out, tell lines that did not fail there: those may have for their own sake.
     const job =
+      (this.ready.length > 0 && this.gate.inTrouble ? this.takeFresh() : undefined) ??
       this.takeReady(member, false) ??
       this.takeFresh() ??
       (this.gate.holds.any ? this.takeReady(member, true) : undefined);

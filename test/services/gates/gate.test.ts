@@ -232,6 +232,26 @@ describe('a gate', () => {
     expect(started).toEqual([]);
   });
 
+  it('takes a line for at fault that fails alone for two minutes at a server that does not say how it is', () => {
+    let time = 1_000;
+    const { gate, feed, started } = open(provider(['a']), () => time);
+    const send = (line: Job, failure: Failure | null): boolean | null => {
+      feed.enqueue(line, 0);
+      gate.pump();
+      return feed.settle(line, started.splice(0)[0]!.slot, failure, null);
+    };
+    const trouble: Failure = { ...REFUSED, kind: 'server_error', status: 500, reachedProvider: true };
+    send(job(1), null);
+    const last = job(1);
+    const passes: boolean[] = [];
+    for (; time < 200_000; time += 6_000) passes.push(send(last, trouble) === true);
+    // Five in a row are needed, and then it is an outage until two minutes are over.
+    expect([passes.indexOf(true), passes.lastIndexOf(true)]).toEqual([4, 19]);
+    // Others tell more.
+    for (let line = 0; line < 8; line++, time += 6_000) send(job(1), trouble);
+    expect(send(last, trouble)).toBe(true);
+  });
+
   it('keeps to its requests per minute', async () => {
     const { feed, started } = open(provider(['a'], { concurrency: 100, requestsPerMinute: 1_200 }));
     const began = Date.now();
