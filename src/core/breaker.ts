@@ -22,6 +22,7 @@ export class Breaker {
   private openUntil = 0;
   private probing = false;
   private trouble: Trouble | null = null;
+  private unreachableAt = 0;
 
   /**
    * Milliseconds until a call may start: 0 when one may start now. While probing, one at a time: `probes` are out. What
@@ -41,6 +42,11 @@ export class Breaker {
     return this.trouble !== 'pressure' && this.openings > 0;
   }
 
+  /** Since when it is unreachable, by the clock of `failure`; null while it is not. */
+  get unreachableSince(): number | null {
+    return this.unreachable ? this.unreachableAt : null;
+  }
+
   success(): void {
     this.inARow = 0;
     this.openings = 0;
@@ -52,6 +58,7 @@ export class Breaker {
   /** Counts one failed call; opens when there are enough in a row. `unit` is uniform in [0, 1). */
   failure(trouble: Trouble, retryAfterMs: number | null, nowMs: number, unit: number): void {
     if (this.trouble !== trouble) this.inARow = 0;
+    if (!this.unreachable) this.unreachableAt = nowMs;
     this.trouble = trouble;
     this.inARow += 1;
     const needed = trouble === 'unreachable' ? REFUSED_TO_OPEN : FAILURES_TO_OPEN;

@@ -120,14 +120,21 @@ export interface HeldTarget {
   since: number;
 }
 
+/** Why nothing is sent to a provider, in the words for its members. */
+export interface Unreachable {
+  reason: string;
+  /** Unix seconds. */
+  since: number;
+}
+
 export interface GateFigures {
   limit: number;
   inFlight: number;
   callsWaiting: number;
   /** False outside the provider's hours for batch lines. */
   batchOpen: boolean;
-  /** It has members, and whoever called them last found none of them there. */
-  unreachable: boolean;
+  /** It has members, and whoever called them last found none of them there, or nothing that serves; null while it takes lines. */
+  unreachable: Unreachable | null;
   members: MemberFigures[];
   held: HeldTarget[];
 }

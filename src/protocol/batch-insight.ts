@@ -16,7 +16,7 @@ export const batchTargetSchema = ledgerFiguresSchema
     failed: z.number().int(),
     /** Single requests that the answering server has there now. */
     in_flight: z.number().int(),
-    /** Why lines sent at once wait for it, or fail there: the account is refused, since when. Null while it takes them. */
+    /** Why lines sent at once wait for it, or fail there: the account is refused, or nothing answers, since when. Null while it takes them. */
     held: holdSchema.nullable(),
   })
   .openapi('BatchTarget');

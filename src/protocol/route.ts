@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { ENDPOINTS } from './endpoint.ts';
-import { heldTargetSchema } from './held-target.ts';
+import { heldTargetSchema, unreachableSchema } from './held-target.ts';
 import { shardAlertCountSchema } from './shard-alert.ts';
 
 /**
@@ -238,6 +238,8 @@ export const providerSchema = z
     /** False outside the hours of its `schedule`: batch lines wait, or go elsewhere. */
     batch_open: z.boolean(),
     members: z.array(providerMemberSchema),
+    /** Why its servers get batch lines only now and then, to see whether one is back; null while one is there. */
+    unreachable: unreachableSchema.nullable(),
     /** Models for which the account is refused: batch lines wait, go elsewhere, or fail once that takes too long. */
     held: z.array(heldTargetSchema),
     /** What at its batch service needs a look, with the number of provider batches. */

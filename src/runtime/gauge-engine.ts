@@ -49,7 +49,7 @@ export function gaugeEngine(engine: Pick<LineEngine, 'snapshot'>, gates: Gates, 
     for (const [provider, gate] of gates) {
       const figures = gate.figures();
       for (const [metric, read] of PROVIDER) metrics.set(metric, { provider }, read(figures));
-      metrics.set(reachable, { provider }, figures.unreachable ? 0 : 1);
+      metrics.set(reachable, { provider }, figures.unreachable === null ? 1 : 0);
       for (const member of figures.members) {
         for (const [metric, read] of MEMBER) {
           const value = read(member);

@@ -3,6 +3,7 @@ import type { Context } from 'hono';
 import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Metrics } from '../../ports/metrics.ts';
+import { unreachableSchema } from '../../protocol/held-target.ts';
 import { shardAlertCountSchema } from '../../protocol/shard-alert.ts';
 import { readinessOf } from '../../services/health/check-readiness.ts';
 import { gaugeBudgets } from '../../services/health/gauge-budgets.ts';
@@ -17,6 +18,7 @@ const tags = ['Server'];
 
 const waitingSchema = z.object({ provider: z.string(), code: z.string(), shards: z.number().int() });
 type Waiting = z.infer<typeof waitingSchema>;
+const awaySchema = z.object({ provider: z.string(), ...unreachableSchema.shape });
 
 const readySchema = z
   .object({
@@ -24,7 +26,9 @@ const readySchema = z
     reasons: z.array(z.string()),
     /** Providers whose batches wait until an operator mends their credentials, rights or credit; `shards` 0: lines sent at once do. */
     waiting_for_operator: z.array(waitingSchema),
-    /** The same, and provider batches that are stuck or whose results cannot be read. */
+    /** Providers that answer nothing that serves: batch lines wait for them, or go elsewhere. */
+    unreachable: z.array(awaySchema),
+    /** What waits for an operator, and provider batches that are stuck or whose results cannot be read. */
     alerts: z.array(z.object({ provider: z.string(), ...shardAlertCountSchema.shape })),
   })
   .openapi('Readiness');
@@ -76,20 +80,33 @@ export function registerHealth(
   app.openapi(ready, async (c) => {
     const reasons = await readiness();
     if (reasons.length > 0) {
-      return c.json({ status: 'unavailable' as const, reasons, waiting_for_operator: [], alerts: [] }, 503);
+      return c.json(
+        { status: 'unavailable' as const, reasons, waiting_for_operator: [], unreachable: [], alerts: [] },
+        503,
+      );
     }
     const alerts = await countAlerts(deps);
     const ofShards = alerts.flatMap(({ provider, code, reason, shards }) =>
       code === 'needs_operator' ? [{ provider, code: reason ?? code, shards }] : [],
     );
     const waiting = [...ofShards, ...heldLines(deps, ofShards)];
-    return c.json({ status: 'ok' as const, reasons, waiting_for_operator: waiting, alerts }, 200);
+    return c.json(
+      { status: 'ok' as const, reasons, waiting_for_operator: waiting, unreachable: unreachableNow(deps), alerts },
+      200,
+    );
   });
   app.openapi(metricsPage, async (c) => {
     const isAdmin = await presentsAdminKey(c, authenticator);
     const { type, text } = await metrics.render();
     const more = isAdmin ? (await budgets.render()).text : '';
     return c.text(text + more, 200, { 'content-type': type });
+  });
+}
+
+function unreachableNow({ gates }: Deps): z.infer<typeof awaySchema>[] {
+  return [...gates].flatMap(([provider, gate]) => {
+    const { unreachable } = gate.figures();
+    return unreachable === null ? [] : [{ provider, ...unreachable }];
   });
 }
 

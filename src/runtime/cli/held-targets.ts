@@ -6,9 +6,10 @@ import type { Beside } from './watch.ts';
 
 /** A batch that goes on needs no reason why it does not. */
 const STILL_MS = 2_000;
+const WHY = { held: 'refuses the account', unreachable: 'serves nothing now' };
 const NOTHING: Beside = { lines: [], sentence: '' };
 
-/** What to show beside a batch's progress where that has come to a stop: the targets that refuse the account, and why. */
+/** What to show beside a batch's progress where that has come to a stop: the targets that take no lines, and why. */
 export function besideStill(api: Api, now: () => number): (batch: BatchObject, width: number) => Promise<Beside> {
   let done = -1;
   let since = 0;
@@ -22,7 +23,9 @@ export function besideStill(api: Api, now: () => number): (batch: BatchObject, w
     // Whether the server is there is told by the progress itself.
     const targets = await api.get<{ data: BatchTarget[] }>(path).catch(() => ({ data: [] }));
     const reasons = targets.data.flatMap(({ target, held }) =>
-      held?.state === 'held' ? [printable(`${target} refuses the account, and lines wait: ${held.message}`)] : [],
+      held && held.state !== 'given_up'
+        ? [printable(`${target} ${WHY[held.state]}, and lines wait: ${held.message}`)]
+        : [],
     );
     return {
       lines: reasons.map((reason) => cut(reason, width)),

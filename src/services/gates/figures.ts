@@ -1,5 +1,6 @@
-import type { GateFigures, HeldTarget, MemberFigures } from '../../ports/gates.ts';
-import type { Member } from './pool.ts';
+import { type Clock, steadyMs } from '../../ports/clock.ts';
+import type { GateFigures, HeldTarget, MemberFigures, Unreachable } from '../../ports/gates.ts';
+import type { Member, Pool } from './pool.ts';
 
 /** What is known of a member at a moment of the gate's clock. `limit`: what one may hold that is not adaptive. */
 export function figuresOf(member: Member, limit: number, nowMs: number): MemberFigures {
@@ -28,6 +29,15 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
   };
 }
 
+/** Why none of the members is called but to see whether it is back; null while one is, or there are none. */
+export function unreachableOf({ members }: Pick<Pool, 'members'>, clock: Clock): Unreachable | null {
+  const since = members.map(({ breaker }) => breaker.unreachableSince).filter((at) => at !== null);
+  const [first] = members;
+  if (first === undefined || since.length < members.length) return null;
+  const lastedMs = steadyMs(clock) - Math.max(...since);
+  return { reason: troubleOf(first) ?? '', since: Math.floor((clock.now() - lastedMs) / 1000) };
+}
+
 /** What it says of itself, and what requests ran into: why no check comes through is told by them. */
 function troubleOf({ ailment, breaker, health, lastFailure }: Member): string | null {
   const requests = ailment.closed && !breaker.unreachable ? null : `its requests fail (${lastFailure})`;
@@ -53,7 +63,7 @@ export function withOthers(own: GateFigures, others: readonly GateFigures[]): Ga
   const callers = all.filter(({ members }) => members.some(({ answered, failed }) => answered + failed > 0));
   return {
     ...own,
-    unreachable: callers.length > 0 && callers.every(({ unreachable }) => unreachable),
+    unreachable: unreachableForAll(callers),
     members: own.members.map((member, index) =>
       memberWithOthers(
         member,
@@ -63,6 +73,13 @@ export function withOthers(own: GateFigures, others: readonly GateFigures[]): Ga
     ),
     held: heldByAny(all),
   };
+}
+
+/** Nobody is there for any of those who call: since the last of them found that. */
+function unreachableForAll(callers: readonly GateFigures[]): Unreachable | null {
+  const found = callers.map(({ unreachable }) => unreachable).filter((each) => each !== null);
+  if (found.length < callers.length) return null;
+  return found.toSorted((a, b) => b.since - a.since)[0] ?? null;
 }
 
 /** Each target once, since it was first refused. */

@@ -14,7 +14,7 @@ import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot, TargetGate 
 import type { HttpClient } from '../../ports/http-client.ts';
 import type { Budgets } from './budgets.ts';
 import { CallQueue, type WaitingCall } from './call-queue.ts';
-import { figuresOf, withOthers } from './figures.ts';
+import { figuresOf, unreachableOf, withOthers } from './figures.ts';
 import { Hours } from './hours.ts';
 import { Inspection } from './inspection.ts';
 import { type Member, MemberSlot, Pool } from './pool.ts';
@@ -192,7 +192,7 @@ export class ProviderGate implements Gate {
       inFlight: this.inFlight,
       callsWaiting: this.calls.size,
       batchOpen: this.batchOpen,
-      unreachable: this.unreachable,
+      unreachable: unreachableOf(this.pool, this.deps.clock),
       members: this.pool.members.map((member) => figuresOf(member, this.limit, now)),
       held: this.holds.figures(),
     };

@@ -30,18 +30,30 @@ export async function batchTargets(deps: Deps, context: Context, id: string): Pr
   const byTarget = Map.groupBy(rows, (row) => String(row.group.target));
   const inFlight = deps.inFlight?.of(batch.id);
   const names = new Set([...planned.keys(), ...byTarget.keys(), ...(inFlight?.keys() ?? [])]);
-  const held = heldTargets(deps);
+  const held = heldTargets(deps, batch);
   return [...names].map((target) => ({
     ...present(target, planned.get(target), byTarget.get(target) ?? [], inFlight?.get(target) ?? 0),
     held: held.get(target) ?? null,
   }));
 }
 
-function heldTargets({ gates }: Pick<Deps, 'gates'>): Map<string, BatchTarget['held']> {
-  const held = [...gates].flatMap(([provider, gate]) =>
-    gate.figures().held.map(({ model, ...why }) => [targetName({ provider, model }), why] as const),
-  );
-  return new Map(held);
+/** Of the batch's targets, those that take no lines sent at once, by their names. */
+function heldTargets({ gates }: Pick<Deps, 'gates'>, { lanes }: BatchRow): Map<string, BatchTarget['held']> {
+  const held = new Map<string, BatchTarget['held']>();
+  const candidates = lanes.flatMap((lane) => (lane.kind === 'run' ? lane.candidates : []));
+  for (const [provider, gate] of gates) {
+    const figures = gate.figures();
+    const { unreachable } = figures;
+    if (unreachable !== null) {
+      const { reason, since } = unreachable;
+      const why = { state: 'unreachable', code: 'unreachable', message: reason, since } as const;
+      for (const candidate of candidates)
+        if (candidate.provider === provider && candidate.mode !== 'batch') held.set(targetName(candidate), why);
+    }
+    // That the account is refused outlasts an outage.
+    for (const { model, ...why } of figures.held) held.set(targetName({ provider, model }), why);
+  }
+  return held;
 }
 
 function present(

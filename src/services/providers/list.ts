@@ -42,7 +42,7 @@ function present(provider: Provider, list: ModelList | undefined): Omit<Provider
   };
 }
 
-type LiveField = 'health' | 'in_flight' | 'calls_waiting' | 'batch_open' | 'members' | 'held';
+type LiveField = 'health' | 'in_flight' | 'calls_waiting' | 'batch_open' | 'members' | 'unreachable' | 'held';
 
 /** `figures`: absent for a provider that takes no single requests. */
 function presentFigures(figures: GateFigures | undefined): Pick<ProviderObject, LiveField> {
@@ -52,6 +52,7 @@ function presentFigures(figures: GateFigures | undefined): Pick<ProviderObject, 
     in_flight: figures?.inFlight ?? 0,
     calls_waiting: figures?.callsWaiting ?? 0,
     batch_open: figures?.batchOpen ?? true,
+    unreachable: figures?.unreachable ?? null,
     held: figures?.held ?? [],
     members: members.map((member) => ({
       name: member.name,
