@@ -56,13 +56,16 @@ export class CallHead {
   private readonly from = new Int32Array(COUNTED.length);
   private readonly to = new Int32Array(COUNTED.length);
 
-  /** Whether `bytes` begin with the whole head of such a call; `header` may be asked after it until the next one is read. */
-  read(bytes: Buffer): boolean {
-    const start = STARTS.find(({ line }) => startsWith(bytes, line));
+  /**
+   * Whether the first `end` of `bytes` begin with the whole head of such a call; `header` may be asked after it as long as
+   * they stay, and until the next one is read.
+   */
+  read(bytes: Buffer, end: number): boolean {
+    const start = STARTS.find(({ line }) => startsWith(bytes, end, line));
     if (start === undefined) return false;
     this.bytes = bytes;
     this.from.fill(-1);
-    if (!this.readHeaders(bytes, start.line.length) || !this.isFramedByLength(bytes)) return false;
+    if (!this.readHeaders(bytes, start.line.length, end) || !this.isFramedByLength(bytes)) return false;
     this.endpoint = start.endpoint;
     return true;
   }
@@ -79,8 +82,8 @@ export class CallHead {
     this.bytes = null;
   }
 
-  private readHeaders(bytes: Buffer, from: number): boolean {
-    const end = Math.min(bytes.length, HEAD_BYTES_MAX) - 1;
+  private readHeaders(bytes: Buffer, from: number, to: number): boolean {
+    const end = Math.min(to, HEAD_BYTES_MAX) - 1;
     let at = from;
     while (at < end) {
       if (bytes[at] === CR) {
@@ -153,8 +156,8 @@ function isNamed(bytes: Buffer, from: number, name: Uint8Array): boolean {
   return true;
 }
 
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  if (bytes.length < start.length) return false;
+function startsWith(bytes: Uint8Array, end: number, start: Uint8Array): boolean {
+  if (end < start.length) return false;
   for (let index = 0; index < start.length; index++) if (bytes[index] !== start[index]) return false;
   return true;
 }

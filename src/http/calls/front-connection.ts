@@ -5,6 +5,7 @@ import { BAD_REQUEST } from './answer-head.ts';
 import type { CallHead } from './call-head.ts';
 import type { AskedCall, Carrier, Client } from './exchange.ts';
 import { LATIN1_MAX, latin1Of } from './latin1.ts';
+import { readBuffer, readInPlace } from './read-in-place.ts';
 
 /** Messages with more bytes are node:http's. So much is also held of what a client sends before it has its answer. */
 const MESSAGE_BYTES_MAX = 64 * 1024;
@@ -60,7 +61,7 @@ export class FrontConnection implements Carrier, Client {
     this.#front = front;
     this.#socket = socket;
     this.since = front.turn;
-    socket.on('data', this.#onData);
+    if (!readInPlace(socket, this.#onRead)) socket.on('data', this.#onData);
     socket.on('end', this.#onEnd);
     socket.on('error', this.#onError);
     socket.on('close', this.#onClose);
@@ -153,28 +154,44 @@ export class FrontConnection implements Carrier, Client {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#take(chunk, chunk.length);
+  };
+
+  readonly #onRead = (count: number): boolean => {
+    // What node:http has its sockets read by themselves, after an upgrade for instance, comes by their events.
+    if (this.phase === 'gone') return this.#socket.push(copyOf(readBuffer, 0, count));
+    this.#take(readBuffer, count);
+    return true;
+  };
+
+  /** Takes the first `end` of `bytes`, which are not its own. */
+  #take(bytes: Buffer, end: number): void {
     if (this.phase !== 'waiting') {
-      this.#hold(chunk);
+      this.#hold(copyOf(bytes, 0, end));
       if (this.phase === 'coming') this.#answerIfWhole();
       else if (this.#heldBytes > MESSAGE_BYTES_MAX) this.#socket.pause();
       return;
     }
     const { head } = this.#front;
     // Who asks for more before the last answer was taken is held back by node:http.
-    const asked = !this.isBehind && head.read(chunk) ? this.#front.asked() : null;
-    const bytes = head.bodyFrom + head.bodyBytes;
-    this.#hold(chunk);
-    if (asked === null || bytes > MESSAGE_BYTES_MAX) {
+    const asked = !this.isBehind && head.read(bytes, end) ? this.#front.asked() : null;
+    const messageBytes = head.bodyFrom + head.bodyBytes;
+    if (asked !== null && messageBytes === end) {
+      this.#answer(asked, copyOf(bytes, head.bodyFrom, end));
+      return;
+    }
+    this.#hold(copyOf(bytes, 0, end));
+    if (asked === null || messageBytes > MESSAGE_BYTES_MAX) {
       this.handOver();
       return;
     }
     this.#asked = asked;
     this.#bodyFrom = head.bodyFrom;
-    this.#messageBytes = bytes;
+    this.#messageBytes = messageBytes;
     this.phase = 'coming';
     this.since = this.#front.turn;
     this.#answerIfWhole();
-  };
+  }
 
   #writePiece(piece: string): boolean {
     const head = this.#head;
@@ -197,13 +214,17 @@ export class FrontConnection implements Carrier, Client {
     if (this.#heldBytes < bytes || this.#asked === null) return;
     const [first = Buffer.alloc(0)] = this.#held;
     const all = this.#held.length === 1 ? first : Buffer.concat(this.#held);
-    this.#body = all.subarray(this.#bodyFrom, bytes);
     this.#held = all.length > bytes ? [all.subarray(bytes)] : [];
     this.#heldBytes = all.length - bytes;
+    this.#answer(this.#asked, all.subarray(this.#bodyFrom, bytes));
+  }
+
+  #answer(asked: AskedCall, body: Buffer): void {
+    this.#body = body;
     this.phase = 'answering';
     this.hasBegun = false;
     this.isUsed = true;
-    this.#front.start(this.#asked, this);
+    this.#front.start(asked, this);
   }
 
   /** The next call may come; one that has come before it was its turn is node:http's, whose clients may do so. */
@@ -242,4 +263,10 @@ export class FrontConnection implements Carrier, Client {
     this.#held = [];
     this.#heldBytes = 0;
   }
+}
+
+function copyOf(bytes: Buffer, from: number, to: number): Buffer {
+  const copy = Buffer.allocUnsafe(to - from);
+  bytes.copy(copy, 0, from, to);
+  return copy;
 }

@@ -60,6 +60,18 @@ describe('the front', () => {
     expect([bodies().length, bodies()[2]]).toEqual([3, '{"call":3}']);
   });
 
+  it('leaves node:http a connection also where that reads it by its events, as somebody listens to them', async () => {
+    const heard: string[] = [];
+    server.server.once('request', ({ socket }) => socket.on('data', (chunk: Buffer) => heard.push(chunk.toString())));
+    const get = 'GET /v1/models HTTP/1.1\r\nhost: weir\r\n\r\n';
+    for (const [index, text] of [get, callText('{"call":2}'), get].entries()) {
+      await client.send(text);
+      await answered(client, index + 1);
+    }
+    expect(heard).toEqual([callText('{"call":2}'), get]);
+    expect(server.readByNode).toBe(3);
+  });
+
   it('answers calls that come before it is their turn in their order', async () => {
     const { promise: go, resolve } = Promise.withResolvers<void>();
     server.answerWith(async (request) => {

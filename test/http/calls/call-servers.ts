@@ -39,8 +39,11 @@ export const echo: Answer = ({ raw }) => {
   return { status: 200, headers: { 'content-type': 'application/json' }, body };
 };
 
-/** Calls on a server of node:http, with the front before it or without. Every key is good. */
-export async function startCallServer(withFront: boolean): Promise<CallServer> {
+/**
+ * Calls on a server of node:http, with the front before it or without. `byEvents`: on a Node.js that does not let servers'
+ * sockets be read in place. Every key is good.
+ */
+export async function startCallServer(withFront: boolean, byEvents = false): Promise<CallServer> {
   const seen: unknown[] = [];
   let answer = echo;
   const deps = {
@@ -74,6 +77,7 @@ export async function startCallServer(withFront: boolean): Promise<CallServer> {
     });
   });
   const front = withFront ? new CallFront(server, deps, parts) : null;
+  if (byEvents) server.prependListener('connection', withoutUserBuffer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -97,6 +101,11 @@ export async function startCallServer(withFront: boolean): Promise<CallServer> {
       await closed;
     },
   };
+}
+
+function withoutUserBuffer(socket: Socket): void {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  Object.assign(handle as object, { useUserBuffer: undefined });
 }
 
 async function open(port: number): Promise<Client> {
