@@ -13,6 +13,10 @@ const ROTATE_BYTES = 8 * 1024 ** 2;
  */
 const RESERVE_BYTES = 2 * 1024 ** 2;
 const ZEROS = Buffer.alloc(64 * 1024);
+/** Bytes in which the lines of a turn are put together. More are given up after their turn. */
+const TEXT_BYTES = 64 * 1024;
+/** What one character takes at most, in UTF-8. */
+const CHARACTER_BYTES = 3;
 
 /** Journals as files in `folder`, which is made when absent. A file's name begins with its process's id. */
 export function openJournals(folder: string): Journals {
@@ -45,6 +49,7 @@ class FileJournal implements Journal {
   private lines = 0;
   /** Lines of this turn of the event loop. */
   private appended: Appended[] = [];
+  private text = Buffer.allocUnsafeSlow(TEXT_BYTES);
   /** Set when half a line stands at its end that could not be taken back: nothing may follow it. */
   private damaged: unknown = null;
 
@@ -117,12 +122,27 @@ class FileJournal implements Journal {
     if (appended.length === 0) return;
     this.appended = [];
     try {
-      this.write(Buffer.from(appended.map(({ line }) => `${line()}\n`).join('')));
+      let bytes = 0;
+      for (const { line } of appended) bytes += this.put(`${line()}\n`, bytes);
+      this.write(this.text.subarray(0, bytes));
     } catch (error) {
       for (const { reject } of appended) reject(error);
       return;
+    } finally {
+      if (this.text.length > TEXT_BYTES) this.text = Buffer.allocUnsafeSlow(TEXT_BYTES);
     }
     for (const { resolve } of appended) resolve(++this.lines);
+  }
+
+  /** Writes a line behind those that stand before `at`; how many bytes it has. */
+  private put(line: string, at: number): number {
+    const enough = at + CHARACTER_BYTES * line.length;
+    if (enough > this.text.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * enough);
+      this.text.copy(larger, 0, 0, at);
+      this.text = larger;
+    }
+    return this.text.write(line, at);
   }
 
   /** All of the text or nothing. What the system has taken outlives the process. */

@@ -222,9 +222,10 @@ export class Calls {
         return this.deliver(hand, error.settled, [error.settled.warning], keepNothing);
       }
       const { answer, candidate, provider, trip, warnings, progress } = begun;
-      const ended = trip.end(null, answer.usage);
+      const { latencyMs, gpuMicroseconds } = trip.end(null, answer.usage);
       const verdict = judgeCall(this.deps, hand, progress.candidate, answer);
-      entered = account.enter({ candidate, provider, result: answer, ...ended, final: true }, verdict);
+      const ended = { candidate, provider, result: answer, latencyMs, gpuMicroseconds, final: true };
+      entered = account.enter(ended, verdict);
       if (verdict.do === 'retry' && !hand.signal.aborted) {
         keep(candidate, answer);
         hand.unfit.push(unfitAnswer(candidate, verdict.code));

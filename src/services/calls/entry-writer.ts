@@ -4,6 +4,7 @@ import { cameInTime } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Journal, Journals } from '../../ports/journal.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
+import { EntryTexts } from './entry-texts.ts';
 
 /** Entries of one write. */
 const GROUP_MAX = 500;
@@ -16,6 +17,8 @@ const RETRY_MS = 250;
 const ANSWERED_MS = 10_000;
 /** Entries that may wait for a database that does not answer; beyond, calls are refused before they cost anything. */
 const WAITING_MAX = 10_000;
+/** Why nobody waits any longer. Without a reason an abort makes an error for one, with its stack. */
+const ENOUGH = 'enough';
 
 export type WriterDeps = Pick<Deps, 'store' | 'log' | 'clock' | 'random' | 'journals'>;
 
@@ -64,6 +67,7 @@ export class EntryWriter {
   /** The newest line on its way into the journal. */
   private keeping: Promise<unknown> | null = null;
   private hurry = new AbortController();
+  private readonly texts = new EntryTexts();
   /** Readers that wait for everything. */
   private flushing = 0;
 
@@ -120,7 +124,7 @@ export class EntryWriter {
     };
     const keeping = this.keep(journals, () => {
       over();
-      return JSON.stringify(entries);
+      return this.texts.listOf(entries);
     });
     // What the journal is still taking in may not be written yet: its mark would not cover it.
     this.keeping = keeping;
@@ -152,7 +156,7 @@ export class EntryWriter {
 
   private writeLater(waiting: Waiting): void {
     this.waiting.push(waiting);
-    if (this.waitingEntries >= GROUP_MAX && !this.hurry.signal.aborted) this.hurry.abort();
+    if (this.waitingEntries >= GROUP_MAX && !this.hurry.signal.aborted) this.hurry.abort(ENOUGH);
     this.startWriting();
   }
 
@@ -165,7 +169,7 @@ export class EntryWriter {
   /** Resolves when everything that was added is in the database. */
   async flush(): Promise<void> {
     this.flushing += 1;
-    this.hurry.abort();
+    this.hurry.abort(ENOUGH);
     while (this.keeping !== null || this.writing !== null) await (this.keeping ?? this.writing);
     this.flushing -= 1;
   }
