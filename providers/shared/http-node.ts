@@ -9,7 +9,7 @@ import { AnswerMemory } from './answer-memory.ts';
 import { Connections } from './http-connections.ts';
 import { Exchange } from './http-exchange.ts';
 import type { StreamConnections } from './http-stream.ts';
-import { requestHead, UnsendableHeader } from './http1/request-head.ts';
+import { RequestHeads, UnsendableHeader } from './http1/request-head.ts';
 import { InFlight } from './in-flight.ts';
 
 export interface NodeHttpClientOptions {
@@ -35,10 +35,7 @@ export function createNodeHttpClient(options: NodeHttpClientOptions = {}): HttpC
 
 interface Destination {
   connections: Connections;
-  /** Host and port. */
-  host: string;
-  /** Path and query. */
-  path: string;
+  heads: RequestHeads;
 }
 
 /** URLs are few (servers × endpoints); the bound only keeps ids in paths from piling up. */
@@ -112,7 +109,7 @@ class NodeHttpClient implements HttpClient {
   #findDestination(url: string): Destination {
     const parsed = new URL(url);
     const connections = this.#connections.get(parsed.origin) ?? this.#connect(parsed);
-    const destination = { connections, host: parsed.host, path: parsed.pathname + parsed.search };
+    const destination = { connections, heads: new RequestHeads(parsed.pathname + parsed.search, parsed.host) };
     if (this.#destinations.size >= maxDestinations) this.#destinations.clear();
     this.#destinations.set(url, destination);
     return destination;
@@ -132,10 +129,10 @@ async function openStreams(): Promise<StreamConnections> {
 }
 
 /** Throws HttpFailure for a header that cannot be sent. */
-function headOf({ method, headers, body }: HttpRequest, { host, path }: Destination): string {
+function headOf({ method, headers, body }: HttpRequest, { heads }: Destination): string {
   const hasBody = body !== undefined || method === 'POST' || method === 'PUT';
   try {
-    return requestHead({ method, path, host }, headers, hasBody ? Buffer.byteLength(body ?? '') : null);
+    return heads.head(method, headers, hasBody ? Buffer.byteLength(body ?? '') : null);
   } catch (error) {
     if (!(error instanceof UnsendableHeader)) throw error;
     throw new HttpFailure('connect', false, `the header ${error.message} has a character that cannot be sent`);

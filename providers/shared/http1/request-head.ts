@@ -25,15 +25,15 @@ const kindOf = remembered((name: string): 'sent' | 'host' | 'ours' => {
   return OURS.has(lower) ? 'ours' : 'sent';
 });
 
-/**
- * The head of a request, with the empty line that ends it, in Latin-1. `path` is that of a URL, `host` its host and port;
- * `bodyBytes` is null where there is no body. Throws UnsendableHeader, so that no value can begin a header of its own.
- */
-export function requestHead(
-  { method, path, host }: { method: string; path: string; host: string },
-  headers: Readonly<Record<string, string>>,
-  bodyBytes: number | null,
-): string {
+/** What a request goes to. `path` is that of a URL, `host` its host and port. */
+interface Asked {
+  method: string;
+  path: string;
+  host: string;
+}
+
+/** The beginning of a request's head, all but the length of its body, in Latin-1. Throws UnsendableHeader, so that no value can begin a header of its own. */
+function headStart({ method, path, host }: Asked, headers: Readonly<Record<string, string>>): string {
   let named = host;
   let text = '';
   for (const name in headers) {
@@ -43,6 +43,33 @@ export function requestHead(
     if (kind === 'sent') text += `${name}: ${value}\r\n`;
     else if (kind === 'host') named = value;
   }
-  if (bodyBytes !== null) text += `content-length: ${bodyBytes}\r\n`;
-  return `${method} ${path} HTTP/1.1\r\nhost: ${named}\r\nconnection: keep-alive\r\n${text}\r\n`;
+  return `${method} ${path} HTTP/1.1\r\nhost: ${named}\r\nconnection: keep-alive\r\n${text}`;
+}
+
+/** The heads of requests to one path of one server. */
+export class RequestHeads {
+  private readonly path: string;
+  private readonly host: string;
+  private method = '';
+  private headers: Readonly<Record<string, string>> | null = null;
+  private start = '';
+
+  constructor(path: string, host: string) {
+    this.path = path;
+    this.host = host;
+  }
+
+  /**
+   * The head of a request, with the empty line that ends it, in Latin-1; `bodyBytes` is null where there is no body. Headers
+   * that are frozen are mostly those of the request before, and then not written anew. Throws UnsendableHeader.
+   */
+  head(method: string, headers: Readonly<Record<string, string>>, bodyBytes: number | null): string {
+    if (this.headers !== headers || this.method !== method) {
+      this.headers = null;
+      this.start = headStart({ method, path: this.path, host: this.host }, headers);
+      this.method = method;
+      if (Object.isFrozen(headers)) this.headers = headers;
+    }
+    return bodyBytes === null ? `${this.start}\r\n` : `${this.start}content-length: ${bodyBytes}\r\n\r\n`;
+  }
 }

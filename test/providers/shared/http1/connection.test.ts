@@ -145,6 +145,34 @@ describe('a connection', () => {
     expect(requests[0]?.headers).not.toHaveProperty('transfer-encoding');
   });
 
+  it('sends every request under its own method, headers and length, whichever came before it', async () => {
+    const { url, requests } = await server(({ socket }) => socket.write(httpAnswer(200, '{}')));
+    const http = client();
+    const kept = Object.freeze({ 'x-a': 'kept' });
+    const changed = { 'x-a': 'first' };
+    await call(http, url, { headers: kept });
+    await call(http, url, { headers: kept, body: '{"longer":1}' });
+    await call(http, url, { headers: kept, method: 'PUT' });
+    await call(http, `${url}/path`, { headers: kept });
+    await call(http, url, { headers: changed });
+    changed['x-a'] = 'second';
+    await call(http, url, { headers: changed });
+    expect(await failure(call(http, url, { headers: Object.freeze({ 'x-a': 'Ł' }) }))).toMatchObject({
+      reached: false,
+    });
+    await call(http, url, { headers: kept });
+    const seen = requests.map(({ method, path, headers }) => [method, path, headers['x-a'], headers['content-length']]);
+    expect(seen).toEqual([
+      ['POST', '/', 'kept', '2'],
+      ['POST', '/', 'kept', '12'],
+      ['PUT', '/', 'kept', '2'],
+      ['POST', '/path', 'kept', '2'],
+      ['POST', '/', 'first', '2'],
+      ['POST', '/', 'second', '2'],
+      ['POST', '/', 'kept', '2'],
+    ]);
+  });
+
   it('says a length of 0 where a method has a body by its meaning, and none where it has not', async () => {
     const { url, requests } = await server(({ socket }) => socket.write(httpAnswer(200, '{}')));
     const http = client();
