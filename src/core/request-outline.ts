@@ -99,7 +99,7 @@ export class RequestReader {
     if (model === null) return null;
     const base = json.start;
     const request = new OutlinedRequest(customId, endpoint, {
-      bytes: raw.subarray(this.bodyFrom - base, this.bodyTo - base),
+      bytes: Buffer.from(raw.buffer, raw.byteOffset + this.bodyFrom - base, this.bodyTo - this.bodyFrom),
       names: this.names,
       modelFrom: this.modelFrom - this.bodyFrom,
       modelTo: this.modelTo - this.bodyFrom,
@@ -261,11 +261,12 @@ export class RequestReader {
 export function withModel({ bytes, modelFrom, modelTo }: BodyOutline, model: string): Uint8Array {
   const value = model === lastModel.name ? lastModel.value : Buffer.from(JSON.stringify(model));
   if (value !== lastModel.value) lastModel = { name: model, value };
-  if (value.equals(bytes.subarray(modelFrom, modelTo))) return bytes;
+  if (value.compare(bytes, modelFrom, modelTo) === 0) return bytes;
+  // No part is made a view of for it: that takes longer than to copy it.
   const body = Buffer.allocUnsafe(modelFrom + value.length + bytes.length - modelTo);
-  body.set(bytes.subarray(0, modelFrom));
-  body.set(value, modelFrom);
-  body.set(bytes.subarray(modelTo), modelFrom + value.length);
+  bytes.copy(body, 0, 0, modelFrom);
+  value.copy(body, modelFrom);
+  bytes.copy(body, modelFrom + value.length, modelTo);
   return body;
 }
 

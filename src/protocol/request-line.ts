@@ -1,3 +1,4 @@
+import type { Buffer } from 'node:buffer';
 import type { Endpoint } from './endpoint.ts';
 
 /** One parsed line of an input file. `body` is the JSON object of the endpoint, untouched. */
@@ -28,7 +29,7 @@ export interface FrameShape {
 /** What can be said of a request's body from its bytes: enough to send it on as it is. */
 export interface BodyOutline {
   /** The body's JSON text as it came. */
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   /** The names of its members, each once; bodies alike share the list. */
   readonly names: readonly string[];
   /** Where the value of `model` stands in `bytes`. */
