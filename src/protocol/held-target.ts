@@ -11,7 +11,6 @@ const whySchema = z.object({
 export const heldTargetSchema = z
   .object({ model: z.string(), state: z.enum(['held', 'given_up']), ...whySchema.shape })
   .openapi('HeldTarget');
-export type HeldTarget = z.infer<typeof heldTargetSchema>;
 
 /** Why batch lines wait for a target, or fail there: the same, or nothing answers there that serves. */
 export const holdSchema = z
