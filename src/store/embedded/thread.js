@@ -5,6 +5,7 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import Libsql from 'libsql';
+import { giveBackAtRest } from './give-back-at-rest.js';
 
 /** Statements kept ready, by their text: preparing the large ones costs as much as running them. */
 const KEPT_MAX = 200;
@@ -147,6 +148,8 @@ function describe(error) {
   return typeof error.code === 'string' ? { message: error.message, code: error.code } : { message: error.message };
 }
 
+/** So far. */
+let orders = 0;
 /** Whose orders are taken: the thread that started this one, and those that it let in. Each with the texts that it has told. */
 const ports = new Map();
 
@@ -205,6 +208,7 @@ function answerWrites(asks) {
 }
 
 function take(asks) {
+  orders += asks.length;
   while (asks.length > 0) {
     const other = asks.findIndex(({ order }) => order.do !== 'writes');
     if (other === 0) {
@@ -224,3 +228,4 @@ function serve(port) {
 }
 
 serve(parentPort);
+giveBackAtRest(() => orders);
