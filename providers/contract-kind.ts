@@ -11,3 +11,6 @@ export interface ProviderKind<Settings = unknown> {
   /** Cannot fail and does nothing outside: whatever can be wrong is refused by `settings`. */
   create(name: string, settings: Settings): Provider;
 }
+
+/** The kinds that there are, by name. Each is read when it is asked for: a server needs the code of a few at most. */
+export type Kinds = ReadonlyMap<string, () => Promise<ProviderKind>>;

@@ -1,17 +1,18 @@
-import { anthropic } from './anthropic/index.ts';
-import { azure } from './azure/index.ts';
-import { bedrock } from './bedrock/index.ts';
-import type { ProviderKind } from './contract-kind.ts';
-import { openai } from './openai/index.ts';
-import { openaiCompatible } from './openai-compatible/index.ts';
-import { sandbox } from './sandbox/index.ts';
-import { vertex } from './vertex/index.ts';
-import { vllm } from './vllm/index.ts';
+import type { Kinds, ProviderKind } from './contract-kind.ts';
 
 /** Every kind of provider, by the name that `kind:` gives it in the config. Adding one is a folder and a line here. */
-export const kinds: ReadonlyMap<string, ProviderKind> = new Map(
-  [vllm, openai, azure, openaiCompatible, bedrock, anthropic, vertex, sandbox].map((kind) => [
-    kind.kind,
-    kind as ProviderKind,
-  ]),
-);
+export const kinds: Kinds = new Map<string, () => Promise<ProviderKind>>([
+  ['vllm', read(async () => (await import('./vllm/index.ts')).vllm)],
+  ['openai', read(async () => (await import('./openai/index.ts')).openai)],
+  ['azure', read(async () => (await import('./azure/index.ts')).azure)],
+  ['openai-compatible', read(async () => (await import('./openai-compatible/index.ts')).openaiCompatible)],
+  ['bedrock', read(async () => (await import('./bedrock/index.ts')).bedrock)],
+  ['anthropic', read(async () => (await import('./anthropic/index.ts')).anthropic)],
+  ['vertex', read(async () => (await import('./vertex/index.ts')).vertex)],
+  ['sandbox', read(async () => (await import('./sandbox/index.ts')).sandbox)],
+]);
+
+/** What a kind's settings are is its own affair. */
+function read<Settings>(load: () => Promise<ProviderKind<Settings>>): () => Promise<ProviderKind> {
+  return async () => (await load()) as ProviderKind;
+}

@@ -1,4 +1,3 @@
-import { LineCounter, parseDocument } from 'yaml';
 import { formatPath, type Path, type Problem } from '../core/problems.ts';
 import type { Environment } from './env.ts';
 
@@ -6,9 +5,10 @@ import type { Environment } from './env.ts';
  * Reads YAML (or JSON, which is YAML) and puts `${NAME}` from the environment into its strings; `$${NAME}` stays as
  * `${NAME}`. Values take their place after parsing, so they can hold anything, and cannot become syntax.
  */
-export function readConfigText(text: string, environment: Environment, problems: Problem[]): ConfigText {
+export async function readConfigText(text: string, environment: Environment, problems: Problem[]): Promise<ConfigText> {
   const secrets = new Map<string, string>();
-  const tree = parse(hideVariables(text), problems);
+  const hidden = hideVariables(text);
+  const tree = parseJson(hidden) ?? (await parse(hidden, problems));
   return { value: fill(tree, [], { environment, secrets, problems }), secrets };
 }
 
@@ -31,7 +31,25 @@ function hideVariables(text: string): string {
   );
 }
 
-function parse(text: string, problems: Problem[]): unknown {
+const STRING_OR_NAME = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
+
+/** JSON as it is: the parser of YAML need not be read for it. Undefined for what is none, or what names a member twice. */
+function parseJson(text: string): unknown {
+  let members = 0;
+  try {
+    const tree: unknown = JSON.parse(text, (_name, value: unknown) => {
+      if (value !== null && typeof value === 'object' && !Array.isArray(value)) members += Object.keys(value).length;
+      return value;
+    });
+    const names = [...text.matchAll(STRING_OR_NAME)].filter(([, colon]) => colon !== undefined);
+    return names.length === members ? tree : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function parse(text: string, problems: Problem[]): Promise<unknown> {
+  const { LineCounter, parseDocument } = await import('yaml');
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   for (const error of document.errors.slice(0, 10)) {

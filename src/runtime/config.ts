@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Provider } from '../../providers/contract.ts';
-import type { ProviderKind } from '../../providers/contract-kind.ts';
+import type { Kinds } from '../../providers/contract-kind.ts';
 import { scheduleSchema } from '../core/batch-hours.ts';
 import { suggestion } from '../core/close-names.ts';
 import { completeLimits } from '../core/key-budget.ts';
@@ -28,7 +28,7 @@ export interface Config {
 
 export interface ConfigOptions {
   environment: Environment;
-  kinds: ReadonlyMap<string, ProviderKind>;
+  kinds: Kinds;
   /** Settings that the config leaves out; Node's by default. */
   defaults?: Settings;
 }
@@ -53,17 +53,17 @@ const fileSchema = z.strictObject({
 });
 
 /** Reads a config file's text. Finds everything wrong with it at once; no message holds a value of the environment. */
-export function readConfig(text: string, options: ConfigOptions): Checked<Config> {
+export async function readConfig(text: string, options: ConfigOptions): Promise<Checked<Config>> {
   const problems: Problem[] = [];
-  const { value, secrets } = readConfigText(text, options.environment, problems);
+  const { value, secrets } = await readConfigText(text, options.environment, problems);
   const config = problems.some((problem) => problem.path.startsWith('line '))
     ? null
-    : readTree(value ?? {}, options, problems);
+    : await readTree(value ?? {}, options, problems);
   if (config !== null && problems.length === 0) return { ok: true, value: config };
   return { ok: false, problems: problems.map((problem) => hideSecrets(problem, secrets)) };
 }
 
-function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): Config | null {
+async function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): Promise<Config | null> {
   const file = check(fileSchema, tree);
   if (!file.ok) {
     problems.push(...file.problems);
@@ -74,7 +74,7 @@ function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): C
   const providers = new Map<string, Provider>();
   const ownPrices = new Map<string, OwnPriceBook>();
   for (const [name, entry] of entries) {
-    const provider = readProvider(name, entry, options.kinds, problems);
+    const provider = await readProvider(name, entry, options.kinds, problems);
     if (provider === null) continue;
     providers.set(name, provider);
     const price = check(ownPriceSchema.optional(), (entry as { price?: unknown }).price, ['providers', name, 'price']);
@@ -97,12 +97,7 @@ function readTree(tree: unknown, options: ConfigOptions, problems: Problem[]): C
   };
 }
 
-function readProvider(
-  name: string,
-  entry: unknown,
-  kinds: ReadonlyMap<string, ProviderKind>,
-  problems: Problem[],
-): Provider | null {
+async function readProvider(name: string, entry: unknown, kinds: Kinds, problems: Problem[]): Promise<Provider | null> {
   const path = ['providers', name];
   const report = (at: readonly string[], message: string) => {
     problems.push({ path: formatPath(at), message });
@@ -115,13 +110,14 @@ function readProvider(
   const { kind } = entry as { kind?: unknown };
   const known = [...kinds.keys()];
   if (typeof kind !== 'string') return report([...path, 'kind'], `is required: one of ${known.join(', ')}`);
-  const found = kinds.get(kind);
-  if (found === undefined) {
+  const read = kinds.get(kind);
+  if (read === undefined) {
     return report(
       [...path, 'kind'],
       `this version has no such kind.${suggestion(kind, known)} Use ${known.join(', ')}`,
     );
   }
+  const found = await read();
   const settings = check(found.settings, entry, path);
   if (settings.ok) return { ...found.create(name, settings.value), ...commonOf(entry) };
   problems.push(...settings.problems);

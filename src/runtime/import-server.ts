@@ -3,7 +3,6 @@ import { giveBackCompiled } from './give-back-memory.ts';
 /** What a server reads, in parts: what an earlier one needs as well, a later one has. */
 const PARTS: readonly (() => Promise<unknown>)[] = [
   () => import('@hono/zod-openapi'),
-  () => import('../../providers/registry.ts'),
   () => import('../store/open-node.ts'),
   () => import('../http/app.ts'),
 ];

@@ -1,4 +1,4 @@
-import type { ProviderKind } from '../../providers/contract-kind.ts';
+import type { Kinds } from '../../providers/contract-kind.ts';
 import type { Problem } from '../core/problems.ts';
 import { type Config, readConfig } from './config.ts';
 import type { Environment } from './env.ts';
@@ -9,7 +9,7 @@ export const DEFAULT_CONFIG_PATH = 'config/weir.yaml';
 
 export interface LoadOptions {
   environment: Environment;
-  kinds: ReadonlyMap<string, ProviderKind>;
+  kinds: Kinds;
   /** The text of a file; null when there is none. */
   readText: (path: string) => Promise<string | null>;
 }
@@ -31,7 +31,7 @@ export async function loadConfig({ environment, kinds, readText }: LoadOptions):
     const problem = { path: 'WEIR_CONFIG', message: 'there is no such file, or it cannot be read' };
     throw new StartError([...(options.ok ? [] : options.problems), problem]);
   }
-  const config = readConfig(text ?? '', { environment, kinds });
+  const config = await readConfig(text ?? '', { environment, kinds });
   if (options.ok && config.ok) return { options: options.value, config: config.value, text: text ?? '' };
   throw new StartError([
     ...(options.ok ? [] : options.problems),

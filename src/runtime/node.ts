@@ -26,6 +26,8 @@ export interface StartOptions {
   config?: unknown;
   /** Logs nothing. */
   quiet?: boolean;
+  /** Called when all code is read, the config's providers' among it, and nothing is open yet. */
+  onRead?: () => void;
 }
 
 export interface RunningServer {
@@ -46,6 +48,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     readText: (path) =>
       options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
   });
+  options.onRead?.();
   const release = await holdDatabase(loaded.options.databaseUrl);
   try {
     const server = await startLoaded(options, loaded);

@@ -22,7 +22,7 @@ export default {
   async fetch(request: Request, bindings: WorkerBindings, context: ExecutionContext): Promise<Response> {
     let invocation: Invocation;
     try {
-      setup ??= readSetup(bindings);
+      setup ??= await readSetup(bindings);
       invocation = await openInvocation(setup, (own) =>
         context.waitUntil(nudgedRound(own).catch(report(own, 'background work'))),
       );
@@ -34,7 +34,7 @@ export default {
   },
 
   async scheduled(_event: unknown, bindings: WorkerBindings): Promise<void> {
-    setup ??= readSetup(bindings);
+    setup ??= await readSetup(bindings);
     const invocation = await openInvocation(setup, () => undefined);
     await cronRound(invocation).catch(report(invocation, 'background work'));
     if (invocation.calls.spent.aborted) return;

@@ -1,7 +1,9 @@
 import type { Provider } from '../../providers/contract.ts';
-import { kinds } from '../../providers/registry.ts';
+import { kinds as registered } from '../../providers/registry.ts';
 import { type ServerOptions, startOpenAICompatibleServer } from '../../providers/sandbox/servers/openai-compatible.ts';
 import type { Running } from './conformance.ts';
+
+const kinds = new Map(await Promise.all([...registered].map(async ([name, read]) => [name, await read()] as const)));
 
 /** A provider from a config entry, as the config loader makes it. Throws zod's error. */
 export function createProvider(kind: string, entry: object, name = 'p'): Provider {

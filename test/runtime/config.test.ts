@@ -10,14 +10,14 @@ import { StartError } from '../../src/runtime/problems.ts';
 
 type Environment = Record<string, string>;
 
-function read(text: string, environment: Environment = {}): Config {
-  const checked = readConfig(text, { environment, kinds });
+async function read(text: string, environment: Environment = {}): Promise<Config> {
+  const checked = await readConfig(text, { environment, kinds });
   if (!checked.ok) throw new Error(JSON.stringify(checked.problems, null, 1));
   return checked.value;
 }
 
-function problems(text: string, environment: Environment = {}): Record<string, string> {
-  const checked = readConfig(text, { environment, kinds });
+async function problems(text: string, environment: Environment = {}): Promise<Record<string, string>> {
+  const checked = await readConfig(text, { environment, kinds });
   if (checked.ok) return {};
   return Object.fromEntries(checked.problems.map((problem) => [problem.path, problem.message]));
 }
@@ -28,7 +28,7 @@ describe('the example config', () => {
   it('loads, and shows every kind there is', async () => {
     const text = await readFile(example, 'utf8');
     const keys = ['POOL_KEY', 'OPENAI_API_KEY', 'AZURE_API_KEY', 'ANTHROPIC_API_KEY', 'ANOTHER_KEY'];
-    const config = read(text, Object.fromEntries(keys.map((key) => [key, `value-of-${key}`])));
+    const config = await read(text, Object.fromEntries(keys.map((key) => [key, `value-of-${key}`])));
     const shown = [...config.providers.values()].map((provider) => provider.kind);
     expect(shown.sort()).toEqual([...kinds.keys()].sort());
     expect([...config.routes.keys()]).toEqual(['mini', 'fast', 'safe', 'careful', 'by-tier']);
@@ -42,7 +42,7 @@ describe('the example config', () => {
   });
 
   it('names every variable that is not set, at its path', async () => {
-    const found = problems(await readFile(example, 'utf8'), { POOL_KEY: 'k' });
+    const found = await problems(await readFile(example, 'utf8'), { POOL_KEY: 'k' });
     expect(found).toMatchObject({
       'providers.openai.api_key': 'the environment variable OPENAI_API_KEY is not set',
       'providers.azure-eu.api_key': 'the environment variable AZURE_API_KEY is not set',
@@ -54,34 +54,62 @@ describe('the example config', () => {
 });
 
 describe('a config file', () => {
-  it('may be empty, YAML or JSON', () => {
-    for (const text of ['', '# nothing\n', '{}', 'providers:\nroutes:\n']) expect(read(text).providers.size).toBe(0);
+  it('may be empty, YAML or JSON', async () => {
+    for (const text of ['', '# nothing\n', '{}', 'providers:\nroutes:\n'])
+      expect((await read(text)).providers.size).toBe(0);
     const json =
       '{\n\t"providers": {"s": {"kind": "sandbox", "models": ["${MODEL}"]}},\n\t"settings": {"max_lines": 5}\n}';
-    const config = read(json, { MODEL: 'm' });
+    const config = await read(json, { MODEL: 'm' });
     expect(config.providers.get('s')?.name).toBe('s');
     expect(config.settings.maxLines).toBe(5);
   });
 
-  it('takes variables in flow style, as parts of a text, and left alone', () => {
+  it('takes variables in flow style, as parts of a text, and left alone', async () => {
     const text = 'a: { key: ${KEY}, list: [${KEY}] }\nb: pre-${KEY}-${KEY}\nc: $${KEY}\nd: "${KEY}"\ne: $KEY\n';
-    const { value } = readConfigText(text, { KEY: 'v' }, []);
+    const { value } = await readConfigText(text, { KEY: 'v' }, []);
     expect(value).toEqual({ a: { key: 'v', list: ['v'] }, b: 'pre-v-v', c: '${KEY}', d: 'v', e: '$KEY' });
   });
 
-  it('keeps any value of a variable as it is, without reading it as syntax or as another variable', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (secret) => {
+  it('is read alike as JSON and as YAML', async () => {
+    const name = fc.oneof(
+      fc.string(),
+      fc.constantFrom('a', '__proto__', '${KEY}', '$${KEY}', '<<', '1', 'null', '": "'),
+    );
+    const any = fc.letrec((tie) => ({
+      value: fc.oneof(
+        { maxDepth: 3 },
+        ...[name, fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean(), fc.constant(null)],
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(name, tie('value'), { maxKeys: 4 }),
+      ),
+    }));
+    await fc.assert(
+      fc.asyncProperty(any.value, fc.constantFrom(undefined, '\t', 2), async (value, indent) => {
+        const text = JSON.stringify(value, null, indent);
+        const [json, yaml] = [text, `${text}\n# YAML`].map((each) => readConfigText(each, { KEY: '{"v": 1}' }, []));
+        expect((await json)?.value).toEqual((await yaml)?.value);
+      }),
+    );
+  });
+
+  it('is refused where JSON names a member twice', async () => {
+    expect(await problems('{\n"routes": {},\n"routes": {}}')).toEqual({ 'line 3, column 1': expect.any(String) });
+    expect(await problems('{"providers": {"a": {"kind": "sandbox", "\\u006bind": "vllm"}}}')).not.toEqual({});
+  });
+
+  it('keeps any value of a variable as it is, without reading it as syntax or as another variable', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary' }), async (secret) => {
         const values = { KEY: secret, OTHER: 'other' };
-        expect(readConfigText('a: {b: ${KEY}}', values, []).value).toEqual({ a: { b: secret } });
+        expect((await readConfigText('a: {b: ${KEY}}', values, [])).value).toEqual({ a: { b: secret } });
       }),
     );
     for (const secret of ['${OTHER}', 'x: y # z', '"]}', '\n- a', '$&', 'null', '1']) {
-      expect(readConfigText('a: ${KEY}', { KEY: secret, OTHER: 'o' }, []).value).toEqual({ a: secret });
+      expect((await readConfigText('a: ${KEY}', { KEY: secret, OTHER: 'o' }, [])).value).toEqual({ a: secret });
     }
   });
 
-  it('is refused with every problem at once, each with its path', () => {
+  it('is refused with every problem at once, each with its path', async () => {
     const text = `
 providers:
   pool-a: { kind: vllm, base_urls: [not a url, 'http://10.0.0.6:8000/v1'], modles: [x], limits: { concurency: 5 } }
@@ -98,7 +126,7 @@ routes:
 setings: {}
 settings: { max_lines: 0 }
 `;
-    const found = problems(text.replace('setings: {}\n', ''));
+    const found = await problems(text.replace('setings: {}\n', ''));
     expect(found['providers.pool-a.base_urls[0]']).toMatch(/URL/);
     expect(found['providers.pool-a.modles']).toContain("Did you mean 'models'");
     expect(found['providers.pool-a.limits.concurency']).toContain("Did you mean 'concurrency'");
@@ -112,32 +140,32 @@ settings: { max_lines: 0 }
     expect(found['routes.second.provider']).toContain("no provider 'nobody'");
     expect(found['routes.a b']).toMatch(/letters, digits/);
     expect(found['settings.max_lines']).toMatch(/1/);
-    expect(problems(text).setings).toContain("Did you mean 'settings'");
+    expect((await problems(text)).setings).toContain("Did you mean 'settings'");
   });
 
-  it('finds providers that routes name even when those have problems of their own', () => {
-    expect(problems('providers: { p: { kind: vllm } }\nroutes: { r: { provider: p } }')).toEqual({
+  it('finds providers that routes name even when those have problems of their own', async () => {
+    expect(await problems('providers: { p: { kind: vllm } }\nroutes: { r: { provider: p } }')).toEqual({
       'providers.p.base_urls': 'is required',
     });
   });
 
-  it('is refused with line and column when it is no YAML', () => {
-    expect(Object.keys(problems('providers:\n  a: {kind: [}\n'))[0]).toMatch(/^line 2, column \d+$/);
-    expect(Object.keys(problems('routes: {}\nroutes: {}\n'))[0]).toMatch(/^line 2, column 1$/);
-    expect(problems('- a')['']).toMatch(/object/);
-    expect(problems('just text')['']).toMatch(/object/);
+  it('is refused with line and column when it is no YAML', async () => {
+    expect(Object.keys(await problems('providers:\n  a: {kind: [}\n'))[0]).toMatch(/^line 2, column \d+$/);
+    expect(Object.keys(await problems('routes: {}\nroutes: {}\n'))[0]).toMatch(/^line 2, column 1$/);
+    expect((await problems('- a'))['']).toMatch(/object/);
+    expect((await problems('just text'))['']).toMatch(/object/);
   });
 
-  it('cannot be blown up by aliases', () => {
+  it('cannot be blown up by aliases', async () => {
     const rows = Array.from(
       { length: 12 },
       (_, row) => `k${row}: &a${row} [${`*a${row - 1}, `.repeat(12).slice(0, -2)}]`,
     );
     const text = rows.join('\n').replace(/k0: .*/, 'k0: &a0 [x]');
-    expect(problems(text)['']).toMatch(/anchors/);
+    expect((await problems(text))['']).toMatch(/anchors/);
   });
 
-  it('never repeats the value of a variable in a problem', () => {
+  it('never repeats the value of a variable in a problem', async () => {
     const secret = 'sk-canary-0123456789';
     const texts = [
       'providers: { openai: { kind: openai, api_key: "${KEY} with spaces" } }',
@@ -151,7 +179,7 @@ settings: { max_lines: 0 }
       'providers: ${KEY}',
     ];
     for (const text of texts) {
-      const found = problems(text, { KEY: secret });
+      const found = await problems(text, { KEY: secret });
       expect(Object.keys(found).length, text).toBeGreaterThan(0);
       expect(JSON.stringify(found)).not.toContain('canary');
     }
@@ -159,11 +187,11 @@ settings: { max_lines: 0 }
 });
 
 describe('hosts that webhooks may reach', () => {
-  it('are names or addresses without a port', () => {
-    const config = read('webhooks: { allow_hosts: [Hooks.Local, 10.0.0.7, "::1"] }');
+  it('are names or addresses without a port', async () => {
+    const config = await read('webhooks: { allow_hosts: [Hooks.Local, 10.0.0.7, "::1"] }');
     expect([...config.webhookHosts]).toEqual(['hooks.local', '10.0.0.7', '::1']);
-    expect([...read('providers: {}').webhookHosts]).toEqual([]);
-    expect(problems('webhooks: { allow_hosts: ["http://a/b"], all: true }')).toMatchObject({
+    expect([...(await read('providers: {}')).webhookHosts]).toEqual([]);
+    expect(await problems('webhooks: { allow_hosts: ["http://a/b"], all: true }')).toMatchObject({
       'webhooks.allow_hosts[0]': expect.stringContaining('without a port'),
       'webhooks.all': expect.stringContaining('unknown field'),
     });

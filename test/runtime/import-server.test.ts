@@ -29,7 +29,7 @@ it('gives back what was compiled of each part before the next is read', () => {
     flushCompileCache();
     const seen = [];
     registerHooks({ load(url, context, next) {
-      if (/(registry|open-node|app|node)\\.ts$/.test(url) && /(providers|store|http|runtime)\\/[a-z-]+\\.ts$/.test(url)) {
+      if (/(open-node|app|node)\\.ts$/.test(url) && /(store|http|runtime)\\/[a-z-]+\\.ts$/.test(url)) {
         seen.push(readdirSync(getCompileCacheDir()).length);
       }
       return next(url, context);
@@ -38,26 +38,29 @@ it('gives back what was compiled of each part before the next is read', () => {
     console.log(JSON.stringify(seen));
   `);
   const seen = JSON.parse(written) as number[];
-  expect(seen).toHaveLength(4);
+  expect(seen).toHaveLength(3);
   expect(seen.every((files, index) => index === 0 || files > (seen[index - 1] as number))).toBe(true);
 });
 
-it('reads nothing that only streams, webhooks or another kind of database need', () => {
+it('reads nothing that only streams, webhooks, providers or another kind of database need', () => {
   const read = print(`
     import { registerHooks } from 'node:module';
     const packages = new Set();
+    const providers = new Set();
     registerHooks({ load(url, context, next) {
       packages.add(/node_modules\\/((?:@[^/]+\\/)?[^/]+)\\/(?!.*node_modules)/.exec(url)?.[1] ?? '');
+      providers.add(/\\/providers\\/([^/]+)\\/[^/]+$/.exec(url)?.[1] ?? '');
       return next(url, context);
     } });
     const { importServer } = await import(${JSON.stringify(MODULE)});
     const { startServer } = await importServer();
     if (typeof startServer !== 'function') throw new Error('no server');
-    console.log(JSON.stringify([...packages]));
+    console.log(JSON.stringify({ packages: [...packages], providers: [...providers] }));
   `);
-  const packages = JSON.parse(read) as string[];
+  const { packages, providers } = JSON.parse(read);
   expect(packages).toContain('hono');
-  for (const late of ['undici', '@libsql/client', 'google-auth-library', '@aws-sdk/client-s3', 'openai']) {
+  for (const late of ['undici', 'yaml', '@libsql/client', 'google-auth-library', '@aws-sdk/client-s3', 'openai']) {
     expect(packages).not.toContain(late);
   }
+  expect(providers.filter((name: string) => name !== '' && name !== 'shared')).toEqual([]);
 });

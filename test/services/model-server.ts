@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Provider } from '../../providers/contract.ts';
-import { kinds } from '../../providers/registry.ts';
+import { createProvider } from '../providers/kinds.ts';
 
 /** A server with OpenAI's /v1/models and nothing else; the list and the status can change while it runs. */
 export interface ModelServer {
@@ -39,7 +39,5 @@ export async function startModelServer(models: string[]): Promise<ModelServer> {
 
 /** A provider of the registry, made from its config entry. */
 export function makeProvider(name: string, entry: { kind: string } & Record<string, unknown>): [string, Provider] {
-  const kind = kinds.get(entry.kind);
-  if (kind === undefined) throw new Error(`no kind ${entry.kind}`);
-  return [name, kind.create(name, kind.settings.parse(entry))];
+  return [name, createProvider(entry.kind, entry, name)];
 }

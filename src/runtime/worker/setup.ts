@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { priceFiles } from '../../../config/prices/index.ts';
+import type { Kinds } from '../../../providers/contract-kind.ts';
 import { kinds } from '../../../providers/registry.ts';
 import { compilePrices, type PriceBook } from '../../core/price-book.ts';
 import type { Problem } from '../../core/problems.ts';
@@ -13,8 +14,6 @@ import { environmentOf, type WorkerBindings } from './bindings.ts';
 
 /** Six connections at once are allowed to an invocation; one stays free for the database. */
 export const PROVIDER_CALLS_AT_ONCE = 5;
-
-const WORKER_KINDS: typeof kinds = new Map([...kinds].filter(([, kind]) => kind.nodeOnly !== true));
 
 /** What an isolate reads once. It holds no connection: those belong to the invocation that opened them. */
 export interface Setup {
@@ -59,12 +58,12 @@ const CONFIG_VARIABLE = 'WEIR_CONFIG_TEXT';
 const CALLS_VARIABLE = 'WEIR_MAX_SUBREQUESTS';
 
 /** Reads bindings and config. Throws StartError with everything that is wrong in both. */
-export function readSetup(bindings: WorkerBindings): Setup {
+export async function readSetup(bindings: WorkerBindings): Promise<Setup> {
   const environment = environmentOf(bindings);
   const options = readServerOptions(environment);
-  const config = readConfig(environment[CONFIG_VARIABLE] ?? '', {
+  const config = await readConfig(environment[CONFIG_VARIABLE] ?? '', {
     environment,
-    kinds: WORKER_KINDS,
+    kinds: await portableKinds(),
     defaults: WORKER_SETTINGS,
   });
   const adminKey = environment.WEIR_ADMIN_KEY || null;
@@ -86,6 +85,12 @@ export function readSetup(bindings: WorkerBindings): Setup {
     keyBudgets: new Map(),
     callLimit: Number(calls),
   };
+}
+
+/** The kinds that need nothing that only Node has. */
+async function portableKinds(): Promise<Kinds> {
+  const read = await Promise.all([...kinds].map(async ([name, load]) => ({ name, kind: await load() })));
+  return new Map(read.filter(({ kind }) => kind.nodeOnly !== true).map(({ name, kind }) => [name, async () => kind]));
 }
 
 /** More requests than there are connections would only wait, and their waiting would count as the provider's time. */

@@ -15,8 +15,7 @@ export async function serve(terminal: Terminal): Promise<number> {
   });
   try {
     const { startServer } = await importServer();
-    giveBackMemory();
-    const server = await startServer({ env: terminal.environment }).catch((error: unknown) => {
+    const server = await startServer({ env: terminal.environment, onRead: giveBackMemory }).catch((error: unknown) => {
       throw explained(error);
     });
     const growNoMore = growWhileBusy(server.isBusy);

@@ -35,7 +35,7 @@ export async function findProvider(
   const configured = new Map(loaded?.config.providers);
   const routes = loaded?.config.routes ?? new Map<string, Route>();
   const named = configured.get(to);
-  const provider = named ?? (entry === null ? undefined : makeUp(to, entry));
+  const provider = named ?? (entry === null ? undefined : await makeUp(to, entry));
   if (provider === undefined) throw wrongUse(unknownMessage(to, [...configured.keys()]), 'to');
   if (provider.batch === undefined) throw wrongUse(noBatchMessage(provider), 'to');
   return {
@@ -62,8 +62,8 @@ async function readConfig(environment: Environment, isNeeded: boolean): Promise<
   }
 }
 
-function makeUp(kind: string, entry: Record<string, unknown>): Provider | undefined {
-  const found = kinds.get(kind);
+async function makeUp(kind: string, entry: Record<string, unknown>): Promise<Provider | undefined> {
+  const found = await kinds.get(kind)?.();
   if (found === undefined) return undefined;
   const settings = check(found.settings, entry);
   if (settings.ok) return found.create(kind, settings.value);
