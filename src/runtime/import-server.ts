@@ -1,8 +1,9 @@
 import { giveBackCompiled } from './give-back-memory.ts';
+import { withoutLocales } from './without-locales.ts';
 
 /** What a server reads, in parts: what an earlier one needs as well, a later one has. */
 const PARTS: readonly (() => Promise<unknown>)[] = [
-  () => import('@hono/zod-openapi'),
+  () => withoutLocales(() => import('@hono/zod-openapi')),
   () => import('../store/open-node.ts'),
   () => import('../http/app.ts'),
 ];

@@ -42,25 +42,31 @@ it('gives back what was compiled of each part before the next is read', () => {
   expect(seen.every((files, index) => index === 0 || files > (seen[index - 1] as number))).toBe(true);
 });
 
-it('reads nothing that only streams, webhooks, providers or another kind of database need', () => {
+it('reads nothing that only streams, webhooks, providers or another kind of database need, nor languages', () => {
   const read = print(`
     import { registerHooks } from 'node:module';
     const packages = new Set();
+    const languages = [];
     const providers = new Set();
     registerHooks({ load(url, context, next) {
       packages.add(/node_modules\\/((?:@[^/]+\\/)?[^/]+)\\/(?!.*node_modules)/.exec(url)?.[1] ?? '');
       providers.add(/\\/providers\\/([^/]+)\\/[^/]+$/.exec(url)?.[1] ?? '');
+      if (url.includes('/locales/')) languages.push(url.replace(/.*\\//, ''));
       return next(url, context);
     } });
     const { importServer } = await import(${JSON.stringify(MODULE)});
     const { startServer } = await importServer();
     if (typeof startServer !== 'function') throw new Error('no server');
-    console.log(JSON.stringify({ packages: [...packages], providers: [...providers] }));
+    const { z } = await import('zod');
+    const said = z.string().safeParse(1).error.issues[0].message;
+    console.log(JSON.stringify({ packages: [...packages], providers: [...providers], languages, said }));
   `);
-  const { packages, providers } = JSON.parse(read);
+  const { packages, providers, languages, said } = JSON.parse(read);
   expect(packages).toContain('hono');
   for (const late of ['undici', 'yaml', '@libsql/client', 'google-auth-library', '@aws-sdk/client-s3', 'openai']) {
     expect(packages).not.toContain(late);
   }
   expect(providers.filter((name: string) => name !== '' && name !== 'shared')).toEqual([]);
+  expect(languages).toEqual(['en.js']);
+  expect(said).toBe('Invalid input: expected string, received number');
 });

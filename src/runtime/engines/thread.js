@@ -6,4 +6,6 @@ import * as nodeModule from 'node:module';
 import { workerData } from 'node:worker_threads';
 
 if (workerData.compileCache !== undefined) nodeModule.enableCompileCache?.(workerData.compileCache);
+const { withoutLocales } = await import('../without-locales.ts');
+await withoutLocales(() => import('zod'));
 await import('./run-thread.ts');
