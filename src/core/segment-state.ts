@@ -18,6 +18,9 @@ export type SegmentState = keyof typeof transitions;
 
 export const SEGMENT_STATES = Object.keys(transitions) as readonly SegmentState[];
 
+/** Some of its lines may lack a result. */
+export const OPEN_SEGMENT_STATES: readonly SegmentState[] = ['pending', 'leased'];
+
 export function canMoveSegment(from: SegmentState, to: SegmentState): boolean {
   return (transitions[from] as readonly SegmentState[]).includes(to);
 }

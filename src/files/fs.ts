@@ -20,7 +20,7 @@ import { SMALL_BYTES, SmallObjects } from './small-objects.ts';
 const chunkBytes = 256 * 1024;
 /** Unfinished objects; no key can name it, because no segment of a key starts with a dot. */
 const temporaryDirectory = '.unfinished';
-/** What a crash left unfinished is removed at the next start after this. */
+/** What a crash left unfinished is removed at the next start after this, where others may write as well. */
 const temporaryLifeMs = 86_400_000;
 
 /** One thread for all of a process's stores. */
@@ -34,7 +34,7 @@ export async function openFsFiles(root: string): Promise<FileStore> {
   await mkdir(join(root, temporaryDirectory), { recursive: true });
   const base = await realpath(root);
   const temporary = join(base, temporaryDirectory);
-  await removeStale(temporary);
+  await removeUnfinished(temporary, Date.now() - temporaryLifeMs);
 
   const files = new OpenFiles();
   const small = new SmallObjects();
@@ -118,11 +118,11 @@ export async function openFsFiles(root: string): Promise<FileStore> {
       await removeEmptyParents(base, directory);
     },
     list: (prefix, after = '') => walk(base, '', prefix, after),
+    removeUnfinished: (before) => removeUnfinished(temporary, before),
   };
 }
 
-async function removeStale(directory: string): Promise<void> {
-  const before = Date.now() - temporaryLifeMs;
+async function removeUnfinished(directory: string, before: number): Promise<void> {
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
     // Another process may finish an object meanwhile.

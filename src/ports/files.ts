@@ -23,6 +23,11 @@ export interface FileStore {
   delete(key: string): Promise<void>;
   /** Every object whose key starts with `prefix` and comes after `after`, in ascending order of keys. */
   list(prefix: string, after?: string): AsyncIterable<StoredObject>;
+  /**
+   * Removes what writers left that never closed, if it was written before `before`, in Unix milliseconds. Absent where
+   * nothing is left of such.
+   */
+  removeUnfinished?(before: number): Promise<void>;
 }
 
 /** Gives memory for the next piece of a stream, of the length that pieces may have: mostly that of an earlier piece. */

@@ -25,6 +25,8 @@ export interface Settings {
   partDelayMs: number;
   /** Stored results that cannot be read are tried again for so long before their lines are given up. */
   unreadableSeconds: number;
+  /** The files of batches with at least so many requests are written while they run, as far as their first lines are done. */
+  aheadLines: number;
 
   /** What a target that has stopped serving may cost in time: its lines wait so long for it, then they fail. */
   outageSeconds: number;
@@ -80,6 +82,7 @@ export const DEFAULT_SETTINGS: Settings = {
   partBytes: 8 * 1024 ** 2,
   partDelayMs: 100,
   unreadableSeconds: 60,
+  aheadLines: 32_768,
   outageSeconds: 900,
   requestTimeoutMs: 600_000,
   maxResponseBytes: 256 * 1024 ** 2,

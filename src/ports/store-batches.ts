@@ -123,6 +123,11 @@ export interface StoreBatches {
   /** Those that have not ended, newest first. */
   live(scope: Scope, limit: number): Promise<BatchRow[]>;
   control(id: string): Promise<BatchControl | null>;
+  /**
+   * Running batches of at least so many requests, oldest first, up to `limit`, each with how many of its lines come before
+   * the first one of a segment or shard that is open: what becomes of those does not change any more.
+   */
+  settledHeads(query: { lines: number; limit: number }): Promise<{ batch: BatchRow; lines: number }[]>;
 
   /**
    * Leases up to `limit` batches that need batch-level work, oldest due first:

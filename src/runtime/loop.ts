@@ -41,7 +41,7 @@ export interface Loop {
 export async function startLoop(deps: Deps, options: { exclusive: boolean; engine?: LineEngine }): Promise<Loop> {
   const engine: LineEngine = options.engine ?? new Engine(deps);
   const shards = new ShardRunner(deps);
-  const batches = new BatchRunner(deps);
+  const batches = new BatchRunner(deps, { isAlone: options.exclusive });
   const evals = new EvalRunner(deps);
   const webhooks = new WebhookRunner(deps);
   const presence = options.exclusive ? null : new Presence(deps, engine.token, (share) => engine.takeShare?.(share));
@@ -69,6 +69,8 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
     await deps.store.idempotency.releaseAll();
     await deps.store.webhooks.recover({ others: webhooks.token });
     await deps.store.budgets.reclaim(unixSeconds(deps.clock), { calls: true });
+    // Files of a batch that were begun before its end may be large.
+    await deps.files.removeUnfinished?.(performance.timeOrigin);
   }
 
   // Before anything is sent by rates that others have a part of.

@@ -1,5 +1,7 @@
 import { and, eq, gte, inArray, isNull, lt, type SQL, sql } from '#drizzle';
 import { LIVE_STATUSES } from '../core/batch-state.ts';
+import { OPEN_SEGMENT_STATES } from '../core/segment-state.ts';
+import { OPEN_SHARD_STATES } from '../core/shard-state.ts';
 import type { BatchListQuery, BatchRow } from '../ports/store-batches.ts';
 import type { Scope } from '../ports/store-query.ts';
 import { batchColumns, toBatchRow } from './batch-row.ts';
@@ -75,4 +77,26 @@ export async function listLiveRows(database: Database, scope: Scope, limit: numb
     .orderBy(sql`+${batches.seq} desc`)
     .limit(limit);
   return rows.map(toBatchRow);
+}
+
+/** See StoreBatches.settledHeads. */
+export async function listSettledHeads(
+  database: Database,
+  { lines, limit }: { lines: number; limit: number },
+): Promise<{ batch: BatchRow; lines: number }[]> {
+  // Sought by batch and state, each of them is a range of an index.
+  const firstOf = (table: string, states: readonly string[]): string =>
+    states
+      .map((state) => `select min(first_line) line from ${table} where batch_id = batches.id and state = '${state}'`)
+      .join(' union all ');
+  const head = sql<number | null>`(select min(line) from (${sql.raw(
+    `${firstOf('segments', OPEN_SEGMENT_STATES)} union all ${firstOf('shards', OPEN_SHARD_STATES)}`,
+  )}))`;
+  const rows = await database.orm
+    .select({ ...batchColumns, head })
+    .from(batches)
+    .where(and(eq(batches.status, 'in_progress'), isNull(batches.stop), gte(batches.total, lines)))
+    .orderBy(sql`+${batches.seq}`)
+    .limit(limit);
+  return rows.flatMap((row) => (row.head === null ? [] : { batch: toBatchRow(row), lines: row.head }));
 }

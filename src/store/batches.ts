@@ -5,7 +5,7 @@ import type { BatchListQuery, BatchRow, StoreBatches } from '../ports/store-batc
 import type { HoldAsk } from '../ports/store-budgets.ts';
 import type { Scope } from '../ports/store-query.ts';
 import { BATCH_STATUSES, type BatchStatus } from '../protocol/batch.ts';
-import { listBatchRows, listLiveRows } from './batch-list.ts';
+import { listBatchRows, listLiveRows, listSettledHeads } from './batch-list.ts';
 import { batchColumns, toBatchRow, toControl, toStoredBatch } from './batch-row.ts';
 import { LATEST_STEP, stopBatches } from './batch-stop.ts';
 import {
@@ -72,6 +72,10 @@ export class LibsqlBatches implements StoreBatches {
 
   live(scope: Scope, limit: number): Promise<BatchRow[]> {
     return listLiveRows(this.#db, scope, limit);
+  }
+
+  settledHeads(query: Parameters<StoreBatches['settledHeads']>[0]): ReturnType<StoreBatches['settledHeads']> {
+    return listSettledHeads(this.#db, query);
   }
 
   async control(id: string): Promise<BatchControl | null> {

@@ -145,6 +145,8 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
       request_timeout_ms: 1_500,
       orphan_seconds: 15,
       unreadable_seconds: 1,
+      // Of the seed alone, too.
+      ahead_lines: 2 + (seed % 40),
     },
     concurrency: between(2, 24),
     poolLatencyMs: { min: between(0, 20), max: between(20, 250) },

@@ -48,19 +48,19 @@ async function openWindow(
 
 /**
  * A batch's lines in input order, in windows: where the results of each stand is in memory, once it comes. With a reader
- * that goes forward, the next one is on its way meanwhile. `total`: lines of the input.
+ * that goes forward, the next one is on its way meanwhile. `to`: exclusive.
  */
 export async function* lineWindows(
   deps: Deps,
   of: WindowsOf,
-  { from, total }: { from: number; total: number },
+  { from, to }: { from: number; to: number },
 ): AsyncGenerator<LinesWindow> {
-  const open = (first: number) => openWindow(deps, of, { first, last: Math.min(total, first + WINDOW_LINES) - 1 });
+  const open = (first: number) => openWindow(deps, of, { first, last: Math.min(to, first + WINDOW_LINES) - 1 });
   let coming: Promise<LinesWindow> | null = null;
-  for (let first = from; first < total; first += WINDOW_LINES) {
+  for (let first = from; first < to; first += WINDOW_LINES) {
     const window: LinesWindow = await (coming ?? open(first));
     const next = first + WINDOW_LINES;
-    coming = of.reader.forward && next < total ? open(next) : null;
+    coming = of.reader.forward && next < to ? open(next) : null;
     // Who goes on to it is told; nobody may.
     coming?.catch(() => undefined);
     of.reader.goTo(window.located);

@@ -25,6 +25,8 @@ const GROUP_LINES = 256;
 export interface LinesWanted {
   /** 0-based. */
   from: number;
+  /** Exclusive; absent: to the end. */
+  to?: number;
   /** What becomes of lines without a result: a stop reason for an ended batch, null while it runs (they are `pending`). */
   rest: StopReason | 'lost' | null;
   /** Details count all attempts of a line, also those of earlier leases and those that came too late. */
@@ -60,7 +62,8 @@ export async function* batchLineGroups(
   }
   if (!input || (batch.lanesKey === null && !stoppedBeforeStart(batch, input))) return;
   const text = readerOfLeft(deps.files, input.contentKey);
-  for await (const window of lineWindows(deps, { batch, input, reader }, { from: options.from, total })) {
+  const range = { from: options.from, to: Math.min(total, options.to ?? total) };
+  for await (const window of lineWindows(deps, { batch, input, reader }, range)) {
     const { first, last, located } = window;
     const totals = options.totals
       ? await deps.store.ledger.lineTotals(batch.id, first + 1, last + 1)

@@ -5,6 +5,7 @@ import { cameInTime, steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import { LeasedWork } from '../leased-work.ts';
+import { Ahead } from './ahead.ts';
 import { finalizeBatch } from './finalize.ts';
 import { type StartOutcome, startBatch } from './start.ts';
 
@@ -30,15 +31,19 @@ export class BatchRunner {
   private readonly large = new Permits(LARGE_AT_ONCE);
   /** Since when a batch cannot be brought to its end here, on the steady clock. */
   private readonly failingSince = new Map<string, number>();
+  private readonly ahead: Ahead | null;
   private stopped = false;
 
-  constructor(deps: Deps) {
+  /** `isAlone`: no other process works on this database. */
+  constructor(deps: Deps, { isAlone = false } = {}) {
     this.deps = deps;
+    this.ahead = isAlone ? new Ahead(deps) : null;
     this.token = formatId('req_', deps.random.bytes(ID_BYTES));
   }
 
   /** Starts on the batches that are due. Answers how many, when they are claimed and not when they are done. */
   async wake(): Promise<number> {
+    this.ahead?.look();
     const room = BATCHES_AT_ONCE - this.work.size;
     if (this.stopped || room <= 0) return 0;
     const now = unixSeconds(this.deps.clock);
@@ -67,6 +72,7 @@ export class BatchRunner {
   async stop(): Promise<void> {
     this.stopped = true;
     await cameInTime(this.deps.clock, this.idle(), this.deps.settings.drainSeconds * 1000);
+    await this.ahead?.stop();
   }
 
   /** The largest batch takes minutes: while work goes on here, so does the lease. Call it every third of a lease. */
@@ -85,7 +91,7 @@ export class BatchRunner {
       const bring = (): Promise<StartOutcome> =>
         batch.status === 'validating'
           ? startBatch(deps, batch, input, token)
-          : finalizeBatch(deps, batch, input, { token, giveUp });
+          : finalizeBatch(deps, batch, input, { token, giveUp, begun: async () => this.ahead?.take(batch.id) ?? null });
       const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
       const { ended, estimate } = await (isLarge ? this.large.with(bring) : bring());
       this.failingSince.delete(batch.id);

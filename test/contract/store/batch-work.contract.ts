@@ -88,6 +88,35 @@ export function batchWorkContract(subject: Subject): void {
       expect((await store.batches.get('all', 'batch_1'))?.openSegments).toBe(0);
     });
 
+    it('of large batches that run is told how far it is done from their first line on', async () => {
+      const { store } = subject;
+      const heads = async () =>
+        (await store.batches.settledHeads({ lines: 30, limit: 9 })).map(({ batch, lines }) => [batch.id, lines]);
+      const [first, second, third] = [0, 1, 2].map((index) => segmentRow('batch_1', index));
+      await startBatch(
+        store,
+        'batch_1',
+        [third, second, first].flatMap((row) => row ?? []),
+        { total: 30 },
+      );
+      await startBatch(store, 'batch_2', [segmentRow('batch_2', 0)], { total: 29 });
+      expect(await heads()).toEqual([['batch_1', 0]]);
+      const leases = (await claim(store, { limit: 9 })).filter(({ batchId }) => batchId === 'batch_1');
+      const done = async (index: number) => {
+        const own = leases.filter(({ firstLine }) => firstLine === index * 10);
+        const segments = own.map(({ id, token }) => ({ id, token, granted: 10, finished: true }));
+        expect((await store.segments.commit(emptyCommit(own, { batchId: 'batch_1', segments }))).ok).toBe(true);
+      };
+      await done(1);
+      expect(await heads()).toEqual([['batch_1', 0]]);
+      await done(0);
+      expect(await heads()).toEqual([['batch_1', 20]]);
+      await store.shards.insertMany([shardRow('batch_1', 1)]);
+      expect(await heads()).toEqual([['batch_1', 10]]);
+      await store.batches.cancel('all', 'batch_1', NOW);
+      expect(await heads()).toEqual([]);
+    });
+
     it('on a stopped batch waits for the live leases of its segments, and ends those that lapsed', async () => {
       const { store } = subject;
       await startBatch(store, 'batch_1', [segmentRow('batch_1', 0)]);
