@@ -8,7 +8,9 @@
  *        the service has no room: later          (its lines run elsewhere; what it still answers is waste)
  *                               └─ whether it was created was not told in time: it is looked for ──↑
  *
- * Before a provider batch is created its token is stored, so that after a crash it is looked for before it is made again.
+ * Before a provider batch is created its token is stored, so that after a crash it is looked for before it is made again. One
+ * that its provider lists so late that it was made again is found by the search for orphans: a row that is done from the first
+ * remembers the token, and is abandoned from then on.
  */
 const transitions = {
   pending: ['submitting', 'done'],

@@ -120,7 +120,7 @@ export interface StoreShards {
   /** Adds rows; ids already there are left as they are (planning may run twice). */
   insertMany(rows: readonly ShardRow[]): Promise<void>;
   get(id: string): Promise<ShardRow | null>;
-  /** The shards of a batch by firstLine, each with what it cost so far. */
+  /** The shards of a batch by firstLine, each with what it cost so far; without those that stand for a lost create call alone. */
   list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]>;
   /** Those submitted from `from` on and before `to`, oldest first, after the shard `after`. */
   submitted(query: { from: number; to: number; after: string | null; limit: number }): Promise<SubmittedShard[]>;
@@ -179,8 +179,16 @@ export interface StoreShards {
   askedLines(shardId: string): Promise<AskedLine[]>;
   /** Of a provider (and model, if named): provider batches submitted and not ended, and their tokens. */
   load(provider: string, model: string | null): Promise<{ jobs: number; tokens: number }>;
-  /** Which of these tokens belong to rows. */
+  /** Which of these tokens belong to rows, other than done ones that never had a provider batch: see `adopt`. */
   knownTokens(tokens: readonly string[]): Promise<Set<string>>;
+  /**
+   * A provider batch of this token is there after all, though its row ended without one: the row is abandoned from now on,
+   * to be told to stop and entered. False where there is no such row.
+   */
+  adopt(
+    token: string,
+    found: { id: string; refs: Readonly<Record<string, string>>; submittedAt: number; now: number },
+  ): Promise<boolean>;
   /** Makes leases that ended claimable; with `others`, all but that token's. */
   recover(query: { now: number } | { others: string }): Promise<number>;
   /** Shards by provider and state, for metrics. */

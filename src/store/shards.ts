@@ -14,6 +14,7 @@ import type {
 } from '../ports/store-shards.ts';
 import { areAsking, askLines, listAskedLines } from './asked-lines.ts';
 import type { Database } from './client.ts';
+import { adoptShard, IS_REMEMBERED, knownTokens } from './lost-submits.ts';
 import { ledgerEntries } from './schema/ledger-entries.ts';
 import { shards } from './schema/shards.ts';
 import { listSubmitted, TOLD_LATER } from './shard-accounts.ts';
@@ -40,7 +41,7 @@ export class LibsqlShards implements StoreShards {
     this.#ofBatch = db.orm
       .select({ ...shardColumns, amountNano: amount, entries: sql<number>`(select count(*) ${own})` })
       .from(shards)
-      .where(eq(shards.batchId, sql.placeholder('batchId')))
+      .where(and(eq(shards.batchId, sql.placeholder('batchId')), sql.raw(`not coalesce(${IS_REMEMBERED}, 0)`)))
       .orderBy(asc(shards.firstLine), asc(shards.lane), asc(shards.candidate), asc(shards.id))
       .prepare();
   }
@@ -125,12 +126,12 @@ export class LibsqlShards implements StoreShards {
     return { jobs: Number(row?.jobs), tokens: Number(row?.tokens) };
   }
 
-  async knownTokens(tokens: readonly string[]): Promise<Set<string>> {
-    const rows = await this.#db.read({
-      sql: 'select token from shards where token in (select value from json_each(?))',
-      args: [JSON.stringify(tokens)],
-    });
-    return new Set(rows.map((row) => String(row.token)));
+  knownTokens(tokens: readonly string[]): Promise<Set<string>> {
+    return knownTokens(this.#db, tokens);
+  }
+
+  adopt(...query: Parameters<StoreShards['adopt']>): Promise<boolean> {
+    return adoptShard(this.#db, ...query);
   }
 
   async recover(query: { now: number } | { others: string }): Promise<number> {

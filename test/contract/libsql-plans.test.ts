@@ -113,6 +113,7 @@ it('finds its way by an index in everything that runs often', async () => {
   await watchedStore.shards.settle(...lease, { state: 'done', now: NOW, nextAt: NOW, followUp });
   await watchedStore.shards.load('openai', 'mini');
   await watchedStore.shards.knownTokens(['a']);
+  await watchedStore.shards.adopt('a', { id: 'remote', refs: {}, submittedAt: NOW, now: NOW });
   await watchedStore.shards.recover({ now: NOW });
   await watchedStore.shards.release(...lease);
   await watchedStore.ledger.spent('batch_1', 1, 9);

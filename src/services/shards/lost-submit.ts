@@ -30,7 +30,17 @@ export async function resumeSubmit(work: ShardWork): Promise<void> {
   if (found) return begin(work, found);
   // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
   await work.api.cleanup(shard.refs, work.call);
+  if (!isUntouched(shard)) await remember(work);
   await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
+}
+
+/** Should a provider's list lag for longer than it was waited for, what appears under the token is this shard's, and cost. */
+async function remember({ deps, shard }: ShardWork): Promise<void> {
+  const now = unixSeconds(deps.clock);
+  const { leaseToken: _token, leaseUntil: _until, ...row } = shard;
+  const failure = refusal('bad_response', 'submit_unknown', 'The provider did not list a batch of this create call.');
+  const ended = { state: 'done', endedAt: now, cleanedAt: now, nextAt: now } as const;
+  await deps.store.shards.insertMany([{ ...row, ...ended, id: `${shard.id}.lost${shard.tries}`, refs: {}, failure }]);
 }
 
 /** The provider has not told in time whether it took the batch, and its lines should not wait for it any longer. */

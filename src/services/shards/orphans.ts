@@ -7,7 +7,8 @@ const OBJECTS_AT_ONCE = 1_000;
 
 /**
  * Looks at every provider for batches and files that carry this installation's mark and that no row knows: what a lost
- * answer or a restored database left. Live batches are stopped, files removed; each is logged for the operator.
+ * answer or a restored database left. Live batches are stopped, files removed; each is logged for the operator. What a shard
+ * once made, though its provider did not list it when asked, is entered in the ledger too.
  * Answers how many there were.
  */
 export async function sweepProviders(deps: Deps, signal: AbortSignal): Promise<number> {
@@ -43,9 +44,19 @@ export async function findOrphans(deps: Deps, provider: Provider, signal: AbortS
   return found.filter((object) => !known.has(object.token) && object.createdAt <= before);
 }
 
+/** True where the batch is a shard's: it is told to stop from there, and what it has done is entered. */
+async function adopt(deps: Deps, name: string, { id, token, refs, createdAt }: RemoteObject): Promise<boolean> {
+  const found = { id, refs: { ...refs }, submittedAt: createdAt, now: unixSeconds(deps.clock) };
+  if (!(await deps.store.shards.adopt(token, found))) return false;
+  deps.log.warn({ provider: name, providerBatchId: id, token }, 'a provider batch whose create call was lost is there');
+  deps.nudge();
+  return true;
+}
+
 async function remove(deps: Deps, name: string, object: RemoteObject, signal: AbortSignal): Promise<void> {
   const api = deps.providers.get(name)?.batch;
   if (!api) return;
+  if (object.kind === 'batch' && (await adopt(deps, name, object))) return;
   const call = plainCall(deps, signal);
   if (object.kind === 'batch' && object.live) await api.cancel({ id: object.id, refs: object.refs }, call);
   const removed = object.live ? [] : await api.cleanup(object.refs, call);

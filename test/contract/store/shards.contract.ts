@@ -314,6 +314,31 @@ export function shardsContract(subject: Subject): void {
       expect(await store.shards.knownTokens([])).toEqual(new Set());
     });
 
+    it('that are done and never had a provider batch are abandoned once one of their token is there', async () => {
+      const { store } = subject;
+      const failure = { ...refusal('bad_response', 'submit_unknown', 'lost'), reachedProvider: true };
+      const row = (index: number, change: Partial<ShardRow>) =>
+        shardRow('batch_1', index, { cleanedAt: NOW, ...change });
+      const rows = [
+        row(0, { state: 'done', token: 'lost', failure }),
+        row(1, { state: 'done', token: 'served', providerBatchId: 'remote_1' }),
+        row(2, { state: 'running', token: 'running', providerBatchId: 'remote_2' }),
+      ];
+      await startShards(store, 'batch_1', rows);
+      expect(await store.shards.knownTokens(['lost', 'served', 'running'])).toEqual(new Set(['served', 'running']));
+      expect((await store.shards.list('batch_1')).map(({ id }) => id)).toEqual(rows.slice(1).map(({ id }) => id));
+      const found = { id: 'remote_9', refs: { file: 'f' }, submittedAt: NOW - 60, now: NOW };
+      for (const token of ['served', 'running', 'nobody']) expect(await store.shards.adopt(token, found)).toBe(false);
+      expect(await store.shards.adopt('lost', found)).toBe(true);
+      expect(await store.shards.adopt('lost', found)).toBe(false);
+      expect(await store.shards.list('batch_1')).toHaveLength(3);
+      expect(await store.shards.get(rows[0]!.id)).toMatchObject({
+        ...{ state: 'abandoned', providerBatchId: 'remote_9', refs: { file: 'f' }, submittedAt: NOW - 60 },
+        ...{ endedAt: null, cleanedAt: null, failure: null, nextAt: NOW },
+      });
+      expect((await claimShards(store)).map(({ id }) => id)).toContain(rows[0]!.id);
+    });
+
     it('are marked by one word that is the same for every store on the database, for ever', async () => {
       const word = await subject.store.shards.installation();
       expect(word).toMatch(/^[a-z0-9]{8}$/);

@@ -113,6 +113,41 @@ describe('a create call of which nobody knows how it ended, at a provider that l
     },
   );
 
+  it('is found though its provider listed it so late that it was made again: stopped, and what it did entered', async () => {
+    const id = await begin('lose_answer', 'native');
+    remote.configure({ faults: [] });
+    const api = rig.deps.providers.get('openai')!.batch!;
+    const { find } = api;
+    Object.assign(api, { find: () => Promise.resolve(null) });
+    const isMadeAgain = () => remote.counters.batches_created === 2;
+    expect(await workUntil(rig.deps, isMadeAgain, { between: () => rig.advance(60) })).toBe(true);
+    Object.assign(api, { find });
+    expect(await presentShards(rig.deps, id, false)).toHaveLength(1);
+    expect(await countAlerts(rig.deps)).toEqual([]);
+    // The first stands still at its half; the second one ends.
+    remote.configure({ stop_at: null });
+    await workToEnd(id);
+    const own = (await row(id))!.amountNano;
+    expect(await row(id)).toMatchObject({ completed: LINES, entries: LINES, unpricedEntries: 0 });
+
+    rig.advance(3_600);
+    expect(await sweepProviders(rig.deps, AbortSignal.timeout(10_000))).toBeGreaterThan(0);
+    const isCleaned = async () => (await presentShards(rig.deps, id, false)).every(({ state }) => state === 'done');
+    expect(await workUntil(rig.deps, isCleaned, { between: () => rig.advance(600) })).toBe(true);
+    await workUntil(rig.deps, () => false, { rounds: 2 });
+    await sweepProviders(rig.deps, AbortSignal.timeout(10_000));
+    expect([remote.counters.batches_created, remote.held()]).toEqual([2, NOTHING]);
+    const entries = await entriesOf(rig.deps, id);
+    const waste = entries.filter(({ status }) => status === 'superseded');
+    expect([entries.length, waste.length > 0]).toEqual([LINES + waste.length, true]);
+    const cost = waste.reduce((sum, { amountNano }) => sum + BigInt(amountNano ?? 0), 0n);
+    expect(cost).toBeGreaterThan(0n);
+    expect(await row(id)).toMatchObject({ completed: LINES, amountNano: own + cost, unpricedEntries: 0 });
+    expect(
+      (await presentShards(rig.deps, id, false)).map(({ amount_nano_usd: nano }) => BigInt(nano)).toSorted(),
+    ).toEqual([own, cost].toSorted());
+  });
+
   it('that made nothing leaves nothing open, once the provider has listed no such batch for a day', async () => {
     const id = await begin(503, 'native');
     await workToEnd(id);
