@@ -66,6 +66,31 @@ describe('weir serve', () => {
     },
   );
 
+  it('has one folder of compiled code for all its threads', async () => {
+    const look = `const { enableCompileCache, getCompileCacheDir } = require('node:module');
+      enableCompileCache(require('node:worker_threads').workerData);
+      console.log(getCompileCacheDir());`;
+    const script = `
+      import { getCompileCacheDir } from 'node:module';
+      import { dirname } from 'node:path';
+      import { isMainThread, Worker } from 'node:worker_threads';
+      const timer = setInterval(() => {
+        const own = getCompileCacheDir();
+        if (!isMainThread || process.argv[2] !== 'serve') clearInterval(timer);
+        else if (own !== undefined) {
+          clearInterval(timer);
+          console.log(own);
+          new Worker(${JSON.stringify(look)}, { eval: true, workerData: dirname(own) });
+        }
+      }, 10);`;
+    const preload = `--import=data:text/javascript,${encodeURIComponent(script)}`;
+    const environment = { WEIR_PORT: '0', WEIR_DATA_DIR: await newFolder(), NODE_OPTIONS: preload };
+    const { child } = start(['serve'], environment, LAUNCH);
+    const seen = await printed(child, /v[\d.]+-\S+\n.*v[\d.]+-\S+\n/s);
+    const [own, inThread] = [...seen.matchAll(/\S+v[\d.]+-\S+/g)].map(([folder]) => folder);
+    expect(inThread).toBe(own);
+  });
+
   it('prints its address, the admin key once, and ends with 0 at SIGTERM', async () => {
     const environment = { WEIR_PORT: '0', WEIR_DATA_DIR: await newFolder(), WEIR_LOG_LEVEL: 'warn' };
     const first = start(['serve'], environment);
