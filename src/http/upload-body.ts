@@ -96,6 +96,7 @@ class GatheredBody implements BodyReader {
   #failure: Error | null = null;
   #isReleased = false;
   #wake: () => void = () => undefined;
+  #isWaking = false;
 
   constructor(incoming: IncomingMessage) {
     this.#incoming = incoming;
@@ -143,8 +144,20 @@ class GatheredBody implements BodyReader {
     this.#unread += chunk.length;
     if (chunk.length > PIECE_BYTES / 2) this.#pieces.push({ bytes: chunk, from: 0, to: chunk.length });
     else this.#gather(chunk);
-    if (this.#unread >= PIECE_BYTES) this.#incoming.pause();
-    this.#wake();
+    if (this.#unread >= PIECE_BYTES) {
+      this.#incoming.pause();
+      this.#wake();
+    } else this.#wakeSoon();
+  }
+
+  /** When all is gathered that has come by now: what takes a piece takes as long for a chunk as for many. */
+  #wakeSoon(): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    setImmediate(() => {
+      this.#isWaking = false;
+      this.#wake();
+    });
   }
 
   #gather(chunk: Buffer): void {
