@@ -2,8 +2,8 @@ import { ID_RECORD_BYTES } from '../../core/repeats.ts';
 import type { FileStore, FileWriter } from '../../ports/files.ts';
 import { giveBack } from './give-back.ts';
 
-/** Lines whose hashes are held in memory; those of a larger file go to the file store. */
-const heldLines = 512 * 1024;
+/** Lines whose hashes are held in memory, in 1 MB; those of a larger file go to the file store. */
+const heldLines = 128 * 1024;
 const chunkBytes = 256 * 1024;
 
 /** The hashes of a file's ids, one record a line, to be gone over several times. */
