@@ -1,8 +1,18 @@
+import { rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BatchTarget } from '../../src/protocol/batch-insight.ts';
 import type { ProviderObject } from '../../src/protocol/route.ts';
 import { assertInvariants } from './invariants.ts';
-import { chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
+import {
+  chatLines,
+  type Pools,
+  startPools,
+  startWeir,
+  submit,
+  temporaryFolder,
+  type Weir,
+  waitForBatch,
+} from './weir.ts';
 
 const LINES = 300;
 type Latency = number | { min: number; max: number };
@@ -21,6 +31,12 @@ describe('a target that refuses the account', () => {
     settings: object = {},
     latency: Latency = 40,
   ): Promise<Pools['servers'][number][]> {
+    weir = await startWeir(await configured(servers, settings, latency));
+    return pools.servers;
+  }
+
+  /** Starts the servers, and answers the config with them. */
+  async function configured(servers: number, settings: object, latency: Latency): Promise<object> {
     pools = await startPools(Array.from({ length: servers }, () => ({ models: ['m'], latency_ms: latency })));
     const names = pools.servers.map((_, index) => `pool-${index}`);
     const provider = (index: number) => ({
@@ -31,14 +47,13 @@ describe('a target that refuses the account', () => {
       limits: { concurrency: 16 },
       price: { input: 0.1, output: 0.4 },
     });
-    weir = await startWeir({
+    return {
       providers: Object.fromEntries(names.map((name, index) => [name, provider(index)])),
       routes: {
         either: { strategy: { mode: 'fallback' }, targets: names.map((name) => ({ provider: name, model: 'm' })) },
       },
       settings,
-    });
-    return pools.servers;
+    };
   }
 
   const held = async (): Promise<ProviderObject['held']> =>
@@ -223,6 +238,30 @@ describe('a target that refuses the account', () => {
     const { errors } = await assertInvariants(weir, id, input);
     expect(errors.map(({ error }) => error?.code)).toEqual(Array(3).fill('batch_cancelled'));
     expect(await entries()).toBe(6);
+  }, 60_000);
+
+  it('has entered lines of which nobody can tell yet when the server stops', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const config = await configured(1, {}, 600);
+      const [server] = pools.servers;
+      server!.configure({ fail_after: 0, fail_with: 403 });
+      weir = await startWeir(config, { folder });
+      const input = chatLines(2, () => ({ model: 'pool-0/m' }));
+      const { id } = await submit(weir, input);
+      await expect.poll(() => server!.counters.received, { timeout: 10_000 }).toBe(2);
+      // They are refused while it waits for what is in flight.
+      await weir.stop();
+      weir = await startWeir(config, { folder });
+      const ended = await waitForBatch(weir, id);
+      expect(ended.request_counts).toEqual({ total: 2, completed: 0, failed: 2 });
+      const { entries } = await assertInvariants(weir, id, input);
+      expect(entries).toHaveLength(server!.counters.received);
+      expect(server!.counters.received).toBe(4);
+    } finally {
+      await weir.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
   }, 60_000);
 
   it('ends lines that are refused for what they say', async () => {

@@ -119,7 +119,11 @@ export class Engine {
     while (this.inFlight > 0 && steadyMs(this.deps.clock) < deadline) await this.deps.clock.sleep(10);
     for (const batch of this.batches.values()) batch.abort.abort();
     while (this.inFlight > 0) await this.deps.clock.sleep(5);
-    for (const feed of this.feeds.values()) feed.close();
+    for (const feed of this.feeds.values()) {
+      // What came in meanwhile may wait for others to tell more of it.
+      this.runner.forget(feed.withdraw(() => true));
+      feed.close();
+    }
     await Promise.all([...this.batches.values()].map((batch) => this.closeBatch(batch)));
   }
 
