@@ -6,6 +6,8 @@ import type { GoogleKey } from './google-auth-settings.ts';
 import { redact } from './redact.ts';
 
 const scope = 'https://www.googleapis.com/auth/cloud-platform';
+/** The library looks for a project beside a token, in the end by starting gcloud, unless it has one: nobody asks for this one. */
+const noProject = 'unused';
 /** Where the library sends what it signs, whatever the key file says. */
 const googleTokenUrl = 'https://oauth2.googleapis.com/token';
 const refreshTimeoutMs = 30_000;
@@ -114,6 +116,7 @@ export class GoogleTokens {
     const tokenUrl = this.#settings.token_url ?? named ?? googleTokenUrl;
     return {
       scopes: [scope],
+      projectId: noProject,
       ...(key !== null && { credentials: unescaped(key) as NonNullable<GoogleAuthOptions['credentials']> }),
       clientOptions: { transporterOptions: { fetchImplementation: redirectedFetch(tokenUrl) } },
     };

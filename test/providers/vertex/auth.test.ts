@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -103,7 +104,11 @@ describe('access tokens of Google', () => {
     vi.stubEnv('METADATA_SERVER_DETECTION', 'assume-present');
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '');
     vi.stubEnv('HOME', folder);
+    // Nor is any program started that would take its time.
+    await writeFile(join(folder, 'gcloud'), `#!/bin/sh\ntouch '${folder}/started'\nexec sleep 10\n`, { mode: 0o755 });
+    vi.stubEnv('PATH', `${folder}:${process.env.PATH}`);
     expect(server.tokens.accepts(await tokensOf({}).get(call()))).toBe(true);
+    expect(existsSync(join(folder, 'started'))).toBe(false);
   });
 
   it('are exchanged for a workload identity', async () => {
