@@ -250,10 +250,19 @@ export class RequestReader {
     for (let index = 0; index < OUTPUT_LIMITS.length; index++) {
       const from = this.limitsFrom[index] as number;
       if (from < 0 || bytes[from] === LETTER_N) continue;
-      const limit = Number(this.json.textAt(from, this.limitsTo[index] as number));
-      return limit > 0 ? limit : 0;
+      return this.limitAt(from, this.limitsTo[index] as number);
     }
     return 0;
+  }
+
+  /** The limit that stands between two places: 0 for a value that is none. */
+  private limitAt(from: number, to: number): number {
+    const { json } = this;
+    json.goTo(from);
+    const whole = json.wholeNumber();
+    if (whole >= 0 && json.place === to) return whole;
+    const limit = Number(json.textAt(from, to));
+    return limit > 0 ? limit : 0;
   }
 }
 

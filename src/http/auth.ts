@@ -46,8 +46,16 @@ export const adminOnly: MiddlewareHandler<AppEnv> = async (c, next) => {
 /** OpenAI's header, or the ones that Azure's and Anthropic's clients send. */
 export function presentedSecret(header: (name: string) => string | undefined): string | null {
   const authorization = header('authorization');
-  if (authorization !== undefined) return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? authorization;
+  if (authorization !== undefined) return bearerToken(authorization);
   return header('api-key') ?? header('x-api-key') ?? null;
+}
+
+/** The token behind `Bearer`, whatever its case; anything else as it is. */
+function bearerToken(authorization: string): string {
+  // As nearly all clients write it.
+  const plain = authorization.startsWith('Bearer ') ? authorization.slice('Bearer '.length) : '';
+  if (plain !== '' && !/\s/.test(plain)) return plain;
+  return /^Bearer +(\S+)$/i.exec(authorization)?.[1] ?? authorization;
 }
 
 /** The peer's address as the runtime knows it. On Node a client cannot choose it; on Workers Cloudflare sets it. */

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Clock } from '../ports/clock.ts';
 
 /** What the process's monotonic clock shows beyond this thread's, which begins with the thread, in microseconds. */
@@ -8,6 +9,7 @@ export function steadyOffset(): number {
 /** The system's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  // The import: the global of that name is looked up by a function of Node.js each time.
   micros: () => performance.now() * 1000,
   // What is sent on connections is written in a callback of this kind, too: in the order in which they were asked for.
   afterTurn: (run) => void setImmediate(run),
