@@ -48,6 +48,9 @@ interface Compiled {
   /** Name of the route that the model names. */
   route: string | null;
   lanes: Map<string, number>;
+  hasOneWay: boolean;
+  /** The lane of all lines, where there is one way through the step, and a line has gone it. */
+  only: number | null;
 }
 
 /** Divides the lines of one batch over lanes, exactly by weight and always in the same way. */
@@ -66,7 +69,8 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
     const key = `${endpoint} ${model}`;
     let entry = compiled.get(key);
     if (entry === undefined) {
-      entry = { ...stepFor(model, endpoint), lanes: new Map() };
+      const found = stepFor(model, endpoint);
+      entry = { ...found, lanes: new Map(), hasOneWay: hasOneWay(found.step), only: null };
       compiled.set(key, entry);
     }
     last = { model, endpoint, is: entry };
@@ -108,7 +112,9 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
       return needs;
     },
     assign(line) {
-      const { step, route, lanes: known } = compile(line.model, line.endpoint);
+      const entry = compile(line.model, line.endpoint);
+      if (entry.only !== null) return entry.only;
+      const { step, route, lanes: known } = entry;
       const walk = startWalk(line, line.metadata ?? metadata, pickers, lanes.length < TURNS_LANES_MAX);
       visit(step, 'any', true, walk);
       let number = known.get(walk.trail);
@@ -116,9 +122,17 @@ export function createLaneAssigner({ names, batchRoute, metadata }: LaneAssigner
         number = addLane(toLane(walk, route));
         known.set(walk.trail, number);
       }
+      if (entry.hasOneWay) entry.only = number;
       return number;
     },
   };
+}
+
+/** Whether every line goes the same way through a step, whatever it says and whichever came before it. */
+function hasOneWay(step: Step): boolean {
+  if (step.kind === 'chain') return step.steps.every(hasOneWay);
+  if (step.kind === 'rescue') return hasOneWay(step.first) && step.spares.every(hasOneWay);
+  return step.kind === 'target' || step.kind === 'refuse';
 }
 
 /** One line's way through the tree: the targets it may go to, in order. */

@@ -5,10 +5,15 @@ import { FIXED_HEADERS } from './exchange.ts';
 /** For half a message, as node:http's. */
 export const BAD_REQUEST = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n';
 
-const FIXED = linesOf(FIXED_HEADERS);
-
 /** The date of now as headers have it, made anew each second. */
 const date = { second: 0, line: '' };
+
+/** The last line of each header: most say the same in every answer. */
+const lines = new Map<string, { value: string; line: string }>();
+/** Names are those of the code, so they are few; the bound is for what is not foreseen. */
+const LINES_MAX = 100;
+
+const FIXED = linesOf(FIXED_HEADERS);
 
 /**
  * The head of an answer as node:http writes it, with the empty line that ends it, in Latin-1. `headers` are names and values
@@ -32,11 +37,19 @@ export function answerHead(
 }
 
 function linesOf(headers: readonly string[]): string {
-  let lines = '';
-  for (let at = 0; at + 1 < headers.length; at += 2) {
-    const value = headers[at + 1] as string;
-    if (!isHeaderValue(value)) throw new Error(`the header ${headers[at]} has a character that cannot be sent`);
-    lines += `${headers[at]}: ${value}\r\n`;
-  }
-  return lines;
+  let text = '';
+  for (let at = 0; at + 1 < headers.length; at += 2) text += lineOf(headers[at] as string, headers[at + 1] as string);
+  return text;
+}
+
+function lineOf(name: string, value: string): string {
+  const last = lines.get(name);
+  if (last !== undefined && last.value === value) return last.line;
+  if (!isHeaderValue(value)) throw new Error(`the header ${name} has a character that cannot be sent`);
+  const line = `${name}: ${value}\r\n`;
+  if (last !== undefined) {
+    last.value = value;
+    last.line = line;
+  } else if (lines.size < LINES_MAX) lines.set(name, { value, line });
+  return line;
 }
