@@ -14,6 +14,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { InputWatch } from '../batches/input-lost.ts';
 import { byBatch, CLAIMED_AT_ONCE, limitAfter } from './claims.ts';
+import { entriesOfDoubts } from './line-entry.ts';
 import { type FeedHooks, LineFeed } from './line-feed.ts';
 import { LineRunner } from './line-runner.ts';
 import { OpenBatch } from './open-batch.ts';
@@ -199,7 +200,7 @@ export class Engine {
     try {
       const batch = await this.openBatch(lease.batchId);
       const segment = await OpenSegment.open(this.deps, lease, batch, this.windowOf(batch, lease));
-      const doubts = this.runner.doubts(await segment.takeDoubts(this.deps));
+      const doubts = entriesOfDoubts(this.deps, await segment.takeDoubts(this.deps));
       // Its other segments may have ended while this one was opened, and the batch with them.
       this.batches.set(batch.row.id, batch);
       batch.segments.add(segment);

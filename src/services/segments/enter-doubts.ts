@@ -4,7 +4,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
-import { LineRunner } from './line-runner.ts';
+import { entriesOfDoubts } from './line-entry.ts';
 import { OpenBatch } from './open-batch.ts';
 import { OpenSegment } from './open-segment.ts';
 
@@ -26,7 +26,6 @@ export async function enterDoubts(
   const nothing = (): void => undefined;
   const budget = await deps.limiter.budget(batch.keyId);
   const open = new OpenBatch(deps, { row: batch, input, budget, taker: token }, () => '', nothing);
-  const runner = new LineRunner(deps, nothing as () => undefined);
   const nothingSent = { lines: 0, starve: nothing, granted: nothing };
   for (;;) {
     const until = unixSeconds(deps.clock) + deps.settings.leaseSeconds;
@@ -36,7 +35,7 @@ export async function enterDoubts(
     for (const lease of leases) {
       const doubts = async (): Promise<LedgerEntryRow[]> => {
         const segment = await OpenSegment.open(deps, lease, open, nothingSent);
-        return runner.doubts(await segment.takeDoubts(deps));
+        return entriesOfDoubts(deps, await segment.takeDoubts(deps));
       };
       const entries = await doubts().catch((error: unknown) => {
         if (!giveUp) throw error;

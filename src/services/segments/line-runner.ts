@@ -1,5 +1,4 @@
-import type { Failed, Provider, Success } from '../../../providers/contract.ts';
-import { routeNameOf } from '../../core/budget-scope.ts';
+import type { Failed, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { judge, leftOf, recourseOf, type Settled } from '../../core/heal-line.ts';
 import type { JudgedLine } from '../../core/healing.ts';
@@ -7,16 +6,16 @@ import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { nextStep, pastTo } from '../../core/retry.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
-import { steadyMs, unixSeconds } from '../../ports/clock.ts';
+import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Gate, Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
-import { cachedEntry } from '../cache/cached-entry.ts';
 import { avoidedAfter } from '../gates/avoided.ts';
-import { priceAttempt, withVerdict } from '../ledger/price-attempt.ts';
+import { withVerdict } from '../ledger/price-attempt.ts';
 import { type LineResult, resultOfAttempt, resultOfFailure, resultOfUnfit } from '../results/line-result.ts';
 import { Answered } from './answered.ts';
 import { finishedAttempt, keptAnswer, noSuchProvider, settleBound } from './line-end.ts';
+import { entryOf } from './line-entry.ts';
 import type { LineFeed } from './line-feed.ts';
 import { raiseBound } from './raise-bound.ts';
 import type { AttemptOutcome } from './run-attempt.ts';
@@ -136,7 +135,8 @@ export class LineRunner {
       this.served.add(targetName(candidate));
     const from = job.progress.candidate;
     const verdict = judge(job, { from, result }, this.canGo(job));
-    const priced = this.entry(job, gate.provider, candidate, outcome, verdict.do !== 'retry', gpuMicroseconds);
+    const final = verdict.do !== 'retry';
+    const priced = entryOf(this.deps, job, { provider: gate.provider, candidate, outcome, final, gpuMicroseconds });
     const entry = withVerdict(priced, verdict);
     if (verdict.do === 'retry') {
       const { segment } = job;
@@ -192,7 +192,8 @@ export class LineRunner {
     const recourse =
       !stopped && step.do === 'fail' ? recourseOf(job, job.progress.candidate, failure, this.canGo(job)) : null;
     const final = !stopped && step.do === 'fail' && recourse?.do !== 'go';
-    const entry = outcome.reached ? this.entry(job, gate.provider, candidate, outcome, final, gpuMicroseconds) : null;
+    const attempt = { provider: gate.provider, candidate, outcome, final, gpuMicroseconds };
+    const entry = outcome.reached ? entryOf(this.deps, job, attempt) : null;
     if (recourse?.do === 'settle') {
       job.warnings.push(recourse.warning);
       this.deliver(job, entry, recourse);
@@ -228,48 +229,6 @@ export class LineRunner {
     const feed = candidate && this.feedOf(candidate.provider);
     if (feed) feed.enqueue(job, delayMs);
     else if (candidate) this.fail(job, candidate, noSuchProvider(candidate), null, null);
-  }
-
-  /** Entries of lines that an earlier lease may have sent and could not say what became of: the ledger keeps that open. */
-  doubts(jobs: readonly Job[]): LedgerEntryRow[] {
-    const outcome = { result: null, failure: null, warnings: [], reached: true, latencyMs: 0 };
-    return jobs.flatMap((job) => {
-      const [candidate] = job.candidates;
-      const provider = candidate && this.deps.providers.get(candidate.provider);
-      return provider ? this.entry(job, provider, candidate, outcome, false, null) : [];
-    });
-  }
-
-  private entry(
-    job: Job,
-    provider: Provider,
-    candidate: Candidate,
-    outcome: AttemptOutcome,
-    final: boolean,
-    gpuMicroseconds: number | null,
-  ): LedgerEntryRow {
-    const { row } = job.segment.batch;
-    const priced = priceAttempt(this.deps, {
-      tenantId: row.tenantId,
-      keyId: row.keyId,
-      batchId: row.id,
-      customId: job.request.customId,
-      line: job.line + 1,
-      attempt: job.attempts,
-      mode: 'immediate',
-      tags: row.metadata,
-      route: routeNameOf(row.configName, job.segment.lane),
-      provider,
-      candidate,
-      result: outcome.result,
-      final,
-      at: unixSeconds(this.deps.clock),
-      latencyMs: Math.round(outcome.latencyMs),
-      gpuMicroseconds,
-    });
-    const entry = outcome.cached === true ? cachedEntry(priced) : priced;
-    job.costNano += entry.amountNano ?? 0;
-    return entry;
   }
 
   private fail(
