@@ -51,6 +51,9 @@ describe('kill -9', () => {
 
     weir = await spawnWeir(configPath, join(folder, 'data'));
     const { id } = await submit(weir, input, { config: 'split' });
+    // On a busy machine all of the moments may be before the first request.
+    const isUnderWay = () => pools.servers.some(({ counters }) => counters.running > 0);
+    await expect.poll(isUnderWay, { timeout: 20_000, interval: 5 }).toBe(true);
     for (let kill = 0; kill < KILLS; kill++) {
       await new Promise((wake) => setTimeout(wake, 60 + Math.random() * 350));
       await weir.kill();
