@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { presentedSecret } from '../../src/http/auth.ts';
 import { errorOf, type Harness, openHarness } from './harness.ts';
 
 let harness: Harness;
@@ -16,6 +17,17 @@ describe('authentication', () => {
       const answer = await harness.app.request('/v1/ledger/entries', { headers });
       expect(answer.status).toBe(200);
     }
+  });
+
+  it.each([
+    ['Bearer one', 'one'],
+    ['bearer  one', 'one'],
+    ['Bearer   one', 'one'],
+    ['Bearer one two', 'Bearer one two'],
+    ['Bearer ', 'Bearer '],
+    ['Basic one', 'Basic one'],
+  ])('reads %j as the key %j', (authorization, secret) => {
+    expect(presentedSecret((name) => (name === 'authorization' ? authorization : undefined))).toBe(secret);
   });
 
   it('asks for a key where there is none', async () => {
