@@ -14,6 +14,8 @@ import { begin, giveUp } from './submit.ts';
 
 /** So long after a create call was given up, a provider that lists no batch of it never made one: lists are late by minutes. */
 const ABSENT_SECONDS = 86_400;
+/** Create calls of one shard that are remembered: a provider that takes none for days is no reason to fill the database. */
+const REMEMBERED_MAX = 100;
 
 /** A submit of which nobody knows how it ended: the provider is asked for the token before anything is made again. */
 export async function resumeSubmit(work: ShardWork): Promise<void> {
@@ -30,7 +32,7 @@ export async function resumeSubmit(work: ShardWork): Promise<void> {
   if (found) return begin(work, found);
   // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
   await work.api.cleanup(shard.refs, work.call);
-  if (!isUntouched(shard)) await remember(work);
+  if (!isUntouched(shard) && shard.tries <= REMEMBERED_MAX) await remember(work);
   await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
 }
 
