@@ -11,8 +11,8 @@ export default defineConfig({
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    // Two cores: end-to-end tests start servers of their own, so more workers only add noise.
-    maxWorkers: 2,
+    // Two cores, of which two workers leave a quarter idle, as end-to-end tests wait for polls; a fourth one only adds noise.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // End-to-end tests kill processes at random moments; a shared machine gets two more tries, a developer sees the first failure.
     retry: process.env.CI ? 2 : 0,
