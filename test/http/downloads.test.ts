@@ -146,7 +146,9 @@ describe('a download from a server on Node', () => {
       text += chunk.toString('latin1');
     });
     socket.resume();
-    await eventually(() => text.length > content.length);
+    const end = () => text.indexOf('\r\n\r\n') + 4 + content.length;
+    await eventually(() => text.length > content.length && text.length >= end());
+    expect(text.length).toBe(end());
     const from = text.length;
     socket.write(`GET /v1/files/${id} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${ADMIN_SECRET}\r\n\r\n`);
     await eventually(() => text.includes(`"id":"${id}"`, from));
