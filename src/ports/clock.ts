@@ -36,3 +36,8 @@ export async function cameInTime(clock: Pick<Clock, 'sleep'>, done: Promise<unkn
 export function unixSeconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000);
 }
+
+/** Unix seconds of a moment that `steadyMs` told. */
+export function unixSecondsOf(clock: Clock, steady: number): number {
+  return Math.floor((clock.now() - (steadyMs(clock) - steady)) / 1000);
+}

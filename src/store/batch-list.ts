@@ -8,6 +8,7 @@ import { batchColumns, toBatchRow } from './batch-row.ts';
 import type { Database } from './client.ts';
 import { inScope } from './cursor.ts';
 import { batches } from './schema/batches.ts';
+import { literalList } from './text.ts';
 
 const SORT_COLUMNS = {
   created_at: batches.seq,
@@ -84,14 +85,10 @@ export async function listSettledHeads(
   database: Database,
   { lines, limit }: { lines: number; limit: number },
 ): Promise<{ batch: BatchRow; lines: number }[]> {
-  // Sought by batch and state, each of them is a range of an index.
-  const firstOf = (table: string, states: readonly string[]): string =>
-    states
-      .map((state) => `select min(first_line) line from ${table} where batch_id = batches.id and state = '${state}'`)
-      .join(' union all ');
-  const head = sql<number | null>`(select min(line) from (${sql.raw(
-    `${firstOf('segments', OPEN_SEGMENT_STATES)} union all ${firstOf('shards', OPEN_SHARD_STATES)}`,
-  )}))`;
+  const firstOf = (table: string, open: readonly string[]): string =>
+    `select min(first_line) line from ${table} where batch_id = batches.id and state in (${literalList(open)})`;
+  const heads = `${firstOf('segments', OPEN_SEGMENT_STATES)} union all ${firstOf('shards', OPEN_SHARD_STATES)}`;
+  const head = sql<number | null>`(select min(line) from (${sql.raw(heads)}))`;
   const rows = await database.orm
     .select({ ...batchColumns, head })
     .from(batches)

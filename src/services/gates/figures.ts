@@ -1,4 +1,4 @@
-import { type Clock, steadyMs } from '../../ports/clock.ts';
+import { type Clock, unixSecondsOf } from '../../ports/clock.ts';
 import type { GateFigures, HeldTarget, MemberFigures, Unreachable } from '../../ports/gates.ts';
 import type { Member, Pool } from './pool.ts';
 
@@ -30,12 +30,11 @@ export function figuresOf(member: Member, limit: number, nowMs: number): MemberF
 }
 
 /** Why none of the members is called but to see whether it is back; null while one is, or there are none. */
-export function unreachableOf({ members }: Pick<Pool, 'members'>, clock: Clock): Unreachable | null {
-  const since = members.map(({ breaker }) => breaker.unreachableSince).filter((at) => at !== null);
-  const [first] = members;
-  if (first === undefined || since.length < members.length) return null;
-  const lastedMs = steadyMs(clock) - Math.max(...since);
-  return { reason: troubleOf(first) ?? '', since: Math.floor((clock.now() - lastedMs) / 1000) };
+export function unreachableOf(pool: Pick<Pool, 'members' | 'unreachable'>, clock: Clock): Unreachable | null {
+  const [first] = pool.members;
+  if (first === undefined || !pool.unreachable) return null;
+  const since = Math.max(...pool.members.map(({ breaker }) => breaker.unreachableSince ?? 0));
+  return { reason: troubleOf(first) ?? '', since: unixSecondsOf(clock, since) };
 }
 
 /** What it says of itself, and what requests ran into: why no check comes through is told by them. */

@@ -1,7 +1,7 @@
 import type { Failure } from '../../core/failure.ts';
 import { faultOf } from '../../core/retry.ts';
 import { accountSign, type HoldState, type RefusalVerdict, TargetHold } from '../../core/target-hold.ts';
-import { steadyMs } from '../../ports/clock.ts';
+import { steadyMs, unixSecondsOf } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { HeldTarget, Holds, Slot } from '../../ports/gates.ts';
 
@@ -100,7 +100,7 @@ export class TargetHolds implements Holds {
       const { failure, since } = hold;
       if (state === 'open' || failure === null || since === null) return [];
       const { code, message } = failure;
-      return [{ model, state, code, message, since: Math.floor((this.deps.clock.now() - (now - since)) / 1000) }];
+      return [{ model, state, code, message, since: unixSecondsOf(this.deps.clock, since) }];
     });
   }
 

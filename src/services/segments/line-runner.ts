@@ -100,7 +100,8 @@ export class LineRunner {
       if (isCalled) feed.settle(job, slot, null, result.usage);
       this.answered.add(gate, () => this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds));
       return;
-    } else if (failure) {
+    }
+    if (failure) {
       const passes = isCalled && feed.settle(job, slot, failure, null);
       const end = (isPassing: boolean): void => {
         const told: Failure = isPassing ? { ...failure, passing: true } : failure;

@@ -20,7 +20,7 @@ interface Parked {
  */
 export class ParkedLines {
   private readonly clock: Pick<Clock, 'micros'>;
-  /** Whether the line is to be kept; null while that is open. */
+  /** Whose its refusal is, as far as is known by now: a line of which it is the account's is kept. */
   private readonly verdictOf: (line: Parked) => RefusalVerdict;
   private lines: Parked[] = [];
   private readonly timer: WakeTimer;
