@@ -8,7 +8,7 @@ import { nextStep, pastTo } from '../../core/retry.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Gate, Slot } from '../../ports/gates.ts';
+import type { Slot } from '../../ports/gates.ts';
 import type { LedgerEntryRow } from '../../ports/store-ledger.ts';
 import { avoidedAfter } from '../gates/avoided.ts';
 import { withVerdict } from '../ledger/price-attempt.ts';
@@ -22,6 +22,16 @@ import type { AttemptOutcome } from './run-attempt.ts';
 import { runAttempt } from './run-attempt.ts';
 import type { SegmentQueue } from './segment-queue.ts';
 import type { Job } from './work.ts';
+
+/** One call of a line, in the slot that it was given. */
+interface LineCall {
+  readonly job: Job;
+  readonly feed: LineFeed;
+  readonly slot: Slot;
+  readonly candidate: Candidate;
+  /** Of a target that is paid by time, once the call is over. */
+  gpuMicroseconds: number | null;
+}
 
 /** Takes a line from its first call to its result: attempts, entries, and where to go next. */
 export class LineRunner {
@@ -48,10 +58,11 @@ export class LineRunner {
     this.deps.inFlight?.begin(batchId, target);
     const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
     const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
+    const call: LineCall = { job, feed, slot, candidate, gpuMicroseconds: null };
     runAttempt(this.deps, job, candidate, gate.provider, slot.member, (outcome) => {
       this.deps.inFlight?.end(batchId, target);
-      const gpuMicroseconds = gpu ? gate.gpu.end(gpu, Math.round(this.deps.clock.micros())) : null;
-      this.settle(job, feed, slot, candidate, outcome, gpuMicroseconds);
+      if (gpu) call.gpuMicroseconds = gate.gpu.end(gpu, Math.round(this.deps.clock.micros()));
+      this.settle(call, outcome);
     });
   }
 
@@ -81,14 +92,8 @@ export class LineRunner {
     }
   }
 
-  private settle(
-    job: Job,
-    feed: LineFeed,
-    slot: Slot,
-    candidate: Candidate,
-    outcome: AttemptOutcome,
-    gpuMicroseconds: number | null,
-  ): void {
+  private settle(call: LineCall, outcome: AttemptOutcome): void {
+    const { job, feed, slot, candidate } = call;
     if (outcome.reached) job.attempts += 1;
     if (outcome.warnings.length > 0) job.warnings.push(...outcome.warnings);
     const { result } = outcome;
@@ -98,24 +103,24 @@ export class LineRunner {
     if (!isCalled) feed.giveBack(job, slot);
     if (result?.ok) {
       if (isCalled) feed.settle(job, slot, null, result.usage);
-      this.answered.add(gate, () => this.afterAnswer(job, gate, candidate, outcome, result, gpuMicroseconds));
+      this.answered.add(gate, () => this.afterAnswer(call, outcome, result));
       return;
     }
     if (failure) {
       const passes = isCalled && feed.settle(job, slot, failure, null);
       const end = (isPassing: boolean): void => {
         const told: Failure = isPassing ? { ...failure, passing: true } : failure;
-        this.afterFailure(job, { gate, slot }, candidate, outcome, told, gpuMicroseconds);
+        this.afterFailure(call, outcome, told);
       };
-      if (passes === null && this.isLast(job, gate, slot, failure)) feed.park(job, end);
+      if (passes === null && this.isLast(call, failure)) feed.park(job, end);
       else end(passes === true);
     }
     gate.pump();
   }
 
   /** Whether a line fails if its failure stands. */
-  private isLast({ candidates, progress }: Job, gate: Gate, slot: Slot, failure: Failure): boolean {
-    return nextStep(candidates, progress, failure, 0, avoidedAfter(gate, progress, slot.member)).do === 'fail';
+  private isLast({ job: { candidates, progress }, feed, slot }: LineCall, failure: Failure): boolean {
+    return nextStep(candidates, progress, failure, 0, avoidedAfter(feed.gate, progress, slot.member)).do === 'fail';
   }
 
   /** What a pool does not know that has answered for it is not the line's fault. */
@@ -124,21 +129,14 @@ export class LineRunner {
     return { ...failure, passing: true };
   }
 
-  private afterAnswer(
-    job: Job,
-    gate: Gate,
-    candidate: Candidate,
-    outcome: AttemptOutcome,
-    result: Success,
-    gpuMicroseconds: number | null,
-  ): void {
-    if (gate.provider.immediate?.served !== undefined && outcome.cached !== true)
-      this.served.add(targetName(candidate));
+  private afterAnswer(call: LineCall, outcome: AttemptOutcome, result: Success): void {
+    const { job, candidate } = call;
+    const isCalled = outcome.cached !== true;
+    if (isCalled && call.feed.gate.provider.immediate?.served !== undefined) this.served.add(targetName(candidate));
     const from = job.progress.candidate;
     const verdict = judge(job, { from, result }, this.canGo(job));
     const final = verdict.do !== 'retry';
-    const priced = entryOf(this.deps, job, { provider: gate.provider, candidate, outcome, final, gpuMicroseconds });
-    const entry = withVerdict(priced, verdict);
+    const entry = withVerdict(this.entryOf(call, outcome, final), verdict);
     if (verdict.do === 'retry') {
       const { segment } = job;
       job.unfit.push({ code: verdict.code, target: targetName(candidate) });
@@ -154,6 +152,12 @@ export class LineRunner {
       return;
     }
     this.deliver(job, entry, { from, result, verdict });
+  }
+
+  /** `final`: the call decides its line. */
+  private entryOf(call: LineCall, outcome: AttemptOutcome, final: boolean): LedgerEntryRow {
+    const { job, feed, candidate, gpuMicroseconds } = call;
+    return entryOf(this.deps, job, { provider: feed.gate.provider, candidate, outcome, final, gpuMicroseconds });
   }
 
   /** Ends a line with an answer that is taken, or fails. */
@@ -178,23 +182,16 @@ export class LineRunner {
     };
   }
 
-  private afterFailure(
-    job: Job,
-    { gate, slot }: { gate: Gate; slot: Slot },
-    candidate: Candidate,
-    outcome: AttemptOutcome,
-    failure: Failure,
-    gpuMicroseconds: number | null,
-  ): void {
+  private afterFailure(call: LineCall, outcome: AttemptOutcome, failure: Failure): void {
+    const { job, candidate } = call;
     const { segment } = job;
     const stopped = failure.kind === 'interrupted' || segment.closed || !segment.batch.running;
-    const avoided = avoidedAfter(gate, job.progress, slot.member);
+    const avoided = avoidedAfter(call.feed.gate, job.progress, call.slot.member);
     const step = nextStep(job.candidates, job.progress, failure, this.deps.random.unit(), avoided);
     const recourse =
       !stopped && step.do === 'fail' ? recourseOf(job, job.progress.candidate, failure, this.canGo(job)) : null;
     const final = !stopped && step.do === 'fail' && recourse?.do !== 'go';
-    const attempt = { provider: gate.provider, candidate, outcome, final, gpuMicroseconds };
-    const entry = outcome.reached ? entryOf(this.deps, job, attempt) : null;
+    const entry = outcome.reached ? this.entryOf(call, outcome, final) : null;
     if (recourse?.do === 'settle') {
       job.warnings.push(recourse.warning);
       this.deliver(job, entry, recourse);
