@@ -4,7 +4,6 @@
  */
 
 import type { Failure } from '../../core/failure.ts';
-import { FairShare } from '../../core/fair-share.ts';
 import { type Candidate, isLimited } from '../../core/lane.ts';
 import type { Troubles } from '../../core/outage.ts';
 import { promptStart } from '../../core/prefix-map.ts';
@@ -14,7 +13,8 @@ import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
 import { WakeTimer } from '../gates/wake-timer.ts';
-import { nextOf, startingAt } from './candidates.ts';
+import { nextOf } from './candidates.ts';
+import { FreshLines } from './fresh-lines.ts';
 import { type Held, HeldLines } from './held-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
@@ -29,31 +29,9 @@ export interface FeedHooks {
   takes(job: Job, candidate: number): boolean;
 }
 
-/** Where fresh lines come from; a shared queue is the source of several feeds, each with a cap of its own. */
-interface Source {
-  /** Place of the target among those that share the queue. */
-  readonly index: number;
-  readonly weight: number;
-  /** Requests of the queue that may be in flight from here. */
-  readonly cap: () => number;
-  readonly target: Candidate;
-  inFlight: number;
-}
-
-interface SourceFlow {
-  source: Source;
-  flow: BatchFlow;
-}
-
 export class LineFeed implements Feed {
   readonly gate: Gate;
-  /** By queue: one for each of its targets here. */
-  private readonly sources = new Map<string, Source[]>();
-  /** Batches with fresh lines for this provider share it, whatever queues their lines stand in. */
-  private readonly share = new FairShare<SourceFlow>(({ source, flow }) =>
-    source.inFlight >= source.cap() || this.held.holds(flow, source.target) !== null ? null : flow.offer(),
-  );
-  private readonly flows = new Map<BatchFlow, SourceFlow[]>();
+  private readonly fresh = new FreshLines((flow, target) => this.held.holds(flow, target) !== null);
   /** Lines of this feed at the provider now. */
   inFlight = 0;
 
@@ -88,27 +66,16 @@ export class LineFeed implements Feed {
   /** `index`: the target's place among those that share the queue. */
   addSource(key: string, cap: () => number, target: Candidate, index: number): void {
     this.limited ||= isLimited(target);
-    const source = { index, weight: target.weight, cap, target, inFlight: 0 };
-    this.sources.set(key, [...(this.sources.get(key) ?? []), source]);
+    this.fresh.addSource(key, cap, target, index);
   }
 
   hasSource(key: string): boolean {
-    return this.sources.has(key);
+    return this.fresh.hasSource(key);
   }
 
   /** Takes a batch's lines in a queue into account, or no longer. */
   changeFlow(key: string, flow: BatchFlow, change: 'opened' | 'closed'): void {
-    if (change === 'closed') {
-      for (const item of this.flows.get(flow) ?? []) this.share.remove(item);
-      this.flows.delete(flow);
-      return;
-    }
-    const items = (this.sources.get(key) ?? []).map((source) => ({ source, flow }));
-    this.flows.set(flow, items);
-    for (const item of items) {
-      const { index, weight } = item.source;
-      this.share.add([...flow.path, { key }, { key: String(index), weight: () => weight }], item);
-    }
+    this.fresh.changeFlow(key, flow, change);
   }
 
   /** Lines here that are not in flight. */
@@ -166,7 +133,7 @@ export class LineFeed implements Feed {
    */
   settle(job: Job, slot: Slot, failure: Failure | null, usage: Usage | null): boolean | null {
     this.inFlight -= 1;
-    this.countShared(job, -1);
+    this.fresh.count(job, -1);
     const output = failure !== null || usage === null ? 0 : totalOutput(usage);
     const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
     const verdict = this.held.settle(job, slot, failure, used);
@@ -189,7 +156,7 @@ export class LineFeed implements Feed {
   /** Books that nobody was called for the line. */
   giveBack(job: Job, slot: Slot): void {
     this.inFlight -= 1;
-    this.countShared(job, -1);
+    this.fresh.count(job, -1);
     this.held.giveBack(job, slot);
     this.gate.giveBack(slot);
   }
@@ -199,7 +166,7 @@ export class LineFeed implements Feed {
     while (stuck.length < this.gate.limit) {
       const job = this.takeJob(null);
       if (!job) break;
-      this.countShared(job, -1);
+      this.fresh.count(job, -1);
       const to = this.wayFrom(job);
       if (to === null) stuck.push(job);
       else this.hooks.reroute(job, to);
@@ -228,11 +195,11 @@ export class LineFeed implements Feed {
     this.hasParticular = false;
     // Whether an account is still refused, or a server out, tell lines that did not fail there: those may have for their own sake.
     const job =
-      (this.ready.length > 0 && this.gate.inTrouble ? this.takeFresh() : undefined) ??
+      (this.ready.length > 0 && this.gate.inTrouble ? this.fresh.take() : undefined) ??
       this.takeReady(member, false) ??
-      this.takeFresh() ??
+      this.fresh.take() ??
       (this.gate.holds.any ? this.takeReady(member, true) : undefined);
-    if (job) this.countShared(job, 1);
+    if (job) this.fresh.count(job, 1);
     return job;
   }
 
@@ -262,7 +229,6 @@ export class LineFeed implements Feed {
   /** Lines whose target keeps to its hours now, or refuses the account, go on to the next one, where there is one that may take them. */
   private leaveClosedTargets(): void {
     const isClosed = (held: Held | null): boolean => held === 'hours' || held === 'account';
-    const leaving: Job[] = [];
     const waiting = this.ready;
     this.ready = [];
     for (const job of waiting) {
@@ -270,38 +236,13 @@ export class LineFeed implements Feed {
       if (to === null) this.ready.push(job);
       else this.hooks.reroute(job, to);
     }
-    for (const { source, flow } of [...this.flows.values()].flat()) {
-      if (!isClosed(this.held.holds(flow, source.target))) continue;
-      while (leaving.length < this.gate.limit && flow.offer() !== null) {
-        const job = flow.next;
-        if (job === null) break;
-        job.candidates = startingAt(source, job);
-        if (nextOf(job) === null) break;
-        leaving.push(flow.take());
-      }
-    }
+    const leaving = this.fresh.takeLeaving((flow, target) => isClosed(this.held.holds(flow, target)), this.gate.limit);
     for (const job of leaving) this.hooks.reroute(job, nextOf(job) ?? 0);
   }
 
   /** Where a line goes whose target is closed: on, or, at the last one, back to one that it went past and that takes lines now. */
   private wayFrom(job: Job): number | null {
     return nextOf(job) ?? job.progress.passed?.find((index) => this.hooks.takes(job, index)) ?? null;
-  }
-
-  private takeFresh(): Job | undefined {
-    const item = this.share.next();
-    const job = item?.flow.take();
-    if (item && job) job.candidates = startingAt(item.source, job);
-    return job;
-  }
-
-  /** Lines of a shared queue count against their target's share of it, as long as they are where they began. */
-  private countShared(job: Job, change: 1 | -1): void {
-    const { lane, lease } = job.segment;
-    if (lane.shared < 2 || job.progress.candidate > 0) return;
-    const [first] = job.candidates;
-    const own = this.sources.get(lease.queue)?.find(({ index }) => lane.candidates[index] === first);
-    if (own) own.inFlight += change;
   }
 
   private promoteDelayed(): void {
