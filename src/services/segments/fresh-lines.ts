@@ -69,7 +69,7 @@ export class FreshLines {
     return job;
   }
 
-  /** Takes at most `max` lines that may go elsewhere of each batch and target that `isClosed` names. */
+  /** Takes lines that may go elsewhere, of the batches and targets that `isClosed` names: `max` of them all at most. */
   takeLeaving(isClosed: (flow: BatchFlow, target: Candidate) => boolean, max: number): Job[] {
     const leaving: Job[] = [];
     for (const { source, flow } of [...this.flows.values()].flat()) {
