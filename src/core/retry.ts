@@ -38,7 +38,7 @@ export interface LineProgress {
   pressure: number;
   /** Members of the candidate where it failed, which it does not go to again while another one is well. */
   avoided?: readonly string[];
-  /** Candidates that it went past, or left, as they took no lines: where it may come back to once they do. */
+  /** Candidates that it went past, or left, for what passes: where it may come back to while its own takes no lines. */
   passed?: readonly number[];
 }
 
@@ -115,7 +115,7 @@ export function nextStep(
     };
   }
   if (next !== null) {
-    const { passed } = passing || isAway ? pastTo(progress, next) : progress;
+    const { passed } = passing || fault === 'pressure' ? pastTo(progress, next) : progress;
     return { do: 'retry', delayMs: 0, progress: { candidate: next, tries: 0, pressure, ...(passed && { passed }) } };
   }
   const passes = passing || (fault === 'pressure' && retries(candidate, failure));
@@ -138,10 +138,18 @@ export function detour(candidates: readonly Candidate[], from: number): number |
   return rule === 'any' || rule === 'trouble' ? from + 1 : null;
 }
 
-/** The progress of a line that goes from its candidate to another one, as the first takes no lines for the time being. */
+/** The progress of a line that goes from its candidate to another one, for a reason that passes. */
 export function pastTo(progress: LineProgress, candidate: number): LineProgress {
   const passed = [...(progress.passed ?? []), progress.candidate].filter((index) => index !== candidate);
   return { ...progress, candidate, tries: 0, passed: [...new Set(passed)] };
+}
+
+/**
+ * How long a line waits that goes from its candidate to `candidate` without a call: coming back to one that it left under
+ * pressure, so long as it would have waited there. `unit` is uniform in [0, 1).
+ */
+export function moveDelayMs({ candidate: from, pressure }: LineProgress, candidate: number, unit: number): number {
+  return candidate < from && pressure > 0 ? backoffMs(pressure, unit) : 0;
 }
 
 /** A failure without a status (a reset, a timeout) is always worth its retries. */

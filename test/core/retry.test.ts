@@ -6,6 +6,7 @@ import {
   detour,
   isPressure,
   type LineProgress,
+  moveDelayMs,
   nextStep,
   PRESSURE_TRIES_MAX,
   pastTo,
@@ -173,6 +174,19 @@ describe('nextStep', () => {
     expect(nextStep(three, { ...START, tries: 9 }, away, 0.5)).toMatchObject({
       progress: { candidate: 1, passed: [0] },
     });
+  });
+
+  it('may come back to a target that it left under pressure, after the wait that it would have had there', () => {
+    const both = [candidate('a', 'any', 1), candidate('b', 'any')];
+    const left = nextStep(both, { candidate: 0, tries: 1, pressure: 4 }, failure('rate_limited'), 0.5);
+    expect(left).toMatchObject({ delayMs: 0, progress: { candidate: 1, pressure: 5, passed: [0] } });
+    if (left.do !== 'retry') return;
+    expect(moveDelayMs(left.progress, 0, 0.5)).toBe(backoffMs(5, 0.5));
+    expect(moveDelayMs(left.progress, 2, 0.5)).toBe(0);
+    expect(moveDelayMs({ candidate: 1, tries: 0, pressure: 0 }, 0, 0.5)).toBe(0);
+    // A line's own trouble is no reason to come back.
+    const trouble = nextStep(both, { candidate: 0, tries: 1, pressure: 0 }, failure('server_error'), 0.5);
+    expect(trouble.do === 'retry' && trouble.progress.passed).toBeUndefined();
   });
 
   it('stops with its batch', () => {

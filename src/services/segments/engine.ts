@@ -143,7 +143,7 @@ export class Engine {
     return {
       mayStart: () => this.mayStart(),
       start: (job, feed, slot) => this.runner.start(job, feed, slot),
-      reroute: (job, candidate) => this.runner.moveTo(job, candidate, 0),
+      reroute: (job, candidate) => this.runner.moveTo(job, candidate),
       takes: (job, index) => {
         const candidate = job.candidates[index];
         return candidate !== undefined && this.feeds.get(candidate.provider)?.takes(job, candidate) === true;

@@ -4,7 +4,7 @@ import { judge, leftOf, recourseOf, type Settled } from '../../core/heal-line.ts
 import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
-import { nextStep, pastTo } from '../../core/retry.ts';
+import { moveDelayMs, nextStep, pastTo } from '../../core/retry.ts';
 import { totalInput, totalOutput } from '../../core/usage.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -67,7 +67,8 @@ export class LineRunner {
   }
 
   /** Sends a line to another of its candidates, as its own takes no lines. */
-  moveTo(job: Job, candidate: number, delayMs: number): void {
+  moveTo(job: Job, candidate: number): void {
+    const delayMs = moveDelayMs(job.progress, candidate, this.deps.random.unit());
     job.progress = pastTo(job.progress, candidate);
     this.enqueue(job, delayMs);
   }
@@ -78,7 +79,7 @@ export class LineRunner {
       while (flow.offer() !== null) {
         const job = flow.take();
         const next = job.candidates.findIndex((candidate) => this.feedOf(candidate.provider) !== undefined);
-        this.moveTo(job, Math.max(0, next), 0);
+        this.moveTo(job, Math.max(0, next));
       }
     }
   }
