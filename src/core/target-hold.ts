@@ -25,6 +25,9 @@ const DOUBTED_PAUSE_MAX_MS = 1_000;
 const REFUSALS_TAKE = 4;
 const LET_IN_MIN_MS = 1_000;
 
+/** A line that nothing else tells of is tried for so long, a handful of times: whoever sends just one line waits for it. */
+const ALONE_MAX_MS = 60_000;
+
 export type HoldState = 'open' | 'held' | 'given_up';
 
 /** Whose a refusal is: the line's own, the account's, which may be mended, or nobody can tell yet. */
@@ -49,11 +52,15 @@ export class TargetHold {
   private runAt = 0;
   private inARow = 0;
   private refusalMs = 0;
+  /** Since when a permission was refused that nobody knows whose it was; null for never. */
+  private openAt: number | null = null;
   /** When the request was sent that was answered, of those the one that was sent last. */
   private letInAt = Number.NEGATIVE_INFINITY;
   private needed = REFUSED_TO_HOLD;
   private openings = 0;
   private pausedUntil = 0;
+  /** Whether permissions were refused to lines for their own sake: others were let in. */
+  private refusesLines = false;
 
   /** `maxMs`: it is held no longer than this, and than `unprovenMaxMs` until its first answer; 0: never. */
   constructor(maxMs: number, unprovenMaxMs = maxMs) {
@@ -93,6 +100,7 @@ export class TargetHold {
     this.inARow += 1;
     if (nowMs - this.since >= this.maxMs) return 'own';
     const isSure = accountSign(failure) === 'sure';
+    if (!isSure) this.openAt ??= nowMs;
     if (this.inARow >= this.needed && nowMs >= this.pausedUntil) {
       this.openings += 1;
       const asked = Math.max(failure.retryAfterMs ?? 0, 100 + backoffMs(this.openings, unit));
@@ -114,6 +122,11 @@ export class TargetHold {
     // Permissions that are refused to some lines among others are about those.
     if (this.openings > 0 && this.failure?.kind === 'permission') {
       this.needed = Math.min(REFUSED_TO_HOLD_MAX, 2 * this.needed);
+      this.refusesLines = true;
+    }
+    if (this.openAt !== null && sentAt >= this.openAt) {
+      this.refusesLines = true;
+      this.openAt = null;
     }
     this.maxMs = this.provenMaxMs;
     this.failure = null;
@@ -122,6 +135,11 @@ export class TargetHold {
     this.openings = 0;
     this.pausedUntil = 0;
     return true;
+  }
+
+  /** Whether a line that was refused for so long may be let in yet, as far as is known: nothing tells but its own tries. */
+  timeTells(refusedForMs: number): boolean {
+    return !this.refusesLines && refusedForMs < Math.min(ALONE_MAX_MS, this.maxMs);
   }
 
   /** Whether others were let in when so many lines were refused that it was held: it has lines that are refused for their own sake. */

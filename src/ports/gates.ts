@@ -102,6 +102,8 @@ export interface Holds {
   verdict(model: string, refusedAtMs: number): RefusalVerdict;
   /** Whether lines are refused there for their own sake, so many in a row that it looked like the account. */
   wasWrong(model: string): boolean;
+  /** Whether a line that was refused for so long is to be tried again, as nothing else tells whose its refusals are. */
+  timeTells(model: string, refusedForMs: number): boolean;
   /** Books that its line was not sent after all. */
   giveBack(model: string, slot: Slot): void;
   /** Books an answer to a call that was sent at `startedMs` of the steady clock: whoever gets one is let in. */

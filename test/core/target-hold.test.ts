@@ -94,6 +94,18 @@ describe('a target’s hold', () => {
     expect(hold.verdict(300, 300 + 2 * MAX_MS)).toBe('open');
   });
 
+  it('lets time tell whose a refusal was, for a minute, unless others were let in after one', () => {
+    const hold = new TargetHold(30 * MAX_MS, MAX_MS / 2);
+    refuse(hold, denied, 100);
+    expect([hold.timeTells(MAX_MS / 2 - 1), hold.timeTells(MAX_MS / 2)]).toEqual([true, false]);
+    // It was sent before that one was refused.
+    hold.answered(99);
+    expect([hold.timeTells(MAX_MS - 1), hold.timeTells(MAX_MS)]).toEqual([true, false]);
+    refuse(hold, denied, 200);
+    hold.answered(201);
+    expect(hold.timeTells(0)).toBe(false);
+  });
+
   it('looks ever more rarely, every five seconds at least, and gives up in the end', () => {
     const hold = new TargetHold(MAX_MS);
     let now = 0;

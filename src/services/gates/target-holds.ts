@@ -77,6 +77,10 @@ export class TargetHolds implements Holds {
     return this.known.get(model)?.hold.wasWrong === true;
   }
 
+  timeTells(model: string, refusedForMs: number): boolean {
+    return this.known.get(model)?.hold.timeTells(refusedForMs) === true;
+  }
+
   giveBack(model: string, slot: Slot): void {
     this.known.get(model)?.probes.delete(slot);
   }

@@ -1,11 +1,18 @@
 import type { Failure } from '../../core/failure.ts';
 import { type Candidate, isLimited } from '../../core/lane.ts';
 import { accountSign, type RefusalVerdict } from '../../core/target-hold.ts';
-import type { Clock } from '../../ports/clock.ts';
+import { type Clock, steadyMs } from '../../ports/clock.ts';
 import type { Gate, Slot, TargetGate } from '../../ports/gates.ts';
 import { ParkedLines } from './parked-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
+
+/** Times are milliseconds of the steady clock. */
+interface Denied {
+  times: number;
+  since: number;
+  at: number;
+}
 
 /** What keeps lines of a target from being sent now. */
 export type Held = 'hours' | 'rate' | 'account';
@@ -20,16 +27,21 @@ export class HeldLines {
   private readonly gate: Gate;
   /** Called with the milliseconds until a held line may go. */
   private readonly wakeIn: (ms: number) => void;
-  /** How often lines were kept that may have been refused for their own sake. */
-  private readonly denied = new WeakMap<Job, number>();
+  private readonly clock: Pick<Clock, 'micros'>;
+  /** Lines that may have been refused for their own sake, and were kept. */
+  private readonly denied = new WeakMap<Job, Denied>();
   readonly parked: ParkedLines;
 
   constructor(clock: Pick<Clock, 'micros'>, gate: Gate, wakeIn: (ms: number) => void) {
     this.gate = gate;
+    this.clock = clock;
     this.wakeIn = wakeIn;
-    this.parked = new ParkedLines(clock, ({ job, model, refusedAt }) => {
-      const verdict = gate.holds.verdict(model, refusedAt);
-      return verdict === 'account' && !this.mayComeBack(job) ? 'own' : verdict;
+    this.parked = new ParkedLines(clock, {
+      verdictOf: ({ job, model, refusedAt }) => {
+        const verdict = gate.holds.verdict(model, refusedAt);
+        return verdict === 'account' && !this.mayComeBack(job, refusedAt) ? 'own' : verdict;
+      },
+      triesAgain: ({ job, refusedAt }) => this.isAlone(job, this.deny(job, refusedAt)),
     });
   }
 
@@ -67,10 +79,13 @@ export class HeldLines {
     const target = targetOf(job);
     if (target === undefined) return 'own';
     const verdict = this.gate.holds.settle(target.model, slot, failure);
-    // Others were let in since it was refused last.
-    if (verdict === 'open') return this.denied.has(job) ? 'own' : 'open';
     if (verdict === 'own' || failure === null || accountSign(failure) === 'sure') return verdict;
-    return this.mayComeBack(job) ? 'account' : 'own';
+    if (verdict === 'open') {
+      const before = this.denied.get(job);
+      // Others were let in since it was refused last.
+      return before && this.gate.holds.verdict(target.model, before.at) === 'own' ? 'own' : 'open';
+    }
+    return this.mayComeBack(job, steadyMs(this.clock)) ? 'account' : 'own';
   }
 
   /** Keeps a line whose failure is nobody's yet: `end` is called by whether it was the account's. */
@@ -95,13 +110,26 @@ export class HeldLines {
   }
 
   /** Where lines of their own are refused in long runs, each comes back but once: one after the other finds that out. */
-  private mayComeBack(job: Job): boolean {
+  private mayComeBack(job: Job, refusedAt: number): boolean {
     const target = targetOf(job);
     if (target === undefined) return false;
-    const before = this.denied.get(job) ?? 0;
-    this.denied.set(job, before + 1);
+    const denied = this.deny(job, refusedAt);
     const most = target.retry.attempts;
-    return before < (this.gate.holds.wasWrong(target.model) ? Math.min(1, most) : most);
+    const isFew = denied.times <= (this.gate.holds.wasWrong(target.model) ? Math.min(1, most) : most);
+    return isFew || this.isAlone(job, denied);
+  }
+
+  /** Books that a line was refused, maybe for its own sake. */
+  private deny(job: Job, refusedAt: number): Denied {
+    const before = this.denied.get(job);
+    const denied = { times: (before?.times ?? 0) + 1, since: before?.since ?? refusedAt, at: refusedAt };
+    this.denied.set(job, denied);
+    return denied;
+  }
+
+  private isAlone(job: Job, { since, at }: Denied): boolean {
+    const target = targetOf(job);
+    return target !== undefined && this.gate.holds.timeTells(target.model, at - since);
   }
 
   private refusesAccount({ model }: Candidate): boolean {

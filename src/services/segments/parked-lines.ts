@@ -3,7 +3,7 @@ import { type Clock, steadyMs } from '../../ports/clock.ts';
 import { WakeTimer } from '../gates/wake-timer.ts';
 import type { Job } from './work.ts';
 
-/** A line that nobody knows more of by then fails: at the end of a batch there may be no other that tells. */
+/** For so long others may tell: at the end of a batch there may be none. */
 const PARKED_MAX_MS = 5_000;
 
 interface Parked {
@@ -14,20 +14,26 @@ interface Parked {
   end: (isKept: boolean) => void;
 }
 
+interface Judge {
+  /** Whose its refusal is, as far as is known by now: a line of which it is the account's is kept. */
+  verdictOf(line: Parked): RefusalVerdict;
+  /** Whether a line is kept that nothing else tells of: its own next try has to. */
+  triesAgain(line: Parked): boolean;
+}
+
 /**
  * Lines that were refused while nobody knew whether the account is, or they are. They have no place in flight, nor a result:
  * what becomes of others tells which of the two it was, or a moment passes in which nothing does.
  */
 export class ParkedLines {
   private readonly clock: Pick<Clock, 'micros'>;
-  /** Whose its refusal is, as far as is known by now: a line of which it is the account's is kept. */
-  private readonly verdictOf: (line: Parked) => RefusalVerdict;
+  private readonly judge: Judge;
   private lines: Parked[] = [];
   private readonly timer: WakeTimer;
 
-  constructor(clock: Pick<Clock, 'micros'>, verdictOf: (line: Parked) => RefusalVerdict) {
+  constructor(clock: Pick<Clock, 'micros'>, judge: Judge) {
     this.clock = clock;
-    this.verdictOf = verdictOf;
+    this.judge = judge;
     this.timer = new WakeTimer(() => this.look());
   }
 
@@ -48,9 +54,11 @@ export class ParkedLines {
     const now = steadyMs(this.clock);
     const told: { line: Parked; isKept: boolean }[] = [];
     this.lines = this.lines.filter((line) => {
-      const verdict = now - line.refusedAt >= PARKED_MAX_MS ? 'own' : this.verdictOf(line);
+      const verdict = this.judge.verdictOf(line);
+      const isOpen = verdict === 'open' && now - line.refusedAt < PARKED_MAX_MS;
       if (verdict !== 'open') told.push({ line, isKept: verdict === 'account' });
-      return verdict === 'open';
+      else if (!isOpen) told.push({ line, isKept: this.judge.triesAgain(line) });
+      return isOpen;
     });
     this.timer.set((this.lines[0]?.refusedAt ?? Number.POSITIVE_INFINITY) + PARKED_MAX_MS, now);
     for (const { line, isKept } of told) line.end(isKept);
