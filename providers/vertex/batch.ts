@@ -147,14 +147,14 @@ export class VertexBatches implements BatchApi {
   async *inventory(call: BatchCall): AsyncGenerator<RemoteObject> {
     for await (const job of this.#jobs.list(`labels.${tokenLabel}:*`, call)) {
       if (job.token === null) continue;
-      const refs = { job: job.name, model: modelOf(job) };
+      const refs = { job: job.name, model: modelOf(job), input_uri: this.#inputOf(job.token) };
       yield { kind: 'batch', id: job.name, token: job.token, createdAt: job.createdAt, refs, live: isLive(job) };
     }
     for await (const object of this.#bucket.list(this.#folder, call)) {
       const token = /^[a-z0-9-]{1,48}(?=\/)/.exec(object.name.slice(this.#folder.length))?.[0];
       if (token === undefined) continue;
       const id = this.#bucket.uri(object.name);
-      const refs = { input_uri: this.#bucket.uri(`${this.#folder}${token}/input.jsonl`) };
+      const refs = { input_uri: this.#inputOf(token) };
       yield { kind: 'file', id, token, createdAt: object.createdAt, refs, live: false };
     }
   }
@@ -168,6 +168,10 @@ export class VertexBatches implements BatchApi {
     const job = await this.#jobs.get(batch.id, call);
     if (job === null) throw this.#noJob();
     return job;
+  }
+
+  #inputOf(token: string): string {
+    return this.#bucket.uri(`${this.#folder}${token}/input.jsonl`);
   }
 
   #familyOf(model: string): Family {

@@ -21,12 +21,14 @@ interface Job {
   states: readonly string[];
   gets: number;
   endedGets: number;
+  /** The lines of its input as they were when it began to run, as far as it was looked at then. */
+  input: string | null;
   output: Body | null;
   isForeign: boolean;
 }
 
 function newJob(name: string, request: Body, states: readonly string[]): Job {
-  const progress = { step: 0, cancelledAtStep: null, gets: 0, endedGets: 0, output: null };
+  const progress = { step: 0, cancelledAtStep: null, gets: 0, endedGets: 0, input: null, output: null };
   return { name, request, createdAtMs: Date.now(), states, isForeign: false, ...progress };
 }
 
@@ -149,6 +151,7 @@ export class SimulatedJobs {
   #describe(job: Job, settings: VertexSimulation): Body {
     const state = this.#advance(job, settings);
     const time = new Date(job.createdAtMs).toISOString();
+    if (state === 'JOB_STATE_RUNNING') job.input ??= this.#inputOf(job);
     const common = { name: job.name, ...job.request, state, createTime: time, updateTime: time };
     if (!ended.has(state)) return common;
     if (state === 'JOB_STATE_FAILED') return { ...common, endTime: time, error: settings.job_error };
@@ -158,15 +161,19 @@ export class SimulatedJobs {
     return { ...common, startTime: time, endTime: time, ...stats, ...(isShown && { outputInfo }) };
   }
 
+  #inputOf(job: Job): string {
+    if (job.isForeign) return '';
+    const { bucket, name } = readPlace(job.request, 'inputConfig');
+    return this.#store.get(bucket, name)?.bytes.toString() ?? '';
+  }
+
   #write(job: Job, state: string, settings: VertexSimulation): Body {
     const hasRun = job.states.slice(0, (job.cancelledAtStep ?? job.step) + 1).includes('JOB_STATE_RUNNING');
     const share = state === 'JOB_STATE_SUCCEEDED' ? 1 : hasRun ? 0.5 : 0;
     if (share === 0) return {};
-    const input = readPlace(job.request, 'inputConfig');
     const output = readPlace(job.request, 'outputConfig');
-    const object = this.#store.get(input.bucket, input.name);
     const model = String(job.request.model).replace(/^.*\//, '');
-    const written = writeOutput(model, job.request, object?.bytes.toString() ?? '', share, settings);
+    const written = writeOutput(model, job.request, job.input ?? this.#inputOf(job), share, settings);
     const directory = `${output.name}/prediction-model-${new Date(job.createdAtMs).toISOString()}`;
     for (const { name, text } of written.files) {
       this.#store.put(output.bucket, `${directory}/${name}`, Buffer.from(text), settings.hidden_listings);

@@ -1,6 +1,7 @@
 import type { Progress } from '../../../providers/contract.ts';
 import type { LedgerEntryRow, Resolution } from '../../ports/store-ledger.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { enterUnknown } from './lost.ts';
 import { lineOfKey } from './native-input.ts';
 import { type Answered, outcomesOf } from './outcomes.ts';
 import { doubtsOf, resolve } from './resolve-doubts.ts';
@@ -13,7 +14,8 @@ const FOUND = 'The provider batch was found, and says what it did.';
 
 /**
  * Of an abandoned shard whose provider batch has ended: its lines run elsewhere, so its answers are waste; what they cost
- * is not hidden. What was entered of it while it could not be asked is stated anew.
+ * is not hidden. What was entered of it while it could not be asked is stated anew; of answers that are missing, nobody can
+ * say what they cost.
  */
 export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'counts' | 'reason'>): Promise<void> {
   const { deps, shard } = work;
@@ -21,6 +23,7 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   const doubts = await doubtsOf(work);
   const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
   const shares = usageShares(work, providerBatch(work));
+  const answered = new Set<number>();
   let succeeded = 0;
   let group: Answered[] = [];
   const flush = async (): Promise<void> => {
@@ -35,6 +38,7 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
       else if (entry !== null && !known.has(line)) fresh.push(entry);
       doubts.delete(line);
       known.add(line);
+      answered.add(outcome.line.line);
     }
     group = [];
     await deps.store.ledger.append(fresh);
@@ -49,6 +53,11 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   if (showsAll(progress, succeeded)) {
     const left = [...doubts.values()].map((entry) => ({ entry, as: null }));
     await resolve(work, left, 'The provider batch ended before this request ran.');
+  } else {
+    await enterUnknown(
+      work,
+      [...every.values()].filter(({ line }) => !answered.has(line)),
+    );
   }
   await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }

@@ -52,11 +52,16 @@ export async function doubtLines(work: DoubtWork, lines: readonly ShardLine[]): 
  * hidden either.
  */
 export async function forgetAbandoned(work: DoubtWork): Promise<void> {
-  for await (const doubtful of unentered(work, await shardLines(work))) {
+  await enterUnknown(work, await shardLines(work));
+  await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+}
+
+/** Enters those of `lines` that were in an abandoned provider batch and have no entry of it, with an unknown amount. */
+export async function enterUnknown(work: DoubtWork, lines: readonly ShardLine[]): Promise<void> {
+  for await (const doubtful of unentered(work, lines)) {
     const outcomes = doubtful.map((each) => ({ ...each, result: null, failure: null, warnings: [] }));
     await work.deps.store.ledger.append(outcomes.map((outcome) => entryOf(work, outcome, 1, false)));
   }
-  await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 
 async function* unentered(work: DoubtWork, lines: readonly ShardLine[]) {

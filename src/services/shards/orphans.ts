@@ -57,6 +57,8 @@ async function remove(deps: Deps, name: string, object: RemoteObject, signal: Ab
   const api = deps.providers.get(name)?.batch;
   if (!api) return;
   if (object.kind === 'batch' && (await adopt(deps, name, object))) return;
+  // The output of a batch that was adopted since they were listed is to be read yet.
+  if ((await deps.store.shards.knownTokens([object.token])).has(object.token)) return;
   const call = plainCall(deps, signal);
   if (object.kind === 'batch' && object.live) await api.cancel({ id: object.id, refs: object.refs }, call);
   const removed = object.live ? [] : await api.cleanup(object.refs, call);

@@ -22,6 +22,9 @@ import { rejected, resubmitOthers, wait } from './submit.ts';
 /** A provider's lists may lag behind its own create call; a batch that is still not found after this is gone. */
 const NOT_FOUND_GRACE_SECONDS = 600;
 
+/** Answers that nobody waits for are given up after so long: the provider deleted or spoilt them. */
+const UNREADABLE_WASTE_SECONDS = 86_400;
+
 /** Looks at a running provider batch, and does what its state asks for. */
 export async function pollShard(work: ShardWork): Promise<void> {
   let progress: Progress;
@@ -56,12 +59,26 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
   }
   if (progress?.state === 'running') return keepWaiting(work);
   if (progress?.state === 'ended') {
-    await save(work, { refs: { ...work.shard.refs, ...progress.refs } });
-    return collectWaste(work, progress);
+    const { shard } = work;
+    await save(work, {
+      refs: { ...shard.refs, ...progress.refs },
+      endedAt: shard.endedAt ?? unixSeconds(work.deps.clock),
+    });
+    return enterWaste(work, progress);
   }
   if (progress === null) return forgetAbandoned(work);
   await takeBackDoubts(work, 'The provider batch failed before it ran anything.');
   return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+}
+
+async function enterWaste(work: ShardWork, progress: Progress): Promise<void> {
+  try {
+    await collectWaste(work, progress);
+  } catch (error) {
+    const lastedSeconds = unixSeconds(work.deps.clock) - (work.shard.endedAt ?? 0);
+    if (!(error instanceof ProviderError) || lastedSeconds < UNREADABLE_WASTE_SECONDS) throw error;
+    await forgetAbandoned(work);
+  }
 }
 
 /** Keeps what is new: a changed word or count is progress, and a sign that the provider works on it. */

@@ -1,0 +1,109 @@
+/** Each service lists a provider batch so late that it was made again: what the first one did is entered, and removed. */
+import { rm } from 'node:fs/promises';
+import { afterEach, expect, it } from 'vitest';
+import { sweepProviders } from '../../../src/services/shards/orphans.ts';
+import { presentShards } from '../../../src/services/shards/present.ts';
+import {
+  chatModels,
+  type NativeServices,
+  type ServiceName,
+  serviceNames,
+  startNativeServices,
+} from '../../e2e/native-services.ts';
+import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
+import { beginBatch, entriesOf, isSettled, openRig, type Rig, workUntil } from './rig.ts';
+
+/** The least that Bedrock takes. */
+const LINES = 100;
+
+let services: NativeServices;
+let folder: string;
+let rig: Rig;
+
+afterEach(async () => {
+  await rig?.close();
+  await services?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const loseAnswer: Record<ServiceName, (of: NativeServices['servers']) => void> = {
+  openai: ({ openai }) => openai.configure({ faults: [{ on: 'create', fault: 'lose_answer' }] }),
+  azure: ({ azure }) => azure.configure({ faults: [{ on: 'create', fault: 'lose_answer' }] }),
+  bedrock: ({ bedrock }) => bedrock.configure({ faults: [{ on: 'create', fault: 'lose_answer' }] }),
+  vertex: ({ vertex }) => vertex.configure({ faults: [{ on: 'POST .*/batchPredictionJobs$', fault: 'lost' }] }),
+  anthropic: ({ anthropic }) => anthropic.configure({ fail_on: 'create', fail_with: 'lost_answer', fail_count: 1 }),
+};
+
+/** Where the output lies with the input, and goes with it: what it cost nobody can say then. */
+const inOneFolder: ReadonlySet<ServiceName> = new Set(['bedrock', 'vertex']);
+/** Where the first one is when its input is removed. */
+const moments = ['running', 'ended'] as const;
+
+/** A batch of which `name` has made two, as it listed the first one too late; both have ended. */
+async function begin(name: ServiceName, moment: (typeof moments)[number]): Promise<string> {
+  folder = await temporaryFolder();
+  services = await startNativeServices({ jobMs: 400 });
+  const target = { provider: name, model: chatModels[name], mode: 'batch' };
+  rig = await openRig(folder, {
+    providers: { [name]: services.providers[name] },
+    routes: { one: { strategy: { mode: 'single' }, targets: [target] } },
+    settings: { poll_seconds_min: 1 },
+  });
+  loseAnswer[name](services.servers);
+  services.hold(moment === 'running');
+  const id = await beginBatch(rig.deps, chatLines(LINES), { config: 'one' });
+  const api = rig.deps.providers.get(name)!.batch!;
+  const find = api.find.bind(api);
+  const findLate: typeof find = async (...asked) => {
+    await new Promise((wake) => setTimeout(wake, 800));
+    // The services go on when they are asked.
+    await find(...asked).catch(() => null);
+    return null;
+  };
+  Object.assign(api, { find: findLate });
+  const between = () => rig.advance(60);
+  expect(await workUntil(rig.deps, () => services.created()[name] === 2, { between })).toBe(true);
+  Object.assign(api, { find });
+  services.hold(false);
+  expect(await workUntil(rig.deps, () => areSettled(id, 1), { between, rounds: 400 })).toBe(true);
+  return id;
+}
+
+/** True when so many shards are seen, and are done with. */
+async function areSettled(id: string, shards: number): Promise<boolean> {
+  // Jobs take their time by the real clock.
+  await new Promise((wake) => setTimeout(wake, 20));
+  return (await presentShards(rig.deps, id, false)).length === shards && (await isSettled(rig.deps, id));
+}
+
+it.each(serviceNames.flatMap((name) => moments.map((moment) => [name, moment] as const)))(
+  '%s, the first one %s when it is not listed',
+  async (name, moment) => {
+    const id = await begin(name, moment);
+    const { deps, advance } = rig;
+    const own = (await deps.store.batches.get('all', id))!;
+    expect(own).toMatchObject({ status: 'completed', completed: LINES, entries: LINES, unpricedEntries: 0 });
+
+    advance(3_600);
+    await sweepProviders(deps, AbortSignal.timeout(10_000));
+    const between = () => advance(1_800);
+    expect(await workUntil(deps, () => areSettled(id, 2), { between, rounds: 100 })).toBe(true);
+    advance(3_600);
+    await sweepProviders(deps, AbortSignal.timeout(10_000));
+    expect([services.created()[name], services.left()[name]]).toEqual([2, { live: 0, files: 0 }]);
+    const [, late] = await presentShards(deps, id, false);
+    const waste = (await entriesOf(deps, id)).filter(({ shardId }) => shardId === late?.id);
+    const lines = new Set(waste.map(({ line }) => line));
+    expect([waste.length, lines.size]).toEqual([LINES, LINES]);
+    const isGone = moment === 'ended' && inOneFolder.has(name);
+    expect(new Set(waste.map(({ status }) => status))).toEqual(new Set([isGone ? 'unknown' : 'superseded']));
+    const cost = waste.reduce((sum, { amountNano }) => sum + BigInt(amountNano ?? 0), 0n);
+    expect(cost > 0n).toBe(!isGone);
+    expect(await deps.store.batches.get('all', id)).toMatchObject({
+      completed: LINES,
+      amountNano: own.amountNano + cost,
+      unpricedEntries: isGone ? LINES : 0,
+    });
+  },
+  60_000,
+);
