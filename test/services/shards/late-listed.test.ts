@@ -107,3 +107,22 @@ it.each(serviceNames.flatMap((name) => moments.map((moment) => [name, moment] as
   },
   60_000,
 );
+
+it('answers of the first one that cannot be read are given up after a day, of unknown cost, and not before', async () => {
+  const id = await begin('openai', 'running');
+  const { deps, advance } = rig;
+  services.servers.openai.configure({ faults: [{ on: 'content', fault: 500, times: null }] });
+  const waste = async () => (await entriesOf(deps, id)).filter(({ status }) => status === 'unknown').length;
+  const isGivenUp = async () => (await waste()) > 0;
+  advance(3_600);
+  await sweepProviders(deps, AbortSignal.timeout(10_000));
+  const begun = deps.clock.now();
+  const seen = { between: () => advance(1_800), rounds: 20 };
+  expect(await workUntil(deps, isGivenUp, seen)).toBe(false);
+  expect(deps.clock.now() - begun).toBeLessThan(86_400_000);
+  expect(await workUntil(deps, isGivenUp, { ...seen, rounds: 60 })).toBe(true);
+  expect([await waste(), (await presentShards(deps, id, false)).map(({ state }) => state)]).toEqual([
+    LINES,
+    ['done', 'done'],
+  ]);
+}, 60_000);
