@@ -9,6 +9,7 @@ import type { Log } from '../ports/log.ts';
 import type { Store } from '../ports/store.ts';
 import { createAnswerCache } from '../services/cache/answer-cache.ts';
 import { openGates } from '../services/gates/open-gates.ts';
+import { servedProviders } from '../services/gates/served.ts';
 import { createKeyLimiter } from '../services/keys/limiter.ts';
 import { createInFlight } from '../services/segments/in-flight.ts';
 import type { StoreAddress } from '../store/open-node.ts';
@@ -50,6 +51,7 @@ export async function depsOn(
   const clock = new SharedClock(ownClock, ask, common?.region('clock'));
   const { settings, providers } = config;
   await clock.sync().catch((error: unknown) => log.warn({ err: error }, 'the database does not tell the time'));
+  const served = await servedProviders({ store, clock, log });
   const shared = common === undefined ? {} : { common };
   return {
     store,
@@ -63,7 +65,7 @@ export async function depsOn(
     settings,
     providers,
     ...shared,
-    gates: openGates({ clock, random: systemRandom, settings, providers, log, ...shared }),
+    gates: openGates({ clock, random: systemRandom, settings, providers, log, ...shared }, served),
     configRoutes: config.routes,
     limiter: createKeyLimiter({ store, clock, ...shared }, config.keyLimits),
     inFlight: createInFlight(clock),

@@ -58,7 +58,8 @@ export class ProviderGate implements Gate {
   private pumping = false;
   private closed = false;
 
-  constructor(deps: GateDeps, provider: Provider, budgets: Budgets) {
+  /** `hasServed`: whether the provider answered in an earlier run. */
+  constructor(deps: GateDeps, provider: Provider, budgets: Budgets, hasServed = false) {
     this.deps = deps;
     this.provider = provider;
     this.budgets = budgets;
@@ -73,7 +74,7 @@ export class ProviderGate implements Gate {
     this.prefixes = sharesPrefixes ? new Prefixes(this.pool) : null;
     this.hours = new Hours(deps.clock, provider.schedule);
     this.targets = new TargetGates(deps, provider.name);
-    this.holds = new TargetHolds(deps, provider.name, () => this.pool.hasServed);
+    this.holds = new TargetHolds(deps, provider.name, () => hasServed || this.pool.hasServed);
   }
 
   get limit(): number {
