@@ -1,4 +1,4 @@
-import type { Progress } from '../../../providers/contract.ts';
+import type { Progress, ProviderError } from '../../../providers/contract.ts';
 import type { LedgerEntryRow, Resolution } from '../../ports/store-ledger.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { enterUnknown } from './lost.ts';
@@ -7,6 +7,7 @@ import { type Answered, outcomesOf } from './outcomes.ts';
 import { doubtsOf, resolve } from './resolve-doubts.ts';
 import { entryOf, type ShardOutcome } from './settle-lines.ts';
 import { providerBatch, type ShardWork, settle, shardLines } from './shard-work.ts';
+import { untilFailure } from './until-failure.ts';
 import { usageShares } from './usage-shares.ts';
 
 const LINES_AT_ONCE = 500;
@@ -44,12 +45,14 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
     await deps.store.ledger.append(fresh);
     await resolve(work, told, FOUND);
   };
-  for await (const answer of work.api.results(providerBatch(work), work.call)) {
+  const reading: { failure: ProviderError | null } = { failure: null };
+  for await (const answer of untilFailure(work.api.results(providerBatch(work), work.call), reading)) {
     const line = every.get(lineOfKey(answer.key) ?? -1);
     if (line) group.push({ line, answer, isShared: false });
     if (group.length >= LINES_AT_ONCE) await flush();
   }
   await flush();
+  if (reading.failure !== null) throw reading.failure;
   if (showsAll(progress, succeeded)) {
     const left = [...doubts.values()].map((entry) => ({ entry, as: null }));
     await resolve(work, left, 'The provider batch ended before this request ran.');

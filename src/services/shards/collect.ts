@@ -12,6 +12,7 @@ import { sharingOf } from './questions.ts';
 import { partName, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, unfinishedLines } from './shard-work.ts';
+import { untilFailure } from './until-failure.ts';
 import { usageShares } from './usage-shares.ts';
 
 const LINES_AT_ONCE = 500;
@@ -59,6 +60,19 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
   await endShard(work, await unfinishedLines(work), why);
 }
 
+/**
+ * Settles those answers of an ended provider batch that can be read and make sense, before the rest is given up. Answers
+ * the lines that have none; undefined where nothing that comes is to be trusted.
+ */
+export async function collectReadable(work: ShardWork): Promise<ShardLine[] | undefined> {
+  try {
+    return (await readAnswers(work, 'lenient')).missing;
+  } catch (error) {
+    if (!(error instanceof ProviderError)) throw error;
+    return undefined;
+  }
+}
+
 interface Reading {
   /** Lines of the shard without a result and without an answer that was settled. */
   missing: ShardLine[];
@@ -76,8 +90,11 @@ interface Reading {
   digest: string;
 }
 
-/** Reads the answers once. `careful` settles those that make sense, `trusting` also those that make none. */
-async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promise<Reading> {
+/**
+ * Reads the answers once. `careful` settles those that make sense, `trusting` also those that make none, `lenient` the
+ * careful ones of a reading that fails, too.
+ */
+async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'lenient'): Promise<Reading> {
   const { shard } = work;
   const open = new Map((await unfinishedLines(work)).map((line) => [line.line, line]));
   const { asked, sharers, waiting } = await sharingOf(work, [...open.values()]);
@@ -98,7 +115,8 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
     group = [];
     bytes = 0;
   };
-  for await (const answer of work.api.results(providerBatch(work), work.call)) {
+  const answers = work.api.results(providerBatch(work), work.call);
+  for await (const answer of mode === 'lenient' ? untilFailure(answers, { failure: null }) : answers) {
     const number = lineOfKey(answer.key);
     const lines = number === null ? [] : [open.get(number) ?? [], sharers.get(number) ?? []].flat();
     if (number !== null && seen.has(number)) count.repeated += 1;
@@ -108,7 +126,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting'): Promi
         count.unknown += 1;
         hash.update(`${answer.raw}\n`);
       }
-    } else if (mode === 'careful' && makesNoSense(answer)) {
+    } else if (mode !== 'trusting' && makesNoSense(answer)) {
       count.doubtful += 1;
       hash.update(`${answer.raw}\n`);
     } else {

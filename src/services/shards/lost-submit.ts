@@ -71,7 +71,7 @@ async function giveUpSubmit(work: ShardWork, failure: Failure | null): Promise<v
     'submit_unknown',
     `Nobody knows whether the provider took the batch: ${why.message}`,
   );
-  return giveUpAnswers(work, { ...lost, reachedProvider: true }, 'abandoned');
+  return giveUpAnswers(work, { ...lost, reachedProvider: true }, { end: 'abandoned' });
 }
 
 /**

@@ -31,15 +31,25 @@ export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): bo
 
 /**
  * Gives up answers that are out of reach, for `lost`. They may be paid for all the same, so each line gets an entry of unknown
- * amount; then it runs elsewhere, or fails with the reason. `end`: abandoned where they may be found after all.
+ * amount; then it runs elsewhere, or fails with the reason. `without`: the lines that have none, where others have; all by
+ * default. `end`: abandoned where they may be found after all.
  */
-export async function giveUpAnswers(work: ShardWork, lost: Failure, end: 'done' | 'abandoned' = 'done'): Promise<void> {
-  const open = await unfinishedLines(work);
-  const { waiting } = await sharingOf(work, open);
-  const left = open.filter(({ line }) => !waiting.has(line));
+export async function giveUpAnswers(
+  work: ShardWork,
+  lost: Failure,
+  { without, end = 'done' }: { without?: readonly ShardLine[] | undefined; end?: 'done' | 'abandoned' } = {},
+): Promise<void> {
+  const left = without ?? (await unanswered(work));
   await doubtLines(work, left);
   await failLines(work, left, lost);
   await endShard(work, await unfinishedLines(work), lost, end);
+}
+
+/** Lines without a result that do not wait for what another shard asks. */
+async function unanswered(work: ShardWork): Promise<ShardLine[]> {
+  const open = await unfinishedLines(work);
+  const { waiting } = await sharingOf(work, open);
+  return open.filter(({ line }) => !waiting.has(line));
 }
 
 /** Enters those of `lines` that were in the provider batch and have no entry of it: what they cost nobody can say. */

@@ -4,7 +4,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
 import type { InputWatch } from '../batches/input-lost.ts';
-import { collectShard } from './collect.ts';
+import { collectReadable, collectShard } from './collect.ts';
 import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { resumeSubmit } from './lost-submit.ts';
 import { isForgotten } from './patience.ts';
@@ -58,7 +58,8 @@ async function collect(work: ShardWork): Promise<void> {
     await collectShard(work, work.shard.failure);
   } catch (error) {
     if (!(error instanceof ProviderError) || !areLost(work, error.failure)) throw error;
-    await giveUpAnswers(work, unreadable(error.failure));
+    const lost = unreadable(error.failure);
+    await giveUpAnswers(work, lost, { without: await collectReadable(work) });
   }
 }
 

@@ -1,6 +1,8 @@
 /** Each service lists a provider batch so late that it was made again: what the first one did is entered, and removed. */
 import { rm } from 'node:fs/promises';
 import { afterEach, expect, it } from 'vitest';
+import { ProviderError } from '../../../providers/contract.ts';
+import { refusal } from '../../../src/core/failure.ts';
 import { sweepProviders } from '../../../src/services/shards/orphans.ts';
 import { presentShards } from '../../../src/services/shards/present.ts';
 import {
@@ -15,6 +17,8 @@ import { beginBatch, entriesOf, isSettled, openRig, type Rig, workUntil } from '
 
 /** The least that Bedrock takes. */
 const LINES = 100;
+/** How many answers come before a download breaks off. */
+const READABLE = 60;
 
 let services: NativeServices;
 let folder: string;
@@ -111,18 +115,27 @@ it.each(serviceNames.flatMap((name) => moments.map((moment) => [name, moment] as
 it('answers of the first one that cannot be read are given up after a day, of unknown cost, and not before', async () => {
   const id = await begin('openai', 'running');
   const { deps, advance } = rig;
-  services.servers.openai.configure({ faults: [{ on: 'content', fault: 500, times: null }] });
-  const waste = async () => (await entriesOf(deps, id)).filter(({ status }) => status === 'unknown').length;
-  const isGivenUp = async () => (await waste()) > 0;
+  const api = deps.providers.get('openai')!.batch!;
+  const results = api.results.bind(api);
+  const cut: typeof results = async function* (...asked) {
+    let shown = 0;
+    for await (const answer of results(...asked)) if (shown++ < READABLE) yield answer;
+    throw new ProviderError(refusal('connection', 'connection_error', 'The download broke off.'));
+  };
+  Object.assign(api, { results: cut });
+  const count = async (as: string) => (await entriesOf(deps, id)).filter(({ status }) => status === as).length;
+  const isGivenUp = async () => (await count('unknown')) > 0;
   advance(3_600);
   await sweepProviders(deps, AbortSignal.timeout(10_000));
   const begun = deps.clock.now();
   const seen = { between: () => advance(1_800), rounds: 20 };
   expect(await workUntil(deps, isGivenUp, seen)).toBe(false);
   expect(deps.clock.now() - begun).toBeLessThan(86_400_000);
+  expect(await count('superseded')).toBe(READABLE);
   expect(await workUntil(deps, isGivenUp, { ...seen, rounds: 60 })).toBe(true);
-  expect([await waste(), (await presentShards(deps, id, false)).map(({ state }) => state)]).toEqual([
-    LINES,
-    ['done', 'done'],
-  ]);
+  expect([
+    await count('superseded'),
+    await count('unknown'),
+    (await presentShards(deps, id, false)).map(({ state }) => state),
+  ]).toEqual([READABLE, LINES - READABLE, ['done', 'done']]);
 }, 60_000);

@@ -177,8 +177,11 @@ describe('a provider batch', () => {
     expect([remote.held(), other.held()]).toEqual([NOTHING, NOTHING]);
   });
 
-  /** Weir on a service of which `isShown` says, by line and minutes since the first look, whether an answer is there. */
-  async function rigShowing(isShown: (line: number, minutes: number) => boolean) {
+  /**
+   * Weir on a service of which `isShown` says, by line and minutes since the first look, whether an answer is there. `isWhole`:
+   * no reading fails at its end.
+   */
+  async function rigShowing(isShown: (line: number, minutes: number) => boolean, isWhole = true) {
     const rig = await rigOn(await service());
     const provider = rig.deps.providers.get('openai');
     if (!provider?.batch) throw new Error('the provider has no batch service');
@@ -190,11 +193,14 @@ describe('a provider batch', () => {
       for await (const answer of batch.results(...asked)) {
         if (isShown(Number(answer.key?.slice(2)), minutes)) yield answer;
       }
+      if (!isWhole) throw new ProviderError(refusal('bad_response', 'results_incomplete', 'Some answers are missing.'));
     };
     const short = { ...provider, convert: provider.convert.bind(provider), batch: { ...batch, results } };
     const deps = { ...rig.deps, providers: new Map([['openai', short]]) };
     const id = await beginBatch(deps, chatLines(20), { config: 'native' });
-    expect(await workUntil(deps, () => isSettled(deps, id), { between: () => rig.advance(60) })).toBe(true);
+    expect(await workUntil(deps, () => isSettled(deps, id), { between: () => rig.advance(60), rounds: 100 })).toBe(
+      true,
+    );
     return { deps, id };
   }
 
@@ -204,6 +210,13 @@ describe('a provider batch', () => {
     const unknown = (await entriesOf(deps, id)).filter(({ status }) => status === 'unknown');
     expect(unknown.map(({ line }) => line).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(unknown.every(({ amountNano }) => amountNano === null)).toBe(true);
+  });
+
+  it('of which some answers can never be read loses those alone', async () => {
+    const { deps, id } = await rigShowing((line) => line > 8, false);
+    expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 12, failed: 8, entries: 20 });
+    const unknown = (await entriesOf(deps, id)).filter(({ status }) => status === 'unknown');
+    expect(unknown.map(({ line }) => line).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
   it('whose answers appear minutes after its end, some of them or all, is waited for and not bought again', async () => {
