@@ -13,7 +13,7 @@ import { cameInTime, steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { SegmentLease } from '../../ports/store-segments.ts';
 import { InputWatch } from '../batches/input-lost.ts';
-import { byBatch, CLAIMED_AT_ONCE, limitAfter } from './claims.ts';
+import { Claims } from './claims.ts';
 import { entriesOfDoubts } from './line-entry.ts';
 import { type FeedHooks, LineFeed } from './line-feed.ts';
 import { LineRunner } from './line-runner.ts';
@@ -24,8 +24,6 @@ import { type SendWindow, Windows } from './windows.ts';
 
 /** Results not yet durable would be bought again after a crash: at most so many commits' worth. */
 const UNCOMMITTED_PARTS = 2;
-/** No demand in particular. */
-const ANY = 'any';
 /** At a stop, what is there is given this long to become durable. */
 const COMMIT_MS = 5_000;
 
@@ -38,17 +36,9 @@ export class Engine {
   private readonly windows: Windows;
   private readonly runner: LineRunner;
   private readonly watch: InputWatch;
+  private readonly claims: Claims;
   private stopping = false;
-  private claiming: Promise<void> | null = null;
-  private claimAgain = false;
-  /**
-   * With this demand the last claim found nothing: a nudge, a tick, or another demand are reason to ask again. `ANY`: it
-   * was for whatever there is, so that another demand is no reason.
-   */
-  private dryWithout: string | null = null;
   private parts = 0;
-  private claims = 0;
-  private claimLimit = CLAIMED_AT_ONCE;
   private idleWaiters: (() => void)[] = [];
 
   constructor(deps: Deps) {
@@ -60,24 +50,17 @@ export class Engine {
     this.queues = new Queues(deps, this.feeds, (queue) => this.runner.passOn(queue));
     const hooks = this.hooks();
     for (const [name, gate] of deps.gates) this.feeds.set(name, new LineFeed(deps, gate, hooks));
+    this.claims = new Claims(deps, this.token, {
+      demand: () => this.queues.demand(),
+      open: (leases) => this.openInTurn(leases),
+    });
   }
 
   /** Claims work for every queue with room, and money for batches that wait for it. Resolves when the claim is over, not when the work is. */
   wake(): Promise<void> {
-    this.dryWithout = null;
     const now = steadyMs(this.deps.clock);
     for (const batch of this.batches.values()) if (batch.allowance.starves(now)) batch.draw();
-    return this.claim();
-  }
-
-  private claim(): Promise<void> {
-    if (this.stopping || this.dryWithout === ANY) return Promise.resolve();
-    if (this.dryWithout === JSON.stringify(this.queues.demand())) return Promise.resolve();
-    this.claimAgain = true;
-    this.claiming ??= this.claimLoop().finally(() => {
-      this.claiming = null;
-    });
-    return this.claiming;
+    return this.claims.anew().finally(() => this.reportIdle());
   }
 
   /** Prolongs the leases and learns of cancels, pauses and expiries. Call it every third of a lease, and on nudges. */
@@ -98,7 +81,7 @@ export class Engine {
 
   /** True when this process holds no work. */
   get idle(): boolean {
-    return this.batches.size === 0 && this.claiming === null;
+    return this.batches.size === 0 && this.claims.idle;
   }
 
   /** Resolves when there is no work left here, or when `signal` aborts. */
@@ -113,7 +96,7 @@ export class Engine {
   /** Sends nothing more, waits for what is in flight (at most the drain time), commits it and gives leases back. */
   async stop(): Promise<void> {
     this.stopping = true;
-    await this.claiming;
+    await this.claims.stop();
     for (const batch of this.batches.values()) for (const segment of batch.segments) segment.closed = true;
     for (const feed of this.feeds.values()) this.runner.forget(feed.withdraw(() => true));
     const deadline = steadyMs(this.deps.clock) + this.deps.settings.drainSeconds * 1000;
@@ -169,29 +152,6 @@ export class Engine {
     return this.deps.settings.partLines * UNCOMMITTED_PARTS;
   }
 
-  private async claimLoop(): Promise<void> {
-    while (this.claimAgain && !this.stopping) {
-      this.claimAgain = false;
-      const now = Math.floor(this.deps.clock.now() / 1000);
-      const demand = this.queues.demand();
-      const limit = this.claimLimit;
-      const leases = await this.deps.store.segments.claim({
-        now,
-        until: now + this.deps.settings.leaseSeconds,
-        token: `${this.token}/${this.claims++}`,
-        limit,
-        ...demand,
-      });
-      this.claimLimit = limitAfter(leases);
-      await Promise.all(byBatch(leases).map((of) => this.openInTurn(of)));
-      const isForAny = demand.exclude.length + (demand.newcomers?.length ?? 0) === 0;
-      if (leases.length < limit && isForAny) this.dryWithout = ANY;
-      else if (leases.length > 0) this.claimAgain = true;
-      else this.dryWithout = JSON.stringify(demand);
-    }
-    this.reportIdle();
-  }
-
   private async openInTurn(leases: readonly SegmentLease[]): Promise<void> {
     for (const lease of leases) await this.open(lease);
   }
@@ -245,7 +205,10 @@ export class Engine {
   private onCommitted(): void {
     this.settleBatches();
     this.queues.pump();
-    void this.claim().catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim failed'));
+    this.claims
+      .claim()
+      .catch((error: unknown) => this.deps.log.error({ error: String(error) }, 'claim failed'))
+      .finally(() => this.reportIdle());
   }
 
   /** Lets go of segments that are done, lost, or stopped with nothing in flight, and of batches without segments. */
