@@ -5,24 +5,32 @@ import { runInNewContext } from 'node:vm';
 /** What a start leaves is given back while the rest of the server starts. */
 const FIRST_LOOK_MS = 100;
 const LOOK_MS = 500;
-/** An idle server asks for due work once a second. */
-const RESTING_ORDERS = 25;
+/**
+ * Processor time between two looks, as a part of it: an idle server's questions for due work take a third of that. Orders
+ * are no measure, as one may carry hundreds of entries.
+ */
+const RESTING_PART = 0.01;
 /** Less is not worth the hundredth of a second that it takes. */
 const WORTH_BYTES = 1024 ** 2;
 
 /**
  * Collects all garbage of this thread whenever it rests after its heap has grown, and gives that memory back to the
- * system: of what a start takes nearly a third is garbage, and what is young grows with work and stays. `orders` says how
- * many there were so far.
+ * system: of what a start takes nearly a third is garbage, and what is young grows with work and stays. While it works, to
+ * do that again and again would take as long as half of the work.
  */
-export function giveBackAtRest(orders) {
-  let seen = 0;
+export function giveBackAtRest() {
   let kept = 0;
+  let usage = process.threadCpuUsage();
+  let lookedAt = performance.now();
   const look = () => {
-    const resting = orders() - seen < RESTING_ORDERS;
-    seen = orders();
-    if (!resting || getHeapStatistics().total_heap_size < kept + WORTH_BYTES || !collect()) return;
-    kept = getHeapStatistics().total_heap_size;
+    const { user, system } = process.threadCpuUsage(usage);
+    const isResting = (user + system) / 1000 < RESTING_PART * (performance.now() - lookedAt);
+    if (isResting && getHeapStatistics().total_heap_size >= kept + WORTH_BYTES && collect()) {
+      kept = getHeapStatistics().total_heap_size;
+    }
+    // What the collection took is no work.
+    usage = process.threadCpuUsage();
+    lookedAt = performance.now();
   };
   setTimeout(look, FIRST_LOOK_MS).unref();
   setInterval(look, LOOK_MS).unref();
