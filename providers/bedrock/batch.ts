@@ -1,16 +1,24 @@
 import { type Failure, refusal } from '../../src/core/failure.ts';
-import type { BatchApi, BatchCall, NativeRequest, ProviderBatch, ProviderRefs, RemoteObject } from '../contract.ts';
+import {
+  type BatchApi,
+  type BatchCall,
+  type NativeRequest,
+  type ProviderBatch,
+  ProviderError,
+  type ProviderRefs,
+  type RemoteObject,
+} from '../contract.ts';
 import type { Access } from './access.ts';
 import type { BedrockSettings } from './config.ts';
 import { unbatchable, withoutCachePoints } from './converse.ts';
 import { invokeBody } from './invoke.ts';
 import { createJobs } from './jobs.ts';
-import { layoutOf, tokenOfJob, tokenOfKey, tokenOfRefs, uriOf } from './layout.ts';
+import { layoutOf, type Place, placeOfRefs, tokenOfJob, tokenOfKey, tokenOfRefs, uriOf } from './layout.ts';
 import { maxLineBytes } from './limits.ts';
 import { readManifest } from './manifest.ts';
 import { isInvokeForm, type JobForm, jobFormOf } from './models.ts';
 import { createBucket } from './objects.ts';
-import { readOutput } from './output.ts';
+import { type Outputs, readOutput } from './output.ts';
 import { type EmbeddingWork, recordIdOf } from './pieces.ts';
 import { probeBucket } from './probe.ts';
 import { Refused } from './refused.ts';
@@ -28,7 +36,7 @@ export function createBatchApi(
   const bucket = createBucket(access, settings.bucket);
   const jobs = createJobs(access);
   const limits = settings.batch_limits;
-  const outputs = { access, bucket, prefix };
+  const here = { bucket: bucket.name, prefix };
 
   return {
     limits: {
@@ -43,27 +51,35 @@ export function createBatchApi(
     line: (key, request) => recordsOf(key, request, settings),
     submit: createSubmit(settings, bucket, jobs),
     find: (token, refs, call) => find(token, refs, call),
-    poll: (batch, call) => jobs.poll(batch, outputs, call),
-    results: (batch, call) => readOutput(batch, outputs, call),
-    totals: (batch, call) => readManifest(batch, outputs, call),
+    poll: (batch, call) => jobs.poll(batch, outputsAt(batch.refs), call),
+    results: (batch, call) => readOutput(batch, outputsAt(batch.refs), call),
+    totals: (batch, call) => readManifest(batch, outputsAt(batch.refs), call),
     cancel: (batch, call) => jobs.stop(batch.id, call),
     cleanup: (refs, call) => cleanup(refs, call),
     inventory: (call) => inventory(call),
     probe: (call) => probeBucket(bucket, prefix, call),
   };
 
+  /** A job's files stay where it was made, whatever the config says by then. */
+  function outputsAt(refs: ProviderRefs): Outputs {
+    const place = placeOfRefs(refs) ?? here;
+    const own = place.bucket === bucket.name ? bucket : createBucket(access, place.bucket);
+    return { access, bucket: own, prefix: place.prefix };
+  }
+
   async function find(token: string, refs: ProviderRefs, call: BatchCall): Promise<ProviderBatch | null> {
     const job = await jobs.named(token, call);
     if (job?.jobArn === undefined) return null;
-    return { id: job.jobArn, refs: { ...refs, ...refsOf(token, job.modelId ?? refs.model), job_arn: job.jobArn } };
+    const own = refsOf(token, job.modelId ?? refs.model, placeOfRefs(refs) ?? here);
+    return { id: job.jobArn, refs: { ...refs, ...own, job_arn: job.jobArn } };
   }
 
-  function refsOf(token: string, model: string | undefined): Record<string, string> {
-    const layout = layoutOf(prefix, token);
+  function refsOf(token: string, model: string | undefined, place: Place = here): Record<string, string> {
+    const layout = layoutOf(place.prefix, token);
     return {
       token,
-      input_uri: uriOf(bucket.name, layout.input),
-      output_uri: uriOf(bucket.name, layout.output),
+      input_uri: uriOf(place.bucket, layout.input),
+      output_uri: uriOf(place.bucket, layout.output),
       ...(model !== undefined && { model }),
     };
   }
@@ -71,15 +87,21 @@ export function createBatchApi(
   async function cleanup(refs: ProviderRefs, call: BatchCall): Promise<string[]> {
     const token = tokenOfRefs(refs);
     if (token === null) return [];
-    const { folder } = layoutOf(prefix, token);
+    const { bucket: own, prefix: home } = outputsAt(refs);
+    const { folder } = layoutOf(home, token);
     const removed: string[] = [];
-    for (const open of await bucket.openUploads(folder, call)) {
-      await bucket.abortUpload(open, call);
-      removed.push(`${uriOf(bucket.name, open.key)} (unfinished upload)`);
-    }
-    for await (const { key } of bucket.list(folder, call)) {
-      await bucket.delete(key, call);
-      removed.push(uriOf(bucket.name, key));
+    try {
+      for (const open of await own.openUploads(folder, call)) {
+        await own.abortUpload(open, call);
+        removed.push(`${uriOf(own.name, open.key)} (unfinished upload)`);
+      }
+      for await (const { key } of own.list(folder, call)) {
+        await own.delete(key, call);
+        removed.push(uriOf(own.name, key));
+      }
+    } catch (error) {
+      // A bucket that was removed took everything with it.
+      if (!(error instanceof ProviderError) || error.failure.status !== 404) throw error;
     }
     return removed;
   }

@@ -42,6 +42,21 @@ export function tokenOfRefs(refs: ProviderRefs): string | null {
   return token !== undefined && tokenPattern.test(token) ? token : null;
 }
 
+/** Where jobs read and write: a bucket, and what the keys of all of them begin with. */
+export interface Place {
+  bucket: string;
+  prefix: string;
+}
+
+/** The place in which refs of ours were made, which the config may not name any more; null when they name none. */
+export function placeOfRefs(refs: ProviderRefs): Place | null {
+  const token = tokenOfRefs(refs);
+  const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/.exec(refs.input_uri ?? '') ?? [];
+  if (token === null || bucket === undefined || key === undefined) return null;
+  const end = layoutOf('', token).input;
+  return key.endsWith(end) ? { bucket, prefix: key.slice(0, -end.length) } : null;
+}
+
 export function uriOf(bucket: string, key: string): string {
   return `s3://${bucket}/${key}`;
 }

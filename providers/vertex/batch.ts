@@ -48,6 +48,7 @@ export class VertexBatches implements BatchApi {
   readonly #folder: string;
   readonly #jobs: JobService;
   readonly #bucket: GcsBucket;
+  readonly #bucketNamed: (name: string) => GcsBucket;
 
   constructor(provider: string, settings: VertexSettings, bucket: string, tokens: GoogleTokens) {
     const client = new GoogleClient(provider, tokens);
@@ -55,7 +56,8 @@ export class VertexBatches implements BatchApi {
     this.#provider = provider;
     this.#folder = `${settings.prefix}/`;
     this.#jobs = new JobService(client, serviceUrl(settings), parent);
-    this.#bucket = new GcsBucket(client, settings.storage_endpoint, bucket);
+    this.#bucketNamed = (name) => new GcsBucket(client, settings.storage_endpoint, name);
+    this.#bucket = this.#bucketNamed(bucket);
   }
 
   line(key: string, request: NativeRequest): string {
@@ -110,7 +112,8 @@ export class VertexBatches implements BatchApi {
     const model = refs.model ?? (job === null ? '' : modelOf(job));
     // A job that was stopped before it began has written nothing.
     if (directory === null) return;
-    const name = this.#bucket.nameOf(directory, this.#folder);
+    const { bucket, folder } = this.#placeOf(refs) ?? { bucket: this.#bucket, folder: this.#folder };
+    const name = bucket.nameOf(directory, folder);
     if (name === null) throw foreignAddress(this.#provider, 'an output directory');
     const expectedRows = refs.succeeded_rows === undefined ? null : Number(refs.succeeded_rows);
     const context = { provider: this.#provider, secrets: [], nowMs: call.nowMs, model, requestId: null };
@@ -119,7 +122,7 @@ export class VertexBatches implements BatchApi {
       endpoints.find((one) => one === refs.endpoint) ??
       (kind === 'embedding' ? '/v1/embeddings' : '/v1/chat/completions');
     const output = { prefix: `${name.replace(/\/+$/, '')}/`, kind, endpoint, context, expectedRows };
-    yield* readOutput(this.#bucket, output, call);
+    yield* readOutput(bucket, output, call);
   }
 
   async cancel(batch: ProviderBatch, call: BatchCall): Promise<void> {
@@ -134,12 +137,17 @@ export class VertexBatches implements BatchApi {
   }
 
   async cleanup(refs: ProviderRefs, call: BatchCall): Promise<string[]> {
-    const name = this.#bucket.nameOf(refs.input_uri ?? '', this.#folder);
-    const folder = name?.replace(/input\.jsonl$/, '');
-    if (name === null || folder === undefined || !folder.endsWith('/') || folder === this.#folder) return [];
+    const place = this.#placeOf(refs);
+    if (place === null) return [];
+    const { bucket, folder } = place;
     const removed: string[] = [];
-    for await (const object of this.#bucket.list(folder, call)) {
-      if (await this.#bucket.remove(object.name, call)) removed.push(this.#bucket.uri(object.name));
+    try {
+      for await (const object of bucket.list(folder, call)) {
+        if (await bucket.remove(object.name, call)) removed.push(bucket.uri(object.name));
+      }
+    } catch (error) {
+      // A bucket that was removed took everything with it.
+      if (!(error instanceof ProviderError) || error.failure.status !== 404) throw error;
     }
     return removed;
   }
@@ -168,6 +176,13 @@ export class VertexBatches implements BatchApi {
     const job = await this.#jobs.get(batch.id, call);
     if (job === null) throw this.#noJob();
     return job;
+  }
+
+  /** A job's files stay in the folder that was made for it, whatever the config says by then; null without one. */
+  #placeOf({ input_uri: uri = '' }: ProviderRefs): { bucket: GcsBucket; folder: string } | null {
+    const [, name, folder] = /^gs:\/\/([^/]+)\/([^/].*\/[a-z0-9-]{1,48}\/)input\.jsonl$/.exec(uri) ?? [];
+    if (name === undefined || folder === undefined || folder.split('/').includes('..')) return null;
+    return { bucket: name === this.#bucket.bucket ? this.#bucket : this.#bucketNamed(name), folder };
   }
 
   #inputOf(token: string): string {
