@@ -159,6 +159,20 @@ describe('auto-batching', () => {
     expect(received()).toBe(4);
   });
 
+  it('answers calls whose route is deleted while they are parked', async () => {
+    await open({}, { autobatch_wait_ms: 2_500 });
+    const config = { strategy: { mode: 'single' }, targets: [{ provider: 'p', model: 'm' }] };
+    await weir.call('/v1/routes', { method: 'POST', body: JSON.stringify({ name: 'brief', config }) });
+    const wishes = { prefer: 'respond-async', 'x-weir-config': 'brief' };
+    const parked = await post('/chat/completions', ask('Parked'), wishes);
+    const { url } = (await parked.json()) as { url: string };
+    await weir.call('/v1/routes/brief', { method: 'DELETE' });
+    const answer = await fetch(`${weir.url}${url}?wait=15`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } });
+    expect(answer.status).toBe(400);
+    expect(await answer.json()).toMatchObject({ error: { code: 'route_not_found' } });
+    expect(received()).toBe(0);
+  });
+
   /** Clients of a server that dies under them: each asks its question until it is answered, and says what it got. */
   async function openMortal(makeConfig: (waitMs: number) => object) {
     const folder = await temporaryFolder();

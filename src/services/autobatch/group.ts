@@ -6,7 +6,8 @@ import type { Context, Deps } from '../../ports/deps.ts';
 import type { ParkedCallRow, WaitingCalls } from '../../ports/store-parked-calls.ts';
 import type { BatchObject } from '../../protocol/batch.ts';
 import { createBatch } from '../batches/create.ts';
-import { BUDGET_REFUSALS } from '../budgets/insufficient.ts';
+import { presentBatch } from '../batches/present.ts';
+import { isRefusedForGood } from '../budgets/insufficient.ts';
 import { createFile } from '../files/create.ts';
 
 /** Takes the calls of every kind that is due into groups; with `all`, every kind. Answers how many it took. */
@@ -31,43 +32,45 @@ function isDue({ clock, settings }: Deps, { calls, bytes, oldest }: WaitingCalls
 /**
  * Makes the batch of a group: a file of its calls, in order, then the batch on it. Ids derive from the group's, and
  * both steps answer what is there already: repeated after a crash they make nothing twice. Answers the ids of calls that
- * have an answer now: those of a group that no budget has room for.
+ * have an answer now: those of a group that is refused, as no later try would be answered otherwise (its route is gone, its
+ * key may store no more, no budget has room for it).
  */
 export async function startGroup(deps: Deps, groupId: string, signal: AbortSignal): Promise<string[]> {
   const calls = await deps.store.parkedCalls.ofGroup(groupId);
   const [first] = calls;
   if (first === undefined) return [];
-  const context = contextOf(groupId, first, signal);
+  let batch: BatchObject;
+  try {
+    batch = await makeBatch(deps, contextOf(groupId, first, signal), { groupId, calls, first });
+  } catch (error) {
+    if (error instanceof ApiError && isRefusedForGood(error)) return refuse(deps, calls, error);
+    throw error;
+  }
+  await deps.store.parkedCalls.setBatch(groupId, batch.id);
+  deps.log.info({ batch: batch.id, calls: calls.length, at: unixSeconds(deps.clock) }, 'parked calls became a batch');
+  return [];
+}
+
+async function makeBatch(
+  deps: Deps,
+  context: Context,
+  { groupId, calls, first }: { groupId: string; calls: readonly ParkedCallRow[]; first: ParkedCallRow },
+): Promise<BatchObject> {
+  // Made before a crash, it is there whatever became of its route and its file since.
+  const made = await deps.store.batches.get('all', context.newId('batch_'));
+  if (made !== null) return presentBatch(made);
   const file = await createFile(deps, context, {
     content: lines(calls),
     purpose: 'batch',
     details: () => Promise.resolve({ filename: `${groupId}.jsonl`, purpose: 'batch', expiresAfterSeconds: null }),
   });
-  const batch = await createUnlessRefused(deps, context, {
+  return createBatch(deps, context, {
     input_file_id: file.id,
     endpoint: first.endpoint,
     completion_window: first.window,
     ...(first.metadata !== null && { metadata: first.metadata }),
     ...(first.config !== null && { config: first.config as string | Record<string, unknown> }),
   });
-  if (batch instanceof ApiError) return refuse(deps, calls, batch);
-  await deps.store.parkedCalls.setBatch(groupId, batch.id);
-  deps.log.info({ batch: batch.id, calls: calls.length, at: unixSeconds(deps.clock) }, 'parked calls became a batch');
-  return [];
-}
-
-/** The batch, or the answer of a budget that has no room for it: no later try would be answered otherwise. */
-async function createUnlessRefused(
-  deps: Deps,
-  context: Context,
-  body: Parameters<typeof createBatch>[2],
-): Promise<BatchObject | ApiError> {
-  try {
-    return await createBatch(deps, context, body);
-  } catch (error) {
-    if (error instanceof ApiError && BUDGET_REFUSALS.has(error.code ?? '')) return error;
-    throw error;
-  }
 }
 
 async function refuse(deps: Deps, calls: readonly ParkedCallRow[], error: ApiError): Promise<string[]> {

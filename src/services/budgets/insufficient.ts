@@ -3,8 +3,14 @@ import { NEVER } from '../../core/budget-period.ts';
 import { formatUsd } from '../../core/money.ts';
 import type { BudgetState } from '../../ports/store-budgets.ts';
 
-/** The codes with which a budget refuses. */
-export const BUDGET_REFUSALS: ReadonlySet<string> = new Set(['insufficient_quota', 'budget_unpriced']);
+/** What a later try of the same request may be answered otherwise. */
+const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 409, 429]);
+const SPENT = 'insufficient_quota';
+
+/** Whether nothing but another request, or more money, changes such an answer. */
+export function isRefusedForGood({ status, code }: ApiError): boolean {
+  return status < 500 && (!PASSING_STATUSES.has(status) || code === SPENT);
+}
 
 /** Nano-USD that a budget has left beside what it holds; below zero when it is overdrawn. */
 export function leftOf({ limitNano, usage }: BudgetState): bigint {
@@ -35,8 +41,8 @@ export function insufficientQuota(noun: 'batch' | 'request', budget: BudgetState
     `This ${noun} may cost up to $${formatUsd(amountNano)}, and a budget that covers it ${rest}${until}. ` +
     `Send less, wait for what is running, or ask the operator for more.`;
   return new ApiError(429, message, {
-    code: 'insufficient_quota',
-    type: 'insufficient_quota',
+    code: SPENT,
+    type: SPENT,
     headers: { 'x-should-retry': 'false' },
   });
 }

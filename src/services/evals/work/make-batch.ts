@@ -3,7 +3,7 @@ import type { Fields } from '../../../core/fields.ts';
 import type { EvalTargetRow } from '../../../ports/store-evals.ts';
 import type { Endpoint } from '../../../protocol/endpoint.ts';
 import { createBatch } from '../../batches/create.ts';
-import { BUDGET_REFUSALS } from '../../budgets/insufficient.ts';
+import { isRefusedForGood } from '../../budgets/insufficient.ts';
 import { createFile } from '../../files/create.ts';
 import { next, type Part, partContext, partId, type TargetWork, take } from './turn.ts';
 
@@ -71,14 +71,9 @@ export async function orFail(work: TargetWork, run: () => Promise<void>): Promis
   try {
     await run();
   } catch (error) {
-    if (!(error instanceof ApiError && isFinal(error))) throw error;
+    if (!(error instanceof ApiError && isRefusedForGood(error))) throw error;
     await fail(work, { code: error.code ?? 'error', message: error.message });
   }
-}
-
-/** Nothing but another request, or more money, changes such an answer. */
-function isFinal({ status, code }: ApiError): boolean {
-  return (status < 500 && ![408, 409, 429].includes(status)) || BUDGET_REFUSALS.has(code ?? '');
 }
 
 export async function fail(work: TargetWork, error: NonNullable<EvalTargetRow['error']>): Promise<void> {
