@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { Exchange } from './http-exchange.ts';
 import { type Carried, Connection, type Origin } from './http1/connection.ts';
 import { isNearlyOver } from './in-flight.ts';

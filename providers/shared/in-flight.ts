@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 /** Something that can run out of time; `place` and `expiresAt` are kept by those that watch it. */
 interface Expiring {
   place: number;

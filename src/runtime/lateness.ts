@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 const INTERVAL_MS = 10;
 /** Timers are this inexact by themselves. */
 const INEXACT_MS = 2;

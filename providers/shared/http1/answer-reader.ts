@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { CHUNKED, MalformedAnswer, parseHead, UNTIL_CLOSE } from './answer-head.ts';
 
 /** Where an answer goes as it comes in. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { MalformedAnswer } from './answer-head.ts';
