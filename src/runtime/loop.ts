@@ -1,6 +1,7 @@
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
 import { BatchRunner } from '../services/batches/run.ts';
+import { addPeriods } from '../services/budgets/periods.ts';
 import { ClockWatch } from '../services/clock-watch.ts';
 import { EvalRunner } from '../services/evals/work/runner.ts';
 import { Engine } from '../services/segments/engine.ts';
@@ -73,8 +74,9 @@ export async function startLoop(deps: Deps, options: { exclusive: boolean; engin
     await deps.files.removeUnfinished?.(performance.timeOrigin);
   }
 
-  // Before anything is sent by rates that others have a part of.
+  // Before anything is sent by rates that others have a part of, or by budgets whose present periods nobody began.
   await presence?.announce();
+  await addPeriods(deps, unixSeconds(deps.clock));
   engine.start?.();
 
   const leaseMs = deps.settings.leaseSeconds * 1000;

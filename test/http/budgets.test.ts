@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type BudgetObject, budgetPageSchema, budgetSchema } from '../../src/protocol/budget.ts';
 import { BatchRunner } from '../../src/services/batches/run.ts';
+import { CallBudgets } from '../../src/services/budgets/call-budgets.ts';
 import { tick } from '../../src/services/tick.ts';
 import { entryRow } from '../contract/store/subject.ts';
 import { errorOf, type Harness, openHarness } from './harness.ts';
@@ -68,6 +69,27 @@ describe('/v1/budgets', () => {
     const batches = new BatchRunner(harness.deps);
     await tick(harness.deps, batches);
     expect((await retrieve(id)).usage.period_starts_at).toBe(Date.parse('2027-01-05T18:30:00Z') / 1000);
+  });
+
+  it('hold batches and calls to a day that nobody was there to begin', async () => {
+    harness.time.nowMs = NOON;
+    await create({ limit_usd: '0', period: 'day', on_insufficient: 'stop' });
+    harness.time.nowMs = NOON + 5 * 86_400_000;
+    const body = new FormData();
+    const line = { custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body: { model: 'm', messages: [] } };
+    body.append('purpose', 'batch');
+    body.append('file', new Blob([JSON.stringify(line)]), 'input.jsonl');
+    const file = (await (await harness.send('POST', '/v1/files', { body })).json()) as { id: string };
+    const json = { input_file_id: file.id, endpoint: '/v1/chat/completions', completion_window: '24h' };
+    const batch = await harness.send('POST', '/v1/batches', { json });
+    expect([batch.status, (await errorOf(batch)).code]).toEqual([429, 'insufficient_quota']);
+
+    harness.time.nowMs += 5 * 86_400_000;
+    const calls = new CallBudgets(harness.deps);
+    const spender = { tenantId: 'default', keyId: null, tags: null, routes: [] };
+    const request = { customId: 'a', endpoint: '/v1/chat/completions' as const, body: line.body };
+    const held = Promise.resolve(calls.hold({ spender, request, bytes: 100, candidates: [] }));
+    await expect(held).rejects.toMatchObject({ status: 429, code: 'insufficient_quota' });
   });
 
   it('counts in total from the moment that is named', async () => {

@@ -8,6 +8,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BudgetRow, CallHoldAsk } from '../../ports/store-budgets.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
 import { firstShort, insufficientQuota, unpricedTargets } from './insufficient.ts';
+import { addPeriods } from './periods.ts';
 import { unpricedReason, upperBound } from './upper-bound.ts';
 
 /** How long another process's new budget may go unnoticed here. */
@@ -118,8 +119,12 @@ export class CallBudgets {
   }
 
   private async read(): Promise<void> {
-    const until = this.deps.clock.now() + FRESH_MS;
-    this.known = { rows: await this.deps.store.budgets.all(), until };
+    const { clock, store } = this.deps;
+    const until = clock.now() + FRESH_MS;
+    const rows = await store.budgets.all();
+    // After a time without a server, or a machine that slept, the present ones may not have begun: they would hold nothing.
+    if (rows.length > 0) await addPeriods(this.deps, unixSeconds(clock));
+    this.known = { rows, until };
   }
 
   private async writeAll(): Promise<void> {

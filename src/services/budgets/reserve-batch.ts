@@ -10,6 +10,7 @@ import { findErrors } from '../batches/find-errors.ts';
 import { toBatchEstimate } from '../batches/first-estimate.ts';
 import { resolveFor, routesOf } from '../models/resolve.ts';
 import { firstShort, insufficientQuota, unpricedTargets } from './insufficient.ts';
+import { addPeriods } from './periods.ts';
 import { unpricedReason } from './upper-bound.ts';
 
 /** Lines that are looked at, of each batch that a budget covers. */
@@ -28,6 +29,8 @@ export async function reserveBatch(
   const { id: holder, tenantId, keyId, metadata: tags, createdAt } = batch;
   const isAny = await deps.store.budgets.any();
   const spender = { tenantId, keyId, tags, routes: isAny ? await routeNames(deps, batch, file) : [] };
+  // Nobody may have been there to begin the present ones: without them nothing would be held.
+  if (isAny) await addPeriods(deps, createdAt);
   const budgets = isAny ? await deps.store.budgets.covering(spender, createdAt) : [];
   if (budgets.length === 0) return { hold: { holder, ...spender, amountNano: 0 }, estimate: null };
   // Under an Idempotency-Key it may be there already, and hold what it needs.
