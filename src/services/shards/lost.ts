@@ -15,19 +15,9 @@ import { sharingOf } from './questions.ts';
 import { type EntryWork, entryOf, recordDoubt } from './settle-lines.ts';
 import { type ShardLine, type ShardWork, settle, shardLines, unfinishedLines } from './shard-work.ts';
 
-/** Results that cannot be read for so long after the end are given up: the provider deleted or spoilt them. */
-const UNREADABLE_SECONDS = 3_600;
-const GONE_SECONDS = 600;
 const LINES_AT_ONCE = 500;
 
 type DoubtWork = EntryWork & Pick<ShardWork, 'input'>;
-
-/** True when the answers of an ended provider batch are to be waited for no longer. */
-export function areLost({ deps, shard, batch }: ShardWork, failure: Failure): boolean {
-  const since = unixSeconds(deps.clock) - (shard.endedAt ?? 0);
-  if (batch.stop !== null) return since >= deps.settings.cancelSeconds;
-  return since >= (failure.kind === 'not_found' ? GONE_SECONDS : UNREADABLE_SECONDS);
-}
 
 /**
  * Gives up answers that are out of reach, for `lost`. They may be paid for all the same, so each line gets an entry of unknown

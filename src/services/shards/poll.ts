@@ -18,9 +18,7 @@ import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
 import { rejected, resubmitOthers, wait } from './submit.ts';
-
-/** A provider's lists may lag behind its own create call; a batch that is still not found after this is gone. */
-const NOT_FOUND_GRACE_SECONDS = 600;
+import { isGone, noteFailing, withoutFailing } from './troubles.ts';
 
 /** Answers that nobody waits for are given up after so long: the provider deleted or spoilt them. */
 const UNREADABLE_WASTE_SECONDS = 86_400;
@@ -55,15 +53,14 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
     progress = await work.api.poll(providerBatch(work), work.call);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    if (error.failure.kind !== 'not_found' && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
+    if (error.failure.kind === 'not_found') await noteFailing(work);
+    if (!isGone(work, error.failure) && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
   }
+  const { shard } = work;
+  if (progress !== null) await save(work, { refs: { ...withoutFailing(shard.refs), ...progress.refs } });
   if (progress?.state === 'running') return keepWaiting(work);
   if (progress?.state === 'ended') {
-    const { shard } = work;
-    await save(work, {
-      refs: { ...shard.refs, ...progress.refs },
-      endedAt: shard.endedAt ?? unixSeconds(work.deps.clock),
-    });
+    await save(work, { endedAt: shard.endedAt ?? unixSeconds(work.deps.clock) });
     return enterWaste(work, progress);
   }
   if (progress === null) return forgetAbandoned(work);
@@ -88,7 +85,7 @@ async function note(work: ShardWork, progress: Progress): Promise<void> {
   await save(work, {
     raw: progress.raw,
     counts: progress.counts ?? shard.counts,
-    refs: { ...shard.refs, ...progress.refs },
+    refs: { ...withoutFailing(shard.refs), ...progress.refs },
     failure: progress.failure,
     ...(moved && { progressAt: unixSeconds(work.deps.clock) }),
   });
@@ -131,9 +128,9 @@ async function failNamedLines(work: ShardWork, named: Progress['lines']): Promis
 }
 
 async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void> {
-  const { shard } = work;
   const now = unixSeconds(work.deps.clock);
-  const gone = failure.kind === 'not_found' && now - (shard.submittedAt ?? now) > NOT_FOUND_GRACE_SECONDS;
+  if (failure.kind === 'not_found') await noteFailing(work);
+  const gone = isGone(work, failure);
   // It was there, and may have run.
   if (gone && work.batch.stop === null) return giveUpAnswers(work, unreadable(failure));
   if (gone) {

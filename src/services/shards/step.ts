@@ -5,16 +5,17 @@ import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
 import type { InputWatch } from '../batches/input-lost.ts';
 import { collectReadable, collectShard } from './collect.ts';
-import { areLost, giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
+import { giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { resumeSubmit } from './lost-submit.ts';
 import { isForgotten } from './patience.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
 import { batchCall, LeaseLost, listLagSeconds, type ShardWork, save, type Waits } from './shard-work.ts';
 import { submitShard } from './submit.ts';
+import { areLost, failingSince, noteFailing } from './troubles.ts';
 
 /** A step that failed for a reason of ours is tried again after this. */
 const RETRY_SECONDS = 10;
-/** One of an ended provider batch is tried again after a quarter of the time since its end, at most this. */
+/** One of an ended provider batch is tried again after a quarter of the time that it fails, at most this. */
 const RETRY_SECONDS_MAX = 3_600;
 
 /** Does what is due for a leased shard. Never throws. */
@@ -57,7 +58,9 @@ async function collect(work: ShardWork): Promise<void> {
   try {
     await collectShard(work, work.shard.failure);
   } catch (error) {
-    if (!(error instanceof ProviderError) || !areLost(work, error.failure)) throw error;
+    if (!(error instanceof ProviderError)) throw error;
+    await noteFailing(work);
+    if (!areLost(work, error.failure)) throw error;
     const lost = unreadable(error.failure);
     await giveUpAnswers(work, lost, { without: await collectReadable(work) });
   }
@@ -101,7 +104,8 @@ async function postpone(deps: Deps, shard: ShardLease, reason: string): Promise<
   deps.log.error({ shard: shard.id, provider: shard.provider, state: shard.state, reason }, 'shard step failed');
   const now = unixSeconds(deps.clock);
   // What has failed for long seldom works a moment later; results are large, too.
-  const since = shard.endedAt === null ? 0 : Math.min((now - shard.endedAt) / 4, RETRY_SECONDS_MAX);
+  const failedAt = failingSince(shard) ?? shard.endedAt;
+  const since = failedAt === null ? 0 : Math.min((now - failedAt) / 4, RETRY_SECONDS_MAX);
   const late = shard.state === 'submitting' ? listLagSeconds(deps) : 0;
   const nextAt = now + Math.max(RETRY_SECONDS, Math.round(since), late);
   await deps.store.shards.save(shard.id, shard.leaseToken, { nextAt });

@@ -249,6 +249,32 @@ describe('a provider batch', () => {
   });
 
   it.each([
+    ['that is not found once, long after it was made,', 'running', { on: 'poll', fault: 404, times: 1 }],
+    ['whose results are refused for hours, as a key is wrong,', 'collecting', { on: 'any', fault: 401, times: null }],
+    [
+      'whose results fail when they are read for the first time in hours',
+      'collecting',
+      { on: 'any', fault: 500, times: 4 },
+    ],
+  ] as const)('%s is not given up', async (_what, state, fault) => {
+    const remote = await service({ stop_at: 0.5 });
+    const rig = await rigOn(remote);
+    const id = await beginBatch(rig.deps, chatLines(20), { config: 'native' });
+    const shard = async () => (await rig.deps.store.shards.list(id))[0];
+    const hasCome = async () => (await shard())?.state === state;
+    remote.configure({ faults: [{ on: 'content', fault: 500, times: null }] });
+    expect(await workUntil(rig.deps, async () => (await shard())?.state === 'running')).toBe(true);
+    if (state === 'collecting') remote.configure({ stop_at: null });
+    expect(await workUntil(rig.deps, hasCome, { between: () => rig.advance(15) })).toBe(true);
+    rig.advance(3 * 3_600);
+    remote.configure({ faults: [fault] });
+    await workUntil(rig.deps, () => false, { rounds: 6, between: () => rig.advance(1_800) });
+    remote.configure({ stop_at: null, faults: [] });
+    expect(await workToEnd(rig, id)).toMatchObject({ completed: 20, failed: 0, entries: 20, unpricedEntries: 0 });
+    expect(remote.counters.batches_created).toBe(1);
+  });
+
+  it.each([
     ['answers nothing', [{ on: 'any', fault: 500, times: null }]],
     ['takes no cancel', [{ on: 'cancel', fault: 405, times: null }]],
   ] as const)('whose service %s does not keep a cancelled batch from its end', async (_what, faults) => {
