@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
+import type { BudgetObject } from '../../src/protocol/budget.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants, type Books } from './invariants.ts';
 import { ADMIN_KEY, chatLines, type Pools, startPools, startWeir, submit, type Weir, waitForBatch } from './weir.ts';
@@ -299,6 +300,29 @@ describe('answers that do not serve', () => {
         end = chunk.choices[0]?.finish_reason ?? end;
       expect(end).toBe('content_filter');
       expect(received()).toEqual([tries.length + 2, 1]);
+    });
+
+    it('are not tried again where their budgets have no room for the retry, and hold what it may come to where they do', async () => {
+      await start([{}]);
+      const { id } = await weir.call<{ id: string }>('/v1/budgets', {
+        method: 'POST',
+        body: JSON.stringify({ limit_nano_usd: 30_000, period: 'total' }),
+      });
+      const on_truncation = { action: 'retry', max_tokens_factor: ENOUGH / SHORT, otherwise: 'accept' };
+      const route = { ...targets[0], on_truncation };
+      const { data: cut, response } = await ask(route, { max_tokens: SHORT });
+      expect(cut.choices[0]?.finish_reason).toBe('length');
+      expect(response.headers.get('x-weir-warnings')).toContain('no retry was made: This request may cost');
+      expect(await entries()).toEqual([['succeeded', null, 1, 'pool-a']]);
+      // Both tries fit.
+      const raised = { method: 'POST', body: JSON.stringify({ limit_nano_usd: 70_000 }) };
+      await weir.call(`/v1/budgets/${id}`, raised);
+      expect((await ask(route, { max_tokens: SHORT })).data.choices[0]?.finish_reason).toBe('stop');
+      expect(received()).toEqual([3]);
+      const usageOf = async () => (await weir.call<BudgetObject>(`/v1/budgets/${id}`)).usage;
+      await expect.poll(async () => (await usageOf()).held_nano_usd).toBe(0);
+      const { total } = await weir.call<{ total: { amount_nano_usd: number } }>('/v1/ledger/summary');
+      expect((await usageOf()).spent_nano_usd).toBe(total.amount_nano_usd);
     });
 
     it('fail with the answer beside the error, once, or are taken with a warning, as the route says', async () => {

@@ -12,6 +12,7 @@ import { estimateLineTokens } from '../../core/tokens.ts';
 import { emptyUsage, totalInput, totalOutput, type Usage } from '../../core/usage.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Ask, Gate, Permit, TargetGate } from '../../ports/gates.ts';
+import type { CallToHold } from '../budgets/call-budgets.ts';
 import { avoidedAfter } from '../gates/avoided.ts';
 import { rateReached } from '../gates/refusals.ts';
 import type { CallAccount } from './account.ts';
@@ -35,9 +36,17 @@ export interface CallInHand extends HealedRequest<Success> {
   signal: AbortSignal;
   /** See keyCacheSeconds. */
   keyCacheSeconds: number | null;
+  /** What its budgets hold for it; null where none covers it. */
+  hold: CallHold | null;
   /** Its answers that were not taken, and what is to be said of them. */
   unfit: Unfit[];
   notes: string[];
+}
+
+/** What is held for a call until its entries are written. */
+export interface CallHold {
+  id: string;
+  readonly spending: CallToHold;
 }
 
 /** A call that a provider has begun to answer. The permit is still held. */

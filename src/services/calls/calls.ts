@@ -19,10 +19,10 @@ import { keyCacheSeconds } from '../cache/cache-key.ts';
 import { clientGone } from '../gates/refusals.ts';
 import { CallAccount } from './account.ts';
 import { type CallAnswer, failureAnswer, PassedAnswer, targetHeaders, type WholeAnswer } from './answer.ts';
-import { AnsweredBefore, type Begun, CallFailed, type CallInHand, tryCandidates } from './attempts.ts';
+import { AnsweredBefore, type Begun, CallFailed, type CallHold, type CallInHand, tryCandidates } from './attempts.ts';
 import { isAnswerTo, type Keep, mayBeKept, throughCache } from './cached-call.ts';
 import { EntryWriter } from './entry-writer.ts';
-import { judgeCall, unfitAnswer, unfitCall } from './heal.ts';
+import { affordRetry, isCovered, judgeCall, unfitAnswer, unfitCall } from './heal.ts';
 import { CallPlanner } from './planner.ts';
 import { type Call, type CallHeaders, readCall } from './read-call.ts';
 import { type LiveAnswers, shareStream } from './share-stream.ts';
@@ -40,7 +40,7 @@ export interface CallRequest {
 
 /** A call that may be sent; or what it is answered with at once. */
 type Admitted =
-  | { ok: true; lane: RunLane; permit: KeyPermit; hold: string | null; route: string | null }
+  | { ok: true; lane: RunLane; permit: KeyPermit; hold: CallHold | null; route: string | null }
   | { ok: false; answer: WholeAnswer };
 
 const keepNothing: Keep = () => undefined;
@@ -84,6 +84,7 @@ export class Calls {
       account,
       signal,
       keyCacheSeconds: null,
+      hold,
       unfit: [],
       spare: null,
       atMaximum: [],
@@ -121,7 +122,10 @@ export class Calls {
         const held = this.budgets.hold(spending);
         const sure = held instanceof Promise ? held.catch(givenBack(permit)) : held;
         const [route = null] = spending.spender.routes;
-        return whenThere(sure, (hold) => ({ ok: true, lane, permit, hold, route }));
+        return whenThere(sure, (id) => {
+          const hold = id === null ? null : { id, spending };
+          return { ok: true, lane, permit, hold, route };
+        });
       });
     });
   }
@@ -165,11 +169,11 @@ export class Calls {
   }
 
   /** Counts a call as open until the function it answers is called, which may happen more than once. */
-  private opened(permit: KeyPermit, account: CallAccount, hold: string | null): () => void {
+  private opened(permit: KeyPermit, account: CallAccount, hold: CallHold | null): () => void {
     try {
       this.writer.begin();
     } catch (error) {
-      if (hold !== null) this.writer.release(hold);
+      if (hold !== null) this.writer.release(hold.id);
       return givenBack(permit)(error);
     }
     this.open += 1;
@@ -179,7 +183,7 @@ export class Calls {
       over = true;
       this.open -= 1;
       this.writer.end();
-      if (hold !== null) this.writer.release(hold);
+      if (hold !== null) this.writer.release(hold.id);
       permit.settle(account.usedTokens);
     };
   }
@@ -223,9 +227,14 @@ export class Calls {
       }
       const { answer, candidate, provider, trip, warnings, progress } = begun;
       const { latencyMs, gpuMicroseconds } = trip.end(null, answer.usage);
-      const verdict = judgeCall(this.deps, hand, progress.candidate, answer);
+      const judged = judgeCall(this.deps, hand, progress.candidate, answer);
       const ended = { candidate, provider, result: answer, latencyMs, gpuMicroseconds, final: true };
+      const retry = judged.do === 'retry' && isCovered(hand) && !hand.signal.aborted;
+      const { verdict, hold } = retry
+        ? await affordRetry(this.budgets, hand, { from: progress.candidate, result: answer }, judged)
+        : { verdict: judged, hold: null };
       entered = account.enter(ended, verdict);
+      if (hold !== null) this.holdAnew(hand, hold);
       if (verdict.do === 'retry' && !hand.signal.aborted) {
         keep(candidate, answer);
         hand.unfit.push(unfitAnswer(candidate, verdict.code));
@@ -238,6 +247,13 @@ export class Calls {
       if (verdict.do === 'retry') throw new CallFailed(clientGone(), null, candidate);
       return this.deliver(hand, { from: progress.candidate, result: answer, verdict }, warnings, keep);
     }
+  }
+
+  /** What was held for an answer that is entered by now is held no more, but what its retry may come to. */
+  private holdAnew({ hold }: CallInHand, id: string): void {
+    if (hold === null) return;
+    this.writer.release(hold.id);
+    hold.id = id;
   }
 
   private deliver(hand: CallInHand, settled: Settled<Success>, warnings: readonly string[], keep: Keep): WholeAnswer {
