@@ -5,6 +5,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { BatchRow } from '../../ports/store-batches.ts';
 import type { ResultLine } from '../../protocol/result-line.ts';
 import { batchOutput } from '../batches/output.ts';
+import { areResultsGone } from '../batches/results-gone.ts';
 import { givenUp } from '../results/given-up.ts';
 import { wholeRecords } from '../results/read-index.ts';
 
@@ -48,7 +49,8 @@ export async function collectAnswers(
   // The status is read before the parts: a batch that ended by then has all its parts in the list.
   const batch = await deps.store.batches.get('all', group.batchId);
   let last = after;
-  if (batch === null || batch.status === 'failed') {
+  // Results that their owner has deleted come no more.
+  if (batch === null || batch.status === 'failed' || (await areResultsGone(deps, batch))) {
     await keep(await failedAnswers(deps, group.groupId, batch));
     return { ids, after: last, ended: true };
   }
@@ -104,8 +106,13 @@ function answerOf(bytes: Uint8Array): Answer {
 }
 
 async function failedAnswers(deps: Deps, groupId: string, batch: BatchRow | null): Promise<Answer[]> {
-  const [error] = batch?.errors ?? [];
-  const answer = errorText(error?.code ?? 'batch_failed', error?.message ?? 'The batch of this request is gone.');
+  const [error] = batch?.status === 'failed' ? (batch.errors ?? []) : [];
+  const isDeleted = batch !== null && batch.status !== 'failed';
+  const code = isDeleted ? 'results_gone' : 'batch_failed';
+  const message = isDeleted
+    ? 'The results of the batch of this request were deleted before it was answered.'
+    : 'The batch of this request is gone.';
+  const answer = errorText(error?.code ?? code, error?.message ?? message);
   return (await deps.store.parkedCalls.ofGroup(groupId)).map(({ id }) => ({ id, status: 502, answer }));
 }
 
