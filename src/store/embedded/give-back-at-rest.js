@@ -14,25 +14,26 @@ const RESTING_PART = 0.01;
 const WORTH_BYTES = 1024 ** 2;
 
 /**
- * Collects all garbage of this thread whenever it rests after its heap has grown, and gives that memory back to the
- * system: of what a start takes nearly a third is garbage, and what is young grows with work and stays. While it works, to
- * do that again and again would take as long as half of the work.
+ * Collects all garbage of this thread after its start, and whenever it rests after its heap has grown, and gives that memory
+ * back to the system: of what a start takes nearly a third is garbage, and what is young grows with work and stays. While it
+ * works, to do that again and again would take a good part of what the work takes.
  */
 export function giveBackAtRest() {
   let kept = 0;
   let usage = process.threadCpuUsage();
   let lookedAt = performance.now();
+  const giveBack = () => {
+    if (getHeapStatistics().total_heap_size < kept + WORTH_BYTES || !collect()) return;
+    kept = getHeapStatistics().total_heap_size;
+  };
   const look = () => {
     const { user, system } = process.threadCpuUsage(usage);
-    const isResting = (user + system) / 1000 < RESTING_PART * (performance.now() - lookedAt);
-    if (isResting && getHeapStatistics().total_heap_size >= kept + WORTH_BYTES && collect()) {
-      kept = getHeapStatistics().total_heap_size;
-    }
+    if ((user + system) / 1000 < RESTING_PART * (performance.now() - lookedAt)) giveBack();
     // What the collection took is no work.
     usage = process.threadCpuUsage();
     lookedAt = performance.now();
   };
-  setTimeout(look, FIRST_LOOK_MS).unref();
+  setTimeout(giveBack, FIRST_LOOK_MS).unref();
   setInterval(look, LOOK_MS).unref();
 }
 
