@@ -55,7 +55,8 @@ export async function collectShard(work: ShardWork, ended: Failure | null): Prom
   }
   const why = ended ?? missingFailure();
   // What the provider has done by its own count and does not show is paid for; what it counts nowhere may be.
-  if (shard.counts === null ? ended === null : reading.isShort) await doubtLines(work, reading.missing);
+  const isUncounted = ended === null && !addsUp(shard.counts);
+  if (isUncounted || (shard.counts !== null && reading.isShort)) await doubtLines(work, reading.missing);
   if (reading.missing.length > 0 && work.batch.stop === null) await failLines(work, reading.missing, why);
   await endShard(work, await unfinishedLines(work), why);
 }
@@ -156,6 +157,11 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
     isMostlyDamaged: lost >= MANY_LINES && lost * 2 > expected,
     digest: hash.update(String(missing.length)).digest('hex'),
   };
+}
+
+/** Whether every line is counted as done or failed; what was counted last while a batch ran may be all there is. */
+function addsUp(counts: ShardWork['shard']['counts']): boolean {
+  return counts !== null && counts.succeeded + counts.failed >= counts.total;
 }
 
 /** About the bytes that are held for an answer, without making its text. */

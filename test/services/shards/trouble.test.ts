@@ -212,6 +212,27 @@ describe('a provider batch', () => {
     expect(unknown.every(({ amountNano }) => amountNano === null)).toBe(true);
   });
 
+  it('that counts its lines while it runs, and at its end neither counts nor shows some, may have done those', async () => {
+    const remote = await service({ stop_at: 0 });
+    const rig = await rigOn(remote);
+    const { batch } = rig.deps.providers.get('openai')!;
+    const { poll, results } = { poll: batch!.poll.bind(batch), results: batch!.results.bind(batch) };
+    const pollTwice: typeof poll = async (...asked) => {
+      const progress = await poll(...asked);
+      const counts = progress.state === 'running' ? { total: 20, succeeded: 0, failed: 0 } : null;
+      return { ...progress, counts };
+    };
+    const some: typeof results = async function* (...asked) {
+      for await (const answer of results(...asked)) if (Number(answer.key?.slice(2)) > 8) yield answer;
+    };
+    Object.assign(batch!, { poll: pollTwice, results: some });
+    const id = await beginBatch(rig.deps, chatLines(20), { config: 'native' });
+    const isCounted = async () => (await rig.deps.store.shards.list(id))[0]?.counts?.total === 20;
+    expect(await workUntil(rig.deps, isCounted, { between: () => rig.advance(15) })).toBe(true);
+    remote.configure({ stop_at: null });
+    expect(await workToEnd(rig, id)).toMatchObject({ completed: 12, failed: 8, entries: 20, unpricedEntries: 8 });
+  });
+
   it('of which some answers can never be read loses those alone', async () => {
     const { deps, id } = await rigShowing((line) => line > 8, false);
     expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: 12, failed: 8, entries: 20 });
