@@ -66,6 +66,6 @@ export interface StoreParkedCalls {
   /** Keeps answers; a call that has one keeps it. */
   answer(answers: readonly { id: string; status: number; answer: string }[]): Promise<void>;
   deliver(id: string, now: number): Promise<void>;
-  /** Removes calls that were answered and are older. */
-  deleteAnsweredBefore(createdAt: number): Promise<void>;
+  /** Removes answered calls whose batch ended before that time, in unix seconds; of one without a batch, that were made before it. */
+  deleteAnsweredBefore(time: number): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq, getTableColumns, gte, isNotNull, isNull, lt, or, sql } from '#drizzle';
+import { and, asc, eq, getTableColumns, gte, isNull, or, sql } from '#drizzle';
 import type { OpenGroup, ParkedCallRow, StoreParkedCalls, WaitingCalls } from '../ports/store-parked-calls.ts';
 import type { Scope } from '../ports/store-query.ts';
 import type { Database } from './client.ts';
@@ -109,9 +109,14 @@ export class LibsqlParkedCalls implements StoreParkedCalls {
       .where(eq(parkedCalls.id, id));
   }
 
-  async deleteAnsweredBefore(createdAt: number): Promise<void> {
-    await this.#db.orm
-      .delete(parkedCalls)
-      .where(and(isNotNull(parkedCalls.status), lt(parkedCalls.createdAt, createdAt)));
+  async deleteAnsweredBefore(time: number): Promise<void> {
+    await this.#db.write([
+      {
+        sql: `delete from parked_calls where status is not null and created_at < ?1 and not exists (
+                select 1 from batches b where b.id = parked_calls.batch_id
+                  and coalesce(b.completed_at, b.failed_at, b.expired_at, b.cancelled_at, ?1) >= ?1)`,
+        args: [time],
+      },
+    ]);
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ParkedCallRow } from '../../../src/ports/store-parked-calls.ts';
-import { NOW, type Subject } from './subject.ts';
+import { batchRow, NOW, type Subject } from './subject.ts';
 
 function parked(id: string, change: Partial<ParkedCallRow> = {}): ParkedCallRow {
   return {
@@ -54,7 +54,7 @@ export function parkedCallsContract(subject: Subject): void {
     });
 
     it('go into groups, oldest first, and keep the first answer they get', async () => {
-      const { parkedCalls } = subject.store;
+      const { batches, parkedCalls } = subject.store;
       for (const [index, id] of ['call_1', 'call_2', 'call_3'].entries()) {
         await parkedCalls.insert(parked(id, { createdAt: NOW - index }));
       }
@@ -72,7 +72,12 @@ export function parkedCallsContract(subject: Subject): void {
       await parkedCalls.answer([{ ...answer, status: 502, answer: '{}' }]);
       expect(await parkedCalls.get('all', 'call_1')).toMatchObject({ status: 200, answer: '{"n":1}' });
       expect(await parkedCalls.openGroups()).toEqual([{ groupId: 'group_1', batchId: 'batch_1' }]);
-      await parkedCalls.deleteAnsweredBefore(NOW + 1);
+      // Its batch took as long as it might: the answer is kept from the batch's end on.
+      await parkedCalls.setBatch('group_2', 'batch_2');
+      await batches.insert(batchRow('batch_2', { status: 'completed', completedAt: NOW + 86_400 }));
+      await parkedCalls.deleteAnsweredBefore(NOW + 86_400);
+      expect(await parkedCalls.get('all', 'call_1')).not.toBeNull();
+      await parkedCalls.deleteAnsweredBefore(NOW + 86_401);
       expect(await parkedCalls.get('all', 'call_1')).toBeNull();
       expect(await parkedCalls.get('all', 'call_2')).not.toBeNull();
     });
