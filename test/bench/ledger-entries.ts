@@ -1,4 +1,5 @@
 /** What an entry takes with its indices and rollups, as an engine writes it: in commits of many lines, from rows to the disk. */
+import { createClient } from '@libsql/client';
 import type { Store } from '../../src/ports/store.ts';
 import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
 import { claim, emptyCommit, entryRow, segmentRow, startBatch } from '../contract/store/subject.ts';
@@ -21,6 +22,31 @@ export async function microsecondsOfEntry(store: Store): Promise<number> {
     if (!ok) throw new Error('the segment was lost');
     runs.push(((performance.now() - begun) * 1_000) / GROUP);
   }
+  return median(runs);
+}
+
+/**
+ * The same of a bare statement for each group of rows with as many values, in a table of its own with the two indices that
+ * every entry is in: what the database itself takes. `url`: that of a database.
+ */
+export async function microsecondsOfRow(url: string): Promise<number> {
+  const client = createClient({ url, concurrency: 1 });
+  const rows = Array.from({ length: GROUP }, (_, index) => Object.values(entryOf(index)));
+  const names = rows[0]?.map((_, index) => `c${index}`) ?? [];
+  await client.execute('pragma synchronous = full');
+  await client.execute(`create table bare_rows (line integer, batch_id text, ${names})`);
+  await client.execute('create unique index bare_rows_line on bare_rows (batch_id, line)');
+  await client.execute('create index bare_rows_batch on bare_rows (batch_id)');
+  const values = names.map((_, index) => `value ->> ${index}`);
+  const sql = `insert into bare_rows select ?2 + key, ?3, ${values} from json_each(?1)`;
+  const runs: number[] = [];
+  for (let group = 0; group < GROUPS; group++) {
+    const begun = performance.now();
+    await client.execute({ sql, args: [JSON.stringify(rows), group * GROUP, BATCH] });
+    runs.push(((performance.now() - begun) * 1_000) / GROUP);
+  }
+  await client.execute('drop table bare_rows');
+  client.close();
   return median(runs);
 }
 

@@ -8,7 +8,7 @@ import { openStore } from '../../src/store/open-node.ts';
 import { openHarness } from '../http/harness.ts';
 import { figure, report } from './goals.ts';
 import { monthProviders, reconcileMonth } from './ledger-bills.ts';
-import { microsecondsOfEntry } from './ledger-entries.ts';
+import { microsecondsOfEntry, microsecondsOfRow } from './ledger-entries.ts';
 import { BATCH_LINES, DAY, MONTH_START, writeMonth } from './ledger-month.ts';
 import { median } from './table.ts';
 
@@ -64,11 +64,12 @@ try {
   rows.push({ what: 'the last 50 entries', limit: 15, ms: await time('/v1/ledger/entries?limit=50') });
   const books = await reconcileMonth(harness, month.bills);
   const entryUs = await microsecondsOfEntry(store);
+  const rowUs = await microsecondsOfRow(url);
   report([
     {
       goal: 9,
       what: 'a ledger entry, with indices and rollups, durable',
-      yardstick: `${figure(month.entries)} entries`,
+      yardstick: `${figure(month.entries)} entries; a bare insert of such rows ${figure(rowUs, 1)} µs`,
       figure: `${figure(entryUs, 1)} µs`,
       wanted: '≤ 10 µs',
       met: entryUs <= 10,
