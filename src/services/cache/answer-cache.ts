@@ -31,36 +31,43 @@ class DatabaseCache implements AnswerCache {
   }
 
   async find(asks: readonly CacheAsk[]): Promise<{ key: string; answer: Success } | null> {
-    const rows = await this.rowsOf(asks);
+    const answers = await this.findAll(asks);
     for (const { key } of asks) {
-      const row = rows.get(key);
-      if (row !== undefined) return { key, answer: JSON.parse(row.answer) as Success };
+      const answer = answers.get(key);
+      if (answer !== undefined) return { key, answer };
     }
     return null;
   }
 
+  /** Nothing when the database does not answer. */
   async findAll(asks: readonly CacheAsk[]): Promise<Map<string, Success>> {
-    const rows = await this.rowsOf(asks);
-    return new Map([...rows].map(([key, row]) => [key, JSON.parse(row.answer) as Success]));
-  }
-
-  /** What may be given in answer, by key; nothing when the database does not answer. */
-  private async rowsOf(asks: readonly CacheAsk[]): Promise<Map<string, CachedAnswerRow>> {
     const held = new Map(asks.flatMap(({ key }) => this.unwritten.get(key) ?? []).map((row) => [row.key, row]));
     const keys = asks.map(({ key }) => key).filter((key) => !held.has(key));
-    const rows = new Map<string, CachedAnswerRow>();
+    const answers = new Map<string, Success>();
     try {
       const now = unixSeconds(this.deps.clock);
       if (keys.length > 0) for (const row of await this.deps.store.cache.find(keys, now)) held.set(row.key, row);
       for (const { key, tenantId, maxAgeSeconds } of asks) {
         const row = held.get(key);
         // A route may have become stricter since.
-        if (row !== undefined && row.tenantId === tenantId && row.createdAt + maxAgeSeconds > now) rows.set(key, row);
+        if (row === undefined || row.tenantId !== tenantId || row.createdAt + maxAgeSeconds <= now) continue;
+        const answer = this.read(row);
+        if (answer !== null) answers.set(key, answer);
       }
     } catch (error) {
       this.deps.log.warn({ err: error }, 'the cache does not answer');
     }
-    return rows;
+    return answers;
+  }
+
+  /** null for one that a disk has changed: it is asked for anew. */
+  private read({ key, answer }: CachedAnswerRow): Success | null {
+    try {
+      return JSON.parse(answer) as Success;
+    } catch (error) {
+      this.deps.log.warn({ err: error, key }, 'a kept answer cannot be read');
+      return null;
+    }
   }
 
   async through(ask: CacheAsk, make: () => Promise<Result>): Promise<{ result: Result; cached: boolean }> {
