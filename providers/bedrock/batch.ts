@@ -1,13 +1,6 @@
 import { type Failure, refusal } from '../../src/core/failure.ts';
-import {
-  type BatchApi,
-  type BatchCall,
-  type NativeRequest,
-  type ProviderBatch,
-  ProviderError,
-  type ProviderRefs,
-  type RemoteObject,
-} from '../contract.ts';
+import type { BatchApi, BatchCall, NativeRequest, ProviderBatch, ProviderRefs, RemoteObject } from '../contract.ts';
+import { is404 } from '../shared/is-404.ts';
 import type { Access } from './access.ts';
 import type { BedrockSettings } from './config.ts';
 import { unbatchable, withoutCachePoints } from './converse.ts';
@@ -101,7 +94,7 @@ export function createBatchApi(
       }
     } catch (error) {
       // A bucket that was removed took everything with it.
-      if (!(error instanceof ProviderError) || error.failure.status !== 404) throw error;
+      if (!is404(error)) throw error;
     }
     return removed;
   }

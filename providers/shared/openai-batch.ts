@@ -13,6 +13,7 @@ import {
   type ProviderRefs,
   type ShardInput,
 } from '../contract.ts';
+import { is404 } from './is-404.ts';
 import { ask, askStatus, type BatchAccess, contextOf } from './openai-batch-client.ts';
 import { createBody } from './openai-batch-create.ts';
 import { download } from './openai-batch-download.ts';
@@ -93,7 +94,7 @@ async function poll(access: BatchAccess, { id, refs }: ProviderBatch, call: Batc
   } catch (error) {
     const submittedMs = Number(refs.submitted_at ?? 0) * 1000;
     const isNew = call.nowMs - submittedMs < notFoundGraceMs;
-    if (!isNew || !(error instanceof ProviderError) || error.failure.status !== 404) throw error;
+    if (!isNew || !is404(error)) throw error;
     const unknown = { counts: null, failure: null, lines: [], refs: {}, details: null };
     return { state: 'running', reason: null, raw: 'not_found', ...unknown };
   }
@@ -135,7 +136,7 @@ async function endedBatch(access: BatchAccess, batch: ProviderBatch, call: Batch
     remote = expectBatch(await ask(access, call, { method: 'get', path: pathOf(access, id) }), access);
   } catch (error) {
     const isKnown = refs.output_file_id !== undefined || refs.error_file_id !== undefined;
-    if (isKnown && error instanceof ProviderError && error.failure.status === 404) return null;
+    if (isKnown && is404(error)) return null;
     throw error;
   }
   if (progressOf(remote, null, access.secrets, { nowMs: call.nowMs, known: refs }).state !== 'running') return remote;

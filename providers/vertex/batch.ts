@@ -17,6 +17,7 @@ import { isFields } from '../shared/error-body.ts';
 import { GcsBucket } from '../shared/gcs.ts';
 import type { GoogleTokens } from '../shared/google-auth.ts';
 import { foreignAddress, GoogleClient } from '../shared/google-auth-fetch.ts';
+import { is404 } from '../shared/is-404.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { serviceUrl, type VertexSettings } from './config.ts';
 import { endpoints } from './convert.ts';
@@ -98,7 +99,7 @@ export class VertexBatches implements BatchApi {
     } catch (error) {
       const submittedMs = Number(batch.refs.submitted_at ?? 0) * 1000;
       const isNew = call.nowMs - submittedMs < notFoundGraceMs;
-      if (!isNew || !(error instanceof ProviderError) || error.failure.status !== 404) throw error;
+      if (!isNew || !is404(error)) throw error;
       const unknown = { counts: null, failure: null, lines: [], refs: {}, details: null };
       return { state: 'running', reason: null, raw: 'not_found', ...unknown };
     }
@@ -147,7 +148,7 @@ export class VertexBatches implements BatchApi {
       }
     } catch (error) {
       // A bucket that was removed took everything with it.
-      if (!(error instanceof ProviderError) || error.failure.status !== 404) throw error;
+      if (!is404(error)) throw error;
     }
     return removed;
   }
