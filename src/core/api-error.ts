@@ -20,6 +20,13 @@ const TYPES: Record<ApiErrorStatus, string> = {
   503: 'server_error',
 };
 
+const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 409, 429]);
+
+/** Whether a later try of the same request may be answered otherwise, as far as the status of its answer tells. */
+export function passesWithTime(status: number): boolean {
+  return status >= 500 || PASSING_STATUSES.has(status);
+}
+
 /** An error a client should see: its message says what to do. Anything else thrown becomes a plain 500. */
 export class ApiError extends Error {
   readonly status: ApiErrorStatus;

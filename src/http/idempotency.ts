@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { Context as HonoContext, MiddlewareHandler } from 'hono';
-import { ApiError } from '../core/api-error.ts';
+import { ApiError, passesWithTime } from '../core/api-error.ts';
 import { formatId, ID_BYTES, type IdPrefix } from '../core/ids.ts';
 import { unixSeconds } from '../ports/clock.ts';
 import type { Deps } from '../ports/deps.ts';
@@ -15,9 +15,6 @@ const seedBytes = 32;
 
 /** What a form has beside its file. */
 const formOverheadBytes = 1024 ** 2;
-
-/** Answers that pass with time are not remembered: the client is meant to try again. */
-const passingStatuses = new Set([408, 409, 429]);
 
 /** What a finished run leaves in the store. */
 interface Remembered {
@@ -133,7 +130,7 @@ async function settle(
   const { status } = c.res;
   const isJson = c.res.headers.get('content-type')?.startsWith('application/json') === true;
   try {
-    if (!isJson || status >= 500 || passingStatuses.has(status) || c.req.raw.signal.aborted) {
+    if (!isJson || passesWithTime(status) || c.req.raw.signal.aborted) {
       await deps.store.idempotency.release(row.tenantId, row.key);
       return;
     }

@@ -1,15 +1,13 @@
-import { ApiError } from '../../core/api-error.ts';
+import { ApiError, passesWithTime } from '../../core/api-error.ts';
 import { NEVER } from '../../core/budget-period.ts';
 import { formatUsd } from '../../core/money.ts';
 import type { BudgetState } from '../../ports/store-budgets.ts';
 
-/** What a later try of the same request may be answered otherwise. */
-const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 409, 429]);
 const SPENT = 'insufficient_quota';
 
 /** Whether nothing but another request, or more money, changes such an answer. */
 export function isRefusedForGood({ status, code }: ApiError): boolean {
-  return status < 500 && (!PASSING_STATUSES.has(status) || code === SPENT);
+  return !passesWithTime(status) || code === SPENT;
 }
 
 /** Nano-USD that a budget has left beside what it holds; below zero when it is overdrawn. */
