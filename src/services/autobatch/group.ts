@@ -4,9 +4,7 @@ import { formatId, ID_BYTES, type IdPrefix } from '../../core/ids.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { ParkedCallRow, WaitingCalls } from '../../ports/store-parked-calls.ts';
-import type { BatchObject } from '../../protocol/batch.ts';
 import { createBatch } from '../batches/create.ts';
-import { presentBatch } from '../batches/present.ts';
 import { isRefusedForGood } from '../budgets/insufficient.ts';
 import { createFile } from '../files/create.ts';
 
@@ -39,38 +37,40 @@ export async function startGroup(deps: Deps, groupId: string, signal: AbortSigna
   const calls = await deps.store.parkedCalls.ofGroup(groupId);
   const [first] = calls;
   if (first === undefined) return [];
-  let batch: BatchObject;
+  let batchId: string;
   try {
-    batch = await makeBatch(deps, contextOf(groupId, first, signal), { groupId, calls, first });
+    batchId = await makeBatch(deps, contextOf(groupId, first, signal), { groupId, calls, first });
   } catch (error) {
     if (error instanceof ApiError && isRefusedForGood(error)) return refuse(deps, calls, error);
     throw error;
   }
-  await deps.store.parkedCalls.setBatch(groupId, batch.id);
-  deps.log.info({ batch: batch.id, calls: calls.length, at: unixSeconds(deps.clock) }, 'parked calls became a batch');
+  await deps.store.parkedCalls.setBatch(groupId, batchId);
+  deps.log.info({ batch: batchId, calls: calls.length, at: unixSeconds(deps.clock) }, 'parked calls became a batch');
   return [];
 }
 
+/** Answers the batch's id. */
 async function makeBatch(
   deps: Deps,
   context: Context,
   { groupId, calls, first }: { groupId: string; calls: readonly ParkedCallRow[]; first: ParkedCallRow },
-): Promise<BatchObject> {
+): Promise<string> {
   // Made before a crash, it is there whatever became of its route and its file since.
   const made = await deps.store.batches.get('all', context.newId('batch_'));
-  if (made !== null) return presentBatch(made);
+  if (made !== null) return made.id;
   const file = await createFile(deps, context, {
     content: lines(calls),
     purpose: 'batch',
     details: () => Promise.resolve({ filename: `${groupId}.jsonl`, purpose: 'batch', expiresAfterSeconds: null }),
   });
-  return createBatch(deps, context, {
+  const batch = await createBatch(deps, context, {
     input_file_id: file.id,
     endpoint: first.endpoint,
     completion_window: first.window,
     ...(first.metadata !== null && { metadata: first.metadata }),
     ...(first.config !== null && { config: first.config as string | Record<string, unknown> }),
   });
+  return batch.id;
 }
 
 async function refuse(deps: Deps, calls: readonly ParkedCallRow[], error: ApiError): Promise<string[]> {
