@@ -59,7 +59,7 @@ export class TargetHold {
   private needed = REFUSED_TO_HOLD;
   private openings = 0;
   private pausedUntil = 0;
-  /** Whether permissions were refused to lines for their own sake: others were let in. */
+  /** Whether permissions were refused to lines for their own sake, although never so many that it was held. */
   private refusesLines = false;
 
   /** `maxMs`: it is held no longer than this, and than `unprovenMaxMs` until its first answer; 0: never. */
@@ -122,7 +122,6 @@ export class TargetHold {
     // Permissions that are refused to some lines among others are about those.
     if (this.openings > 0 && this.failure?.kind === 'permission') {
       this.needed = Math.min(REFUSED_TO_HOLD_MAX, 2 * this.needed);
-      this.refusesLines = true;
     }
     if (this.openAt !== null && sentAt >= this.openAt) {
       this.refusesLines = true;
@@ -139,7 +138,7 @@ export class TargetHold {
 
   /** Whether a line that was refused for so long may be let in yet, as far as is known: nothing tells but its own tries. */
   timeTells(refusedForMs: number): boolean {
-    return !this.refusesLines && refusedForMs < Math.min(ALONE_MAX_MS, this.maxMs);
+    return !this.refusesLines && !this.wasWrong && refusedForMs < Math.min(ALONE_MAX_MS, this.maxMs);
   }
 
   /** Whether others were let in when so many lines were refused that it was held: it has lines that are refused for their own sake. */

@@ -24,7 +24,6 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   const doubts = await doubtsOf(work);
   const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
   const shares = usageShares(work, providerBatch(work));
-  const answered = new Set<number>();
   let succeeded = 0;
   let group: Answered[] = [];
   const flush = async (): Promise<void> => {
@@ -39,7 +38,6 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
       else if (entry !== null && !known.has(line)) fresh.push(entry);
       doubts.delete(line);
       known.add(line);
-      answered.add(outcome.line.line);
     }
     group = [];
     await deps.store.ledger.append(fresh);
@@ -59,7 +57,7 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   } else {
     await enterUnknown(
       work,
-      [...every.values()].filter(({ line }) => !answered.has(line)),
+      [...every.values()].filter(({ line }) => !known.has(line + 1)),
     );
   }
   await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
