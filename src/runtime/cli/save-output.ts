@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Api } from './api.ts';
-import { CliError, trouble, wrongUse } from './exit.ts';
+import { trouble, wrongUse } from './exit.ts';
 
 /** Refuses a path that cannot be written, before the work that would end there. Throws CliError. */
 export async function checkWritable(path: string, option: string): Promise<void> {
@@ -24,12 +24,7 @@ export interface Saved {
 /** Writes a batch's output lines to a file, which appears only when it is whole. Throws CliError. */
 export async function saveOutput(api: Api, id: string, path: string, options: OutputOptions = {}): Promise<Saved> {
   const { chunks, incomplete } = await openOutput(api, id, options);
-  try {
-    return { ...(await saveChunks(chunks, path)), incomplete };
-  } catch (error) {
-    const isOurs = error instanceof CliError || !(error instanceof Error) || error.name === 'AbortError';
-    throw isOurs ? error : trouble(`The output broke off: ${error.message}. Ask again.`);
-  }
+  return { ...(await saveChunks(chunks, path)), incomplete };
 }
 
 /**
@@ -106,12 +101,9 @@ export async function openOutput(
   id: string,
   { follow = false, signal }: OutputOptions = {},
 ): Promise<{ chunks: AsyncIterable<Uint8Array>; incomplete: boolean }> {
-  const response = await api.stream(
-    `/v1/batches/${encodeURIComponent(id)}/output${follow ? '?follow=true' : ''}`,
-    signal,
-  );
-  if (response.body === null) throw trouble('The server sent no output.');
-  return { chunks: response.body, incomplete: response.headers.get('x-weir-incomplete') === 'true' };
+  const path = `/v1/batches/${encodeURIComponent(id)}/output${follow ? '?follow=true' : ''}`;
+  const { headers, chunks } = await api.stream(path, signal);
+  return { chunks, incomplete: headers.get('x-weir-incomplete') === 'true' };
 }
 
 function countLineFeeds(bytes: Uint8Array): number {
