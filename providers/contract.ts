@@ -201,6 +201,7 @@ export interface Failed {
  */
 export interface BatchApi {
   readonly limits: BatchLimits;
+  readonly place: BatchPlace;
   /** Pure. Why the batch service cannot take a request that the immediate API takes; null when it can. Absent: it takes all. */
   refuses?(request: NativeRequest): Failure | null;
   /** Pure: one line of the provider's own input file, without line feed. `key` ([a-z0-9-], ≤ 32) comes back with the answer. */
@@ -228,6 +229,14 @@ export interface BatchApi {
    * What fails is a step that is not ok.
    */
   probe?(call: BatchCall): Promise<BatchProbe[]>;
+}
+
+/** Where provider batches are made with the present settings: another place knows nothing of them, and says so. */
+export interface BatchPlace {
+  /** For the operator, without credentials: an address, a region, a project. */
+  name: string;
+  /** What else tells whose batches are seen there: keys, organisations. Only a short mark of it is kept; '' where `name` says it all. */
+  account(): string;
 }
 
 /** One thing that a batch needs to be able to do at the provider, tried out. */

@@ -36,6 +36,7 @@ const unseenMs = 600_000;
 export function createBatchApi(access: AnthropicAccess): BatchApi {
   return {
     limits,
+    place: { name: access.baseUrl, account: () => access.secrets.join(' ') },
     line: (key, { body }) => `${linePrefix}${key}","params":${body}}`,
     submit: (input, call) => submit(input, access, call),
     find: (token, refs, call) => findBatch(token, refs, access, call),

@@ -55,6 +55,8 @@ function createAzureBatch(
   const batchAccess: BatchAccess = {
     ...access,
     baseUrl: version === undefined ? `${endpoint}/openai/v1` : `${endpoint}/openai`,
+    // A resource has one account, whichever of its keys is used.
+    account: '',
     ...(version !== undefined && { query: { 'api-version': version } }),
     secrets: [...access.secrets, ...blobSecrets, ...(signature === null ? [] : [signature])],
     ...(blob && { blobs: createBlobFiles(blob) }),

@@ -1,5 +1,13 @@
 import { type Failure, refusal } from '../../src/core/failure.ts';
-import type { BatchApi, BatchCall, NativeRequest, ProviderBatch, ProviderRefs, RemoteObject } from '../contract.ts';
+import type {
+  BatchApi,
+  BatchCall,
+  BatchPlace,
+  NativeRequest,
+  ProviderBatch,
+  ProviderRefs,
+  RemoteObject,
+} from '../contract.ts';
 import { is404 } from '../shared/is-404.ts';
 import type { Access } from './access.ts';
 import type { BedrockSettings } from './config.ts';
@@ -32,6 +40,7 @@ export function createBatchApi(
   const here = { bucket: bucket.name, prefix };
 
   return {
+    place: placeOf(settings, access),
     limits: {
       lines: limits.lines,
       linesMin: limits.lines_min,
@@ -124,6 +133,12 @@ export function createBatchApi(
     if (token === null) return;
     yield { kind: 'file', id: uriOf(bucket.name, key), token, createdAt, refs: refsOf(token, undefined), live: false };
   }
+}
+
+/** The account is that of the role that jobs run as; keys of it come and go. */
+function placeOf(settings: { region: string; role_arn: string }, { endpoints }: Access): BatchPlace {
+  const account = /:(\d{12}):/.exec(settings.role_arn)?.[1] ?? '';
+  return { name: `${settings.region} at ${endpoints.control}`, account: () => account };
 }
 
 /** The record of a request; an embeddings request may be several, with line feeds between them. */

@@ -49,5 +49,6 @@ function createBatch(access: OpenAIAccess, settings: CompatibleSettings, preset:
   if (batch === false || name === undefined) return null;
   const dialect = compatibleDialects[name];
   const baseUrl = versionedBase(settings.base_url);
-  return createOpenAIBatch({ ...access, baseUrl, dialect, readers }, toBatchLimits(batch, dialect.limits));
+  const account = access.secrets.join(' ');
+  return createOpenAIBatch({ ...access, baseUrl, account, dialect, readers }, toBatchLimits(batch, dialect.limits));
 }

@@ -28,7 +28,8 @@ export function createOpenAIClient(provider: string, settings: OpenAISettings): 
   };
   const urls = endpointUrls([baseUrl]).get(baseUrl);
   const urlOf: UrlOf = (_member, endpoint) => urls?.get(endpoint) ?? endpointUrl(baseUrl, endpoint);
-  const batchAccess = { ...access, baseUrl: versionedBase(baseUrl), dialect: openaiDialect, readers };
+  const account = access.secrets.join(' ');
+  const batchAccess = { ...access, baseUrl: versionedBase(baseUrl), account, dialect: openaiDialect, readers };
   return {
     immediate: {
       members: [baseUrl],

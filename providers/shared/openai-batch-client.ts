@@ -22,6 +22,8 @@ export interface BatchAccess {
   query?: Readonly<Record<string, string>>;
   /** The credentials again, to be taken out of any text. */
   secrets: readonly string[];
+  /** What tells whose batches are seen at the base URL; '' where that says it all. */
+  account: string;
   dialect: BatchDialect;
   readers: ResultReaders;
   /** Where files are kept instead of at the service itself. */

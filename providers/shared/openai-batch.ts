@@ -32,6 +32,7 @@ const notFoundGraceMs = 15 * 60_000;
 export function createOpenAIBatch(access: BatchAccess, limits: BatchLimits = access.dialect.limits): BatchApi {
   return {
     limits,
+    place: { name: [access.baseUrl, access.blobs?.folder ?? []].flat().join(' with '), account: () => access.account },
     line: (key, request) => lineOf(access, key, request),
     submit: (input, call) => submit(access, input, call),
     find: (token, refs, call) => findBatch(access, token, refs, call),

@@ -3,6 +3,7 @@ import {
   type BatchApi,
   type BatchCall,
   type BatchLimits,
+  type BatchPlace,
   type BatchProbe,
   type BatchResult,
   type NativeRequest,
@@ -45,6 +46,7 @@ const notFoundGraceMs = 600_000;
 /** Batch mode: a file in Cloud Storage, a batchPredictionJob, files in Cloud Storage. */
 export class VertexBatches implements BatchApi {
   readonly limits = batchLimits;
+  readonly place: BatchPlace;
   readonly #provider: string;
   readonly #folder: string;
   readonly #jobs: JobService;
@@ -55,6 +57,7 @@ export class VertexBatches implements BatchApi {
     const client = new GoogleClient(provider, tokens);
     const parent = `projects/${settings.project}/locations/${settings.location}`;
     this.#provider = provider;
+    this.place = { name: `${parent} at ${serviceUrl(settings)}`, account: () => '' };
     this.#folder = `${settings.prefix}/`;
     this.#jobs = new JobService(client, serviceUrl(settings), parent);
     this.#bucketNamed = (name) => new GcsBucket(client, settings.storage_endpoint, name);

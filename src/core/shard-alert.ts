@@ -42,7 +42,13 @@ interface Alarmed {
 /** The alert of a shard; null when it goes its way. */
 export function shardAlert(
   shard: Alarmed,
-  at: { now: number; stuckSeconds: number; paused: readonly PausedTarget[] },
+  at: {
+    now: number;
+    stuckSeconds: number;
+    paused: readonly PausedTarget[];
+    /** That its provider is not configured as it was when the provider batch was made. */
+    outOfReach?: { message: string } | null;
+  },
 ): ShardAlert | null {
   const { state, failure, progressAt, endedAt } = shard;
   if (state === 'done' && shard.hours === 'left') return outsideHours(shard);
@@ -52,7 +58,7 @@ export function shardAlert(
     if (endedAt === null || at.now - endedAt < UNREAD_SECONDS) return null;
     return {
       code: 'results_unread',
-      message: "The provider's results cannot be read yet; it is tried on.",
+      message: at.outOfReach?.message ?? "The provider's results cannot be read yet; it is tried on.",
       since: endedAt,
     };
   }

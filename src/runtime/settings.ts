@@ -92,23 +92,16 @@ const clientSchema = z.object({
       (url) => /^https?:\/\//.test(url) && URL.canParse(url),
       'must be an http(s) URL such as http://127.0.0.1:8787',
     )
-    .refine((url) => !hasCredentials(url), 'must have no name or password in it; the key belongs in WEIR_API_KEY')
     .default('http://127.0.0.1:8787'),
   WEIR_API_KEY: visible.optional(),
 });
 
-/** They would be shown with the address, and no call could be made with them. */
-function hasCredentials(url: string): boolean {
-  const { username = '', password = '' } = URL.parse(url) ?? {};
-  return username !== '' || password !== '';
-}
-
-/** Reads the variables of the command line. The base URL of a client, with `/v1` at its end, is taken too. */
+/** Reads the variables of the command line. */
 export function readClientOptions(environment: Environment): Checked<ClientOptions> {
   const checked = check(clientSchema, present(environment));
   if (!checked.ok) return checked;
   const { WEIR_URL, WEIR_API_KEY } = checked.value;
-  return { ok: true, value: { url: WEIR_URL.replace(/(\/v1)?\/*$/, ''), apiKey: WEIR_API_KEY ?? null } };
+  return { ok: true, value: { url: WEIR_URL.replace(/\/+$/, ''), apiKey: WEIR_API_KEY ?? null } };
 }
 
 function present(environment: Environment): Record<string, string> {

@@ -41,10 +41,10 @@ export async function claimDueShards(
     .update(shards)
     .set({ leaseToken: token, leaseUntil: until })
     .where(sql`rowid in (${due})`)
-    .returning({ ...shardColumns, place: sql<number>`rowid`.as('place') });
+    .returning({ ...shardColumns, position: sql<number>`rowid`.as('position') });
   return rows
-    .sort((left, right) => left.nextAt - right.nextAt || left.place - right.place)
-    .map(({ place: _place, ...row }) => ({ ...row, leaseToken: token, leaseUntil: until }));
+    .sort((left, right) => left.nextAt - right.nextAt || left.position - right.position)
+    .map(({ position: _position, ...row }) => ({ ...row, leaseToken: token, leaseUntil: until }));
 }
 
 /** See StoreShards.save. */

@@ -49,6 +49,7 @@ const SHARD_COLUMNS: Columns<ShardRow> = [
   ['cleaned_at', (row) => row.cleanedAt],
   ['next_at', (row) => row.nextAt],
   ['hours', (row) => row.hours],
+  ['place', (row) => row.place],
 ];
 
 /** Adds segments; fails when one is there already. `resumed`: other work on their lines came before, and left results. */

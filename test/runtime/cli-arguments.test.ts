@@ -1,8 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCount, readPairs, readRoute } from '../../src/runtime/cli/arguments.ts';
 import { columnsOf } from '../../src/runtime/cli/printable.ts';
@@ -53,24 +48,6 @@ describe('a command line that cannot work', () => {
     const ran = await runCli(['status'], { environment: { WEIR_URL: 'localhost:8787' } });
     expect(ran.exitCode).toBe(2);
     expect(ran.notes).toContain('WEIR_URL: must be an http(s) URL');
-  });
-
-  it('an answer that breaks off is told as such, with what to do', async () => {
-    const cutting = createServer((_, response) => {
-      response.write('{"custom_id":"a"}\n', () => response.destroy());
-    }).listen(0, '127.0.0.1');
-    await once(cutting, 'listening');
-    const environment = { WEIR_URL: `http://127.0.0.1:${(cutting.address() as AddressInfo).port}` };
-    for (const command of [
-      ['output', 'batch_1'],
-      ['output', 'batch_1', '--out', join(tmpdir(), 'weir-broken-off')],
-      ['ledger', '--format', 'csv'],
-    ]) {
-      const { exitCode, notes } = await runCli(command, { environment });
-      expect(notes).toMatch(/^weir: The answer of http:.* broke off \(.*\): it is not whole\. Ask again\.\n$/);
-      expect(exitCode).toBe(3);
-    }
-    cutting.close();
   });
 
   it('without a server ends with 3 and says how to start one', async () => {

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { lstat, readFile, symlink, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BatchObject } from '../../src/protocol/batch.ts';
@@ -186,25 +185,6 @@ describe('weir output', () => {
     expect(saved).toMatchObject({ path, lines: 7, incomplete: false });
     expect((await readFile(path, 'utf8')).trimEnd().split('\n')).toEqual(lines);
     expect((await readFile(path)).byteLength).toBe(saved.bytes);
-  });
-
-  it('writes into a pipe, and behind a link: neither is replaced by a file', async () => {
-    const input = await server.writeInput('links.jsonl', ['fast-model'], 3);
-    const { id } = await server.json(['submit', input, ...NOW, '--watch']);
-    const lines = (await server.run(['output', id])).out;
-    const pipe = join(server.folder, 'pipe');
-    execFileSync('mkfifo', [pipe]);
-    const piped = readFile(pipe, 'utf8');
-    expect(await server.json(['output', id, '--out', pipe])).toMatchObject({ lines: 3 });
-    expect(await piped).toBe(lines);
-    expect((await lstat(pipe)).isFIFO()).toBe(true);
-    const link = join(server.folder, 'link.jsonl');
-    await symlink(join(server.folder, 'behind.jsonl'), link);
-    await writeFile(join(server.folder, 'behind.jsonl'), 'old');
-    await writeFile(`${link}.partial`, 'of somebody else');
-    await server.json(['output', id, '--out', link]);
-    expect(await readFile(join(server.folder, 'behind.jsonl'), 'utf8')).toBe(lines);
-    expect(await readFile(`${link}.partial`, 'utf8')).toBe('of somebody else');
   });
 
   it('says when lines are still missing, and follows until Ctrl-C', async () => {

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
-import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -124,43 +123,6 @@ describe('weir serve', () => {
     const second = start(['serve'], { WEIR_PORT: port, WEIR_DATA_DIR: await newFolder() });
     expect(await second.notes).toContain(`127.0.0.1:${port} is taken. Set WEIR_PORT to another port`);
     expect(await second.exited).toBe(3);
-  });
-});
-
-describe.runIf(process.platform === 'linux')('an output that a disk has no room for', () => {
-  const lines = (count: number): string => {
-    const body = { model: 'm', messages: [{ role: 'user', content: 'Hello' }] };
-    return Array.from({ length: count }, (_, index) =>
-      JSON.stringify({ custom_id: `line-${index}`, method: 'POST', url: '/v1/chat/completions', body }),
-    ).join('\n');
-  };
-  const convert = (input: string, ...more: string[]) => ['convert', input, '--to', 'openai', '--model', 'm', ...more];
-
-  it('is trouble, also where the disk takes a part of the last write; nothing is left of it', async () => {
-    const folder = await newFolder();
-    const input = join(folder, 'input.jsonl');
-    await writeFile(input, lines(50));
-    const output = join(folder, 'out.jsonl');
-    const limited = ['-c', 'ulimit -f 4 && exec "$0" "$@"', process.execPath, CLI, ...convert(input, '--out', output)];
-    const child = spawn('bash', limited, { cwd: PROJECT, stdio: ['ignore', 'pipe', 'pipe'] });
-    children.push(child);
-    const [notes, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
-    expect(notes).toContain(`${output} cannot be written (EFBIG).`);
-    expect(code).toBe(3);
-    expect(await readdir(folder)).toEqual(['input.jsonl']);
-  });
-
-  it('is told where results go to a full disk', async () => {
-    const input = join(await newFolder(), 'input.jsonl');
-    await writeFile(input, lines(2));
-    const full = await open('/dev/full', 'w');
-    const args = [CLI, ...convert(input)];
-    const child = spawn(process.execPath, args, { cwd: PROJECT, stdio: ['ignore', full.fd, 'pipe'] });
-    children.push(child);
-    const [notes, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'exit')]);
-    await full.close();
-    expect(notes).toContain('weir: the output cannot be written (ENOSPC). It is not whole.');
-    expect(code).toBe(3);
   });
 });
 

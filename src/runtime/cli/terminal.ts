@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import type { WriteStream } from 'node:tty';
 import { type Environment, processEnvironment } from '../env.ts';
 import { EXIT } from './exit.ts';
@@ -50,10 +49,7 @@ export function processTerminal(): Terminal {
 function screenOf(stream: WriteStream, environment: Environment): Screen {
   // `weir output ID | head`: the reader has enough, which is no failure of ours.
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.done);
-    // At once, and past the streams: one of them has just failed, and the process ends.
-    if (stream === process.stdout) tellAtOnce(`weir: the output cannot be written (${error.code}). It is not whole.`);
-    process.exit(EXIT.trouble);
+    process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.trouble);
   });
   const isTty = stream.isTTY === true;
   return {
@@ -68,14 +64,6 @@ function screenOf(stream: WriteStream, environment: Environment): Screen {
         else stream.once('drain', resolve);
       }),
   };
-}
-
-function tellAtOnce(text: string): void {
-  try {
-    writeSync(process.stderr.fd, `${text}\n`);
-  } catch {
-    // There is nobody left to tell.
-  }
 }
 
 /** Writes one line to the notes. */

@@ -5,6 +5,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { SubmittedShard } from '../../ports/store-shards.ts';
 import type { ProviderBatchAccount } from '../../protocol/reconciliation.ts';
 import { findOrphans } from '../shards/orphans.ts';
+import { isElsewhere, notHere, providerFor } from '../shards/place.ts';
 import { plainCall } from '../shards/shard-work.ts';
 
 /** Provider batches asked for in one call, so that it ends in time. */
@@ -35,13 +36,16 @@ export async function reconcileBatches(
 }
 
 async function ask(deps: Deps, shard: SubmittedShard, signal: AbortSignal): Promise<Told> {
-  const api = deps.providers.get(shard.provider)?.batch;
+  const api = providerFor(deps, shard)?.batch;
   if (api === undefined) return { state: 'unreachable', reason: 'the provider has no batches any more' };
   try {
     return await compare(api, shard, plainCall(deps, signal));
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     const { kind, message } = error.failure;
+    if (kind === 'not_found' && isElsewhere({ shard, api })) {
+      return { state: 'unreachable', reason: notHere(shard.provider).message };
+    }
     if (kind !== 'not_found') return { state: 'unreachable', reason: message };
     return shard.cleanedAt === null ? { state: 'unknown_at_provider', reason: message } : { state: 'removed' };
   }

@@ -149,6 +149,7 @@ export function newShard(
     token: null,
     providerBatchId: null,
     refs: {},
+    place: null,
     raw: null,
     counts: null,
     failure: null,

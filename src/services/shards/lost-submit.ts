@@ -6,7 +6,9 @@ import { isUntouched } from '../../core/shard-state.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { giveUpAnswers } from './lost.ts';
+import { awaitPlace } from './misplaced.ts';
 import { isForgotten, nextLook, overdueSince } from './patience.ts';
+import { isElsewhere, isElsewhereByName, isMisplaced, notHere } from './place.ts';
 import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardWork } from './shard-work.ts';
 import { save, settle, unfinishedLines } from './shard-work.ts';
@@ -26,14 +28,31 @@ export async function resumeSubmit(work: ShardWork): Promise<void> {
   try {
     found = await lookFor(work);
   } catch (error) {
-    if (!(error instanceof ProviderError) || !isHopeless(work)) throw error;
+    if (!(error instanceof ProviderError)) throw error;
+    if (Object.keys(shard.refs).length > 0 && isMisplaced(work, error.failure)) return awaitSubmit(work);
+    if (!isHopeless(work)) throw error;
     return giveUpSubmit(work, error.failure);
   }
   if (found) return begin(work, found);
+  if (await mayBeElsewhere(work)) return awaitSubmit(work);
   // Nothing came of it, as far as the provider knows: what was uploaded goes, and the next try has a token of its own.
   await work.api.cleanup(shard.refs, work.call);
   if (!isUntouched(shard) && shard.tries <= REMEMBERED_MAX) await remember(work);
   await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
+}
+
+function awaitSubmit(work: ShardWork): Promise<void> {
+  return isHopeless(work) ? giveUpSubmit(work, notHere(work.shard.provider)) : awaitPlace(work);
+}
+
+/**
+ * Whether the create call went to another place than the config names now. It was not made yet where no ref was kept, and not
+ * elsewhere where the shard's input is: another key sees it, too.
+ */
+async function mayBeElsewhere(work: ShardWork): Promise<boolean> {
+  const { shard, api, call } = work;
+  if (Object.keys(shard.refs).length === 0 || !isElsewhere(work)) return false;
+  return isElsewhereByName(work) || (await api.cleanup(shard.refs, call)).length === 0;
 }
 
 /** Should a provider's list lag for longer than it was waited for, what appears under the token is this shard's, and cost. */
@@ -84,6 +103,7 @@ export async function seekAbandoned(work: ShardWork): Promise<boolean> {
   let found: ProviderBatch | null;
   try {
     found = await lookFor(work);
+    if (found === null && isElsewhere(work)) throw new ProviderError(notHere(shard.provider));
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     // Who never answers again leaves open what it cost.

@@ -17,12 +17,21 @@ const FORGOTTEN_SECONDS = 30 * 86_400;
  * or the provider has not moved for long; the latter two only where there is somewhere else to go. null while they wait.
  */
 export function overdueSince(work: ShardWork, now: number): number | null {
-  const { batch, shard, deps, lane } = work;
-  if (batch.stop !== null) return batch.stop === 'expired' ? batch.expiresAt : (batch.cancellingAt ?? now);
-  if (nextCandidate(work, lateFailure()) === null) return null;
+  const { batch, shard, deps } = work;
+  const late = lateSince(work, now);
+  if (batch.stop !== null || nextCandidate(work, lateFailure()) === null) return late;
   const movedAt = shard.state === 'running' ? shard.progressAt : null;
   const stuckAt = movedAt === null ? Number.POSITIVE_INFINITY : movedAt + deps.settings.stuckSeconds;
-  const since = Math.min(stuckAt, rescueAt(batch, lane.rescueAfterSeconds ?? null));
+  if (stuckAt > now) return late;
+  return Math.min(stuckAt, late ?? stuckAt);
+}
+
+/** The same of a provider batch that cannot be asked whether it moves. */
+export function lateSince(work: ShardWork, now: number): number | null {
+  const { batch, lane } = work;
+  if (batch.stop !== null) return batch.stop === 'expired' ? batch.expiresAt : (batch.cancellingAt ?? now);
+  if (nextCandidate(work, lateFailure()) === null) return null;
+  const since = rescueAt(batch, lane.rescueAfterSeconds ?? null);
   return since <= now ? since : null;
 }
 

@@ -11,8 +11,10 @@ import { endShard, settleFailed } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { doubtLines, forgetAbandoned, giveUpAnswers, unreadable } from './lost.ts';
 import { seekAbandoned } from './lost-submit.ts';
+import { awaitPlace } from './misplaced.ts';
 import { nativeLine } from './native-input.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
+import { isElsewhere, isMisplaced } from './place.ts';
 import { sharingOf } from './questions.ts';
 import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
@@ -53,8 +55,9 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
     progress = await work.api.poll(providerBatch(work), work.call);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    if (error.failure.kind === 'not_found') await noteFailing(work);
-    if (!isGone(work, error.failure) && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
+    const isAbsent = error.failure.kind === 'not_found' && !isElsewhere(work);
+    if (isAbsent) await noteFailing(work);
+    if (!(isAbsent && isGone(work, error.failure)) && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
   }
   const { shard } = work;
   if (progress !== null) await save(work, { refs: { ...withoutFailing(shard.refs), ...progress.refs } });
@@ -129,6 +132,7 @@ async function failNamedLines(work: ShardWork, named: Progress['lines']): Promis
 
 async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void> {
   const now = unixSeconds(work.deps.clock);
+  if (isMisplaced(work, failure)) return awaitPlace(work);
   if (failure.kind === 'not_found') await noteFailing(work);
   const gone = isGone(work, failure);
   // It was there, and may have run.

@@ -4,6 +4,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { ShardRow } from '../../ports/store-shards.ts';
 import type { BatchShard } from '../../protocol/batch.ts';
+import { isElsewhere, notHere, providerFor } from './place.ts';
 import { plainCall } from './shard-work.ts';
 
 const DETAILS_TIMEOUT_MS = 10_000;
@@ -17,9 +18,18 @@ export async function presentShards(deps: Deps, batchId: string, details: boolea
   if (shards.length === 0) return [];
   const now = unixSeconds(deps.clock);
   const paused = await deps.store.shards.pausedTargets(now);
-  const at = { now, paused, stuckSeconds: deps.settings.stuckSeconds };
-  if (!details) return shards.map((shard) => presentShard(shard, at));
-  return Promise.all(shards.map((shard) => withDetails(deps, shard, at)));
+  const general = { now, paused, stuckSeconds: deps.settings.stuckSeconds };
+  const atOf = (shard: Shown) => ({
+    ...general,
+    outOfReach: isAtProvider(deps, shard) ? null : notHere(shard.provider),
+  });
+  if (!details) return shards.map((shard) => presentShard(shard, atOf(shard)));
+  return Promise.all(shards.map((shard) => withDetails(deps, shard, atOf(shard))));
+}
+
+function isAtProvider(deps: Deps, shard: ShardRow): boolean {
+  const api = providerFor(deps, shard)?.batch;
+  return api === undefined || !isElsewhere({ shard, api });
 }
 
 function presentShard(shard: Shown, at: ShownAt): BatchShard {
@@ -45,7 +55,7 @@ function presentShard(shard: Shown, at: ShownAt): BatchShard {
 
 /** The same with the provider's untouched answer; without it where the provider does not answer. */
 async function withDetails(deps: Deps, shard: Shown, at: ShownAt): Promise<BatchShard> {
-  const api = deps.providers.get(shard.provider)?.batch;
+  const api = providerFor(deps, shard)?.batch;
   if (!api || shard.providerBatchId === null) return presentShard(shard, at);
   const call = plainCall(deps, AbortSignal.timeout(DETAILS_TIMEOUT_MS));
   const progress = await api.poll({ id: shard.providerBatchId, refs: shard.refs }, call).catch(() => null);

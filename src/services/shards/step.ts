@@ -8,6 +8,7 @@ import { collectReadable, collectShard } from './collect.ts';
 import { giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
 import { resumeSubmit } from './lost-submit.ts';
 import { isForgotten } from './patience.ts';
+import { isElsewhereByName, providerFor } from './place.ts';
 import { pollAbandoned, pollShard } from './poll.ts';
 import { batchCall, LeaseLost, listLagSeconds, type ShardWork, save, type Waits } from './shard-work.ts';
 import { submitShard } from './submit.ts';
@@ -73,6 +74,10 @@ async function cleanUp(work: ShardWork): Promise<void> {
   await deps.files.delete(`batches/${shard.batchId}/shards/${shard.id}`);
   if (removed.length > 0)
     deps.log.info({ shard: shard.id, provider: shard.provider, removed }, 'provider files removed');
+  else if (isElsewhereByName(work) && Object.keys(shard.refs).length > 0) {
+    const { id, provider, refs, place } = shard;
+    deps.log.warn({ shard: id, provider, refs, madeAt: place?.name }, 'left where the config does not reach any more');
+  }
   await save(work, { cleanedAt: unixSeconds(deps.clock) });
 }
 
@@ -86,7 +91,7 @@ async function openWork(
   const input = batch && (await deps.store.files.getAny(batch.inputFileId));
   const lane = batch?.lanes[shard.lane];
   if (!batch || !input || lane?.kind !== 'run') throw new Error('its batch or input file is gone');
-  const provider = deps.providers.get(shard.provider);
+  const provider = providerFor(deps, shard);
   const candidate = lane.candidates[shard.candidate];
   if (provider?.batch && candidate) {
     const call = batchCall(deps, shard, signal);

@@ -11,6 +11,7 @@ import { again, halves } from './follow-up.ts';
 import { keepHours } from './hours.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
+import { placeOf } from './place.ts';
 import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
@@ -53,7 +54,8 @@ export async function submitShard(work: ShardWork): Promise<void> {
   if (!(await isWanted(work))) return;
   const token = await newToken(work);
   const nextAt = unixSeconds(work.deps.clock) + listLagSeconds(work.deps);
-  const begun = { token, tries: shard.tries + 1, bytes: input.bytes, progressAt: unixSeconds(work.deps.clock) };
+  const place = placeOf(work.api);
+  const begun = { token, place, tries: shard.tries + 1, bytes: input.bytes, progressAt: unixSeconds(work.deps.clock) };
   await save(work, { state: 'submitting', ...begun, failure: null, nextAt });
   await create(work, input);
 }

@@ -4,6 +4,7 @@ import type { ProviderRefs } from '../../../providers/contract.ts';
 import type { Failure, FailureKind } from '../../core/failure.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { overdueSince } from './patience.ts';
+import { isMisplaced } from './place.ts';
 import { type ShardWork, save } from './shard-work.ts';
 
 /** Kept with the refs, as a restart must not begin the count anew. Unix seconds: since when it fails, and when it failed last. */
@@ -58,7 +59,7 @@ export function isGone({ deps, shard }: Pick<ShardWork, 'deps' | 'shard'>, failu
 export function areLost(work: ShardWork, failure: Failure): boolean {
   const { deps, batch } = work;
   const lasted = lastedSeconds(work);
-  const isClosed = CLOSED_KINDS.has(failure.kind);
+  const isClosed = CLOSED_KINDS.has(failure.kind) || isMisplaced(work, failure);
   if (isClosed && overdueSince(work, unixSeconds(deps.clock)) === null) return false;
   if (isClosed || batch.stop !== null) return lasted >= deps.settings.cancelSeconds;
   return lasted >= (failure.kind === 'not_found' ? NOT_FOUND_SECONDS : UNREADABLE_SECONDS);

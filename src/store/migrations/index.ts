@@ -20,6 +20,7 @@ import { partBusyTime } from './0018-part-busy-time.ts';
 import { servers } from './0019-servers.ts';
 import { evalJudges } from './0020-eval-judges.ts';
 import { spareParts } from './0021-spare-parts.ts';
+import { shardPlace } from './0022-shard-place.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -44,4 +45,5 @@ export const MIGRATIONS: readonly Migration[] = [
   servers,
   evalJudges,
   spareParts,
+  shardPlace,
 ];

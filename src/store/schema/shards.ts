@@ -40,6 +40,7 @@ export const shards = sqliteTable(
     leaseToken: text('lease_token'),
     leaseUntil: integer('lease_until'),
     hours: text('hours').$type<NonNullable<ShardRow['hours']>>(),
+    place: text('place', { mode: 'json' }).$type<NonNullable<ShardRow['place']>>(),
   },
   (table) => [
     index('shards_batch').on(table.batchId, table.state),

@@ -137,6 +137,7 @@ export function shardRow(batchId: string, index: number, change: Partial<ShardRo
     token: null,
     providerBatchId: null,
     refs: {},
+    place: null,
     raw: null,
     counts: null,
     failure: null,

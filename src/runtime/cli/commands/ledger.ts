@@ -1,7 +1,7 @@
 import { LEDGER_GROUPS, type LedgerEntryObject, type LedgerFigures } from '../../../protocol/ledger.ts';
 import type { Page } from '../../../protocol/page.ts';
 import { type Api, withApi } from '../api.ts';
-import { EXIT, wrongUse } from '../exit.ts';
+import { EXIT, trouble, wrongUse } from '../exit.ts';
 import { alignSums, formatBytes, formatCount, formatTime } from '../figures.ts';
 import type { ledgerArguments, Parsed } from '../options.ts';
 import { printableJson, printableLines } from '../printable.ts';
@@ -52,13 +52,14 @@ async function checkTarget(terminal: Terminal, format: string, out: string | und
 }
 
 async function exportTo(terminal: Terminal, api: Api, path: string, out: string | undefined): Promise<void> {
-  const { chunks } = await api.stream(path);
+  const { body } = await api.stream(path);
+  if (body === null) throw trouble('The server sent no rows.');
   if (out !== undefined) {
-    const { bytes } = await saveChunks(chunks, out);
+    const { bytes } = await saveChunks(body, out);
     return print(terminal, `${formatBytes(bytes)} written to ${out}`);
   }
   const decoder = new TextDecoder();
-  for await (const chunk of chunks) {
+  for await (const chunk of body) {
     await terminal.out.write(terminal.out.isTty ? printableLines(decoder.decode(chunk, { stream: true })) : chunk);
   }
 }

@@ -1,7 +1,7 @@
 import type { BatchRepricing } from '../../../protocol/repricing.ts';
 import { withApi } from '../api.ts';
 import { EXIT } from '../exit.ts';
-import { alignSums, formatCount } from '../figures.ts';
+import { formatCount } from '../figures.ts';
 import type { Parsed, repriceArguments } from '../options.ts';
 import { printable, printableJson } from '../printable.ts';
 import { type Column, layTable } from '../table.ts';
@@ -27,22 +27,14 @@ async function show(terminal: Terminal, found: BatchRepricing): Promise<void> {
     { header: 'COST USD', align: 'right' },
     { header: 'OTHERWISE USD', align: 'right' },
   ];
-  const sums = [...found.data, { ...found, target: 'total' }];
-  const actual = alignSums(sums.map((row) => ({ nano: row.actual_nano_usd, unpriced: row.actual_unpriced_entries })));
-  const repriced = alignSums(
-    sums.map((row) => ({ nano: row.repriced_nano_usd, unpriced: row.repriced_unpriced_entries })),
-  );
-  const rows = sums.map((row, index) => [
+  const rows = [...found.data, { ...found, target: 'total' }].map((row) => [
     row.target,
     formatCount(row.entries),
-    actual[index] ?? '',
-    repriced[index] ?? '',
+    `${row.actual_usd}${row.actual_unpriced_entries > 0 ? '*' : ''}`,
+    `${row.repriced_usd}${row.repriced_unpriced_entries > 0 ? '*' : ''}`,
   ]);
   const options = { width: terminal.out.columns, paint: terminal.out.paint, hasTotal: true };
   await print(terminal, layTable(columns, rows, options).join('\n'));
-  if (found.actual_unpriced_entries > 0) {
-    await note(terminal, `* ${formatCount(found.actual_unpriced_entries)} entries have no price in the ledger`);
-  }
   for (const { reason, entries } of found.unpriced) {
     await note(terminal, printable(`* ${formatCount(entries)} entries have no price there: ${reason}`));
   }

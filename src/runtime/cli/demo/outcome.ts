@@ -59,9 +59,10 @@ export function answerOf(line: OutputLine): string {
 /** Attempts that had to be made again, by what went wrong: `429` → 41. */
 export async function failedAttempts(api: Api, batch: BatchObject): Promise<Map<string, number>> {
   const path = `/v1/batches/${encodeURIComponent(batch.id)}/ledger?entries=true&format=jsonl`;
-  const { chunks } = await api.stream(path);
+  const response = await api.stream(path);
   const counts = new Map<string, number>();
-  for await (const entry of parsedLines<LedgerEntryObject>(chunks)) {
+  if (response.body === null) return counts;
+  for await (const entry of parsedLines<LedgerEntryObject>(response.body as AsyncIterable<Uint8Array>)) {
     if (entry.status === 'succeeded') continue;
     const reason = String(entry.status_code ?? entry.error_code ?? entry.status);
     counts.set(reason, (counts.get(reason) ?? 0) + 1);

@@ -1,4 +1,3 @@
-import { text as textOf } from 'node:stream/consumers';
 import type { EvalComparison } from '../../../protocol/eval-comparison.ts';
 import type { Api } from '../api.ts';
 import { EXIT } from '../exit.ts';
@@ -39,9 +38,8 @@ export async function reportRun(
     };
     await print(terminal, printableJson(JSON.stringify(document, null, 2)));
   } else if (options.csv) {
-    const { chunks } = await api.stream(`${path}&format=csv`);
-    const csv = await textOf(chunks);
-    await terminal.out.write(terminal.out.isTty ? printableLines(csv) : csv);
+    const text = await (await api.stream(`${path}&format=csv`)).text();
+    await terminal.out.write(terminal.out.isTty ? printableLines(text) : text);
   } else {
     await print(terminal, layComparison(comparison, { width: terminal.out.columns, paint: terminal.out.paint }));
   }
