@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { refusal } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { RequestLine } from '../../src/protocol/request-line.ts';
@@ -40,6 +41,6 @@ export function forBatch(request: NativeRequest, deployments: Deployments): Nati
   const first = `{"model":${JSON.stringify(model)}`;
   const changed = body.startsWith(first)
     ? `{"model":${JSON.stringify(deployment)}${body.slice(first.length)}`
-    : JSON.stringify({ ...(JSON.parse(body) as object), model: deployment });
+    : JSON.stringify({ ...(parseExact(body) as object), model: deployment });
   return { endpoint, model: deployment, body: changed };
 }

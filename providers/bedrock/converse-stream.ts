@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { type Fields, fieldsOf, isFields } from '../../src/core/fields.ts';
 import type { Result } from '../contract.ts';
 import type { AnswerContext } from '../shared/answer.ts';
@@ -115,7 +116,7 @@ function toContent({ text, thought, tool }: Block): Fields {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return {};
   }

@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import type { NativeRequest } from '../contract.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { Block, Draft } from './draft.ts';
@@ -70,7 +71,7 @@ function hasCachePoints(body: string): boolean {
 export function withoutCachePoints(native: NativeRequest): string {
   const { body } = native;
   if (!unservedBy(native).hasCachePoints) return body;
-  const request = JSON.parse(body) as { system?: unknown; messages?: { content?: unknown }[]; tools?: unknown };
+  const request = parseExact(body) as { system?: unknown; messages?: { content?: unknown }[]; tools?: unknown };
   request.system = stripped(request.system);
   for (const message of request.messages ?? []) message.content = stripped(message.content);
   request.tools = stripped(request.tools);

@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { type Fields, fieldsOf } from '../../src/core/fields.ts';
 import { HttpFailure, type HttpStream } from '../../src/ports/http-client.ts';
 import { ProviderError } from '../contract.ts';
@@ -58,7 +59,7 @@ export async function* readAwsEvents(response: HttpStream, context: AnswerContex
     for await (const bytes of response.body) {
       for (const message of framer.push(bytes)) {
         const { headers, body } = codec.decode(message);
-        const data: unknown = JSON.parse(decoder.decode(body) || '{}');
+        const data = parseExact(decoder.decode(body) || '{}');
         yield eventOf(headers, fieldsOf(data), context);
       }
     }

@@ -2,6 +2,7 @@
  * Converse requests in the form that InvokeModel takes from a family of models, for batch jobs that are not of type
  * Converse. Pure. Source: the user guide's inference request parameters of each family.
  */
+import { parseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { InvokeForm } from './models.ts';
 import { type PromptTurn, promptTemplates } from './prompts.ts';
@@ -24,7 +25,7 @@ const llamaTokensMax = 2048;
 
 /** The body of a chat request for InvokeModel. Throws Refused with the parameter that only Converse expresses. */
 export function invokeBody(form: InvokeForm, converse: string, model: string): string {
-  const request = JSON.parse(converse) as Converse;
+  const request = parseExact(converse) as Converse;
   switch (form) {
     case 'llama2':
     case 'llama3':
@@ -96,7 +97,7 @@ function chatBody(request: Converse, model: string, limit: 'max_tokens' | 'max_c
     ...(schema && {
       response_format: {
         type: 'json_schema',
-        json_schema: { name: 'answer', ...schema, schema: JSON.parse(String(schema.schema)) as unknown },
+        json_schema: { name: 'answer', ...schema, schema: parseExact(String(schema.schema)) },
       },
     }),
   };

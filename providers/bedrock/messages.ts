@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
 import { assistantBlocks, textBlocks, userBlocks } from './content.ts';
 import { type Block, type ConverseMessage, type Draft, warnOnce } from './draft.ts';
@@ -93,7 +94,7 @@ function toolUses(message: Fields, path: string, draft: Draft): Block[] {
 function parseArguments(text: unknown, place: string): Fields {
   if (text === undefined || text === null || text === '') return {};
   try {
-    const parsed: unknown = typeof text === 'string' ? JSON.parse(text) : text;
+    const parsed: unknown = typeof text === 'string' ? parseExact(text) : text;
     if (isFields(parsed)) return parsed;
   } catch {
     // Said below, in the words for every value that is no object.

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { parseExact } from '../../src/core/exact-json.ts';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 
 /** What results and statuses need to know beside the answer itself. */
@@ -47,7 +48,7 @@ export function parseText(text: string): ParsedAnswer {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return undefined;
   }

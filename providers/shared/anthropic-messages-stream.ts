@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { type Fields, fieldsOf, isFields } from '../../src/core/fields.ts';
 import { ProviderError, type Result } from '../contract.ts';
 import type { AnswerContext } from './answer.ts';
@@ -154,7 +155,7 @@ function stated(value: unknown): Fields {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return undefined;
   }

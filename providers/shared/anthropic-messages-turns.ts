@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { type Block, blocksOf, cacheControlOf } from './anthropic-messages-content.ts';
 import { type Fields, type Mapping, refuse, refuseInvalid, warn } from './anthropic-messages-mapping.ts';
 import { isFields } from './error-body.ts';
@@ -146,7 +147,7 @@ function parseArguments(text: unknown, path: string): Fields {
   if (text === undefined || text === null || text === '') return {};
   let value: unknown;
   try {
-    value = typeof text === 'string' ? JSON.parse(text) : undefined;
+    value = typeof text === 'string' ? parseExact(text) : undefined;
   } catch {
     value = undefined;
   }

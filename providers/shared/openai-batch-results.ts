@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { type Failure, type FailureKind, toErrorBody } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Failed, Result } from '../contract.ts';
@@ -155,7 +156,7 @@ function endpointOf(body: unknown): Endpoint {
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseExact(text);
   } catch {
     return undefined;
   }

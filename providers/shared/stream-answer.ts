@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { parseExact } from '../../src/core/exact-json.ts';
 import { type SseEvent, SseReader } from '../../src/core/sse.ts';
 import { HttpFailure, type HttpResponse, type HttpStream } from '../../src/ports/http-client.ts';
 import { type Failed, ProviderError, type Result } from '../contract.ts';
@@ -20,7 +21,7 @@ export async function* readEvents(response: HttpStream): AsyncGenerator<SseEvent
 /** The data of an event. Throws ProviderError for anything but an object. */
 export function readData(data: string, status: number, { provider }: AnswerContext): Fields {
   try {
-    const json: unknown = JSON.parse(data);
+    const json = parseExact(data);
     if (isFields(json)) return json;
   } catch {
     // Told below.

@@ -33,7 +33,7 @@ type NumberName = {
 function numberOf(body: Body, name: string, nativeName: NumberName): GeminiGenerationConfig {
   const value = body[name];
   if (value === undefined || value === null) return {};
-  return typeof value === 'number' ? { [nativeName]: value } : invalid(name, `${name} must be a number.`);
+  return typeof value === 'number' ? { [nativeName]: value } : invalid(name, `${name} must be a number, at most 2^53.`);
 }
 
 function stopOf(stop: unknown): GeminiGenerationConfig {

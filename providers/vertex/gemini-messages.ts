@@ -1,3 +1,4 @@
+import { parseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
 import type { GeminiContent, GeminiPart } from './gemini.ts';
 import { type PartContext, toParts, toText } from './gemini-parts.ts';
@@ -107,7 +108,7 @@ function callPart(call: unknown, at: string, names: Map<string, string>): Gemini
 function readArguments(text: unknown, at: string): object {
   if (text === undefined || text === null || text === '') return {};
   try {
-    const args: unknown = JSON.parse(String(text));
+    const args = parseExact(String(text));
     if (isFields(args)) return args;
   } catch {
     // Said below, as for JSON that is no object.

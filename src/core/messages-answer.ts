@@ -1,5 +1,6 @@
 /** A chat completion, whole or in chunks, as an answer of Anthropic's Messages API. */
 
+import { parseExact } from './exact-json.ts';
 import { type Fields, fieldsOf, listOf } from './fields.ts';
 import { sseText } from './sse.ts';
 import { usageFromOpenAI } from './usage.ts';
@@ -175,7 +176,7 @@ function event(name: string, data: Fields): string {
 
 function parse(text: unknown): unknown {
   try {
-    return JSON.parse(String(text ?? '{}'));
+    return parseExact(String(text ?? '{}'));
   } catch {
     return {};
   }

@@ -1,5 +1,6 @@
 import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { FrameShape, RequestFrame, RequestLine } from '../protocol/request-line.ts';
+import { parseExact } from './exact-json.ts';
 import { isJson, parseRequestLine, textOf } from './validate-input.ts';
 
 /**
@@ -57,7 +58,7 @@ class FramedRequest implements RequestLine {
   }
 
   get body(): RequestLine['body'] {
-    this.#body ??= JSON.parse(this.#json) as RequestLine['body'];
+    this.#body ??= parseExact(this.#json) as RequestLine['body'];
     return this.#body;
   }
 }

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { BodyOutline, RequestLine } from '../protocol/request-line.ts';
+import { parseExact } from './exact-json.ts';
 import { asciiBytes, JsonCursor } from './json-cursor.ts';
 import { openText } from './json-pick.ts';
 import { OUTPUT_LIMITS } from './tokens.ts';
@@ -48,7 +49,7 @@ class OutlinedRequest implements RequestLine {
   }
 
   get body(): RequestLine['body'] {
-    this.#body ??= JSON.parse(textOf(this.#outline.bytes)) as RequestLine['body'];
+    this.#body ??= parseExact(textOf(this.#outline.bytes)) as RequestLine['body'];
     return this.#body;
   }
 }

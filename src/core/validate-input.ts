@@ -2,6 +2,7 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import type { BatchError } from '../protocol/batch.ts';
 import { ENDPOINTS, type Endpoint, parseEndpoint } from '../protocol/endpoint.ts';
 import type { RequestLine } from '../protocol/request-line.ts';
+import { parseExact } from './exact-json.ts';
 import { findBadValue, type JsonObject } from './json-limits.ts';
 
 /** In UTF-16 units, as the database and the providers' mappings keep it. */
@@ -70,7 +71,7 @@ export function checkCallBody(
 
 /** Reads a line that `checkLine` accepted. Throws on one that it would refuse. */
 export function parseRequestLine(bytes: Uint8Array): RequestLine {
-  const value = JSON.parse(textOf(bytes)) as { custom_id: string; url: string; body: JsonObject };
+  const value = parseExact(textOf(bytes)) as { custom_id: string; url: string; body: JsonObject };
   const endpoint = parseEndpoint(value.url);
   if (endpoint === undefined || !isObject(value.body)) throw new TypeError('not a request line');
   return { customId: value.custom_id, endpoint, body: value.body };

@@ -73,6 +73,22 @@ describe('weir convert without a config', () => {
     expect(ran.out).not.toContain('placeholder');
   });
 
+  it.each([
+    ['openai', 'gpt-4o-mini'],
+    ['azure', 'gpt-4o-mini'],
+    ['anthropic', CLAUDE],
+    ['vertex', 'gemini-2.5-flash'],
+  ])('keeps every digit of large integers for %s', async (kind, model) => {
+    const id = 12_345_678_901_234_567_890n;
+    const call = `{"id":"c1","type":"function","function":{"name":"f","arguments":"{\\"id\\":${id}}"}}`;
+    const messages = `[{"role":"user","content":"x"},{"role":"assistant","content":null,"tool_calls":[${call}]},{"role":"tool","tool_call_id":"c1","content":"ok"}]`;
+    const tool = `{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"id":{"type":"integer","maximum":${id}}}}}}`;
+    const body = `{"model":"m","max_tokens":20,"messages":${messages},"tools":[${tool}]}`;
+    const file = await writeLines(`{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":${body}}`);
+    const ran = await runCli(['convert', file, '--to', kind, '--model', model]);
+    expect(ran.out.match(/\d{19,}/g)).toEqual([`${id}`, `${id}`]);
+  });
+
   it('knows every kind that has a batch service', () => {
     const without = [...kinds.keys()].filter((kind) => !PLACEHOLDER_KINDS.includes(kind));
     expect(without.toSorted()).toEqual(['sandbox', 'vllm']);

@@ -1,4 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
+import { parseExact } from '../../core/exact-json.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
 import { MessageEvents, messageOfChat, messagesError } from '../../core/messages-answer.ts';
 import { chatOfMessages, MessagesProblem } from '../../core/messages-request.ts';
@@ -33,7 +34,7 @@ function readMessages(request: Fields): Fields {
 export function parseBody(raw: Uint8Array): Fields {
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8'));
+    value = parseExact(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8'));
   } catch {
     value = null;
   }

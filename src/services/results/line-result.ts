@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Failed, Result, Success } from '../../../providers/contract.ts';
 import type { Written } from '../../core/byte-writer.ts';
+import { parseExact } from '../../core/exact-json.ts';
 import type { Failure } from '../../core/failure.ts';
 import { toErrorBody } from '../../core/failure.ts';
 import { escapeLineSeparators } from '../../core/jsonl.ts';
@@ -143,7 +144,7 @@ function statusOf(failure: Failure): number | null {
 /** A line as JSON; its text when it is none, or is nested deeper than it can be written again. */
 function parseRaw(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = parseExact(text);
     JSON.stringify(value);
     return value;
   } catch {

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { ApiError } from '../../core/api-error.ts';
+import { parseExact } from '../../core/exact-json.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { applyParams } from '../../core/params.ts';
 import { createLaneAssigner } from '../../core/routing.ts';
@@ -59,7 +60,7 @@ function present(
     weight,
     shared,
     retries: retry.attempts,
-    body: converted?.ok ? (JSON.parse(converted.request.body) as unknown) : null,
+    body: converted?.ok ? parseExact(converted.request.body) : null,
     warnings: converted?.ok ? [...converted.warnings] : [],
     refused: converted && !converted.ok ? { code: converted.failure.code, message: converted.failure.message } : null,
   };

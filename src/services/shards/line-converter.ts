@@ -1,4 +1,5 @@
 import type { Converted, Provider } from '../../../providers/contract.ts';
+import { parseExact } from '../../core/exact-json.ts';
 import type { Unfit } from '../../core/healing.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { requestFor } from '../../core/request-for.ts';
@@ -43,7 +44,7 @@ export class LineConverter {
   }
 
   #convertShape(request: RequestLine, shape: FrameShape): ConvertedShape | null {
-    const converted = this.#convert(request, JSON.parse(shape.json) as RequestLine['body']);
+    const converted = this.#convert(request, parseExact(shape.json) as RequestLine['body']);
     if (!converted.ok || converted.warnings.some(holdsMark)) return null;
     const form = formOf(converted.request.body, shape);
     return form === null ? null : { form, converted };
