@@ -106,7 +106,7 @@ export class PieceJoiner {
     this.#mostCharacters = mostCharacters;
   }
 
-  /** Takes a part; answers the whole request when this was its last one. */
+  /** Takes a part; answers the whole request when this was the last of its answers. */
   add(piece: Piece, result: Result, raw: string): Joined | null {
     const { key } = piece;
     if (this.#only?.has(key) === false || this.postponed.has(key) || this.#done.has(key)) return null;
@@ -119,13 +119,16 @@ export class PieceJoiner {
       group = { piece, parts: new Map() };
       this.#groups.set(key, group);
     }
-    if (group.parts.has(piece.index)) return null;
+    const known = group.parts.get(piece.index);
+    // An answer counts before a failure of the same part, wherever they stand.
+    if (known !== undefined && (known.result.ok || !result.ok)) return null;
     group.parts.set(piece.index, { result, raw });
-    this.#held += sizeOf(result, raw);
-    return group.parts.size === group.piece.count ? this.#close(group) : null;
+    this.#held += sizeOf(result, raw) - (known === undefined ? 0 : sizeOf(known.result, known.raw));
+    const isWhole = group.parts.size === group.piece.count && group.parts.values().every((part) => part.result.ok);
+    return isWhole ? this.#close(group) : null;
   }
 
-  /** The requests of which a part never came: failures that tell what the others used. */
+  /** The requests of which a part failed or never came: failures that tell what the others used. */
   *rest(): Iterable<Joined> {
     for (const group of [...this.#groups.values()]) {
       const { result, ...joined } = this.#close(group);

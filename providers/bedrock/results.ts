@@ -1,10 +1,11 @@
 import { type Failure, toErrorBody } from '../../src/core/failure.ts';
 import { escapeLineSeparators } from '../../src/core/jsonl.ts';
 import type { UsageReading } from '../../src/core/usage.ts';
-import type { Result, Success } from '../contract.ts';
+import type { Failed, Result, Success } from '../contract.ts';
 import type { ParsedAnswer } from '../shared/answer.ts';
 import { toCompletionUsage } from '../shared/anthropic-messages-usage.ts';
 import { isFields } from '../shared/error-body.ts';
+import { withAnswer } from '../shared/failed-answer.ts';
 import { badResponse, typeOf } from '../shared/openai-status.ts';
 import { redact } from '../shared/redact.ts';
 import { answerAs } from '../shared/responses-as-chat.ts';
@@ -41,7 +42,7 @@ export function resultOf(output: unknown, facts: AnswerFacts): Result {
   }
 }
 
-function failed(failure: Failure, facts: AnswerFacts, reading?: UsageReading): Result {
+function failed(failure: Failure, facts: AnswerFacts, reading?: UsageReading): Failed {
   const { requestId } = facts;
   const body = failure.kind === 'bad_response' ? null : JSON.stringify({ error: toErrorBody(failure) });
   return { ok: false, failure, requestId, body, usage: reading?.usage ?? null, rawUsage: reading?.raw ?? null };
@@ -212,7 +213,10 @@ export function readRecord(line: ParsedAnswer, factsOf: (key: string) => AnswerF
     const message = `A line of the output of ${facts.provider} is not a JSON object.`;
     return { key, result: failed(badResponse(200, message), facts) };
   }
-  if (isFields(record.error)) return { key, result: failed(failureOfRecord(record.error, facts), facts) };
+  if (isFields(record.error)) {
+    const answer = isFields(record.modelOutput) ? resultOf(record.modelOutput, facts) : null;
+    return { key, result: withAnswer(failed(failureOfRecord(record.error, facts), facts), answer) };
+  }
   const result = resultOf(record.modelOutput, facts);
   if (result.ok && line.isDamaged) {
     result.warnings.push('the answer was not valid UTF-8; bad bytes were replaced by U+FFFD');

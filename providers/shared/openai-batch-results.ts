@@ -4,6 +4,7 @@ import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Failed, Result } from '../contract.ts';
 import { type AnswerContext, readId } from './answer.ts';
 import { isFields } from './error-body.ts';
+import { withAnswer } from './failed-answer.ts';
 import { forwardedLine } from './openai-batch-forwarded.ts';
 import { memberText } from './openai-batch-json.ts';
 import { type ResultReaders, resultOf } from './openai-results.ts';
@@ -106,10 +107,7 @@ function resultOfFields(
   const answered = { status, headers: {}, body: encoder.encode(body) };
   const result = resultOf(endpoint ?? endpointOf(response.body), answered, context, readers);
   if (!result.ok) return { ...result, requestId };
-  if (hasError) {
-    // An answer under an error: the tokens were used, the answer is not to be trusted.
-    return { ...failedBy(line.error, context, readers), requestId, usage: result.usage, rawUsage: result.rawUsage };
-  }
+  if (hasError) return { ...withAnswer(failedBy(line.error, context, readers), result), requestId };
   return { ...result, requestId };
 }
 

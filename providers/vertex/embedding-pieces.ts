@@ -1,13 +1,16 @@
-import type { BatchResult } from '../contract.ts';
+import type { BatchResult, Failed } from '../contract.ts';
 import { parseText } from '../shared/answer.ts';
+import { withAnswer } from '../shared/failed-answer.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import type { Embedded } from './embeddings.ts';
 import { failedResult, type ResultContext, resultOfEmbeddings } from './results.ts';
-import { type PieceId, readRow } from './rows.ts';
+import { billedFor, type PieceId, type Row, readRow } from './rows.ts';
 import { usageFromEmbeddings } from './usage.ts';
 
+type Piece = Exclude<Row, { piece: null }>;
+
 interface Group {
-  rows: Map<number, string>;
+  rows: Map<number, { raw: string; hasFailed: boolean }>;
   count: number;
 }
 
@@ -32,15 +35,19 @@ export class EmbeddingPieces {
     this.#mostCharacters = mostCharacters;
   }
 
-  /** Takes a line; answers the whole request when this was its last one. */
-  add(piece: PieceId, raw: string): BatchResult | null {
+  /** Takes a line; answers the whole request when this was the last of its embeddings. */
+  add({ piece, embedded, raw }: Piece): BatchResult | null {
     const { key, index, count } = piece;
+    const hasFailed = 'ok' in embedded;
     if (this.#only?.has(key) === false || this.postponed.has(key)) return null;
     const group = this.#groups.get(key) ?? this.#begin(key, count);
-    if (group === null || group.rows.has(index)) return null;
-    group.rows.set(index, raw);
-    this.#held += raw.length;
-    return group.rows.size === group.count ? this.#finish(key, group) : null;
+    const known = group?.rows.get(index);
+    // An embedding counts before a failure of the same text, wherever they stand.
+    if (group === null || (known !== undefined && !(known.hasFailed && !hasFailed))) return null;
+    group.rows.set(index, { raw, hasFailed });
+    this.#held += raw.length - (known?.raw.length ?? 0);
+    const isWhole = group.rows.size === group.count && group.rows.values().every((row) => !row.hasFailed);
+    return isWhole ? this.#finish(key, group) : null;
   }
 
   /** The requests whose lines did not all come. */
@@ -60,18 +67,24 @@ export class EmbeddingPieces {
 
   #finish(key: string, group: Group): BatchResult {
     this.#groups.delete(key);
-    const rows = [...group.rows].sort(([left], [right]) => left - right).map(([, raw]) => raw);
+    const rows = [...group.rows].sort(([left], [right]) => left - right).map(([, { raw }]) => raw);
     for (const row of rows) this.#held -= row.length;
     // One line, as every answer is: a list of those of its texts.
     const raw = group.count === 1 ? (rows[0] ?? '') : `[${rows.join(',')}]`;
     const embedded: Embedded[] = [];
+    const failed: Failed[] = [];
     let asked: PieceId | null = null;
     for (const line of rows) {
       const row = readRow(parseText(line), 'embedding', this.#context);
       if (row.piece === null) return row.result;
-      if ('ok' in row.embedded) return { key, result: row.embedded, raw };
-      embedded.push(row.embedded);
+      if ('ok' in row.embedded) failed.push(row.embedded);
+      else embedded.push(row.embedded);
       asked = row.piece;
+    }
+    if (failed[0] !== undefined) {
+      const billed = failed.flatMap(({ usage }) => usage?.input_tokens ?? []);
+      const tokens = [...billed, ...embedded.map((each) => each.tokens)];
+      return { key, result: withAnswer(failed[0], tokens.length === 0 ? null : billedFor(tokens)), raw };
     }
     if (asked === null || embedded.length < group.count) {
       const message = `${this.#context.provider} answered ${embedded.length} of ${group.count} embeddings.`;

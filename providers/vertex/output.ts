@@ -9,7 +9,7 @@ import { answerAs } from '../shared/responses-as-chat.ts';
 import { EmbeddingPieces } from './embedding-pieces.ts';
 import type { Family } from './models.ts';
 import type { ResultContext } from './results.ts';
-import { type PieceId, type Row, readLine } from './rows.ts';
+import { type Row, readLine } from './rows.ts';
 
 /** Characters of embeddings that wait for the others of their request. */
 const mostHeldCharacters = 64 * 1024 * 1024;
@@ -50,7 +50,7 @@ export async function* readOutput(
           if (isFirst) yield inShapeOf(output.endpoint, row.result);
           continue;
         }
-        const whole: BatchResult | null = pieces.add(row.piece satisfies PieceId, row.raw);
+        const whole: BatchResult | null = pieces.add(row);
         if (whole !== null) yield whole;
       }
     }

@@ -1,15 +1,17 @@
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
-import type { BatchResult, Result } from '../contract.ts';
+import type { BatchResult, Failed, Result } from '../contract.ts';
 import { type ParsedAnswer, parseAnswer } from '../shared/answer.ts';
 import { LineInBytes } from '../shared/answer-in-bytes.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { isFields } from '../shared/error-body.ts';
+import { withAnswer } from '../shared/failed-answer.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { type Embedded, type EmbeddingRequest, readPrediction } from './embeddings.ts';
 import type { Family } from './models.ts';
 import { pickedRow } from './picked-rows.ts';
 import { failedResult, type ResultContext, resultOfGemini } from './results.ts';
 import { failureOfStatusText } from './status.ts';
+import { usageFromEmbeddings } from './usage.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -57,7 +59,7 @@ function readPieceId(text: unknown): PieceId | null {
 }
 
 /** A row of a job's output: an answer, or a piece of one. */
-export type Row = { piece: null; result: BatchResult } | { piece: PieceId; embedded: Embedded | Result; raw: string };
+export type Row = { piece: null; result: BatchResult } | { piece: PieceId; embedded: Embedded | Failed; raw: string };
 
 /** Reads one line of an output file, whose bytes are its own from now on. `endpoint`: the one that was asked. Never throws. */
 export function readLine(bytes: Uint8Array, kind: Family['kind'], endpoint: Endpoint, context: ResultContext): Row {
@@ -78,7 +80,7 @@ export function readRow({ text: raw, json: row }: ParsedAnswer, kind: Family['ki
       `${context.provider} answered with the request of another line.`,
       'answer_mixed_up',
     );
-    return whole(key, failedResult(failure, context), raw);
+    return whole(key, withAnswer(failedResult(failure, context), readAnswer(row, kind, context)), raw);
   }
   return whole(key, readAnswer(row, kind, { ...context, requestId: null }), raw);
 }
@@ -113,20 +115,26 @@ function readKey(value: unknown): string | null {
 
 function readAnswer(row: Fields, kind: 'gemini' | 'claude', context: ResultContext): Result {
   const failure = rowFailure(row, context);
-  if (failure !== null) return failure;
   const { response } = row;
   if (!isFields(response) || Object.keys(response).length === 0) {
-    return damaged('a line with neither an answer nor an error', context);
+    return failure ?? damaged('a line with neither an answer nor an error', context);
   }
-  return kind === 'claude' ? fromMessage(response, context) : resultOfGemini(response, context);
+  const answer = kind === 'claude' ? fromMessage(response, context) : resultOfGemini(response, context);
+  return failure === null ? answer : withAnswer(failure, answer);
 }
 
 /** A `status` with words in it is a failure, whatever stands beside it; an empty one is not. */
-function rowFailure(row: Fields, context: ResultContext): Result | null {
+function rowFailure(row: Fields, context: ResultContext): Failed | null {
   const { status, error } = row;
   const stated = isFields(status) || isFields(error) ? JSON.stringify(isFields(status) ? status : error) : status;
   if (typeof stated !== 'string' || stated.trim() === '' || stated === '{}') return null;
   return failedResult(failureOfStatusText(stated, context), context);
+}
+
+/** What embeddings cost that are not handed on: by their texts' token counts, of which some may be unknown. */
+export function billedFor(tokens: readonly (number | null)[]) {
+  const { usage, raw } = usageFromEmbeddings(tokens);
+  return { ok: tokens.length > 0, usage, rawUsage: raw } as const;
 }
 
 function readPiece(row: Fields, raw: string, context: ResultContext): Row {
@@ -134,12 +142,16 @@ function readPiece(row: Fields, raw: string, context: ResultContext): Row {
   const piece = readPieceId(instance[keyField] ?? row[keyField]);
   const predictions: unknown[] = Array.isArray(row.predictions) ? row.predictions : [row.prediction];
   const failure = rowFailure(row, context);
-  const embedded = failure ?? readPrediction(predictions[0]) ?? damaged('a line without an embedding', context);
+  const read = readPrediction(predictions[0]);
+  const embedded =
+    failure === null
+      ? (read ?? damaged('a line without an embedding', context))
+      : withAnswer(failure, read && billedFor([read.tokens]));
   if (piece !== null) return { piece, embedded, raw };
   const result = 'ok' in embedded ? embedded : damaged('an embedding without a key', context);
   return whole(null, result, raw);
 }
 
-function damaged(what: string, context: ResultContext): Result {
+function damaged(what: string, context: ResultContext): Failed {
   return failedResult(badResponse(200, `${context.provider}: the output holds ${what}.`, 'damaged_row'), context);
 }

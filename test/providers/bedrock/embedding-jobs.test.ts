@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PieceJoiner, pieceOf, recordIdOf } from '../../../providers/bedrock/pieces.ts';
 import type { BatchResult, Result } from '../../../providers/contract.ts';
 import { type SimulatedBedrock, startBedrockServer } from '../../../providers/sandbox/servers/bedrock.ts';
+import { refusal } from '../../../src/core/failure.ts';
 import { Bench } from '../../contract/provider-batch-setup.ts';
 import { caller, providerAt } from './subject.ts';
 
@@ -77,6 +78,18 @@ describe('embeddings in jobs of Bedrock', () => {
 });
 
 describe('parts of a request', () => {
+  const one: Result = {
+    ok: true,
+    status: 200,
+    requestId: null,
+    body: '{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":1}}',
+    usage: { input_tokens: 1 },
+    rawUsage: null,
+    servedModel: null,
+    finishReason: null,
+    warnings: [],
+  };
+
   it('are told by the id of their record', () => {
     const piece = { key: 'l-7', index: 2, count: 3, encoding: 'base64' } as const;
     expect(pieceOf(recordIdOf(piece))).toEqual(piece);
@@ -84,18 +97,20 @@ describe('parts of a request', () => {
     for (const id of ['l-7', 'l-7.3-3f', 'l-7.x', '', 'l-7.1-2z']) expect(pieceOf(id)).toBeNull();
   });
 
-  it('wait within bounds: what does not fit is left to another reading', () => {
-    const result: Result = {
-      ok: true,
-      status: 200,
-      requestId: null,
-      body: '{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":1}}',
-      usage: { input_tokens: 1 },
-      rawUsage: null,
-      servedModel: null,
-      finishReason: null,
-      warnings: [],
+  it('count before failures of the same part, wherever they stand', () => {
+    const failure = { ...refusal('server_error', 'server_error', 'Lost.'), status: 500, reachedProvider: true };
+    const failed: Result = { ok: false, failure, requestId: null, body: null, usage: null, rawUsage: null };
+    const piece = (index: number) => ({ key: 'l-7', index, count: 2, encoding: 'float' as const });
+    const add = (results: Result[]) => {
+      const joiner = new PieceJoiner(null, 10);
+      const whole = results.map((each, index) => joiner.add(piece(index % 2), each, 'raw'));
+      return [...whole.filter((each) => each !== null), ...joiner.rest()].map((joined) => joined.result);
     };
+    expect(add([failed, one, one])).toMatchObject([{ ok: true, usage: { input_tokens: 2 } }]);
+    expect(add([one, failed, failed])).toMatchObject([{ ok: false, usage: { input_tokens: 1 } }]);
+  });
+
+  it('wait within bounds: what does not fit is left to another reading', () => {
     const lines = [0, 1].flatMap((index) =>
       ['a', 'b', 'c'].map((key) => ({ key, index, count: 2, encoding: 'float' as const })),
     );
@@ -103,7 +118,7 @@ describe('parts of a request', () => {
     let postponed: ReadonlySet<string> | null = null;
     do {
       const joiner: PieceJoiner = new PieceJoiner(postponed, 10);
-      const joined = lines.map((piece) => joiner.add(piece, result, 'raw'));
+      const joined = lines.map((piece) => joiner.add(piece, one, 'raw'));
       read.push(joined.flatMap((whole) => (whole === null ? [] : [whole.key])));
       expect([...joiner.rest()]).toEqual([]);
       postponed = joiner.postponed.size > 0 ? joiner.postponed : null;

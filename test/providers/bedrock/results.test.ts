@@ -251,6 +251,17 @@ describe('records of a job', () => {
     expect(record({ recordId: 'k', error }).result).toMatchObject({ ok: false, failure: { kind, status } });
   });
 
+  it.each([
+    [{ errorCode: 500, errorMessage: 'late' }, output(), 500, { input_tokens: 7, output_tokens: 3 }],
+    [{ errorCode: 'ModelError' }, output(), 200, { input_tokens: 7, output_tokens: 3 }],
+    // What an answer used that does not say so is not free.
+    [{ errorCode: 500, errorMessage: 'late' }, output({ usage: undefined }), 200, null],
+    [{ errorCode: 400, errorMessage: 'none' }, {}, 400, null],
+  ])('with error %j and an answer %j failed, and what the answer used counts', (error, modelOutput, status, usage) => {
+    const { result } = record({ recordId: 'k', error, modelOutput });
+    expect(result).toMatchObject({ ok: false, failure: { status, reachedProvider: true }, usage });
+  });
+
   it('that cannot be read are failures of nobody', () => {
     for (const line of ['{"recordId":"k', '[1]', '"x"']) {
       expect(record(line)).toMatchObject({ key: null, result: { ok: false, failure: { kind: 'bad_response' } } });

@@ -75,6 +75,10 @@ describe('a line of a result file', () => {
   it('with both an answer and an error is a failure whose tokens count', () => {
     const { result } = lineOf({ ...answered(good), error: { code: 'server_error', message: 'lost' } });
     expect(result).toMatchObject({ ok: false, usage: { input_tokens: 10, output_tokens: 2 } });
+    // An answer came: what it cost is known, whatever the error says.
+    const expired = lineOf({ ...answered(good), error: { code: 'batch_expired', message: 'over' } }).result;
+    const failure = { kind: 'expired', status: 200, reachedProvider: true };
+    expect(expired).toMatchObject({ ok: false, failure, usage: { input_tokens: 10, output_tokens: 2 } });
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../../providers/contract.ts';
 import { parseText } from '../../../providers/shared/answer.ts';
+import { EmbeddingPieces } from '../../../providers/vertex/embedding-pieces.ts';
 import { resultOfEmbeddings, resultOfGemini } from '../../../providers/vertex/results.ts';
 import { readRow } from '../../../providers/vertex/rows.ts';
 import { failureOfStatusText } from '../../../providers/vertex/status.ts';
@@ -256,9 +257,48 @@ describe('a row of a job’s output', () => {
     expect(row(failed)).toMatchObject({ key: 'r-4', result: { failure: { kind: 'rate_limited' } } });
   });
 
-  it('is a failure when its echo is of another line', () => {
+  const used = { input_tokens: 10, output_tokens: 4 };
+
+  it('is a failure when its echo is of another line, and what it used counts', () => {
     const swapped = { key: 'r-1', request: { labels: { weir_key: 'r-2' } }, status: '', response };
-    expect(row(swapped)).toMatchObject({ key: 'r-1', result: { ok: false, failure: { code: 'answer_mixed_up' } } });
+    const result = { ok: false, failure: { code: 'answer_mixed_up' }, usage: used };
+    expect(row(swapped)).toMatchObject({ key: 'r-1', result });
+  });
+
+  it('with both an error and an answer is a failure whose tokens count', () => {
+    const failed = { key: 'r-1', request: {}, status: 'Internal error occurred.', response };
+    expect(row(failed).result).toMatchObject({
+      ok: false,
+      failure: { kind: 'server_error', status: 500 },
+      usage: used,
+    });
+    const message = { content: [{ type: 'text', text: 'Hi' }], usage: { input_tokens: 3, output_tokens: 1 } };
+    const claude = {
+      custom_id: 'r-1',
+      error: { code: 13, message: 'Lost' },
+      response: { type: 'message', ...message },
+    };
+    expect(row(claude, 'claude').result).toMatchObject({ ok: false, usage: { input_tokens: 3, output_tokens: 1 } });
+  });
+
+  it('is put together with the other texts of its request: embeddings count before failures, which tell what those used', () => {
+    const text = (index: number, more: object) => {
+      const line = JSON.stringify({ instance: { content: 'x', key: `r-1.${index}.2.0.float` }, ...more });
+      const read = readRow(parseText(line), 'embedding', context);
+      if (read.piece === null) throw new Error('no piece');
+      return read;
+    };
+    const good = { status: '', predictions: [{ embeddings: { values: [1], statistics: { token_count: 4 } } }] };
+    const bad = { status: 'Internal error occurred.' };
+    const add = (rows: object[]) => {
+      const pieces = new EmbeddingPieces(null, context, 1_000);
+      const whole = rows.map((more, index) => pieces.add(text(index % 2, more)));
+      return [...whole.filter((each) => each !== null), ...pieces.rest()].map(({ result }) => result);
+    };
+    expect(add([bad, good, good])).toMatchObject([{ ok: true, usage: { input_tokens: 8 } }]);
+    expect(add([good, bad])).toMatchObject([{ ok: false, failure: { status: 500 }, usage: { input_tokens: 4 } }]);
+    expect(add([good, { ...good, ...bad }])).toMatchObject([{ ok: false, usage: { input_tokens: 8 } }]);
+    expect(add([bad, bad])).toMatchObject([{ ok: false, usage: null }]);
   });
 
   it.each([
