@@ -1,5 +1,6 @@
 import type { Progress, ProviderError } from '../../../providers/contract.ts';
 import type { LedgerEntryRow, Resolution } from '../../ports/store-ledger.ts';
+import { failuresLast } from './failures-last.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { enterUnknown } from './lost.ts';
 import { lineOfKey } from './native-input.ts';
@@ -44,7 +45,8 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
     await resolve(work, told, FOUND);
   };
   const reading: { failure: ProviderError | null } = { failure: null };
-  for await (const answer of untilFailure(work.api.results(providerBatch(work), work.call), reading)) {
+  const answers = untilFailure(work.api.results(providerBatch(work), work.call), reading);
+  for await (const answer of failuresLast(answers)) {
     const line = every.get(lineOfKey(answer.key) ?? -1);
     if (line) group.push({ line, answer, isShared: false });
     if (group.length >= LINES_AT_ONCE) await flush();

@@ -4,6 +4,7 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { endShard, failLines } from './end.ts';
+import { failuresLast } from './failures-last.ts';
 import { keepAnswers } from './keep-answers.ts';
 import { doubtLines } from './lost.ts';
 import { lineOfKey } from './native-input.ts';
@@ -117,7 +118,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
     bytes = 0;
   };
   const answers = work.api.results(providerBatch(work), work.call);
-  for await (const answer of mode === 'lenient' ? untilFailure(answers, { failure: null }) : answers) {
+  for await (const answer of failuresLast(mode === 'lenient' ? untilFailure(answers, { failure: null }) : answers)) {
     const number = lineOfKey(answer.key);
     const lines = number === null ? [] : [open.get(number) ?? [], sharers.get(number) ?? []].flat();
     if (number !== null && seen.has(number)) count.repeated += 1;

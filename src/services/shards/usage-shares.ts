@@ -3,6 +3,7 @@ import type { BatchResult, ProviderBatch } from '../../../providers/contract.ts'
 import { type LineBytes, trueUp } from '../../core/true-up.ts';
 import type { Usage } from '../../core/usage.ts';
 import { addUsage, totalInput, totalOutput } from '../../core/usage.ts';
+import { failuresLast } from './failures-last.ts';
 import { lineOfKey } from './native-input.ts';
 import type { ShardWork } from './shard-work.ts';
 import { shardLines } from './shard-work.ts';
@@ -55,7 +56,7 @@ async function weigh(work: ShardWork, batch: ProviderBatch) {
   const lines: LineBytes[] = [];
   let reported: Usage = {};
   let answered = 0;
-  for await (const answer of work.api.results(batch, work.call)) {
+  for await (const answer of failuresLast(work.api.results(batch, work.call))) {
     const line = lineOfKey(answer.key) ?? -1;
     const input = lengths.get(line);
     if (input === undefined) continue;
