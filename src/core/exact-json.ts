@@ -17,7 +17,7 @@ const WHOLE = /^-?[0-9]+$/;
  */
 export function parseExact(text: string): unknown {
   const value: unknown = JSON.parse(text);
-  if (!holdsLarge(value)) return value;
+  if (!holdsLongRun(text) || !holdsLarge(value)) return value;
   const revive = (key: string, member: unknown, context?: { source?: string }): unknown =>
     typeof member === 'number' && context?.source !== undefined && isLost(member, context.source) && !COUNTED.has(key)
       ? rawJson(context.source)
@@ -32,12 +32,33 @@ function isLost(value: number, source: string): boolean {
 /** Deeper than any line may be nested. */
 const DEPTH_MAX = 512;
 
-/** Cheaper than looking at the source of every number: nearly no text has a large one. */
+/** Digits of the least integer that a double does not hold. */
+const RUN = 16;
+
+/** Whether so many digits stand in a row anywhere: one of them is at a multiple of so many. */
+function holdsLongRun(text: string): boolean {
+  for (let at = RUN - 1; at < text.length; at += RUN) {
+    if (!isDigit(text.charCodeAt(at))) continue;
+    let from = at;
+    let to = at + 1;
+    while (from > 0 && isDigit(text.charCodeAt(from - 1))) from -= 1;
+    while (to < text.length && isDigit(text.charCodeAt(to))) to += 1;
+    if (to - from >= RUN) return true;
+  }
+  return false;
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
+}
+
+/** Cheaper than looking at the source of every number: embeddings have long ones that are small. */
 function holdsLarge(value: unknown, depth = 0): boolean {
   if (typeof value === 'number') return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
   if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return false;
-  if (Array.isArray(value)) return value.some((member) => holdsLarge(member, depth + 1));
-  for (const key in value) if (holdsLarge((value as Record<string, unknown>)[key], depth + 1)) return true;
+  for (const member of Array.isArray(value) ? value : Object.values(value)) {
+    if (holdsLarge(member, depth + 1)) return true;
+  }
   return false;
 }
 
