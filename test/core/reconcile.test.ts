@@ -189,7 +189,7 @@ describe('billing exports', () => {
       'lineitemunblendedcost',
     );
     const [wrong] = read(['day|model|amount_usd', '2026-02-30|m|1']) as { problem: string }[];
-    expect(wrong?.problem).toBe("line 2: day must be a date, not '2026-02-30'.");
+    expect(wrong?.problem).toBe("line 2: day must be a date such as 2026-01-31, not '2026-02-30'.");
     const [money] = read(['day|model|amount_usd', '2026-02-03|m|one']) as { problem: string }[];
     expect(money?.problem).toContain('amountusd must be a number');
     const [euro] = read(['day|model|amount_usd|currency', '2026-02-03|m|1|EUR']) as { problem: string }[];

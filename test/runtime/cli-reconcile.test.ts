@@ -71,6 +71,19 @@ describe('weir reconcile', () => {
     await writeFile(path, 'day,model,amount_usd\n2026-01-01,m,x\n');
     expect((await server.run(['reconcile', path, '--provider', 'fast'])).notes).toContain('line 2: amountusd must be');
     expect((await server.run(['reconcile', path])).notes).toContain('--provider is missing');
+    await writeFile(path, 'day,model,amount_usd\n');
+    expect((await server.run(['reconcile', path, '--provider', 'fast'])).notes).toContain('has no rows below');
+    await writeFile(path, '');
+    expect((await server.run(['reconcile', path, '--provider', 'fast'])).notes).toContain('is empty. A bill has');
+  });
+
+  it('tells of rows outside the days that are asked for, and shows sums of any size', async () => {
+    const path = join(server.folder, 'bill.csv');
+    await writeFile(path, 'day,model,amount_usd\n2026-01-01,m,99999999999999999999\n2026-02-01,m,1\n');
+    const ran = await server.run(['reconcile', path, '--provider', 'fast', '--to', '2026-02-01']);
+    expect(ran.notes).toContain('1 sum of a day and model not within 2026-01-01 to 2026-02-01 left out.');
+    expect(ran.out).toMatch(/\nbilled +\d{20}\.\d+\n$/);
+    expect(ran.exitCode).toBe(1);
     expect((await server.run(['reconcile', '--map', 'x'])).notes).toContain('BILLED=LEDGER');
     expect((await server.run(['reconcile', '/nowhere.csv', '--provider', 'fast'])).exitCode).toBe(2);
   });

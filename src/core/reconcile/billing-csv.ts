@@ -43,7 +43,8 @@ function readRow(
   const problem = (text: string) => ({ problem: `line ${line}: ${text}` });
   const dayText = get(...format.day);
   const day = readDay(dayText);
-  if (day === null) return problem(`${format.day[0]} must be a date, not '${dayText.slice(0, 40)}'.`);
+  if (day === null)
+    return problem(`${format.day[0]} must be a date such as 2026-01-31, not '${dayText.slice(0, 40)}'.`);
   const currency = format.currency(get);
   if (currency !== '' && currency.toUpperCase() !== 'USD') {
     return problem(`the amount is in ${currency.slice(0, 8)}. Export it in USD; the ledger is kept in USD.`);
@@ -51,7 +52,9 @@ function readRow(
   const amountText = get(...format.amount);
   const amountAtto = amountText === '' ? null : parseAtto(amountText);
   if (amountText !== '' && amountAtto === null) {
-    return problem(`${format.amount[0]} must be a number, not '${amountText.slice(0, 40)}'.`);
+    return problem(
+      `${format.amount[0]} must be a number, not '${amountText.slice(0, 40)}'. Write it as 1234.56: no currency sign, no separator of thousands.`,
+    );
   }
   const tokens = format.tokens(get);
   if (tokens === 'unreadable') return problem('the number of tokens cannot be read as a whole number.');

@@ -57,7 +57,8 @@ export function roughUsd(nano: number): string {
 
 /** Amounts in nano-USD with the same number of decimals, none lost: a column whose points stand below each other. */
 export function alignUsd(nanos: readonly number[], leastDecimals = 2): string[] {
-  const texts = nanos.map((nano) => formatUsd(nano) ?? '');
+  // Sums beyond 9 million dollars come as the nearest number: their last digit may be another.
+  const texts = nanos.map((nano) => formatUsd(Number.isSafeInteger(nano) ? nano : BigInt(Math.round(nano))) ?? '');
   const decimals = Math.max(leastDecimals, ...texts.map((text) => text.split('.')[1]?.length ?? 0));
   return texts.map((text) => {
     const [whole = '0', fraction = ''] = text.split('.');

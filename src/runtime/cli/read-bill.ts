@@ -22,7 +22,7 @@ export interface Bill {
 
 /** Reads a billing export and adds it up by day and model. Throws CliError with what cannot be read, and where. */
 export async function readBill(path: string): Promise<Bill> {
-  await sizeOfInput(path);
+  await sizeOfInput(path, 'A bill has a line with the names of its columns, and a row for each day and model.');
   const sums = new Map<string, BilledRow>();
   const problems: string[] = [];
   let reader: BillReader | null = null;
@@ -47,6 +47,7 @@ export async function readBill(path: string): Promise<Bill> {
     const more = problems.length > PROBLEMS_SHOWN ? '\nand more' : '';
     throw wrongUse(`${path} cannot be read:\n${problems.slice(0, PROBLEMS_SHOWN).join('\n')}${more}`, 'file');
   }
+  if (sums.size + skipped === 0) throw wrongUse(`${path} has no rows below the names of its columns.`, 'file');
   return { format: reader?.format ?? '', rows: [...sums.values()].map(toBilled), skipped };
 }
 

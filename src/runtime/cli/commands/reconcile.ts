@@ -42,6 +42,11 @@ export async function reconcile(
   return withApi(terminal, async (api) => {
     if (bill !== null && args.json !== true) {
       await note(terminal, `Read as ${bill.format}; ${plural(bill.skipped, 'row')} about other services left out.`);
+      const outside = bill.rows.length - (body.billed?.length ?? 0);
+      if (outside > 0) {
+        const days = `${body.from} to ${body.to}`;
+        await note(terminal, `${plural(outside, 'sum')} of a day and model not within ${days} left out.`);
+      }
     }
     const found = await api.post<Reconciliations>('/v1/ledger/reconciliations', body);
     if (args.json) await print(terminal, printableJson(JSON.stringify(found, null, 2)));

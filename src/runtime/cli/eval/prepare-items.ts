@@ -30,7 +30,7 @@ export async function prepareItems(
   path: string,
   options: { answers?: string | undefined; sample?: SampleSize | undefined; seed: number },
 ): Promise<PreparedItems> {
-  await sizeOfInput(path);
+  await sizeOfInput(path, 'It needs one JSON object per line.');
   const answers = options.answers === undefined ? null : await readAnswers(options.answers);
   const chosen = options.sample === undefined ? null : await choose(path, options.sample, options.seed);
   const folder = await mkdtemp(join(tmpdir(), 'weir-eval-'));
@@ -55,7 +55,7 @@ async function choose(path: string, size: SampleSize, seed: number): Promise<Rea
 }
 
 async function readAnswers(path: string): Promise<ReadonlyMap<string, Fields>> {
-  await sizeOfInput(path);
+  await sizeOfInput(path, 'It needs one JSON object per line.');
   const answers = new Map<string, Fields>();
   for await (const { number, value } of readJsonLines(path, 'answers')) {
     const id = idOf(value);
