@@ -20,10 +20,7 @@ import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
 import { rejected, resubmitOthers, wait } from './submit.ts';
-import { isGone, noteFailing, withoutFailing } from './troubles.ts';
-
-/** Answers that nobody waits for are given up after so long: the provider deleted or spoilt them. */
-const UNREADABLE_WASTE_SECONDS = 86_400;
+import { isGone, isWasteLost, noteFailing, withoutFailing } from './troubles.ts';
 
 /** Looks at a running provider batch, and does what its state asks for. */
 export async function pollShard(work: ShardWork): Promise<void> {
@@ -57,10 +54,16 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
     if (!(error instanceof ProviderError)) throw error;
     const isAbsent = error.failure.kind === 'not_found' && !isElsewhere(work);
     if (isAbsent) await noteFailing(work);
-    if (!(isAbsent && isGone(work, error.failure)) && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
+    const isOver = work.shard.endedAt === null ? isGone : isWasteLost;
+    if (!(isAbsent && isOver(work, error.failure)) && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
   }
   const { shard } = work;
-  if (progress !== null) await save(work, { refs: { ...withoutFailing(shard.refs), ...progress.refs } });
+  if (progress !== null) {
+    // That it has ended was told before: what fails is the reading.
+    const isReading = progress.state === 'ended' && shard.endedAt !== null;
+    const refs = isReading ? shard.refs : withoutFailing(shard.refs);
+    await save(work, { refs: { ...refs, ...progress.refs } });
+  }
   if (progress?.state === 'running') return keepWaiting(work);
   if (progress?.state === 'ended') {
     await save(work, { endedAt: shard.endedAt ?? unixSeconds(work.deps.clock) });
@@ -75,8 +78,9 @@ async function enterWaste(work: ShardWork, progress: Progress): Promise<void> {
   try {
     await collectWaste(work, progress);
   } catch (error) {
-    const lastedSeconds = unixSeconds(work.deps.clock) - (work.shard.endedAt ?? 0);
-    if (!(error instanceof ProviderError) || lastedSeconds < UNREADABLE_WASTE_SECONDS) throw error;
+    if (!(error instanceof ProviderError)) throw error;
+    await noteFailing(work);
+    if (!isWasteLost(work, error.failure) && !isForgotten(work)) throw error;
     await forgetAbandoned(work);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { ProviderRefs } from '../../../providers/contract.ts';
 import type { Failure, FailureKind } from '../../core/failure.ts';
+import { OPERATOR_KINDS } from '../../core/shard-alert.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { overdueSince } from './patience.ts';
 import { isMisplaced } from './place.ts';
@@ -17,6 +18,9 @@ const UNWATCHED_SECONDS = 900;
 const NOT_FOUND_SECONDS = 600;
 /** Results that cannot be read for so long are given up: the provider spoilt them. */
 const UNREADABLE_SECONDS = 3_600;
+
+/** The same of answers that nobody waits for. */
+const UNREADABLE_WASTE_SECONDS = 86_400;
 
 /** These say nothing of the answers: the way to them is closed, for an operator or the network to open. */
 const CLOSED_KINDS: ReadonlySet<FailureKind> = new Set([
@@ -63,6 +67,12 @@ export function areLost(work: ShardWork, failure: Failure): boolean {
   if (isClosed && overdueSince(work, unixSeconds(deps.clock)) === null) return false;
   if (isClosed || batch.stop !== null) return lasted >= deps.settings.cancelSeconds;
   return lasted >= (failure.kind === 'not_found' ? NOT_FOUND_SECONDS : UNREADABLE_SECONDS);
+}
+
+/** The same of answers that nobody waits for: that it has ended was told just now, so that the network is not what is closed. */
+export function isWasteLost(work: Pick<ShardWork, 'deps' | 'shard' | 'api'>, failure: Failure): boolean {
+  const isClosed = OPERATOR_KINDS.includes(failure.kind) || isMisplaced(work, failure);
+  return !isClosed && lastedSeconds(work) >= UNREADABLE_WASTE_SECONDS;
 }
 
 function lastedSeconds({ deps, shard }: Pick<ShardWork, 'deps' | 'shard'>): number {
