@@ -237,19 +237,27 @@ export async function submit(
 }
 
 const TERMINAL = ['completed', 'failed', 'expired', 'cancelled'];
+const POLL_MS = 20;
+const POLL_MS_MAX = 200;
 
-/** Polls until the batch satisfies `until` (default: has ended); fails after `seconds`. */
+/**
+ * Polls until the batch satisfies `until` (default: has ended); fails after `seconds`. Each look takes the processor from
+ * what is looked at: an end, which stays, is seen a tenth of the time too late; what may pass, at once.
+ */
 export async function waitForBatch(
   weir: Pick<Weir, 'client'>,
   id: string,
   options: { seconds?: number; everyMs?: number; until?: (batch: OpenAI.Batch) => boolean } = {},
 ): Promise<OpenAI.Batch> {
   const until = options.until ?? ((batch) => TERMINAL.includes(batch.status));
-  const deadline = Date.now() + (options.seconds ?? 30) * 1000;
+  const begun = Date.now();
+  const deadline = begun + (options.seconds ?? 30) * 1000;
+  const pause = (): number =>
+    options.until ? POLL_MS : Math.min(POLL_MS_MAX, Math.max(POLL_MS, (Date.now() - begun) / 10));
   for (;;) {
     const batch = await weir.client.batches.retrieve(id);
     if (until(batch)) return batch;
     if (Date.now() > deadline) throw new Error(`batch stays ${batch.status}: ${JSON.stringify(batch.request_counts)}`);
-    await new Promise((wake) => setTimeout(wake, options.everyMs ?? 20));
+    await new Promise((wake) => setTimeout(wake, options.everyMs ?? pause()));
   }
 }
