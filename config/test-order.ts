@@ -21,16 +21,18 @@ const LONGEST = [
   'services/evals/crash-points',
 ];
 
-/** Files that have a process of their own first, the longest of them first; then the others, which share theirs. */
+/** Project by project, as files share processes with their like alone; in each, the longest files first. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return sorted.toSorted((a, b) => rank(a) - rank(b));
+    const projects = this.ctx.projects.map(({ name }) => name);
+    return sorted.toSorted(
+      (a, b) => projects.indexOf(a.project.name) - projects.indexOf(b.project.name) || rank(a) - rank(b),
+    );
   }
 }
 
-function rank({ moduleId, project }: TestSpecification): number {
+function rank({ moduleId }: TestSpecification): number {
   const index = LONGEST.findIndex((name) => moduleId.endsWith(`/test/${name}.test.ts`));
-  const among = index === -1 ? LONGEST.length : index;
-  return project.config.isolate ? among : among + LONGEST.length + 1;
+  return index === -1 ? LONGEST.length : index;
 }
