@@ -120,7 +120,7 @@ describe('an eval run whose process dies', () => {
     const run = await begin(first);
     const mortality = new Mortality(at);
     await work(mortal(first.deps, mortality), run, () => mortality.dead);
-    await first.close();
+    await first.leave();
     const second = await open(remote, `run-${at}`);
     try {
       // Leases of the dead are not given back.

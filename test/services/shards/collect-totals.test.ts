@@ -72,7 +72,7 @@ describe('collecting answers without usage', () => {
     await work({ ...first, store: { ...first.store, shards } }, id, () => commits > 0);
     const before = await entriesOf(first, id);
     expect(before).toHaveLength(500);
-    await rig.close();
+    await rig.leave();
 
     const second = await open();
     try {

@@ -75,7 +75,7 @@ describe('a native batch whose process dies', () => {
     const mortality = new Mortality(at);
     // Leases of the dead are not given back: the next process takes them over.
     await work(mortal(first.deps, mortality), id, () => mortality.dead);
-    await first.close();
+    await first.leave();
 
     const second = await open(remote, `run-${at}`);
     const { deps } = second;
@@ -115,7 +115,7 @@ describe('a native batch whose process dies', () => {
       () => mortality.dead,
       () => first.advance(5),
     );
-    await first.close();
+    await first.leave();
     const second = await open(remote, `shared-${at}`);
     const { deps } = second;
     second.advance(mortality.dead ? 300 : 0);

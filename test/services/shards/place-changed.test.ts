@@ -39,7 +39,7 @@ describe('another bucket and prefix', () => {
     const id = await beginBatch(rig.deps, chatLines(LINES), { config: 'one' });
     const isOut = async () => (await rig.deps.store.shards.list(id))[0]?.state === 'running';
     expect(await workUntil(rig.deps, isOut, { between: () => rig.advance(15) })).toBe(true);
-    await rig.close();
+    await rig.leave();
 
     rig = await open(name, { bucket: 'another-bucket', prefix: name === 'bedrock' ? 'elsewhere/' : 'elsewhere' });
     services.hold(false);
@@ -67,6 +67,7 @@ describe('another address or account', () => {
   let folder: string;
   let rigs = 0;
   let opened: Rig | null = null;
+  let openedIn = '';
   let rig: Rig;
   /** Where the provider batch is made, and where the config points later. */
   let old: SimulatedBatchServer;
@@ -89,7 +90,7 @@ describe('another address or account', () => {
   /** Opens the data folder with these settings of the provider, and more providers. */
   async function reopen(provider: object, more: object = {}): Promise<void> {
     const ahead = opened === null ? 0 : (opened.deps.clock.now() - Date.now()) / 1000;
-    await opened?.close();
+    if (opened !== null) await (openedIn === folder ? opened.leave() : opened.close());
     const target = { provider: 'main', model: MODEL, mode: 'batch' };
     rig = await openRig(folder, {
       providers: { main: provider, rescuer: at(other, 'sk-rescuer'), ...more },
@@ -104,6 +105,7 @@ describe('another address or account', () => {
       settings: { poll_seconds_min: 1 },
     });
     opened = rig;
+    openedIn = folder;
     rig.advance(ahead);
   }
 

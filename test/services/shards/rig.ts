@@ -1,23 +1,32 @@
 /** Weir's services on a real database and real files, with a clock that tests move, and without a server around them. */
+import { pino } from 'pino';
 import { kinds } from '../../../providers/registry.ts';
 import { formatId, ID_BYTES } from '../../../src/core/ids.ts';
 import type { Context, Deps } from '../../../src/ports/deps.ts';
 import type { StoredLedgerEntry } from '../../../src/ports/store-ledger.ts';
 import type { BatchCreate } from '../../../src/protocol/batch.ts';
+import { depsOn } from '../../../src/runtime/engine-deps.ts';
 import { loadConfig } from '../../../src/runtime/load.ts';
-import { nodeDeps } from '../../../src/runtime/node-deps.ts';
 import { createBatch } from '../../../src/services/batches/create.ts';
 import { BatchRunner } from '../../../src/services/batches/run.ts';
 import { createFile } from '../../../src/services/files/create.ts';
 import { ShardRunner } from '../../../src/services/shards/run.ts';
 import { tick } from '../../../src/services/tick.ts';
+import { openStore } from '../../../src/store/open-node.ts';
+import { type LentDatabase, lendDatabase } from '../../contract/lent-database.ts';
 
 export interface Rig {
   deps: Deps;
   /** Moves the clock of `deps` on. */
   advance(seconds: number): void;
+  /** Ends it as a process ends: the next rig on the same folder finds the database as it is. */
+  leave(): Promise<void>;
+  /** Ends it. With the last rig on its folder the database goes. */
   close(): Promise<void>;
 }
+
+/** The databases of rigs by their folder, and how many rigs work with each. */
+const databases = new Map<string, { database: LentDatabase; rigs: number }>();
 
 /** Opens what a server would work with, on a data folder. Waits pass at once: the clock is moved on in their place. */
 export async function openRig(folder: string, config: object): Promise<Rig> {
@@ -26,7 +35,13 @@ export async function openRig(folder: string, config: object): Promise<Rig> {
     kinds,
     readText: () => Promise.resolve(JSON.stringify(config)),
   });
-  const real = await nodeDeps(loaded, true);
+  const owned = databases.get(folder) ?? { database: await lendDatabase(), rigs: 0 };
+  databases.set(folder, owned);
+  const { database } = owned;
+  // Beside another one, with connections of its own, as a further process has.
+  const store = await (owned.rigs === 0 ? database.openStore() : openStore({ url: database.url }));
+  owned.rigs += 1;
+  const real = await depsOn(loaded, { store, log: pino({ level: 'silent' }) });
   let ahead = 0;
   const now = () => real.clock.now() + ahead * 1000;
   const micros = () => real.clock.micros() + ahead * 1e6;
@@ -34,14 +49,22 @@ export async function openRig(folder: string, config: object): Promise<Rig> {
     ahead += ms / 1000;
     return Promise.resolve();
   };
+  const leave = async (): Promise<void> => {
+    await real.store.close();
+    await real.http.close();
+    owned.rigs -= 1;
+  };
   return {
     deps: { ...real, clock: { ...real.clock, now, micros, sleep } },
     advance: (seconds) => {
       ahead += seconds;
     },
+    leave,
     async close() {
-      await real.store.close();
-      await real.http.close();
+      await leave();
+      if (owned.rigs > 0) return;
+      databases.delete(folder);
+      database.giveBack();
     },
   };
 }
