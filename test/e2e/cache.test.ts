@@ -317,6 +317,22 @@ describe('the cache of a route', () => {
     expect(received()).toBe(6);
   });
 
+  it('takes nothing of the tokens a minute that its key may use', async () => {
+    await open();
+    const limits = { cache_seconds: 600, tokens_per_minute: 40_000 };
+    const body = JSON.stringify({ name: 'evaluator', tenant_id: 'team', limits });
+    const { secret } = await weir.call<{ secret: string }>('/v1/keys', { method: 'POST', body });
+    const key = connect(weir.url, secret);
+    // Bought one by one, they would take five minutes.
+    const messages = [{ role: 'user', content: 'Say it again. '.repeat(300) }];
+    const batch = await submit(
+      key,
+      chatLines(200, () => ({ model: 'p/m', messages, max_tokens: 16 })),
+    );
+    expect(await waitForBatch(key, batch.id)).toMatchObject({ status: 'completed' });
+    expect(received()).toBe(1);
+  });
+
   it('buys half of a file in which each line stands twice, also as native batches', async () => {
     pools = await startPools([]);
     const provider = await startOpenAIBatchServer({ job_ms: 0 });

@@ -5,7 +5,6 @@ import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
 import { moveDelayMs, nextStep, pastTo } from '../../core/retry.ts';
-import { totalInput, totalOutput } from '../../core/usage.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Slot } from '../../ports/gates.ts';
@@ -158,7 +157,11 @@ export class LineRunner {
   /** `final`: the call decides its line. */
   private entryOf(call: LineCall, outcome: AttemptOutcome, final: boolean): LedgerEntryRow {
     const { job, feed, candidate, gpuMicroseconds } = call;
-    return entryOf(this.deps, job, { provider: feed.gate.provider, candidate, outcome, final, gpuMicroseconds });
+    const entry = entryOf(this.deps, job, { provider: feed.gate.provider, candidate, outcome, final, gpuMicroseconds });
+    const isSilent = outcome.result?.ok === true && outcome.cached !== true && entry.usage === null;
+    job.usedTokens =
+      isSilent || job.usedTokens === null ? null : job.usedTokens + entry.inputTokens + entry.outputTokens;
+    return entry;
   }
 
   /** Ends a line with an answer that is taken, or fails. */
@@ -247,10 +250,7 @@ export class LineRunner {
   }
 
   private finish(job: Job, entry: LedgerEntryRow | null, result: LineResult): void {
-    const { usage } = result;
-    const known = usage === null ? null : totalInput(usage) + totalOutput(usage);
-    const used = result.succeeded ? known : 0;
-    job.segment.batch.budget?.correct(job.tokens, used, steadyMs(this.deps.clock));
+    job.segment.batch.budget?.correct(job.tokens, job.usedTokens, steadyMs(this.deps.clock));
     settleBound(job);
     job.segment.batch.results.finish({ ...result, segment: job.segment, entry });
   }

@@ -254,6 +254,7 @@ export class OpenSegment implements SegmentInHand {
       progress: { candidate: resumeAt(this.lane.candidates, unfit), tries: 0, pressure: 0 },
       unfit: [...unfit],
       spare: null,
+      usedTokens: 0,
       atMaximum: [],
       attempts: spent?.attempts ?? 0,
       booking: null,

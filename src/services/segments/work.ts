@@ -37,6 +37,8 @@ export interface Job {
   unfit: Unfit[];
   /** The last of them, where it is at hand, and the index of the candidate that gave it: what is left if the retry fails. */
   spare: SpareAnswer<Success> | null;
+  /** Tokens of all its calls so far; null where one of them did not say. */
+  usedTokens: number | null;
   /** Indexes of candidates that refused a larger limit than the request's own. */
   atMaximum: number[];
   warnings: string[];
