@@ -5,6 +5,18 @@ import { type LineProgress, type NextStep, nextStep } from './retry.ts';
 /** Waits between the tries of one call, in all: longer waits are the client's to decide about. */
 export const CALL_WAIT_MAX_MS = 60_000;
 
+/** How long a call waits for room at a target while there is another one it could go to, and at the last of them. */
+export const ROOM_WAIT_MS = 2_000;
+export const LAST_WAIT_MS = 60_000;
+
+/** The longest that one call may take, with all its tries and waits; `timeoutMs`: of targets that state none. */
+export function longestCallMs(candidates: readonly Candidate[], timeoutMs: number): number {
+  const tries = candidates.map(
+    ({ retry, requestTimeoutMs }) => (1 + retry.attempts) * ((requestTimeoutMs ?? timeoutMs) + LAST_WAIT_MS),
+  );
+  return tries.reduce((sum, ms) => sum + ms, CALL_WAIT_MAX_MS);
+}
+
 /**
  * The next step of a synchronous call. As for a batch's line, except that somebody waits: there is no second round
  * over the candidates, and no waiting beyond CALL_WAIT_MAX_MS. `waitedMs` is what the call has waited so far; `avoided` as

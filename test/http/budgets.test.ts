@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type BudgetObject, budgetPageSchema, budgetSchema } from '../../src/protocol/budget.ts';
 import { BatchRunner } from '../../src/services/batches/run.ts';
 import { CallBudgets } from '../../src/services/budgets/call-budgets.ts';
@@ -90,6 +90,24 @@ describe('/v1/budgets', () => {
     const request = { customId: 'a', endpoint: '/v1/chat/completions' as const, body: line.body };
     const held = Promise.resolve(calls.hold({ spender, request, bytes: 100, candidates: [] }));
     await expect(held).rejects.toMatchObject({ status: 429, code: 'insufficient_quota' });
+  });
+
+  it('holds for a call as long as it may take with all its tries', async () => {
+    await create({ limit_usd: '1', period: 'day' });
+    const holdCalls = vi.spyOn(harness.deps.store.budgets, 'holdCalls');
+    const spender = { tenantId: 'default', keyId: null, tags: null, routes: [] };
+    const body = { model: 'm', messages: [{ role: 'user', content: 'x' }] };
+    const request = { customId: 'a', endpoint: '/v1/chat/completions' as const, body };
+    const retry = { attempts: 3, onStatusCodes: [500], useRetryAfter: false };
+    const params = { defaults: {}, overrides: {}, drops: [] };
+    const target = { provider: 'none', model: 'm', mode: 'auto', weight: 1, retry, params, enterOn: 'any' } as const;
+    const candidates = [
+      { ...target, requestTimeoutMs: 600_000 },
+      { ...target, requestTimeoutMs: 10_000 },
+    ];
+    await new CallBudgets(harness.deps).hold({ spender, request, bytes: 100, candidates });
+    const [ask] = holdCalls.mock.calls[0]?.[0] ?? [];
+    expect(ask?.expiresAt).toBeGreaterThan(harness.time.nowMs / 1_000 + 4 * 600 + 4 * 10);
   });
 
   it('counts in total from the moment that is named', async () => {

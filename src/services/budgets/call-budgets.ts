@@ -1,4 +1,5 @@
 import { coversSpender, type Spender } from '../../core/budget-scope.ts';
+import { longestCallMs } from '../../core/call-retry.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
 import type { Candidate } from '../../core/lane.ts';
 import type { Soon } from '../../core/soon.ts';
@@ -101,8 +102,7 @@ export class CallBudgets {
       if (reasons.length > 0) throw unpricedTargets('request', [...new Set(reasons)]);
     }
     const tokens = estimateLineTokens(request, bytes);
-    const timeouts = candidates.map(({ requestTimeoutMs }) => requestTimeoutMs ?? deps.settings.requestTimeoutMs);
-    const longest = timeouts.reduce((sum, ms) => sum + ms, 0);
+    const longest = longestCallMs(candidates, deps.settings.requestTimeoutMs);
     return {
       ...spender,
       holder: formatId('call_', deps.random.bytes(ID_BYTES)),

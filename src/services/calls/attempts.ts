@@ -1,5 +1,5 @@
 import type { Failed, NativeRequest, Provider, Call as ProviderCall, Success } from '../../../providers/contract.ts';
-import { nextCallStep } from '../../core/call-retry.ts';
+import { LAST_WAIT_MS, nextCallStep, ROOM_WAIT_MS } from '../../core/call-retry.ts';
 import { type Failure, refusal } from '../../core/failure.ts';
 import { type HealedRequest, type Recourse, recourseOf, unfitAt } from '../../core/heal-line.ts';
 import type { JudgedLine, Unfit } from '../../core/healing.ts';
@@ -17,11 +17,6 @@ import { avoidedAfter } from '../gates/avoided.ts';
 import { rateReached } from '../gates/refusals.ts';
 import type { CallAccount } from './account.ts';
 import type { Call } from './read-call.ts';
-
-/** How long a call waits for room at a target while there is another one it could go to. */
-const ROOM_WAIT_MS = 2_000;
-/** And at the last of them. */
-const LAST_WAIT_MS = 60_000;
 
 type Booking = ReturnType<TargetGate['spend']>;
 
