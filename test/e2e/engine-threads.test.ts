@@ -146,11 +146,20 @@ describe('engines in two threads', () => {
   }, 120_000);
 
   it('send lines that are alike once, where their route keeps answers, whichever engine has them', async () => {
-    // Long enough for the second engine to come, however slow the machine is.
-    pools = await startPools([{ models: [MODEL], latency_ms: 400 }]);
-    const config = splitConfig([pools.servers[0]?.baseUrl ?? ''], [1], { settings: { ...SETTINGS, segment_lines: 5 } });
+    pools = await startPools([{ models: [MODEL], latency_ms: 100 }]);
+    const [server] = pools.servers as [(typeof pools.servers)[number]];
+    const config = splitConfig([server.baseUrl], [1], { settings: { ...SETTINGS, segment_lines: 5 } });
     const routes = { kept: { provider: 'pool-a', model: MODEL, cache: { mode: 'simple', max_age: 3_600 } } };
     const weir = await start({ ...config, routes });
+    // Both are at work, however slow the machine is, before the lines come that one of them could have done alone.
+    const together = async (): Promise<number> => {
+      const { id } = await submit(weir, chatLines(100), { config: { provider: 'pool-a' } });
+      await waitForBatch(weir, id, { seconds: 60 });
+      return engines(id);
+    };
+    await expect.poll(together, { timeout: 60_000 }).toBe(2);
+    server.configure({ latency_ms: 1_000 });
+    const before = server.counters.received;
     const input = chatLines(200, (index) => ({ messages: [{ role: 'user', content: `Question ${index % 7}` }] }));
     const [{ id }] = await Promise.all([
       submit(weir, input, { config: 'kept' }),
@@ -162,9 +171,9 @@ describe('engines in two threads', () => {
     ]);
     await waitForBatch(weir, id, { seconds: 60 });
     await assertInvariants(weir, id, input);
-    expect(pools.servers[0]?.counters.received).toBe(7);
+    expect(server.counters.received - before).toBe(7);
     expect(await engines(id)).toBe(2);
-  }, 90_000);
+  }, 150_000);
 
   it('lose nothing by kill -9, and send again at most what was in flight or not committed', async () => {
     const settings = { ...SETTINGS, part_lines: 20 };

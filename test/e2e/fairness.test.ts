@@ -43,8 +43,8 @@ describe('several batches at once', () => {
   const started = (batch: { request_counts?: { completed: number } }) => (batch.request_counts?.completed ?? 0) > 0;
 
   it('end 100 lines early beside thousands, of the same tenant and of another', async () => {
-    await start([{ latency_ms: 40 }], { limits: { concurrency: 16 } });
-    const large = chatLines(8_000);
+    await start([{ latency_ms: 100 }], { limits: { concurrency: 16 } });
+    const large = chatLines(4_000);
     const { id } = await submit(weir, large, { config: 'split' });
     await waitForBatch(weir, id, { until: started });
     const other = await connectAs('other');
@@ -54,18 +54,18 @@ describe('several batches at once', () => {
       [other, await submit(other, small, { config: 'split' })],
     ] as const;
     for (const [owner, batch] of inputs) {
-      const ended = await waitForBatch(owner, batch.id);
+      const ended = await waitForBatch(owner, batch.id, { seconds: 90 });
       expect(ended.status).toBe('completed');
     }
     const meanwhile = await weir.client.batches.retrieve(id);
     expect(meanwhile.status).toBe('in_progress');
-    // Each small batch had a share of its own from its first moment on: far from 8,000 lines went before them.
-    expect(meanwhile.request_counts?.completed).toBeLessThan(4_000);
+    // Each small batch had a share of its own from its first moment on: far from all lines went before them.
+    expect(meanwhile.request_counts?.completed).toBeLessThan(2_000);
     await weir.client.batches.cancel(id);
-    await waitForBatch(weir, id);
+    await waitForBatch(weir, id, { seconds: 60 });
     await assertInvariants(weir, id, large);
     for (const [owner, batch] of inputs) await assertInvariants(owner, batch.id, small);
-  });
+  }, 180_000);
 
   it('run fast lines at full speed beside a target that answers slowly or not at all', async () => {
     await start([{ latency_ms: 5 }, { latency_ms: 20_000 }], {
