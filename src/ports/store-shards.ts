@@ -123,7 +123,7 @@ export interface StoreShards {
   insertMany(rows: readonly ShardRow[]): Promise<void>;
   get(id: string): Promise<ShardRow | null>;
   /** The shards of a batch by firstLine, each with what it cost so far; without those that stand for a lost create call alone. */
-  list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]>;
+  list(batchId: string): Promise<(ShardRow & { amountNano: bigint; unpriced: number; entries: number })[]>;
   /** Those submitted from `from` on and before `to`, oldest first, after the shard `after`. */
   submitted(query: { from: number; to: number; after: string | null; limit: number }): Promise<SubmittedShard[]>;
   /**

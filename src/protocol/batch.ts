@@ -91,6 +91,8 @@ export const batchShardSchema = z
     alert: z.object({ code: z.enum(SHARD_ALERT_CODES), message: z.string(), since: timestamp }).nullable(),
     amount_nano_usd: z.number().int(),
     amount_usd: z.string(),
+    /** Its entries without a known price, which are not in the amount. */
+    unpriced_entries: z.number().int(),
     /** The provider's own answer, on request. */
     provider_details: z.unknown().optional(),
   })

@@ -38,8 +38,12 @@ export class LibsqlShards implements StoreShards {
       + coalesce((select sum(told.amount_nano) from ${sql.raw(TOLD_LATER)} where doubt.shard_id = shards.id), 0) as text)`.mapWith(
       (text: string) => BigInt(text),
     );
+    // Those that are told later are in the amount.
+    const unpriced = sql<number>`(select count(*) from ledger_entries lone where lone.shard_id = shards.id
+      and lone.amount_nano is null and lone.attempt > 0)
+      - (select count(told.amount_nano) from ${sql.raw(TOLD_LATER)} where doubt.shard_id = shards.id)`;
     this.#ofBatch = db.orm
-      .select({ ...shardColumns, amountNano: amount, entries: sql<number>`(select count(*) ${own})` })
+      .select({ ...shardColumns, amountNano: amount, unpriced, entries: sql<number>`(select count(*) ${own})` })
       .from(shards)
       .where(and(eq(shards.batchId, sql.placeholder('batchId')), sql.raw(`not coalesce(${IS_REMEMBERED}, 0)`)))
       .orderBy(asc(shards.firstLine), asc(shards.lane), asc(shards.candidate), asc(shards.id))
@@ -62,7 +66,7 @@ export class LibsqlShards implements StoreShards {
     return row ?? null;
   }
 
-  list(batchId: string): Promise<(ShardRow & { amountNano: bigint; entries: number })[]> {
+  list(batchId: string): Promise<(ShardRow & { amountNano: bigint; unpriced: number; entries: number })[]> {
     return this.#ofBatch.all({ batchId });
   }
 

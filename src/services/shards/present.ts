@@ -9,7 +9,7 @@ import { plainCall } from './shard-work.ts';
 
 const DETAILS_TIMEOUT_MS = 10_000;
 
-type Shown = ShardRow & { amountNano: bigint };
+type Shown = ShardRow & { amountNano: bigint; unpriced: number };
 type ShownAt = Parameters<typeof shardAlert>[1];
 
 /** The shards of a batch as clients see them; with `details` each with the provider's own answer, asked for now. */
@@ -50,6 +50,7 @@ function presentShard(shard: Shown, at: ShownAt): BatchShard {
     alert: shardAlert(shard, at),
     amount_nano_usd: Number(shard.amountNano),
     amount_usd: formatUsd(shard.amountNano) ?? '0',
+    unpriced_entries: shard.unpriced,
   };
 }
 

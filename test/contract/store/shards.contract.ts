@@ -71,9 +71,9 @@ export function shardsContract(subject: Subject): void {
         entryRow({ line: 12, amountNano: 7 }),
       ]);
       expect(await store.shards.list('batch_1')).toEqual([
-        { ...shardRow('batch_1', 0), amountNano: 2n * BigInt(Number.MAX_SAFE_INTEGER), entries: 3 },
-        { ...shardRow('batch_1', 1), amountNano: 5n, entries: 1 },
-        { ...shardRow('batch_1', 2), amountNano: 0n, entries: 0 },
+        { ...shardRow('batch_1', 0), amountNano: 2n * BigInt(Number.MAX_SAFE_INTEGER), unpriced: 1, entries: 3 },
+        { ...shardRow('batch_1', 1), amountNano: 5n, unpriced: 0, entries: 1 },
+        { ...shardRow('batch_1', 2), amountNano: 0n, unpriced: 0, entries: 0 },
       ]);
       expect(await store.shards.ledgeredLines('batch_1-s0')).toEqual(new Set([1, 2, 3]));
       expect(await store.shards.ledgeredLines('batch_1-s2')).toEqual(new Set());

@@ -32,7 +32,8 @@ const COLUMNS: Column<BatchShard>[] = [
   {
     name: 'Cost',
     kind: 'number',
-    cell: (shard) => html`<${Money} nano=${shard.amount_nano_usd} usd=${shard.amount_usd} />`,
+    cell: (shard) =>
+      html`<${Money} nano=${shard.amount_nano_usd} usd=${shard.amount_usd} unpriced=${shard.unpriced_entries} />`,
   },
 ];
 
