@@ -332,4 +332,24 @@ describeInBrowser('money in the dashboard', () => {
     await page.locator(`.figure.lead [data-usd="${total.amount_usd}"]`).first().waitFor();
     await context.close();
   });
+
+  it('shows no sum without a price as zero, on a phone beside its name at the right', async () => {
+    const pool = { kind: 'vllm', base_urls: [pools.servers[0]?.baseUrl], models: ['gpt-4o-mini'] };
+    const free = await startWeir({ providers: { pool } });
+    const name = `Of no price ${'x'.repeat(300)}`;
+    const { id } = await submit(free, chatLines(2), { metadata: { name } });
+    await waitForBatch(free, id);
+    const { page, context } = await openPage(browser, { width: 390, height: 844 });
+    await signIn(page, free.url, ADMIN_KEY);
+    await page.goto(`${free.url}/dashboard/ledger`);
+    const row = page.getByRole('row', { name: /^pool/ });
+    expect(await row.locator('[data-label="Saved"]').innerText()).toContain('unpriced');
+    expect(await page.locator('.figures').innerText()).not.toMatch(/\$0(?![.\d])/);
+    await page.goto(`${free.url}/dashboard/batches`);
+    const cost = page.locator('[data-label="Cost"] .exact').first();
+    expect((await cost.boundingBox())?.x).toBeGreaterThan(390 / 2);
+    expect((await page.getByRole('link', { name: 'Of no price' }).boundingBox())?.height).toBeLessThan(90);
+    await context.close();
+    await free.stop();
+  });
 });

@@ -43,7 +43,8 @@ export function GroupTable({
     {
       name: 'Saved',
       kind: 'number',
-      cell: (row) => html`<${Money} nano=${row.savings_nano_usd} usd=${row.savings_usd} />`,
+      cell: (row) =>
+        html`<${Money} nano=${row.savings_nano_usd} usd=${row.savings_usd} unpriced=${row.list_amount_nano_usd === 0 ? row.unpriced_entries : 0} />`,
     },
     { name: 'Requests', kind: 'number', cell: (row) => html`<${Count} value=${row.requests} />` },
     { name: 'Tokens in', kind: 'number', cell: (row) => html`<${Count} value=${row.input_tokens} />` },

@@ -53,7 +53,7 @@ export function Frontier({ comparison }: { comparison: EvalComparison }): VNode 
       ${points.map(({ figures, fill, cost, quality }) => {
         const isRight = x(cost) > width * 0.6;
         return html`<g key=${figures.target}><circle class=${`fill-${fill}`} cx=${x(cost)} cy=${y(quality)} r="5" />
-          <text class="name" x=${x(cost) + (isRight ? -9 : 9)} y=${y(quality) + 15} text-anchor=${isRight ? 'end' : 'start'}>${shortName(figures.target)}</text></g>`;
+          <text class="name" x=${x(cost) + (isRight ? -9 : 9)} y=${y(quality) + (quality < 0.1 ? -9 : 15)} text-anchor=${isRight ? 'end' : 'start'}>${shortName(figures.target)}</text></g>`;
       })}
     </svg>`
     }</div></div>`;
