@@ -8,17 +8,17 @@ const SMALLEST_PART = 1 / 64;
 /**
  * Whether a provider batch of `lines` of the batch's lines may be made: `go`; `wait` for others that are under way, of which
  * less may be spent than they may come to; `halve` as only a part of it fits what is left; or `stop` the batch. `linesMin`:
- * fewer than these the provider does not take.
+ * fewer than these the provider does not take; `most`: what they may come to, in nano-USD, where the batch has no estimate.
  */
 export async function holdShard(
   { store, clock }: Pick<Deps, 'store' | 'clock'>,
   batch: BatchRow,
-  { id, lines, linesMin }: { id: string; lines: number; linesMin: number },
+  { id, lines, linesMin, most }: { id: string; lines: number; linesMin: number; most: () => Promise<number> },
 ): Promise<'go' | 'wait' | 'halve' | 'stop'> {
   const now = unixSeconds(clock);
   if ((await store.budgets.left(batch.id, now)) === null) return 'go';
-  const high = batch.estimate?.amountNano.high ?? 0;
-  const boundNano = Math.ceil((high * lines) / Math.max(1, batch.total));
+  const high = batch.estimate?.amountNano.high ?? null;
+  const boundNano = high === null ? await most() : Math.ceil((high * lines) / Math.max(1, batch.total));
   const outcome = await store.budgets.holdShard({ id, batchId: batch.id, boundNano }, now);
   if (outcome === 'fits') return 'go';
   if (outcome === 'full') return 'wait';

@@ -26,7 +26,8 @@ export function unpricedReason(deps: PriceDeps, candidate: Candidate, at: number
 }
 
 /**
- * What one request may come to at the dearest of its targets, in nano-USD; `tokens` as core/tokens.ts estimates them.
+ * What one request may come to at the dearest of its targets, in nano-USD; `tokens` as core/tokens.ts estimates them. `isBatch`:
+ * in a provider batch.
  * What has no price, or is paid by its time, adds nothing.
  */
 export function upperBound(
@@ -34,6 +35,7 @@ export function upperBound(
   candidates: readonly Candidate[],
   { request, tokens }: { request: RequestLine; tokens: number },
   at: number,
+  isBatch = false,
 ): number {
   const input = tokens - statedOutputLimit(request.body);
   return candidates.reduce((most, { provider: name, model, params }) => {
@@ -47,7 +49,7 @@ export function upperBound(
     // A dearer tier may be asked for, and need not be given.
     const tiers = typeof tier === 'string' ? [null, tier] : [null];
     const amounts = tiers.map((servedTier) => {
-      const found = providerRates(deps, provider, { model, isBatch: false, servedTier, at, inputTokens: input });
+      const found = providerRates(deps, provider, { model, isBatch, servedTier, at, inputTokens: input });
       if ('unpriced' in found) return 0;
       return priceUsage({ usage, rates: found.rates, list_rates: found.list_rates }).amount_nano ?? 0;
     });

@@ -16,6 +16,7 @@ import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { listLagSeconds, save, settle, unfinishedLines } from './shard-work.ts';
+import { upperCostOf } from './upper-cost.ts';
 
 /** pending → submitting → running: writes the native lines, stores the token, then makes the provider batch. */
 export async function submitShard(work: ShardWork): Promise<void> {
@@ -34,7 +35,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   }
   const asked = await chooseLines(work, lines);
   if (asked.length === 0) return awaitAnswers(work);
-  const room = await budgetRoom(work, asked.length);
+  const room = await budgetRoom(work, asked);
   if (room === 'halve') return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
   if (room !== 'go') return wait(work, null);
   const input = await writeNativeInput(work, asked).catch((error: unknown) => {
@@ -211,8 +212,11 @@ async function isFull({ deps, shard, api }: ShardWork): Promise<boolean> {
 }
 
 /** What its batch's budgets say to it; where they leave nothing for it, the batch is stopped. */
-async function budgetRoom({ deps, shard, batch, api }: ShardWork, lines: number) {
-  const room = await holdShard(deps, batch, { id: shard.id, lines, linesMin: api.limits.linesMin ?? 0 });
+async function budgetRoom(work: ShardWork, asked: readonly ShardLine[]) {
+  const { deps, shard, batch, api } = work;
+  const linesMin = api.limits.linesMin ?? 0;
+  const most = () => upperCostOf(work, asked);
+  const room = await holdShard(deps, batch, { id: shard.id, lines: asked.length, linesMin, most });
   if (room === 'stop') {
     await deps.store.budgets.stopBatch(batch.id, unixSeconds(deps.clock));
     await deps.store.shards.hasten(batch.id, unixSeconds(deps.clock));
