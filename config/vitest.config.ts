@@ -8,6 +8,14 @@ const APART = [
   'test/runtime/{cli-upload,give-back-memory,young-generation}.test.ts',
 ];
 
+/** Tests that start servers, in several groups: what files leave in memory adds up, and end-to-end tests have a bound for it. */
+const SERVERS = {
+  'e2e a-d': 'test/{chaos,e2e}/[a-d]*.test.ts',
+  'e2e e-m': 'test/e2e/[e-m]*.test.ts',
+  'e2e n-z': 'test/e2e/[n-z]*.test.ts',
+  servers: 'test/{browser,contract,runtime}/**/*.test.ts',
+};
+
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
@@ -23,17 +31,13 @@ export default defineConfig({
     // In this order. A process that reads the code anew, and runs it cold, takes three seconds more for it.
     projects: [
       { extends: true, test: { name: 'apart', include: APART } },
-      // Several, as what files leave in memory adds up, and end-to-end tests have a bound for it.
-      together('e2e 1', 'test/e2e/[a-d]*.test.ts', 'test/chaos/**/*.test.ts'),
-      together('e2e 2', 'test/e2e/[e-m]*.test.ts'),
-      together('e2e 3', 'test/e2e/[n-z]*.test.ts'),
-      together('servers', 'test/{browser,contract,runtime}/**/*.test.ts'),
-      together('together', 'test/!(browser|chaos|contract|e2e|runtime)/**/*.test.ts'),
+      ...Object.entries(SERVERS).map(([name, include]) => together(name, [include], APART)),
+      together('others', ['test/**/*.test.ts'], [...APART, ...Object.values(SERVERS)]),
     ],
   },
 });
 
 /** Files that run one after another in each of the project's processes. */
-function together(name: string, ...include: string[]): TestProjectInlineConfiguration {
-  return { extends: true, test: { name, include, exclude: APART, isolate: false } };
+function together(name: string, include: string[], exclude: string[]): TestProjectInlineConfiguration {
+  return { extends: true, test: { name, include, exclude, isolate: false } };
 }
