@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import OpenAI from 'openai';
 import type { LiveOptions } from '../../providers/sandbox/servers/openai-compatible.ts';
@@ -12,6 +11,9 @@ import {
 } from '../../providers/sandbox/servers/openai-compatible.ts';
 import { ALLOCATOR, FLAGS } from '../../src/runtime/cli/frugal.js';
 import { startServer } from '../../src/runtime/node.ts';
+import { newDataFolder, temporaryFolder } from './data-folder.ts';
+
+export { temporaryFolder };
 
 export const ADMIN_KEY = 'test-admin-key';
 const REAL_LINES = 1_319;
@@ -24,10 +26,6 @@ export interface Weir {
   /** GET or POST of a path, as JSON; throws on an HTTP error unless `status` is expected. */
   call<T = Record<string, unknown>>(path: string, init?: RequestInit): Promise<T>;
   stop(): Promise<void>;
-}
-
-export async function temporaryFolder(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'weir-test-'));
 }
 
 export function connect(url: string, key = ADMIN_KEY): Omit<Weir, 'stop'> {
@@ -52,7 +50,7 @@ export async function startWeir(
   config: object,
   options: { folder?: string; env?: Record<string, string> } = {},
 ): Promise<Weir> {
-  const folder = options.folder ?? (await temporaryFolder());
+  const folder = options.folder ?? (await newDataFolder());
   const server = await startServer({
     env: { WEIR_PORT: '0', WEIR_DATA_DIR: folder, WEIR_ADMIN_KEY: ADMIN_KEY, ...options.env },
     config,
