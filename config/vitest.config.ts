@@ -14,6 +14,7 @@ const SERVERS = {
   'e2e e-m': 'test/e2e/[e-m]*.test.ts',
   'e2e n-z': 'test/e2e/[n-z]*.test.ts',
   servers: 'test/{browser,contract,runtime}/**/*.test.ts',
+  providers: 'test/providers/**/*.test.ts',
 };
 
 export default defineConfig({
