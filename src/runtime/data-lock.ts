@@ -1,3 +1,4 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { DatabaseTaken, lockDatabase } from '../store/database-lock.ts';
 import { filePath } from '../store/open-node.ts';
 import { StartError } from './problems.ts';
@@ -18,4 +19,21 @@ export async function holdDatabase(url: string): Promise<() => void> {
         : `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}). Make its folder writable with room to spare, or set WEIR_DATA_DIR to another`;
     throw new StartError([{ path: 'WEIR_DATA_DIR', message }]);
   }
+}
+
+/**
+ * Whether the embedded database is another file than at its last start: a copy, or one that was moved or restored. The lock
+ * tells nothing of a copy: where the original is at work, too, both run the same batches.
+ */
+export async function isCopied(url: string): Promise<boolean> {
+  if (!url.startsWith('file:')) return false;
+  const path = filePath(url);
+  const file = await stat(path, { bigint: true }).catch(() => null);
+  if (file === null) return false;
+  const noted = `${path}.origin`;
+  const before = await readFile(noted, 'utf8').catch(() => null);
+  const own = String(file.ino);
+  // Where it cannot be written, as the disk is full, the next start tells.
+  if (before !== own) await writeFile(noted, own).catch(() => undefined);
+  return before !== null && before !== own;
 }

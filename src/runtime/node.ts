@@ -13,12 +13,16 @@ import type { Deps } from '../ports/deps.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
 import { refreshPrices } from '../services/prices/refresh.ts';
-import { holdDatabase } from './data-lock.ts';
+import { holdDatabase, isCopied } from './data-lock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
 import { nodeDeps, threadedDeps } from './node-deps.ts';
+
+const COPIED =
+  'the database is another file than at its last start: a copy, or moved or restored. Should a server still work on the original, ' +
+  'stop one of the two: both run the same batches, which are paid twice, and remove what the other makes at providers';
 
 export interface StartOptions {
   env: Environment;
@@ -63,6 +67,7 @@ async function startLoaded(options: StartOptions, loaded: Loaded): Promise<Runni
   const quiet = options.quiet === true;
   const threaded = loaded.config.settings.engineThreads === 0 ? null : await threadedDeps(loaded, options.env, quiet);
   const deps = threaded?.deps ?? (await nodeDeps(loaded, quiet));
+  if (await isCopied(loaded.options.databaseUrl)) deps.log.warn({ url: loaded.options.databaseUrl }, COPIED);
   await refreshPrices(deps);
   const first = await bootstrap(deps);
   await recoverJournals(deps);

@@ -1,6 +1,7 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { isCopied } from '../../src/runtime/data-lock.ts';
 import { lockDatabase } from '../../src/store/database-lock.ts';
 import { spawnWeir, temporaryFolder, type WeirProcess } from './weir.ts';
 
@@ -33,6 +34,19 @@ describe('starts at the same moment on one data folder', () => {
       await rm(folder, { recursive: true, force: true });
     }
   }, 90_000);
+
+  it('of a copy of it: the copy is told from the original, which is not told from itself', async () => {
+    const folder = await temporaryFolder();
+    const [original, copy] = [join(folder, 'a'), join(folder, 'b')];
+    await mkdir(original);
+    await writeFile(join(original, 'weir.db'), '');
+    const urlOf = (at: string) => `file:${join(at, 'weir.db')}`;
+    expect([await isCopied(urlOf(original)), await isCopied(urlOf(original))]).toEqual([false, false]);
+    await cp(original, copy, { recursive: true });
+    expect([await isCopied(urlOf(copy)), await isCopied(urlOf(copy))]).toEqual([true, false]);
+    expect(await isCopied(urlOf(original))).toBe(false);
+    await rm(folder, { recursive: true, force: true });
+  });
 
   it('within one process: all hold it, and none waits for another', async () => {
     const folder = await temporaryFolder();
