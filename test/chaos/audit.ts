@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants, readEntries } from '../e2e/invariants.ts';
-import { serviceNames } from '../e2e/native-services.ts';
+import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
 import { ADMIN_KEY, connect } from '../e2e/weir.ts';
 import type { Batches, Submitted } from './batches.ts';
 import { type Calls, isCall } from './calls.ts';
@@ -48,6 +48,7 @@ export async function audit(
     });
   }
   await check('I3', () => assertCallsLedgered(world, entries));
+  for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, entries));
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
   await check('I6', () => assertMemory(world));
@@ -117,6 +118,24 @@ function assertCallsLedgered({ pools }: World, entries: readonly LedgerEntryObje
       .map(([key]) => `${key}: received ${received.get(key) ?? 0}, entered ${JSON.stringify(entered.get(key))}`);
   assert.equal(missing.length, 0, `calls without an entry, ${missing.length} lines: ${shown(missing).join('; ')}`);
   assert.equal(invented.length, 0, `entries without a call, ${invented.length} lines: ${shown(invented).join('; ')}`);
+}
+
+/** I3: every answer that a service's batch came to, and billed, is an entry of its line; those that are certain were answered. */
+function assertBatchesLedgered({ services }: World, service: ServiceName, entries: readonly LedgerEntryObject[]): void {
+  const answered = services.answered()[service];
+  const own = Map.groupBy(
+    entries.filter(({ provider }) => provider === service),
+    ({ custom_id: key }) => key ?? '',
+  );
+  const wrongs: string[] = [];
+  for (const key of new Set([...answered.keys(), ...own.keys()])) {
+    const billed = answered.get(key) ?? 0;
+    const all = own.get(key) ?? [];
+    const certain = all.filter(({ status }) => status === 'succeeded').length;
+    if (all.length < billed || certain > billed)
+      wrongs.push(`${key}: ${billed} answered, entered ${all.map(({ status }) => status)}`);
+  }
+  assert.equal(wrongs.length, 0, `${wrongs.length} lines: ${wrongs.slice(0, 5).join('; ')}`);
 }
 
 /** I3: what was answered has an entry, once; nothing is entered that was not received, or twice. */

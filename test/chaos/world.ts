@@ -15,6 +15,8 @@ import { Server } from './server.ts';
 const DISK_MEGABYTES = 64;
 const MODEL = 'gpt-4o-mini';
 const LINE_KEY = /line-\d+-\d+/;
+/** Bedrock takes no jobs of fewer than 100 records: lines of runs as small as these would all be calls there. */
+const BEDROCK_RECORDS_MIN = 3;
 
 export interface World {
   plan: Plan;
@@ -37,9 +39,10 @@ export async function openWorld(plan: Plan): Promise<World> {
   await mkdir(dataFolder);
   const hasOwnDisk = mountDisk(dataFolder);
   const [services, pools] = await Promise.all([
-    startNativeServices({ jobMs: plan.jobMs }),
+    startNativeServices({ jobMs: plan.jobMs, countBy: lineKey }),
     Promise.all(Array.from({ length: POOLS }, (_, index) => startPool(plan, index))),
   ]);
+  if (hasBedrockJobs(plan)) services.servers.bedrock.configure({ records_min: BEDROCK_RECORDS_MIN });
   const databaseFolder = join(dataFolder, 'sqld');
   const database = plan.servers === 2 ? await startDatabaseServer(databaseFolder) : null;
   const configPath = join(folder, 'weir.json');
@@ -76,6 +79,11 @@ export async function openWorld(plan: Plan): Promise<World> {
   return world;
 }
 
+/** Of the seed alone, as are the plan's settings that came later. */
+function hasBedrockJobs({ seed }: Plan): boolean {
+  return seed % 4 !== 0;
+}
+
 /** The key under which a line's calls are counted: its custom_id, which its text repeats. */
 function lineKey(body: object): string | undefined {
   return LINE_KEY.exec(JSON.stringify(body))?.[0];
@@ -109,6 +117,9 @@ function configOf(plan: Plan, services: NativeServices, pools: readonly Simulate
   return {
     providers: {
       ...services.providers,
+      ...(hasBedrockJobs(plan) && {
+        bedrock: { ...services.providers.bedrock, batch_limits: { lines_min: BEDROCK_RECORDS_MIN } },
+      }),
       ...Object.fromEntries(
         pools.map((pool, index) => [
           names[index],

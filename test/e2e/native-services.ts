@@ -1,4 +1,5 @@
 /** The five batch services and a pool, simulated, with the config that points Weir at them. */
+import type { KeyOf } from '../../providers/sandbox/servers/answered.ts';
 import { type SimulatedAnthropic, startAnthropicServer } from '../../providers/sandbox/servers/anthropic.ts';
 import { type SimulatedBedrock, startBedrockServer } from '../../providers/sandbox/servers/bedrock.ts';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../providers/sandbox/servers/openai-batch.ts';
@@ -48,6 +49,8 @@ export interface NativeServices {
   created(): Record<ServiceName, number>;
   /** Live jobs and objects of ours that are still at a service. */
   left(): Record<ServiceName, { live: number; files: number }>;
+  /** Good answers that batches (on Bedrock: calls, too) came to, and so billed, by `countBy`, whether anybody read them or not. */
+  answered(): Record<ServiceName, ReadonlyMap<string, number>>;
   stop(): Promise<void>;
 }
 
@@ -58,6 +61,8 @@ export interface NativeOptions {
   richUsage?: boolean;
   /** Bedrock's jobs call tools and follow schemas. */
   bedrockTools?: boolean;
+  /** What `answered` counts by: of the body of a request, as the service was sent it. */
+  countBy?: KeyOf;
 }
 
 /** Starts all of them on loopback. */
@@ -65,10 +70,12 @@ export async function startNativeServices({
   jobMs = 300,
   richUsage = false,
   bedrockTools = true,
+  countBy,
 }: NativeOptions = {}): Promise<NativeServices> {
   const usage = richUsage ? 'cached' : 'on';
+  const counted = countBy && { count_by: countBy };
   const [openai, azure, bedrock, vertex, anthropic, pool] = await Promise.all([
-    startOpenAIBatchServer({ job_ms: jobMs, answers: { usage } }),
+    startOpenAIBatchServer({ job_ms: jobMs, answers: { usage }, ...counted }),
     startOpenAIBatchServer({
       flavour: 'azure',
       api_key: azureKey,
@@ -77,10 +84,17 @@ export async function startNativeServices({
       file_ms: 20,
       max_lines: 100_000,
       empty_ids: true,
+      ...counted,
     }),
-    startBedrockServer({ caller: bedrockCaller, job_ms: jobMs, tools_in_batch: bedrockTools, output: { files: 2 } }),
-    startVertexServer({ job_ms: jobMs / 3, output_shards: 3, usage, thoughts: richUsage ? 9 : 0 }),
-    startAnthropicServer({ api_key: anthropicKey, job_ms: jobMs, usage }),
+    startBedrockServer({
+      caller: bedrockCaller,
+      job_ms: jobMs,
+      tools_in_batch: bedrockTools,
+      output: { files: 2 },
+      ...counted,
+    }),
+    startVertexServer({ job_ms: jobMs / 3, output_shards: 3, usage, thoughts: richUsage ? 9 : 0, ...counted }),
+    startAnthropicServer({ api_key: anthropicKey, job_ms: jobMs, usage, ...counted }),
     startOpenAICompatibleServer({ models: [poolModel] }),
   ]);
   const servers = { openai, azure, bedrock, vertex, anthropic, pool };
@@ -111,6 +125,13 @@ export async function startNativeServices({
       },
       vertex: { live: vertex.jobs.live, files: vertex.store.list(vertexBucket, '').length },
       anthropic: { live: anthropic.held().live, files: anthropic.held().files },
+    }),
+    answered: () => ({
+      openai: openai.answered,
+      azure: azure.answered,
+      bedrock: bedrock.answered,
+      vertex: vertex.jobs.answered.counts,
+      anthropic: anthropic.answered,
     }),
     async stop() {
       await Promise.all([openai, azure, bedrock, vertex, anthropic, pool].map((server) => server.stop()));

@@ -1,5 +1,6 @@
 import type { MessageBatch } from '@anthropic-ai/sdk/resources/messages/batches';
 import type { RequestBody } from './answer.ts';
+import type { Answered } from './answered.ts';
 import { answerMessages } from './anthropic-answer.ts';
 import { checkMessages } from './anthropic-checks.ts';
 import { type AnthropicError, errorObject } from './anthropic-errors.ts';
@@ -34,12 +35,14 @@ const idBase = 0x5eed;
 export class BatchBook {
   readonly #batches = new Map<string, StoredBatch>();
   readonly #settings: () => AnthropicServerSettings;
+  readonly #answered: Answered;
   #made = 0;
   /** Batches created by others than `addForeign`. */
   created = 0;
 
-  constructor(settings: () => AnthropicServerSettings) {
+  constructor(settings: () => AnthropicServerSettings, answered: Answered) {
     this.#settings = settings;
+    this.#answered = answered;
   }
 
   create(requests: BatchRequest[], version: string, isForeign = false): StoredBatch {
@@ -85,7 +88,7 @@ export class BatchBook {
       if (this.#advance(batch).endedMs !== null) continue;
       batch.answered = this.#settings().hold === false ? 0 : Math.floor(batch.requests.length / 2);
       batch.leftAs = 'expired';
-      batch.endedMs = Date.now();
+      this.#end(batch, Date.now());
     }
   }
 
@@ -108,8 +111,14 @@ export class BatchBook {
   #advance(batch: StoredBatch): StoredBatch {
     const isHeld = this.#settings().hold !== false && batch.cancelMs === null && !batch.isForeign;
     if (batch.endedMs === null && !isHeld && Date.now() >= batch.dueMs)
-      batch.endedMs = Math.max(batch.dueMs, batch.createdMs);
+      this.#end(batch, Math.max(batch.dueMs, batch.createdMs));
     return batch;
+  }
+
+  #end(batch: StoredBatch, atMs: number): void {
+    batch.endedMs = atMs;
+    for (const [index, { params }] of batch.requests.entries())
+      if (this.#outcomeOf(batch, index).type === 'succeeded') this.#answered.add(params);
   }
 
   /** The lines of a batch that has ended, in no particular order. */

@@ -1,3 +1,4 @@
+import { Answered, type KeyOf } from './answered.ts';
 import { BatchBook } from './anthropic-batches.ts';
 import { type AnthropicState, answerAnthropic } from './anthropic-exchange.ts';
 import {
@@ -11,6 +12,8 @@ import { listenOnLoopback } from './s3-listening.ts';
 export interface AnthropicServerOptions extends AnthropicChanges {
   /** TCP port on 127.0.0.1; 0 (the default) takes a free one. */
   port?: number;
+  /** What `answered` counts by. */
+  count_by?: KeyOf;
 }
 
 /** A simulated Anthropic: Messages, Message Batches and models, on 127.0.0.1. */
@@ -20,6 +23,8 @@ export interface SimulatedAnthropic {
   /** Requests received, by call. */
   readonly calls: ReadonlyMap<AnthropicCall, number>;
   readonly settings: Readonly<AnthropicServerSettings>;
+  /** Good answers of batches that have ended, by `count_by`, as far as they were looked at. */
+  readonly answered: ReadonlyMap<string, number>;
   /** Bytes of results sent. */
   readonly sentBytes: number;
   /** Streams that did not come to their end: broken off, or left by their clients. */
@@ -41,10 +46,11 @@ export interface SimulatedAnthropic {
 
 /** Starts a simulated Anthropic. Throws InvalidSettings for wrong options and Node's error if the port is taken. */
 export async function startAnthropicServer(options: AnthropicServerOptions = {}): Promise<SimulatedAnthropic> {
-  const { port, ...changes } = options;
+  const { port, count_by: countBy, ...changes } = options;
+  const answered = new Answered(countBy);
   const state: AnthropicState = {
     settings: changeAnthropicSettings(changes),
-    book: new BatchBook(() => state.settings),
+    book: new BatchBook(() => state.settings, answered),
     calls: new Map(),
     sentBytes: 0,
     streamsLeft: 0,
@@ -57,6 +63,7 @@ export async function startAnthropicServer(options: AnthropicServerOptions = {})
     ...listening,
     url,
     calls: state.calls,
+    answered: answered.counts,
     get settings() {
       return state.settings;
     },

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Answered } from './answered.ts';
 import type { AnswerHook } from './bedrock-models.ts';
 import { inputLines, runRecords, type Totals, validateInput } from './bedrock-records.ts';
 import type { BedrockSettings } from './bedrock-settings.ts';
@@ -43,6 +44,11 @@ const stepProgress = [0, 0.1, 0.2, 0.65, 1];
 export class JobStore {
   readonly jobs = new Map<string, Job>();
   readonly #byToken = new Map<string, Job>();
+  readonly #answered: Answered;
+
+  constructor(answered: Answered) {
+    this.#answered = answered;
+  }
 
   create(input: CreateInput, settings: BedrockSettings, nowMs: number): Job {
     const id = randomBytes(6).toString('hex');
@@ -99,7 +105,8 @@ export class JobStore {
           : this.processedOf(job, settings, nowMs);
       job.endedMs = nowMs;
       if (status !== 'Failed' && status !== 'Expired') {
-        writeOutput(job, count, status === 'PartiallyCompleted', settings, store, hook, nowMs);
+        const answered = writeOutput(job, count, status === 'PartiallyCompleted', settings, store, hook, nowMs);
+        for (const line of answered) this.#answered.add(JSON.parse(line) as object);
       }
     }
   }
@@ -132,6 +139,7 @@ function validate(job: Job, settings: BedrockSettings, store: ObjectStore): void
   job.message = validateInput(job.lines, settings);
 }
 
+/** Answers the lines that have a good answer. */
 function writeOutput(
   job: Job,
   count: number,
@@ -140,11 +148,11 @@ function writeOutput(
   store: ObjectStore,
   hook: AnswerHook | null,
   nowMs: number,
-): void {
+): readonly string[] {
   const { modelId: model, modelInvocationType: type = 'InvokeModel', inputDataConfig, outputDataConfig } = job.input;
-  const { files, totals } = runRecords(job.lines, count, { model, type, isExpiring }, settings, hook);
+  const { files, totals, answered } = runRecords(job.lines, count, { model, type, isExpiring }, settings, hook);
   job.totals = totals;
-  if (totals.processed === 0) return;
+  if (totals.processed === 0) return answered;
   const { s3Uri, s3EncryptionKeyId = null } = outputDataConfig.s3OutputDataConfig;
   const folder = `${keyOf(s3Uri).replace(/\/?$/, '/')}${job.id}/`;
   const name = keyOf(inputDataConfig.s3InputDataConfig.s3Uri).split('/').at(-1) ?? 'input.jsonl';
@@ -156,6 +164,7 @@ function writeOutput(
   }
   if (settings.output.empty_file) store.put(`${folder}empty/${name}.out`, Buffer.alloc(0), nowMs);
   if (settings.output.manifest) store.put(`${folder}manifest.json.out`, Buffer.from(manifestOf(job, totals)), nowMs);
+  return answered;
 }
 
 function manifestOf(job: Job, totals: Totals): string {

@@ -7,6 +7,8 @@ import { seededRandom } from './random.ts';
 export interface JobOutput {
   files: string[];
   totals: Totals;
+  /** The lines that have a good answer. */
+  answered: string[];
 }
 
 export interface Totals {
@@ -51,14 +53,17 @@ export function runRecords(
   const random = seededRandom(settings.seed);
   const totals = { processed: 0, succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0 };
   const records: string[] = [];
+  const answered: string[] = [];
   for (const [index, line] of lines.entries()) {
     if (index >= count) {
       if (job.isExpiring) records.push(withError(line, 408, 'The record was not run in time.', true));
       continue;
     }
+    const before = totals.succeeded;
     records.push(answerRecord(line, job, random() < settings.rate_record_error, settings, hook, totals));
+    if (totals.succeeded > before) answered.push(line);
   }
-  return { files: arrange(records, settings, random), totals };
+  return { files: arrange(records, settings, random), totals, answered };
 }
 
 function answerRecord(

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { RequestBody } from './answer.ts';
+import { Answered, type KeyOf } from './answered.ts';
 import { type ControlAnswer, createJob, getJob, listJobs, stopJob } from './bedrock-control.ts';
 import { awsFrame, bedrockFrames } from './bedrock-events.ts';
 import { type CreateInput, type Job, JobStore } from './bedrock-jobs.ts';
@@ -37,6 +38,8 @@ export interface SimulatedBedrock extends Listening {
   readonly s3: SimulatedS3;
   readonly counters: Readonly<BedrockCounters>;
   readonly settings: Readonly<BedrockSettings>;
+  /** Good answers, of calls and of jobs that have ended, by `count_by`. */
+  readonly answered: ReadonlyMap<string, number>;
   /** Jobs, oldest first, brought to where they are by now. */
   jobs(): readonly Job[];
   /** Changes options at once. Throws zod's error and then changes nothing. */
@@ -52,10 +55,10 @@ export interface LiveBedrockOptions extends BedrockChanges {
 
 /** Starts both servers on loopback. Throws zod's error for wrong options. */
 export async function startBedrockServer(
-  options: LiveBedrockOptions & { port?: number; s3?: S3Options & { port?: number } } = {},
+  options: LiveBedrockOptions & { port?: number; s3?: S3Options & { port?: number }; count_by?: KeyOf } = {},
 ): Promise<SimulatedBedrock> {
-  const { port, s3: s3Options = {}, ...live } = options;
-  const server = new BedrockServer();
+  const { port, s3: s3Options = {}, count_by: countBy, ...live } = options;
+  const server = new BedrockServer(new Answered(countBy));
   server.configure(live);
   const { region, caller } = server.settings;
   const s3 = await startS3Server({ region, caller, ...s3Options });
@@ -68,6 +71,7 @@ export async function startBedrockServer(
     get settings() {
       return server.settings;
     },
+    answered: server.answered.counts,
     jobs: () => server.settledJobs(),
     configure: (changes) => server.configure(changes),
     advance: () => server.advance(),
@@ -86,7 +90,8 @@ type Wanted =
 class BedrockServer {
   settings: BedrockSettings = changeBedrockSettings({});
   s3: SimulatedS3 | null = null;
-  readonly store = new JobStore();
+  readonly answered: Answered;
+  readonly store: JobStore;
   readonly counters: BedrockCounters = {
     create: 0,
     get: 0,
@@ -102,6 +107,11 @@ class BedrockServer {
   #hook: AnswerHook | null = null;
   #used = new Map<BedrockFault, number>();
   #running = 0;
+
+  constructor(answered: Answered) {
+    this.answered = answered;
+    this.store = new JobStore(answered);
+  }
 
   configure({ answer, ...changes }: LiveBedrockOptions): void {
     this.settings = changeBedrockSettings(changes, this.settings);
@@ -212,6 +222,7 @@ class BedrockServer {
       reply(received, { ok: false, name: 'ValidationException', status: answer.status, message: answer.message });
       return;
     }
+    this.answered.add(body);
     this.counters.immediate_input_tokens += answer.inputTokens;
     this.counters.immediate_output_tokens += answer.outputTokens;
     if (streams && fault === null) {

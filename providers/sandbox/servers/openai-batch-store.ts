@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { Answered } from './answered.ts';
 import { type BatchLine, checkLines, type LineError, runLine, unrunLine } from './openai-batch-lines.ts';
 import type { BatchFault, BatchSettings, Operation } from './openai-batch-settings.ts';
 import type { ServerState } from './state.ts';
@@ -63,9 +64,11 @@ export class BatchStore {
   settings: BatchSettings;
   /** Answers the lines. */
   readonly answers: ServerState;
+  readonly answered: Answered;
 
-  constructor(settings: BatchSettings, answers: ServerState) {
+  constructor(settings: BatchSettings, answers: ServerState, answered: Answered) {
     this.settings = settings;
+    this.answered = answered;
     this.answers = answers;
     const operations = {
       upload: 0,
@@ -201,6 +204,7 @@ export class BatchStore {
       if (index < run) {
         const { ok, text } = runLine(line, index, this.answers, this.settings);
         (ok ? output : errors).push(text);
+        if (ok) this.answered.add(line.body);
         this.counters.lines_run += 1;
       } else if (status !== 'completed') errors.push(unrunLine(line, index, status));
     });

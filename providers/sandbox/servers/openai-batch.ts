@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Answered, type KeyOf } from './answered.ts';
 import { answerBlob } from './azure-blob.ts';
 import { listenerOf } from './listener.ts';
 import { BatchExchange, readBatchPath } from './openai-batch-http.ts';
@@ -19,6 +20,8 @@ const largestBody = 1024 * 1024 * 1024;
 export interface BatchServerOptions extends BatchSettingsChanges {
   /** TCP port on 127.0.0.1; 0 (the default) takes a free one. */
   port?: number;
+  /** What `answered` counts by. */
+  count_by?: KeyOf;
 }
 
 /** A simulated service with OpenAI's (or Azure's, Together's, Mistral's) files and batches, which also answers at once. */
@@ -29,6 +32,8 @@ export interface SimulatedBatchServer {
   /** `url` + `/v1`: OpenAI's base URL. */
   readonly baseUrl: string;
   readonly counters: Readonly<BatchCounters>;
+  /** Good answers of batches that have ended, by `count_by`, as far as they were looked at. */
+  readonly answered: ReadonlyMap<string, number>;
   readonly settings: Readonly<BatchSettings>;
   /** Batches that can still cost money, and files held; those of `addForeign` not counted. */
   held(): { live: number; files: number };
@@ -47,9 +52,10 @@ export interface SimulatedBatchServer {
 
 /** Starts a simulated batch service. Throws InvalidSettings for wrong options and Node's error if the port is taken. */
 export async function startOpenAIBatchServer(options: BatchServerOptions = {}): Promise<SimulatedBatchServer> {
-  const { port: wantedPort = 0, ...changes } = options;
+  const { port: wantedPort = 0, count_by: countBy, ...changes } = options;
   const answers = new ServerState();
-  const store = new BatchStore(batchDefaults, answers);
+  const answered = new Answered(countBy);
+  const store = new BatchStore(batchDefaults, answers, answered);
   configure(store, changes);
   const server = createServer({ noDelay: true, requestTimeout: 0 }, listener(store, answers));
   const port = await listen(server, wantedPort);
@@ -59,6 +65,7 @@ export async function startOpenAIBatchServer(options: BatchServerOptions = {}): 
     url,
     baseUrl: `${url}/v1`,
     counters: store.counters,
+    answered: answered.counts,
     get settings() {
       return store.settings;
     },

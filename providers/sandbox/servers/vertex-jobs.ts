@@ -1,4 +1,5 @@
 import { isRecord } from './answer.ts';
+import { Answered } from './answered.ts';
 import type { ObjectStore } from './gcs-objects.ts';
 import { type GoogleAnswer, googleError } from './gcs-routes.ts';
 import type { Body } from './vertex-answers.ts';
@@ -34,6 +35,8 @@ function newJob(name: string, request: Body, states: readonly string[]): Job {
 
 /** batchPredictionJobs of one project: states over time or step by step, output at the end. */
 export class SimulatedJobs {
+  /** Of what was looked at when it had ended, as its output is written then. */
+  answered = new Answered();
   readonly #store: ObjectStore;
   readonly #jobs = new Map<string, Job>();
   #lastId = 5_100_000_000_000_000_000n;
@@ -173,7 +176,8 @@ export class SimulatedJobs {
     if (share === 0) return {};
     const output = readPlace(job.request, 'outputConfig');
     const model = String(job.request.model).replace(/^.*\//, '');
-    const written = writeOutput(model, job.request, job.input ?? this.#inputOf(job), share, settings);
+    const input = job.input ?? this.#inputOf(job);
+    const written = writeOutput(model, job.request, input, share, settings, this.answered);
     const directory = `${output.name}/prediction-model-${new Date(job.createdAtMs).toISOString()}`;
     for (const { name, text } of written.files) {
       this.#store.put(output.bucket, `${directory}/${name}`, Buffer.from(text), settings.hidden_listings);

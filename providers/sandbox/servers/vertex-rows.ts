@@ -1,4 +1,5 @@
 import { isRecord } from './answer.ts';
+import type { Answered } from './answered.ts';
 import { mixNumbers } from './random.ts';
 import { type Body, generateContent, predictionOf, rawPredict } from './vertex-answers.ts';
 import type { VertexSimulation } from './vertex-settings.ts';
@@ -26,10 +27,12 @@ export function writeOutput(
   input: string,
   share: number,
   settings: VertexSimulation,
+  answered: Answered,
 ): Output {
   const lines = input.split('\n').filter((line) => line.trim() !== '');
   const done = lines.slice(0, Math.floor(lines.length * share));
   const rows = done.map((line) => rowOf(model, job, line, settings));
+  for (const { status, request, instance } of rows) if (status === '') answered.add({ request, instance });
   const failed = rows.filter(({ status }) => status !== '').length;
   const files = isEmbedding(model)
     ? shards(rows, settings, (index) => `${String(index).padStart(12, '0')}.jsonl`)

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Answered, type KeyOf } from './answered.ts';
 import type { ObjectStore } from './gcs-objects.ts';
 import type { ServiceAccountKey, TokenService } from './google-token.ts';
 import { serve } from './vertex-delivery.ts';
@@ -12,6 +13,8 @@ export interface VertexServerOptions extends VertexChanges {
   port?: number;
   /** Buckets that are there from the start. */
   buckets?: readonly string[];
+  /** What `jobs.answered` counts by. */
+  count_by?: KeyOf;
 }
 
 /** A simulated Vertex AI with its Cloud Storage and token endpoint, on 127.0.0.1. */
@@ -39,9 +42,10 @@ const host = '127.0.0.1';
 
 /** Starts one. Throws InvalidSettings for wrong options and Node's error if the port is taken. */
 export async function startVertexServer(options: VertexServerOptions = {}): Promise<VertexServer> {
-  const { port: wantedPort = 0, buckets = ['sim-bucket'], ...changes } = options;
+  const { port: wantedPort = 0, buckets = ['sim-bucket'], count_by: countBy, ...changes } = options;
   const simulation = new Simulation();
   simulation.configure(changes);
+  simulation.jobs.answered = new Answered(countBy);
   for (const bucket of buckets) simulation.store.makeBucket(bucket);
   const server = createServer({ keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }, (request, response) => {
     serve(simulation, request, response).catch(() => response.destroy());
