@@ -1,6 +1,7 @@
 /** What must hold when a chaos run is over: I1–I9 from the outside, and against what the simulated providers counted. */
 import assert from 'node:assert/strict';
 import type { BatchObject } from '../../src/protocol/batch.ts';
+import type { BudgetObject } from '../../src/protocol/budget.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { assertInvariants, readEntries } from '../e2e/invariants.ts';
 import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
@@ -49,6 +50,7 @@ export async function audit(
   }
   await check('I3', () => assertCallsLedgered(world, entries));
   for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, entries));
+  await check('budgets', () => assertBudgets(world, batches, entries, rounds));
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
   await check('I6', () => assertMemory(world));
@@ -136,6 +138,31 @@ function assertBatchesLedgered({ services }: World, service: ServiceName, entrie
       wrongs.push(`${key}: ${billed} answered, entered ${all.map(({ status }) => status)}`);
   }
   assert.equal(wrongs.length, 0, `${wrongs.length} lines: ${wrongs.slice(0, 5).join('; ')}`);
+}
+
+/** What a budget has spent is the sum of its batches' entries, within its limit; nothing is held for batches that have ended. */
+async function assertBudgets(
+  { servers, plan }: World,
+  { submitted }: Batches,
+  entries: readonly LedgerEntryObject[],
+  rounds: number,
+): Promise<void> {
+  const admin = new Client(servers, ADMIN_KEY);
+  const routes = new Map(submitted.map(({ id, route }) => [id, route]));
+  for (let round = 0; ; round++) {
+    const { data } = await admin.json<{ data: BudgetObject[] }>('/v1/budgets');
+    const wrongs = data.flatMap(({ name, usage, limit_nano_usd: limit }) => {
+      const own = entries.filter(({ batch_id: id }) => id !== null && routes.get(id) === name);
+      const sum = own.reduce((total, entry) => total + Number(entry.amount_nano_usd ?? 0), 0);
+      const dearest = Math.max(0, ...own.map((entry) => Number(entry.amount_nano_usd ?? 0)));
+      const { spent_nano_usd: spent, held_nano_usd: held } = usage;
+      const isRight = spent === sum && held === 0 && spent <= limit + plan.servers * dearest;
+      return isRight ? [] : [`${name}: spent ${spent} of ${limit}, entered ${sum}, held ${held}`];
+    });
+    if (wrongs.length === 0) return;
+    if (round > rounds) throw new Error(wrongs.join('; '));
+    await new Promise((wake) => setTimeout(wake, LOOK_MS));
+  }
 }
 
 /** I3: what was answered has an entry, once; nothing is entered that was not received, or twice. */

@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
 import { Client } from './client.ts';
-import { type Action, type Command, TENANTS } from './plan.ts';
+import { type Action, type Command, type Plan, ROUTES, type RouteName, TENANTS } from './plan.ts';
 import type { Server } from './server.ts';
 
 export interface Submitted {
   id: string;
   tenant: number;
+  route: RouteName;
   input: string;
   /** What created it: repeated, it must create nothing more. */
   creation: { key: string; path: string; body: string };
@@ -25,9 +26,17 @@ export class Batches {
   private readonly seen = new Map<string, string>();
   private files = 0;
 
-  /** Makes the tenants and their keys. */
-  async open(servers: readonly Server[], adminKey: string): Promise<void> {
+  /** Makes the tenants with their keys, and a budget for the batches of each route. */
+  async open(servers: readonly Server[], adminKey: string, { tightNano }: Plan): Promise<void> {
     const admin = new Client(servers, adminKey);
+    for (const route of new Set(ROUTES)) {
+      const isTight = route === 'chain' && tightNano !== null;
+      const limit = isTight ? { limit_nano_usd: tightNano, on_insufficient: 'stop' } : { limit_usd: 1_000 };
+      // From the beginning of time, as no server's clock is to be trusted.
+      const of = { tag: { key: 'route', value: route }, period: 'total', starts_at: 0 };
+      const body = () => JSON.stringify({ name: route, ...of, ...limit });
+      await admin.json('/v1/budgets', { method: 'POST', body, key: randomUUID() });
+    }
     for (let tenant = 0; tenant < TENANTS; tenant++) {
       const body = () => JSON.stringify({ name: `tenant ${tenant}`, tenant_id: `tenant-${tenant}`, role: 'user' });
       const { secret } = await admin.json<{ secret: string }>('/v1/keys', { method: 'POST', body });
@@ -59,12 +68,10 @@ export class Batches {
       metadata: { route },
     });
     const creation = { key: randomUUID(), path: '/v1/batches', body };
-    const batch = await client.json<BatchObject>(creation.path, {
-      method: 'POST',
-      body: () => body,
-      key: creation.key,
-    });
-    this.submitted.push({ id: batch.id, tenant, input, creation });
+    const { status, text } = await client.ask(creation.path, { method: 'POST', body: () => body, key: creation.key });
+    if (status === 429) return;
+    if (status !== 200) throw new Error(`create: ${status} ${text}`);
+    this.submitted.push({ id: (JSON.parse(text) as BatchObject).id, tenant, route, input, creation });
   }
 
   /** A command to one of the batches so far. That it comes too late or too early is an answer too. */
@@ -113,8 +120,8 @@ export class Batches {
     if (status === 200) {
       const made = JSON.parse(text) as BatchObject;
       const input = await client.ask(`/v1/files/${made.input_file_id}/content`);
-      if (input.status === 200) this.submitted.push({ id: made.id, tenant: batch.tenant, input: input.text, creation });
-    } else if (![400, 409, 410].includes(status)) this.wrongs.push(`retry of ${batch.id}: ${status} ${text}`);
+      if (input.status === 200) this.submitted.push({ ...batch, id: made.id, input: input.text, creation });
+    } else if (![400, 409, 410, 429].includes(status)) this.wrongs.push(`retry of ${batch.id}: ${status} ${text}`);
   }
 
   /** I8, from outside: what `/output` has once shown as a result stays, to the byte. */

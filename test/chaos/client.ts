@@ -20,7 +20,7 @@ export class Client {
     this.key = key;
   }
 
-  /** The first answer that is the server's word on the request: no 5xx, no 429, no key that is in use. */
+  /** The first answer that is the server's word on the request: no 5xx, no 429 but of a budget, no key that is in use. */
   async ask(
     path: string,
     init: { method?: string; body?: () => FormData | string; key?: string } = {},
@@ -30,8 +30,8 @@ export class Client {
     while (Date.now() < deadline) {
       const answer = await this.tryOnce(path, init).catch((error: unknown) => String(error));
       if (typeof answer === 'object') {
-        if (answer.status < 500 && answer.status !== 429 && !answer.text.includes('idempotency_key_in_use'))
-          return answer;
+        const passes = answer.status === 429 && !answer.text.includes('insufficient_quota');
+        if (answer.status < 500 && !passes && !answer.text.includes('idempotency_key_in_use')) return answer;
         last = `${answer.status} ${answer.text}`;
       } else last = answer;
       await new Promise((wake) => setTimeout(wake, PAUSE_MS));

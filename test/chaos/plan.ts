@@ -28,7 +28,7 @@ export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
 
 const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
 const DAMAGES = ['delete', 'cut', 'blank end', 'change'] as const;
-const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed'] as const;
+export const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed'] as const;
 const CALL_ROUTES = ['pools', 'capacity', 'chain'] as const;
 const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
 const SERVICE_TROUBLES = ['refuse', 'lose answers', 'nonsense', 'crash', 'slow jobs', 'bad downloads'] as const;
@@ -51,6 +51,8 @@ export interface Plan {
   concurrency: number;
   poolLatencyMs: { min: number; max: number };
   jobMs: number;
+  /** What the budget of the batches of route `chain` bounds, which are stopped there; null: no budget is ever met. */
+  tightNano: number | null;
   steps: Step[];
 }
 
@@ -151,6 +153,8 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
     concurrency: between(2, 24),
     poolLatencyMs: { min: between(0, 20), max: between(20, 250) },
     jobMs: between(50, 3_000),
+    // Of the seed alone, as above: some forty lines.
+    tightNano: seed % 3 === 1 ? 10_000 + (seed % 7) * 10_000 : null,
     steps: steps.toSorted((a, b) => a.at - b.at),
   };
 }

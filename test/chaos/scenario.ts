@@ -25,7 +25,7 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
   const calls = new Calls(world.servers, batches);
   const troubles = new Troubles(world, batches, calls);
   try {
-    await batches.open(world.servers, ADMIN_KEY);
+    await batches.open(world.servers, ADMIN_KEY, plan);
     const started = Date.now();
     const acting: Promise<void>[] = [];
     const wrongly = (what: string) => (error: unknown) => {

@@ -49,7 +49,7 @@ export interface NativeServices {
   created(): Record<ServiceName, number>;
   /** Live jobs and objects of ours that are still at a service. */
   left(): Record<ServiceName, { live: number; files: number }>;
-  /** Good answers that batches (on Bedrock: calls, too) came to, and so billed, by `countBy`, whether anybody read them or not. */
+  /** Good answers that batches and calls came to, and so billed, by `countBy`, whether anybody read them or not. */
   answered(): Record<ServiceName, ReadonlyMap<string, number>>;
   stop(): Promise<void>;
 }

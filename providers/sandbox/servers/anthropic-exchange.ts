@@ -1,3 +1,4 @@
+import type { Answered } from './answered.ts';
 import { answerMessages } from './anthropic-answer.ts';
 import type { BatchBook, BatchRequest } from './anthropic-batches.ts';
 import { checkBatch, checkMessages } from './anthropic-checks.ts';
@@ -13,6 +14,7 @@ import type { ReceivedRequest } from './s3-listening.ts';
 export interface AnthropicState {
   settings: AnthropicServerSettings;
   readonly book: BatchBook;
+  readonly answered: Answered;
   /** Requests received, by call. */
   readonly calls: Map<AnthropicCall, number>;
   sentBytes: number;
@@ -124,7 +126,10 @@ function perform(state: AnthropicState, received: ReceivedRequest, { call, id }:
       const body = parseBody(received.body);
       if (body === null) return invalid('The request body is not valid JSON');
       const { stream: _stream, ...asked } = body;
-      return checkMessages(body, settings.models, version) ?? answerMessages(asked, settings, 'standard');
+      const problem = checkMessages(body, settings.models, version);
+      if (problem !== null) return problem;
+      state.answered.add(body);
+      return answerMessages(asked, settings, 'standard');
     }
     case 'create':
       return create(state, received, version);

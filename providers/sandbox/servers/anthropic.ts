@@ -23,7 +23,7 @@ export interface SimulatedAnthropic {
   /** Requests received, by call. */
   readonly calls: ReadonlyMap<AnthropicCall, number>;
   readonly settings: Readonly<AnthropicServerSettings>;
-  /** Good answers of batches that have ended, by `count_by`, as far as they were looked at. */
+  /** Good answers, of calls and of batches that have ended, by `count_by`: of batches as far as they were looked at. */
   readonly answered: ReadonlyMap<string, number>;
   /** Bytes of results sent. */
   readonly sentBytes: number;
@@ -51,6 +51,7 @@ export async function startAnthropicServer(options: AnthropicServerOptions = {})
   const state: AnthropicState = {
     settings: changeAnthropicSettings(changes),
     book: new BatchBook(() => state.settings, answered),
+    answered,
     calls: new Map(),
     sentBytes: 0,
     streamsLeft: 0,

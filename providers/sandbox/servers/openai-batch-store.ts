@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Answered } from './answered.ts';
+import { countOne } from './counters.ts';
 import { type BatchLine, checkLines, type LineError, runLine, unrunLine } from './openai-batch-lines.ts';
 import type { BatchFault, BatchSettings, Operation } from './openai-batch-settings.ts';
 import type { ServerState } from './state.ts';
@@ -64,11 +64,9 @@ export class BatchStore {
   settings: BatchSettings;
   /** Answers the lines. */
   readonly answers: ServerState;
-  readonly answered: Answered;
 
-  constructor(settings: BatchSettings, answers: ServerState, answered: Answered) {
+  constructor(settings: BatchSettings, answers: ServerState) {
     this.settings = settings;
-    this.answered = answered;
     this.answers = answers;
     const operations = {
       upload: 0,
@@ -204,7 +202,8 @@ export class BatchStore {
       if (index < run) {
         const { ok, text } = runLine(line, index, this.answers, this.settings);
         (ok ? output : errors).push(text);
-        if (ok) this.answered.add(line.body);
+        const key = ok ? this.answers.hooks.countBy?.(line.body) : undefined;
+        if (key !== undefined) countOne(this.answers.counters.answered_by_custom, key);
         this.counters.lines_run += 1;
       } else if (status !== 'completed') errors.push(unrunLine(line, index, status));
     });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Answered, type KeyOf } from './answered.ts';
+import type { KeyOf } from './answered.ts';
 import { answerBlob } from './azure-blob.ts';
 import { listenerOf } from './listener.ts';
 import { BatchExchange, readBatchPath } from './openai-batch-http.ts';
@@ -32,7 +32,7 @@ export interface SimulatedBatchServer {
   /** `url` + `/v1`: OpenAI's base URL. */
   readonly baseUrl: string;
   readonly counters: Readonly<BatchCounters>;
-  /** Good answers of batches that have ended, by `count_by`, as far as they were looked at. */
+  /** Good answers, of calls and of batches that have ended, by `count_by`: of batches as far as they were looked at. */
   readonly answered: ReadonlyMap<string, number>;
   readonly settings: Readonly<BatchSettings>;
   /** Batches that can still cost money, and files held; those of `addForeign` not counted. */
@@ -54,8 +54,8 @@ export interface SimulatedBatchServer {
 export async function startOpenAIBatchServer(options: BatchServerOptions = {}): Promise<SimulatedBatchServer> {
   const { port: wantedPort = 0, count_by: countBy, ...changes } = options;
   const answers = new ServerState();
-  const answered = new Answered(countBy);
-  const store = new BatchStore(batchDefaults, answers, answered);
+  answers.hooks = { countBy };
+  const store = new BatchStore(batchDefaults, answers);
   configure(store, changes);
   const server = createServer({ noDelay: true, requestTimeout: 0 }, listener(store, answers));
   const port = await listen(server, wantedPort);
@@ -65,7 +65,7 @@ export async function startOpenAIBatchServer(options: BatchServerOptions = {}): 
     url,
     baseUrl: `${url}/v1`,
     counters: store.counters,
-    answered: answered.counts,
+    answered: answers.counters.answered_by_custom,
     get settings() {
       return store.settings;
     },

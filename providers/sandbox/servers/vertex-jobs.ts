@@ -35,7 +35,7 @@ function newJob(name: string, request: Body, states: readonly string[]): Job {
 
 /** batchPredictionJobs of one project: states over time or step by step, output at the end. */
 export class SimulatedJobs {
-  /** Of what was looked at when it had ended, as its output is written then. */
+  /** Good answers, of calls and of jobs: of those that were looked at when they had ended, as their output is written then. */
   answered = new Answered();
   readonly #store: ObjectStore;
   readonly #jobs = new Map<string, Job>();

@@ -93,7 +93,12 @@ export class Simulation {
   #service({ method, url, body }: GoogleCallRequest): GoogleAnswer | null {
     const path = decodeURIComponent(url.pathname);
     const model = /^\/v1\/projects\/[^/]+\/locations\/[^/]+\/publishers\/\w+\/models\/([\w.@-]+):(\w+)$/.exec(path);
-    if (method === 'POST' && model !== null) return this.#predict(model[1] ?? '', model[2] ?? '', parse(body));
+    if (method === 'POST' && model !== null) {
+      const asked = parse(body);
+      const answer = this.#predict(model[1] ?? '', model[2] ?? '', asked);
+      if (answer.status === 200 && isRecord(asked)) this.jobs.answered.add(asked);
+      return answer;
+    }
     const list = /^\/v1\/projects\/[^/]+\/locations\/([^/]+)\/batchPredictionJobs$/.exec(path);
     if (list !== null && method === 'POST') return this.jobs.create(list[1] ?? '', parse(body), this.settings);
     if (list !== null && method === 'GET') return this.jobs.list(url, this.settings);
