@@ -28,7 +28,9 @@ export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
 
 const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
 const DAMAGES = ['delete', 'cut', 'blank end', 'change'] as const;
-export const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed'] as const;
+export const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed', 'rescued'] as const;
+/** Whose lines go to batch services. */
+const NATIVE_ROUTES: ReadonlySet<RouteName> = new Set(['native', 'mixed', 'rescued']);
 const CALL_ROUTES = ['pools', 'capacity', 'chain'] as const;
 const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
 const SERVICE_TROUBLES = ['refuse', 'lose answers', 'nonsense', 'crash', 'slow jobs', 'bad downloads'] as const;
@@ -51,6 +53,8 @@ export interface Plan {
   concurrency: number;
   poolLatencyMs: { min: number; max: number };
   jobMs: number;
+  /** What it takes until a cancelled provider batch has ended: less or more than Weir waits for it. */
+  cancelMs: number;
   /** What the budget of the batches of route `chain` bounds, which are stopped there; null: no budget is ever met. */
   tightNano: number | null;
   steps: Step[];
@@ -69,7 +73,7 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
   const span = seconds * 1000;
   const submit = (): Action => {
     const route = pick(ROUTES);
-    const window = route === 'native' || route === 'mixed' ? '24h' : pick(['immediate', 'immediate', '10m']);
+    const window = NATIVE_ROUTES.has(route) ? '24h' : pick(['immediate', 'immediate', '10m']);
     return { do: 'submit', tenant: below(TENANTS), lines: between(1, 150), route, window };
   };
   const diskTrouble = (server: number, forMs: number): Action => {
@@ -153,7 +157,8 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
     concurrency: between(2, 24),
     poolLatencyMs: { min: between(0, 20), max: between(20, 250) },
     jobMs: between(50, 3_000),
-    // Of the seed alone, as above: some forty lines.
+    // Of the seed alone, as above; so is the budget, of some forty lines.
+    cancelMs: seed % 2 === 0 ? 100 : 5_000,
     tightNano: seed % 3 === 1 ? 10_000 + (seed % 7) * 10_000 : null,
     steps: steps.toSorted((a, b) => a.at - b.at),
   };

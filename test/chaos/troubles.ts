@@ -43,6 +43,9 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 /** Jumps that are too small to end leases by themselves may add up to one that does. */
 const LEASES_END_MS = 40_000;
+/** After its submission: before most of its provider batches have ended. */
+const RESCUE_MS = 700;
+const RESCUE_JUMP_MS = 61_000;
 const BALLAST_BYTES = 64 * 1024 ** 2;
 /** Longer than any trouble lasts that keeps the database server from starting. */
 const DATABASE_TRIES = 40;
@@ -67,7 +70,7 @@ export class Troubles {
   async begin(action: Action): Promise<void> {
     switch (action.do) {
       case 'submit':
-        return this.batches.submit(action);
+        return this.submit(action);
       case 'call':
         return this.calls.send(action);
       case 'command':
@@ -78,9 +81,7 @@ export class Troubles {
       case 'freeze':
         return this.freeze(action);
       case 'clock':
-        // Leases are read by the database's clock: an embedded one's is this one, and followed at once when it goes far.
-        if (this.world.database === null && Math.abs(action.jumpMs) >= LEASES_END_MS) this.interruptions += 1;
-        return this.world.servers[action.server]?.clockJumps(action.jumpMs);
+        return this.jumpClock(action.server, action.jumpMs);
       case 'slow disk':
         return this.slowDisk(action);
       case 'full disk':
@@ -144,6 +145,20 @@ export class Troubles {
     const over = end().finally(() => this.ending.delete(over));
     this.ending.add(over);
     return over;
+  }
+
+  private async submit(action: Extract<Action, { do: 'submit' }>): Promise<void> {
+    await this.batches.submit(action);
+    if (action.route !== 'rescued') return;
+    // No run has the time that a rescue waits at least.
+    await pause(RESCUE_MS);
+    for (const server of this.world.servers.keys()) this.jumpClock(server, RESCUE_JUMP_MS);
+  }
+
+  private jumpClock(server: number, jumpMs: number): void {
+    // Leases are read by the database's clock: an embedded one's is this one, and followed at once when it goes far.
+    if (this.world.database === null && Math.abs(jumpMs) >= LEASES_END_MS) this.interruptions += 1;
+    this.world.servers[server]?.clockJumps(jumpMs);
   }
 
   private async restart(action: Extract<Action, { do: 'kill' | 'terminate' }>): Promise<void> {

@@ -42,7 +42,9 @@ export async function openWorld(plan: Plan): Promise<World> {
     startNativeServices({ jobMs: plan.jobMs, countBy: lineKey }),
     Promise.all(Array.from({ length: POOLS }, (_, index) => startPool(plan, index))),
   ]);
-  if (hasBedrockJobs(plan)) services.servers.bedrock.configure({ records_min: BEDROCK_RECORDS_MIN });
+  const { openai, azure, bedrock } = services.servers;
+  bedrock.configure({ stop_ms: plan.cancelMs, ...(hasBedrockJobs(plan) && { records_min: BEDROCK_RECORDS_MIN }) });
+  for (const server of [openai, azure]) server.configure({ cancel_ms: plan.cancelMs });
   const databaseFolder = join(dataFolder, 'sqld');
   const database = plan.servers === 2 ? await startDatabaseServer(databaseFolder) : null;
   const configPath = join(folder, 'weir.json');
@@ -146,6 +148,13 @@ function configOf(plan: Plan, services: NativeServices, pools: readonly Simulate
       },
       chain: { strategy: { mode: 'fallback' }, targets: [target(2), target(0)], retry },
       native: { strategy: { mode: 'loadbalance' }, targets: native, retry },
+      // What the services then still come to is waste.
+      rescued: {
+        strategy: { mode: 'loadbalance' },
+        targets: native,
+        rescue: { after: '1m', to: target(2) },
+        retry,
+      },
       mixed: { strategy: { mode: 'loadbalance' }, targets: [...native, target(2, { weight: 2 })], retry },
     },
     settings: plan.settings,
