@@ -101,6 +101,20 @@ describe('weir submit', () => {
     fits(ran.out);
   });
 
+  it('uploads nothing for a window or a priority that no server takes', async () => {
+    const input = await server.writeInput('early.jsonl', ['fast-model'], 1);
+    for (const [option, value] of [
+      ['--window', '1y'],
+      ['--window', '31d'],
+      ['--priority=11', ''],
+    ] as const) {
+      const ran = await server.run(['submit', input, option, ...(value === '' ? [] : [value])]);
+      expect(ran.exitCode).toBe(2);
+      expect(ran.notes).toMatch(/--(window|priority) needs .*[,;] not (1y|31d|11)\.\n$/);
+      expect(ran.notes).not.toContain('uploaded');
+    }
+  });
+
   it('says where the file is when the batch cannot be created', async () => {
     const input = await server.writeInput('no-route.jsonl', ['fast-model'], 1);
     const ran = await server.run(['submit', input, '--route', 'nowhere']);

@@ -116,6 +116,12 @@ describe('weir convert without a config', () => {
     expect(ran.notes).toMatch(/^2 lines \(\d+ B\) converted, 5 refused$/m);
   });
 
+  it('shows the beginning of a custom_id that is too long', async () => {
+    const ran = await runCli(['convert', await writeLines(chat('x'.repeat(65_536))), '--to', 'openai', '--model', 'm']);
+    expect(ran.notes).toMatch(/^line 1 \(x{79}…\): custom_id: /m);
+    expect(ran.notes.length).toBeLessThan(1_000);
+  });
+
   it('refuses what only the immediate API of the provider takes', async () => {
     const tool = { type: 'function', function: { name: 'f', parameters: { type: 'object', properties: {} } } };
     const file = await writeLines(chat('plain'), chat('with a tool', { tools: [tool] }));

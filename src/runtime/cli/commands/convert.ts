@@ -13,11 +13,14 @@ import { EXIT, type ExitCode, wrongUse } from '../exit.ts';
 import { formatBytes, plural } from '../figures.ts';
 import { sizeOfInput } from '../input-file.ts';
 import type { convertArguments, Parsed } from '../options.ts';
-import { printable, printableJson } from '../printable.ts';
+import { cut, printable, printableJson } from '../printable.ts';
 import { checkWritable, saveChunks } from '../save-output.ts';
 import { note, print, type Terminal, terminalSafe } from '../terminal.ts';
 
 type Arguments = Parsed<typeof convertArguments>;
+
+/** Ids of lines that are refused may have any length. */
+const CUSTOM_ID_COLUMNS = 80;
 
 /** In the JSON summary; all of them are in the notes. */
 const REFUSALS_MAX = 1_000;
@@ -112,7 +115,7 @@ async function deliver(terminal: Terminal, args: Arguments, chunks: AsyncIterabl
 }
 
 function showRefusal({ line, customId, param, message }: RefusedLine): string {
-  const name = customId === null ? '' : ` (${printable(customId)})`;
+  const name = customId === null ? '' : ` (${cut(printable(customId), CUSTOM_ID_COLUMNS)})`;
   return `line ${line}${name}: ${param === null ? '' : `${printable(param)}: `}${printable(message)}`;
 }
 
