@@ -9,10 +9,14 @@ type Apply = (value: unknown, draft: Draft, name: string) => void;
 /** Changes nothing in the answer that a client could rely on: left out, and said. */
 const drop: Apply = (_value, draft, name) => warnOnce(draft, `${name} was left out: Bedrock does not know it`);
 
+/** Of these an empty object asks for the thing itself, with its defaults. */
+const ASKED_FOR_BY_PRESENCE: ReadonlySet<string> = new Set(['web_search_options']);
+
 /** Would change the answer: refused unless the value asks for what happens anyway. */
 function only(...neutral: unknown[]): Apply {
   return (value, draft, name) => {
-    if (neutral.includes(value) || (isFields(value) && Object.keys(value).length === 0)) return;
+    const isEmpty = isFields(value) && Object.keys(value).length === 0;
+    if (neutral.includes(value) || (isEmpty && !ASKED_FOR_BY_PRESENCE.has(name))) return;
     throw unsupported(name, `'${name}' has no equivalent for ${draft.model}. Remove it, or list it in drop_params.`);
   };
 }

@@ -150,6 +150,7 @@ describe('chat as Converse', () => {
   it.each([
     [{ n: 2 }, 'n'],
     [{ logprobs: true }, 'logprobs'],
+    [{ web_search_options: {} }, 'web_search_options'],
     [{ top_logprobs: 3 }, 'top_logprobs'],
     [{ logit_bias: { 5: 1 } }, 'logit_bias'],
     [{ frequency_penalty: 0.5 }, 'frequency_penalty'],
