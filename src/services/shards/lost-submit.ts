@@ -29,7 +29,7 @@ export async function resumeSubmit(work: ShardWork): Promise<void> {
     found = await lookFor(work);
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    if (Object.keys(shard.refs).length > 0 && isMisplaced(work, error.failure)) return awaitSubmit(work);
+    if (Object.keys(shard.refs).length > 0 && isMisplaced(work, error.failure)) return awaitSubmit(work, error.failure);
     if (!isHopeless(work)) throw error;
     return giveUpSubmit(work, error.failure);
   }
@@ -41,8 +41,8 @@ export async function resumeSubmit(work: ShardWork): Promise<void> {
   await save(work, { state: 'pending', token: null, refs: {}, nextAt: unixSeconds(deps.clock) });
 }
 
-function awaitSubmit(work: ShardWork): Promise<void> {
-  return isHopeless(work) ? giveUpSubmit(work, notHere(work.shard.provider)) : awaitPlace(work);
+function awaitSubmit(work: ShardWork, said: Failure | null = null): Promise<void> {
+  return isHopeless(work) ? giveUpSubmit(work, notHere(work.shard.provider, said)) : awaitPlace(work, said);
 }
 
 /**

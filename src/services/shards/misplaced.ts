@@ -1,4 +1,5 @@
 /** Provider batches that are not found where the config says now, as they were made elsewhere: they may run there, and cost. */
+import type { Failure } from '../../core/failure.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { endShard } from './end.ts';
 import { doubtLines, giveUpAnswers, unreadable } from './lost.ts';
@@ -8,17 +9,13 @@ import { type ShardWork, save, unfinishedLines } from './shard-work.ts';
 
 /**
  * Waits for the config to name the place again, as long as the lines may wait: they are not bought a second time before. Then
- * they go on without it, entered as what nobody can price, and it is looked for on.
+ * they go on without it, entered as what nobody can price, and it is looked for on. `said`: what the present place says.
  */
-export async function awaitPlace(work: ShardWork): Promise<void> {
-  const { deps, shard, api, batch } = work;
+export async function awaitPlace(work: ShardWork, said: Failure | null = null): Promise<void> {
+  const { deps, shard, batch } = work;
   const now = unixSeconds(deps.clock);
-  const failure = notHere(shard.provider);
-  const { id, provider, providerBatchId, place } = shard;
-  deps.log.warn(
-    { shard: id, provider, providerBatchId, madeAt: place?.name, configuredAt: api.place.name },
-    'a provider batch is not found where the config says, as it was made elsewhere',
-  );
+  const failure = notHere(shard.provider, said);
+  warnMisplaced(work);
   const since = lateSince(work, now);
   if (since === null || now - since < deps.settings.cancelSeconds) {
     return save(work, { failure, nextAt: nextLook(work) });
@@ -26,4 +23,13 @@ export async function awaitPlace(work: ShardWork): Promise<void> {
   if (batch.stop === null) return giveUpAnswers(work, unreadable(failure), { end: 'abandoned' });
   await doubtLines(work, await unfinishedLines(work));
   return endShard(work, await unfinishedLines(work), failure, 'abandoned');
+}
+
+/** Says where it was made: it may run there, and cost. */
+export function warnMisplaced({ deps, shard, api }: ShardWork): void {
+  const { id, provider, providerBatchId, place } = shard;
+  deps.log.warn(
+    { shard: id, provider, providerBatchId, madeAt: place?.name, configuredAt: api.place.name },
+    'a provider batch is not found where the config says, as it was made elsewhere',
+  );
 }

@@ -56,11 +56,12 @@ export function providerFor(deps: Pick<Deps, 'providers'>, shard: ShardRow): Pro
   return { ...rest, batch: other.batch, ...(other.priceRegion !== undefined && { priceRegion: other.priceRegion }) };
 }
 
-/** What an operator is told of a provider batch that is not where the config says. */
-export function notHere(provider: string): Failure {
+/** What an operator is told of a provider batch that is not where the config says; `said`: what is said there instead. */
+export function notHere(provider: string, said: Failure | null = null): Failure {
   const message =
     `The provider batch was made at another address, region or account than '${provider}' has in the config now, and is not ` +
     'found there. Put the settings it was made with back into the config, under this name or any other: until then its answers ' +
     'are out of reach. The log says where it was made.';
-  return { ...refusal('permission', 'place_changed', message), reachedProvider: true };
+  const words = said === null || said.kind === 'not_found' ? '' : ` What is there now says: ${said.message}`;
+  return { ...refusal('permission', 'place_changed', message + words), reachedProvider: true };
 }

@@ -11,7 +11,7 @@ import { endShard, settleFailed } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { doubtLines, forgetAbandoned, giveUpAnswers, unreadable } from './lost.ts';
 import { seekAbandoned } from './lost-submit.ts';
-import { awaitPlace } from './misplaced.ts';
+import { awaitPlace, warnMisplaced } from './misplaced.ts';
 import { nativeLine } from './native-input.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
 import { isElsewhere, isMisplaced } from './place.ts';
@@ -54,6 +54,7 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
     if (!(error instanceof ProviderError)) throw error;
     const isAbsent = error.failure.kind === 'not_found' && !isElsewhere(work);
     if (isAbsent) await noteFailing(work);
+    if (isMisplaced(work, error.failure)) warnMisplaced(work);
     const isOver = work.shard.endedAt === null ? isGone : isWasteLost;
     if (!(isAbsent && isOver(work, error.failure)) && !isForgotten(work)) return save(work, { nextAt: nextLook(work) });
   }
@@ -136,7 +137,7 @@ async function failNamedLines(work: ShardWork, named: Progress['lines']): Promis
 
 async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void> {
   const now = unixSeconds(work.deps.clock);
-  if (isMisplaced(work, failure)) return awaitPlace(work);
+  if (isMisplaced(work, failure)) return awaitPlace(work, failure);
   if (failure.kind === 'not_found') await noteFailing(work);
   const gone = isGone(work, failure);
   // It was there, and may have run.

@@ -213,4 +213,14 @@ describe('another address or account', () => {
     await pass(60);
     expect(await row(id)).toMatchObject({ completed: LINES, entries: 2 * LINES, unpricedEntries: LINES });
   });
+
+  it('where a key is refused says so', async () => {
+    const id = await begin('running');
+    await reopen(at(other));
+    other.configure({ faults: [{ on: 'any', fault: 401, times: null }] });
+    await pass(20);
+    const { alert } = (await shardOf(id)) ?? {};
+    expect(alert).toMatchObject({ code: 'needs_operator' });
+    expect(alert?.message).toMatch(/^place_changed: .* What is there now says: ./);
+  });
 });
