@@ -11,9 +11,6 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { hasDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
-import { describe, planOf } from './plan.ts';
-import { runScenario } from './scenario.ts';
 
 const SEEDS = 1_000_000;
 
@@ -50,6 +47,10 @@ async function runAll(): Promise<number> {
 }
 
 async function runOne(seed: number): Promise<boolean> {
+  // Not by the process that only starts the one with mounts of its own: reading them takes it two seconds.
+  const { hasDatabaseServer } = await import('../../src/runtime/worker/dev/sqld.ts');
+  const { describe, planOf } = await import('./plan.ts');
+  const { runScenario } = await import('./scenario.ts');
   const plan = planOf(seed, seconds, hasDatabaseServer());
   const name = `seed ${seed}, ${seconds} s, ${plan.servers} server${plan.servers === 1 ? '' : 's'}`;
   const started = Date.now();
