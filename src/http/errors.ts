@@ -69,12 +69,16 @@ export function handleNotFound(table: RouteTable): NotFoundHandler<AppEnv> {
       const message = `Method not allowed (${shown}). This path answers ${allowed.join(', ')}.`;
       return answer(c, new ApiError(405, message, { code: 'method_not_allowed' }));
     }
-    const hint =
-      table.methods(`/v1${path}`).length > 0
-        ? 'The base URL of this API ends in /v1.'
-        : 'See /docs for the paths of this server.';
-    return answer(c, new ApiError(404, `Unknown URL (${shown}). ${hint}`, { code: 'unknown_url' }));
+    return answer(c, new ApiError(404, `Unknown URL (${shown}). ${hintFor(path, table)}`, { code: 'unknown_url' }));
   };
+}
+
+function hintFor(path: string, table: RouteTable): string {
+  if (table.methods(`/v1${path}`).length > 0) return 'The base URL of this API ends in /v1.';
+  if (path.startsWith('/v1/v1/')) return 'The base URL of this API ends in one /v1; here it stands twice.';
+  // A server on Node.js answers these itself.
+  if (/^\/dashboard(\/|$)/.test(path)) return 'Only servers on Node.js have the dashboard, not those on Workers.';
+  return 'See /docs for the paths of this server.';
 }
 
 /** Under these paths errors are in Anthropic's envelope, whose SDKs read them. */

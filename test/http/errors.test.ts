@@ -17,6 +17,8 @@ describe('errors', () => {
     expect(unknown.status).toBe(404);
     expect(await errorOf(unknown)).toMatchObject({ code: 'unknown_url', type: 'invalid_request_error' });
     expect((await errorOf(await harness.send('GET', '/keys'))).message).toContain('ends in /v1');
+    expect((await errorOf(await harness.send('GET', '/v1/v1/keys'))).message).toContain('twice');
+    expect((await errorOf(await harness.send('GET', '/dashboard/ledger'))).message).toContain('on Node.js');
   });
 
   it('answers a wrong method with 405 and names the right ones', async () => {
