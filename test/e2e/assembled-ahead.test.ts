@@ -116,5 +116,5 @@ describe('the files of a large batch', () => {
       errors: numbers(0, LINES).filter((each) => !isKept(each)),
     });
     expect(await readdir(directory)).toEqual([]);
-  });
+  }, 90_000);
 });

@@ -118,7 +118,7 @@ describe('delete', () => {
       await assertInvariants(weir, id, input);
     }
     expect(await holding(MARKER)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   it('the input file of a cancelled batch: its lines are still known, page by page', async () => {
     await open({ latency_ms: 100 });
