@@ -9,6 +9,7 @@ import { ADMIN_KEY, connect } from '../e2e/weir.ts';
 import type { Batches, Submitted } from './batches.ts';
 import { type Calls, isCall } from './calls.ts';
 import { Client } from './client.ts';
+import type { Events } from './events.ts';
 import type { Troubles } from './troubles.ts';
 import type { World } from './world.ts';
 
@@ -23,7 +24,7 @@ const ENGINE_MEGABYTES = 60;
 
 export async function audit(
   world: World,
-  { batches, calls }: { batches: Batches; calls: Calls },
+  { batches, calls, events }: { batches: Batches; calls: Calls; events: Events },
   troubles: Troubles,
 ): Promise<string[]> {
   const wrongs = [...batches.wrongs, ...world.servers.flatMap(({ deaths }) => deaths)];
@@ -53,6 +54,7 @@ export async function audit(
   await check('budgets', () => assertBudgets(world, batches, entries, rounds));
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
+  await check('webhooks', () => events.assertTold(batches, world.servers, rounds));
   await check('I6', () => assertMemory(world));
   await check('I8', () => assertSentAgain(world, troubles, [...entries, ...[...ofCalls.values()].flat()]));
   await check('I9', () => assertTenants(batches));

@@ -3,6 +3,7 @@ import { ADMIN_KEY } from '../e2e/weir.ts';
 import { audit } from './audit.ts';
 import { Batches } from './batches.ts';
 import { Calls } from './calls.ts';
+import { Events } from './events.ts';
 import type { Plan } from './plan.ts';
 import { Troubles } from './troubles.ts';
 import { openWorld } from './world.ts';
@@ -23,9 +24,11 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
   const world = await openWorld(plan);
   const batches = new Batches();
   const calls = new Calls(world.servers, batches);
+  const events = new Events();
   const troubles = new Troubles(world, batches, calls);
   try {
     await batches.open(world.servers, ADMIN_KEY, plan);
+    await events.open(batches);
     const started = Date.now();
     const acting: Promise<void>[] = [];
     const wrongly = (what: string) => (error: unknown) => {
@@ -43,7 +46,7 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
     clearInterval(look);
     await troubles.calm();
     await Promise.all(acting);
-    const wrongs = await audit(world, { batches, calls }, troubles);
+    const wrongs = await audit(world, { batches, calls, events }, troubles);
     return {
       wrongs,
       batches: batches.submitted.length,
@@ -52,6 +55,7 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
       logs: world.servers.map(({ name, log }) => `--- ${name}\n${log}`).join('\n'),
     };
   } finally {
+    await events.close();
     await world.close();
   }
 }

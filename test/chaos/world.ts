@@ -158,5 +158,6 @@ function configOf(plan: Plan, services: NativeServices, pools: readonly Simulate
       mixed: { strategy: { mode: 'loadbalance' }, targets: [...native, target(2, { weight: 2 })], retry },
     },
     settings: plan.settings,
+    webhooks: { allow_hosts: ['127.0.0.1'] },
   };
 }

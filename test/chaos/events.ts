@@ -1,0 +1,83 @@
+/** The receivers of webhooks in a chaos run, one for each tenant, and what they were told of the ends of batches. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import type { BatchObject } from '../../src/protocol/batch.ts';
+import { connect } from '../e2e/weir.ts';
+import { type Receiver, startReceiver } from '../services/webhook-receiver.ts';
+import type { Batches } from './batches.ts';
+import type { Server } from './server.ts';
+
+const EVENT_TYPES = ['batch.completed', 'batch.failed', 'batch.expired', 'batch.cancelled'];
+const LOOK_MS = 500;
+/** A delivery that a killed server had begun is another's after a minute, for which no run has the time. */
+const LEASE_JUMP_MS = 61_000;
+const JUMP_EVERY = 10;
+/** In seconds: the clocks of the servers are off by more than a client lets pass. */
+const ANY_AGE = 1e9;
+
+interface Endpoint {
+  receiver: Receiver;
+  secret: string;
+}
+
+export class Events {
+  /** By tenant. */
+  private readonly endpoints: Endpoint[] = [];
+
+  async open({ clients }: Batches): Promise<void> {
+    for (const [tenant, client] of clients.entries()) {
+      const receiver = await startReceiver();
+      const body = () => JSON.stringify({ name: `of ${tenant}`, url: receiver.url, event_types: EVENT_TYPES });
+      const made = await client.json<{ signing_secret: string }>('/v1/webhooks', {
+        method: 'POST',
+        body,
+        key: randomUUID(),
+      });
+      this.endpoints.push({ receiver, secret: made.signing_secret });
+    }
+  }
+
+  /**
+   * Every batch that has ended was told of to its tenant, at least once and always as the same event, which says how it
+   * ended; nothing else was told, and nobody else told of it.
+   */
+  async assertTold({ clients, submitted }: Batches, servers: readonly Server[], rounds: number): Promise<void> {
+    const ends = new Map<string, { tenant: number; type: string }>();
+    for (const { id, tenant } of submitted) {
+      const { status } = await (clients[tenant] as (typeof clients)[number]).json<BatchObject>(`/v1/batches/${id}`);
+      ends.set(id, { tenant, type: `batch.${status}` });
+    }
+    for (let round = 1; ; round++) {
+      const told = await this.read();
+      const missing = [...ends.keys()].filter((id) => !told.some((event) => event.id === id));
+      if (missing.length === 0) {
+        for (const { id, tenant, type } of told) assert.deepEqual({ tenant, type }, ends.get(id), `of ${id}`);
+        const events = new Set(told.map(({ event }) => event));
+        assert.equal(events.size, ends.size, 'the end of a batch is one event');
+        return;
+      }
+      assert(round <= rounds, `never told of: ${missing}`);
+      if (round % JUMP_EVERY === 0) for (const server of servers) server.clockJumps(LEASE_JUMP_MS);
+      await new Promise((wake) => setTimeout(wake, LOOK_MS));
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.endpoints.map(({ receiver }) => receiver.close()));
+  }
+
+  private async read(): Promise<{ tenant: number; event: string; type: string; id: string }[]> {
+    const told = this.endpoints.flatMap(({ receiver, secret }, tenant) =>
+      receiver.received.map(async ({ body, headers }) => {
+        const { webhooks } = connect('http://localhost').client;
+        const {
+          id: event,
+          type,
+          data,
+        } = await webhooks.unwrap(body, headers as Record<string, string>, secret, ANY_AGE);
+        return { tenant, event, type, id: (data as { id: string }).id };
+      }),
+    );
+    return Promise.all(told);
+  }
+}
