@@ -55,10 +55,10 @@ describe('/v1/models', () => {
     expect(await ids()).not.toContain('mine by weir');
   });
 
-  it('works with the official SDK, for names with slashes too', async () => {
+  it.each(['/v1', '/batching/v1'])('works with the official SDK at %s, for names with slashes too', async (base) => {
     const client = new OpenAI({
       apiKey: ADMIN_SECRET,
-      baseURL: 'http://weir.test/v1',
+      baseURL: `http://weir.test${base}`,
       fetch: (url, init) => Promise.resolve(harness.app.request(url as string | URL, init)),
     });
     const listed: string[] = [];
