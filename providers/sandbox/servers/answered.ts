@@ -12,6 +12,11 @@ export class Answered {
     this.#keyOf = keyOf;
   }
 
+  /** False where nobody counts: what was answered need not be looked for. */
+  get isCounting(): boolean {
+    return this.#keyOf !== null;
+  }
+
   add(body: object): void {
     const key = this.#keyOf?.(body);
     if (key !== undefined) countOne(this.counts, key);

@@ -117,6 +117,7 @@ export class BatchBook {
 
   #end(batch: StoredBatch, atMs: number): void {
     batch.endedMs = atMs;
+    if (!this.#answered.isCounting) return;
     for (const [index, { params }] of batch.requests.entries())
       if (this.#outcomeOf(batch, index).type === 'succeeded') this.#answered.add(params);
   }

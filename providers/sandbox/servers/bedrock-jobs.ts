@@ -105,8 +105,8 @@ export class JobStore {
           : this.processedOf(job, settings, nowMs);
       job.endedMs = nowMs;
       if (status !== 'Failed' && status !== 'Expired') {
-        const answered = writeOutput(job, count, status === 'PartiallyCompleted', settings, store, hook, nowMs);
-        for (const line of answered) this.#answered.add(JSON.parse(line) as object);
+        const run = { count, isExpiring: status === 'PartiallyCompleted', answered: this.#answered };
+        writeOutput(job, run, settings, store, hook, nowMs);
       }
     }
   }
@@ -139,20 +139,18 @@ function validate(job: Job, settings: BedrockSettings, store: ObjectStore): void
   job.message = validateInput(job.lines, settings);
 }
 
-/** Answers the lines that have a good answer. */
 function writeOutput(
   job: Job,
-  count: number,
-  isExpiring: boolean,
+  { count, ...run }: { count: number; isExpiring: boolean; answered: Answered },
   settings: BedrockSettings,
   store: ObjectStore,
   hook: AnswerHook | null,
   nowMs: number,
-): readonly string[] {
+): void {
   const { modelId: model, modelInvocationType: type = 'InvokeModel', inputDataConfig, outputDataConfig } = job.input;
-  const { files, totals, answered } = runRecords(job.lines, count, { model, type, isExpiring }, settings, hook);
+  const { files, totals } = runRecords(job.lines, count, { model, type, ...run }, settings, hook);
   job.totals = totals;
-  if (totals.processed === 0) return answered;
+  if (totals.processed === 0) return;
   const { s3Uri, s3EncryptionKeyId = null } = outputDataConfig.s3OutputDataConfig;
   const folder = `${keyOf(s3Uri).replace(/\/?$/, '/')}${job.id}/`;
   const name = keyOf(inputDataConfig.s3InputDataConfig.s3Uri).split('/').at(-1) ?? 'input.jsonl';
@@ -164,7 +162,6 @@ function writeOutput(
   }
   if (settings.output.empty_file) store.put(`${folder}empty/${name}.out`, Buffer.alloc(0), nowMs);
   if (settings.output.manifest) store.put(`${folder}manifest.json.out`, Buffer.from(manifestOf(job, totals)), nowMs);
-  return answered;
 }
 
 function manifestOf(job: Job, totals: Totals): string {

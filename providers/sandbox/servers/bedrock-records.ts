@@ -1,4 +1,5 @@
 import { isRecord } from './answer.ts';
+import type { Answered } from './answered.ts';
 import { type AnswerHook, answerModel } from './bedrock-models.ts';
 import type { BedrockSettings } from './bedrock-settings.ts';
 import { seededRandom } from './random.ts';
@@ -7,8 +8,6 @@ import { seededRandom } from './random.ts';
 export interface JobOutput {
   files: string[];
   totals: Totals;
-  /** The lines that have a good answer. */
-  answered: string[];
 }
 
 export interface Totals {
@@ -46,29 +45,26 @@ export function inputLines(body: Buffer): string[] {
 export function runRecords(
   lines: readonly string[],
   count: number,
-  job: { model: string; type: string; isExpiring: boolean },
+  job: { model: string; type: string; isExpiring: boolean; answered: Answered },
   settings: BedrockSettings,
   hook: AnswerHook | null,
 ): JobOutput {
   const random = seededRandom(settings.seed);
   const totals = { processed: 0, succeeded: 0, failed: 0, inputTokens: 0, outputTokens: 0, cachedTokens: 0 };
   const records: string[] = [];
-  const answered: string[] = [];
   for (const [index, line] of lines.entries()) {
     if (index >= count) {
       if (job.isExpiring) records.push(withError(line, 408, 'The record was not run in time.', true));
       continue;
     }
-    const before = totals.succeeded;
     records.push(answerRecord(line, job, random() < settings.rate_record_error, settings, hook, totals));
-    if (totals.succeeded > before) answered.push(line);
   }
-  return { files: arrange(records, settings, random), totals, answered };
+  return { files: arrange(records, settings, random), totals };
 }
 
 function answerRecord(
   line: string,
-  job: { model: string; type: string },
+  job: { model: string; type: string; answered: Answered },
   isUnlucky: boolean,
   settings: BedrockSettings,
   hook: AnswerHook | null,
@@ -89,6 +85,7 @@ function answerRecord(
     return withError(line, answer.status, answer.message, false);
   }
   totals.succeeded += 1;
+  job.answered.add(modelInput);
   totals.inputTokens += answer.inputTokens;
   totals.outputTokens += answer.outputTokens;
   totals.cachedTokens += answer.cachedTokens;
