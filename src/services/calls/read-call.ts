@@ -2,7 +2,7 @@ import { ApiError } from '../../core/api-error.ts';
 import { parseExact } from '../../core/exact-json.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
 import { RequestReader } from '../../core/request-outline.ts';
-import { checkCallBody } from '../../core/validate-input.ts';
+import { checkCallBody, textOf } from '../../core/validate-input.ts';
 import type { Endpoint } from '../../protocol/endpoint.ts';
 import { type Metadata, metadataSchema } from '../../protocol/metadata.ts';
 import type { RequestLine } from '../../protocol/request-line.ts';
@@ -87,7 +87,7 @@ function parseCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeaders, re
 function parseBody(raw: Uint8Array): Fields {
   let value: unknown;
   try {
-    value = parseExact(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8'));
+    value = parseExact(textOf(raw));
   } catch {
     throw new ApiError(400, 'The body is not valid JSON. Check it with a JSON parser and send it again.', {
       code: 'invalid_body',

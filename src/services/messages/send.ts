@@ -3,6 +3,7 @@ import { parseExact } from '../../core/exact-json.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
 import { MessageEvents, messageOfChat, messagesError } from '../../core/messages-answer.ts';
 import { chatOfMessages, MessagesProblem } from '../../core/messages-request.ts';
+import { textOf } from '../../core/validate-input.ts';
 import type { CallAnswer } from '../calls/answer.ts';
 import type { CallRequest, Calls } from '../calls/calls.ts';
 
@@ -34,7 +35,7 @@ function readMessages(request: Fields): Fields {
 export function parseBody(raw: Uint8Array): Fields {
   let value: unknown;
   try {
-    value = parseExact(Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('utf8'));
+    value = parseExact(textOf(raw));
   } catch {
     value = null;
   }
