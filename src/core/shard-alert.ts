@@ -46,8 +46,8 @@ export function shardAlert(
     now: number;
     stuckSeconds: number;
     paused: readonly PausedTarget[];
-    /** That its provider is not configured as it was when the provider batch was made. */
-    outOfReach?: { message: string } | null;
+    /** That its provider is not configured as it was when the provider batch was made; null where it is. */
+    outOfReach?: () => { message: string } | null;
   },
 ): ShardAlert | null {
   const { state, failure, progressAt, endedAt } = shard;
@@ -58,7 +58,7 @@ export function shardAlert(
     if (endedAt === null || at.now - endedAt < UNREAD_SECONDS) return null;
     return {
       code: 'results_unread',
-      message: at.outOfReach?.message ?? "The provider's results cannot be read yet; it is tried on.",
+      message: at.outOfReach?.()?.message ?? "The provider's results cannot be read yet; it is tried on.",
       since: endedAt,
     };
   }

@@ -21,7 +21,7 @@ export async function presentShards(deps: Deps, batchId: string, details: boolea
   const general = { now, paused, stuckSeconds: deps.settings.stuckSeconds };
   const atOf = (shard: Shown) => ({
     ...general,
-    outOfReach: isAtProvider(deps, shard) ? null : notHere(shard.provider),
+    outOfReach: () => (isAtProvider(deps, shard) ? null : notHere(shard.provider)),
   });
   if (!details) return shards.map((shard) => presentShard(shard, atOf(shard)));
   return Promise.all(shards.map((shard) => withDetails(deps, shard, atOf(shard))));
