@@ -11,12 +11,10 @@ import { type Calls, isCall } from './calls.ts';
 import { Client } from './client.ts';
 import type { Events } from './events.ts';
 import type { Troubles } from './troubles.ts';
+import { untilRight } from './until-right.ts';
 import type { World } from './world.ts';
 
 const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
-/** Every batch has ended, and every provider is tidy, this long after all troubles are over. */
-const BOUND_MS = 60_000;
-const LOOK_MS = 250;
 /** With a database and its caches, what the largest batch of a run needs; a server at rest has about 170 MB. */
 const MEMORY_MEGABYTES = 400;
 /** An engine's thread has its own code, connections and garbage. */
@@ -35,9 +33,8 @@ export async function audit(
       wrongs.push(`${what}: ${(error as Error).message}`);
     }
   };
-  const rounds = roundsOf(BOUND_MS);
-  await Promise.all(batches.submitted.map((batch) => check(batch.id, () => untilEnded(batches, batch, rounds))));
-  await check('I5', () => untilTidy(world, rounds));
+  await Promise.all(batches.submitted.map((batch) => check(batch.id, () => untilEnded(batches, batch))));
+  await check('I5', () => untilTidy(world));
   if (wrongs.length > 0) await keepState(world);
   const entries: LedgerEntryObject[] = [];
   for (const batch of batches.submitted) {
@@ -51,34 +48,26 @@ export async function audit(
   }
   await check('I3', () => assertCallsLedgered(world, entries));
   for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, entries));
-  await check('budgets', () => assertBudgets(world, batches, entries, rounds));
+  await check('budgets', () => assertBudgets(world, batches, entries));
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
-  await check('webhooks', () => events.assertTold(batches, world.servers, rounds));
+  await check('webhooks', () => events.assertTold(batches, world.servers));
   await check('I6', () => assertMemory(world));
   await check('I8', () => assertSentAgain(world, troubles, [...entries, ...[...ofCalls.values()].flat()]));
   await check('I9', () => assertTenants(batches));
   return [...new Set([...wrongs, ...batches.wrongs])];
 }
 
-/** So many looks, each after a pause: on a machine that has no time for anybody, fewer of them fit into a minute. */
-function roundsOf(ms: number): number {
-  return ms / LOOK_MS;
-}
-
-async function untilEnded(batches: Batches, { id, tenant }: Submitted, rounds: number): Promise<void> {
+/** Every batch ends. */
+function untilEnded(batches: Batches, { id, tenant }: Submitted): Promise<void> {
   const client = batches.client(tenant);
-  for (let round = 0; ; round++) {
-    const batch = await client.json<BatchObject & { paused_at?: number | null }>(`/v1/batches/${id}`);
-    if (ENDED.includes(batch.status)) return;
-    if (round > rounds) {
-      const { status, request_counts: counts, shards } = batch;
-      throw new Error(`I4: stays ${status} ${JSON.stringify({ counts, shards })}`);
-    }
+  return untilRight(async () => {
+    const { status, request_counts: counts, shards } = await client.json<BatchObject>(`/v1/batches/${id}`);
+    if (ENDED.includes(status)) return [];
     // Whatever paused it: the run is over.
     await client.ask(`/v1/batches/${id}/resume`, { method: 'POST' });
-    await new Promise((wake) => setTimeout(wake, LOOK_MS));
-  }
+    return [`I4: stays ${status} ${JSON.stringify({ counts, shards })}`];
+  });
 }
 
 /** What the servers say of themselves, beside their logs: for whoever looks into what broke. */
@@ -91,13 +80,12 @@ async function keepState({ servers }: World): Promise<void> {
 }
 
 /** I5: nothing of ours runs or lies at a provider. */
-async function untilTidy({ services }: World, rounds: number): Promise<void> {
-  for (let round = 0; ; round++) {
+function untilTidy({ services }: World): Promise<void> {
+  return untilRight(() => {
     const left = services.left();
-    if (serviceNames.every((name) => left[name].live === 0 && left[name].files === 0)) return;
-    if (round > rounds) throw new Error(`left at providers: ${JSON.stringify(left)}`);
-    await new Promise((wake) => setTimeout(wake, LOOK_MS));
-  }
+    const isTidy = serviceNames.every((name) => left[name].live === 0 && left[name].files === 0);
+    return isTidy ? [] : [`left at providers: ${JSON.stringify(left)}`];
+  });
 }
 
 /** I3: every call that a pool received is an entry of its line; those that are certain were received. */
@@ -143,28 +131,24 @@ function assertBatchesLedgered({ services }: World, service: ServiceName, entrie
 }
 
 /** What a budget has spent is the sum of its batches' entries, within its limit; nothing is held for batches that have ended. */
-async function assertBudgets(
+function assertBudgets(
   { servers, plan }: World,
   { submitted }: Batches,
   entries: readonly LedgerEntryObject[],
-  rounds: number,
 ): Promise<void> {
   const admin = new Client(servers, ADMIN_KEY);
   const routes = new Map(submitted.map(({ id, route }) => [id, route]));
-  for (let round = 0; ; round++) {
+  return untilRight(async () => {
     const { data } = await admin.json<{ data: BudgetObject[] }>('/v1/budgets');
-    const wrongs = data.flatMap(({ name, usage, limit_nano_usd: limit }) => {
+    return data.flatMap(({ name, usage, limit_nano_usd: limit }) => {
       const own = entries.filter(({ batch_id: id }) => id !== null && routes.get(id) === name);
-      const sum = own.reduce((total, entry) => total + Number(entry.amount_nano_usd ?? 0), 0);
-      const dearest = Math.max(0, ...own.map((entry) => Number(entry.amount_nano_usd ?? 0)));
+      const amounts = own.map((entry) => Number(entry.amount_nano_usd ?? 0));
+      const sum = amounts.reduce((total, amount) => total + amount, 0);
       const { spent_nano_usd: spent, held_nano_usd: held } = usage;
-      const isRight = spent === sum && held === 0 && spent <= limit + plan.servers * dearest;
+      const isRight = spent === sum && held === 0 && spent <= limit + plan.servers * Math.max(0, ...amounts);
       return isRight ? [] : [`${name}: spent ${spent} of ${limit}, entered ${sum}, held ${held}`];
     });
-    if (wrongs.length === 0) return;
-    if (round > rounds) throw new Error(wrongs.join('; '));
-    await new Promise((wake) => setTimeout(wake, LOOK_MS));
-  }
+  });
 }
 
 /** I3: what was answered has an entry, once; nothing is entered that was not received, or twice. */

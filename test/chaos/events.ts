@@ -6,6 +6,7 @@ import { connect } from '../e2e/weir.ts';
 import { type Receiver, startReceiver } from '../services/webhook-receiver.ts';
 import type { Batches } from './batches.ts';
 import type { Server } from './server.ts';
+import { untilRight } from './until-right.ts';
 
 const EVENT_TYPES = ['batch.completed', 'batch.failed', 'batch.expired', 'batch.cancelled'];
 const LOOK_MS = 500;
@@ -41,25 +42,22 @@ export class Events {
    * Every batch that has ended was told of to its tenant, at least once and always as the same event, which says how it
    * ended; nothing else was told, and nobody else told of it.
    */
-  async assertTold({ clients, submitted }: Batches, servers: readonly Server[], rounds: number): Promise<void> {
+  async assertTold({ clients, submitted }: Batches, servers: readonly Server[]): Promise<void> {
     const ends = new Map<string, { tenant: number; type: string }>();
     for (const { id, tenant } of submitted) {
       const { status } = await (clients[tenant] as (typeof clients)[number]).json<BatchObject>(`/v1/batches/${id}`);
       ends.set(id, { tenant, type: `batch.${status}` });
     }
-    for (let round = 1; ; round++) {
-      const told = await this.read();
-      const missing = [...ends.keys()].filter((id) => !told.some((event) => event.id === id));
-      if (missing.length === 0) {
-        for (const { id, tenant, type } of told) assert.deepEqual({ tenant, type }, ends.get(id), `of ${id}`);
-        const events = new Set(told.map(({ event }) => event));
-        assert.equal(events.size, ends.size, 'the end of a batch is one event');
-        return;
-      }
-      assert(round <= rounds, `never told of: ${missing}`);
-      if (round % JUMP_EVERY === 0) for (const server of servers) server.clockJumps(LEASE_JUMP_MS);
-      await new Promise((wake) => setTimeout(wake, LOOK_MS));
-    }
+    await untilRight(async (round) => {
+      const told = new Set((await this.read()).map(({ id }) => id));
+      const missing = [...ends.keys()].filter((id) => !told.has(id));
+      const isTimeToJump = missing.length > 0 && round % JUMP_EVERY === JUMP_EVERY - 1;
+      if (isTimeToJump) for (const server of servers) server.clockJumps(LEASE_JUMP_MS);
+      return missing.map((id) => `never told of: ${id}`);
+    }, LOOK_MS);
+    const told = await this.read();
+    for (const { id, tenant, type } of told) assert.deepEqual({ tenant, type }, ends.get(id), `of ${id}`);
+    assert.equal(new Set(told.map(({ event }) => event)).size, ends.size, 'the end of a batch is one event');
   }
 
   async close(): Promise<void> {
@@ -67,9 +65,9 @@ export class Events {
   }
 
   private async read(): Promise<{ tenant: number; event: string; type: string; id: string }[]> {
+    const { webhooks } = connect('http://localhost').client;
     const told = this.endpoints.flatMap(({ receiver, secret }, tenant) =>
       receiver.received.map(async ({ body, headers }) => {
-        const { webhooks } = connect('http://localhost').client;
         const {
           id: event,
           type,
