@@ -9,18 +9,23 @@ const ANSWER_TOKENS = 3;
 const BYTES_PER_TOKEN = 4;
 
 type Body = Readonly<Record<string, unknown>>;
+/** As in ports/tokenizers.ts. */
+interface TextTokenizer {
+  name: string;
+  count(texts: readonly string[]): Promise<number>;
+}
 
 /**
  * Input tokens of the requests for one target. With a tokenizer the first of them are counted, and the others estimated by
  * the tokens a byte of text had there; without one a token is four bytes.
  */
 export class InputCounter {
-  private readonly tokenizer: { name: string; count(text: string): number } | null;
+  private readonly tokenizer: TextTokenizer | null;
   private left = COUNTED_REQUESTS;
   private bytes = 0;
   private tokens = 0;
 
-  constructor(tokenizer: { name: string; count(text: string): number } | null) {
+  constructor(tokenizer: TextTokenizer | null) {
     this.tokenizer = tokenizer;
   }
 
@@ -34,12 +39,11 @@ export class InputCounter {
     return this.tokenizer?.name ?? 'bytes/4';
   }
 
-  count(body: Body): number {
+  async count(body: Body): Promise<number> {
     const { texts, bytes, givenTokens } = textOf(body);
     if (this.tokenizer !== null && this.left > 0 && bytes <= COUNTED_BYTES) {
       this.left -= 1;
-      const { tokenizer } = this;
-      const counted = texts.reduce((sum, text) => sum + tokenizer.count(text), 0);
+      const counted = await this.tokenizer.count(texts);
       this.bytes += bytes;
       this.tokens += counted;
       return counted + givenTokens + formatTokens(body);

@@ -72,14 +72,13 @@ function perform(order) {
 
 parentPort.on('message', ({ id, ...order }) => {
   try {
-    const mark = perform(order);
-    parentPort.postMessage({ id, error: null, mark });
+    parentPort.postMessage({ id, error: null, result: perform(order) });
   } catch (error) {
     const { code } = error;
     parentPort.postMessage({
       id,
       error: { message: String(error.message), code: typeof code === 'string' ? code : null },
-      mark: null,
+      result: null,
     });
   }
 });

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
+import { AskedThread } from './asked-thread.ts';
 import { type Move, placeSteps } from './place-steps.js';
 import type { FileMark } from './small-objects.ts';
 
@@ -9,20 +9,6 @@ interface Order extends Move {
   bytes: Uint8Array;
 }
 
-interface Answer {
-  id: number;
-  error: { message: string; code: string | null } | null;
-  /** Of the file that was written. */
-  mark: FileMark;
-}
-
-interface Waiting {
-  resolve(mark: FileMark): void;
-  reject(error: Error): void;
-}
-
-/** A thread that nobody uses any more is ended after this, and its memory with it. */
-const KEEP_MS = 10_000;
 /** What the thread makes is short-lived. */
 const YOUNG_MEGABYTES = 2;
 
@@ -57,63 +43,16 @@ export async function place(move: Move): Promise<void> {
  * caller's event loop, however often its steps wait for the disk. The thread starts with the first object.
  */
 export class Placing {
-  readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | null = null;
-  #next = 0;
-  #ending: ReturnType<typeof setTimeout> | undefined;
+  readonly #thread = new AskedThread<Order, FileMark>(new URL('./placing-thread.js', import.meta.url), {
+    name: 'the thread that writes objects',
+    youngMegabytes: YOUNG_MEGABYTES,
+  });
 
   /**
    * Resolves with the file's mark when the object is there; rejects with the system's error, which has a `code`. Bytes must fill a buffer of
    * their own, which is given away.
    */
   place(order: Order): Promise<FileMark> {
-    clearTimeout(this.#ending);
-    const worker = this.#worker ?? this.#start();
-    const id = this.#next++;
-    return new Promise((resolve, reject) => {
-      // Like a file that is being written, the thread keeps the process up only while somebody waits for it.
-      if (this.#waiting.size === 0) worker.ref();
-      this.#waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, ...order }, [order.bytes.buffer as ArrayBuffer]);
-    });
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL('./placing-thread.js', import.meta.url), {
-      execArgv: [],
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MEGABYTES },
-    });
-    worker.on('message', (answer: Answer) => this.#settle(worker, answer));
-    worker.on('error', (error) => this.#lose(worker, `: ${String(error)}`));
-    worker.on('exit', () => this.#lose(worker, ''));
-    this.#worker = worker;
-    return worker;
-  }
-
-  #settle(worker: Worker, { id, error, mark }: Answer): void {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (this.#waiting.size === 0) {
-      worker.unref();
-      clearTimeout(this.#ending);
-      this.#ending = setTimeout(() => this.#end(), KEEP_MS).unref();
-    }
-    if (error === null) waiting?.resolve(mark);
-    else waiting?.reject(Object.assign(new Error(error.message), error.code === null ? {} : { code: error.code }));
-  }
-
-  #end(): void {
-    const worker = this.#worker;
-    this.#worker = null;
-    void worker?.terminate();
-  }
-
-  #lose(worker: Worker, reason: string): void {
-    if (this.#worker !== worker) return;
-    this.#worker = null;
-    for (const { reject } of this.#waiting.values()) {
-      reject(new Error(`the thread that writes objects ended before it answered${reason}`));
-    }
-    this.#waiting.clear();
+    return this.#thread.ask(order, [order.bytes.buffer as ArrayBuffer]);
   }
 }

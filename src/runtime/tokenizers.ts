@@ -1,3 +1,4 @@
+import { AskedThread } from '../files/asked-thread.ts';
 import type { Tokenizer, Tokenizers } from '../ports/tokenizers.ts';
 
 /** OpenAI's encodings by model name, the first that fits (gpt-tokenizer's own table, by family). */
@@ -6,20 +7,22 @@ const ENCODINGS: readonly (readonly [pattern: RegExp, encoding: 'o200k_base' | '
   [/^(gpt-4|gpt-3\.5|gpt-35|text-embedding-)/, 'cl100k_base'],
 ];
 
-/** Special tokens in a request are text like any other. */
-const PLAIN = { allowedSpecial: new Set<string>(), disallowedSpecial: new Set<string>() };
+const YOUNG_MEGABYTES = 4;
 
-/** Tokenizers for OpenAI's models; each takes some megabytes of memory once it is used. */
+/**
+ * Tokenizers for OpenAI's models, in a thread of their own that ends when they are not used: to read one takes tens of
+ * megabytes and a third of a second, and text that merges badly takes seconds to count, in which no request could be answered.
+ */
 export function nodeTokenizers(): Tokenizers {
+  const thread = new AskedThread<{ encoding: string; texts: readonly string[] }, number>(
+    new URL('./tokenizer-thread.js', import.meta.url),
+    { name: 'the thread that counts tokens', youngMegabytes: YOUNG_MEGABYTES },
+  );
   return {
-    async forModel(model): Promise<Tokenizer | null> {
+    forModel(model): Tokenizer | null {
       const name = ENCODINGS.find(([pattern]) => pattern.test(model.toLowerCase()))?.[1];
       if (name === undefined) return null;
-      const { countTokens } =
-        name === 'o200k_base'
-          ? await import('gpt-tokenizer/encoding/o200k_base')
-          : await import('gpt-tokenizer/encoding/cl100k_base');
-      return { name, count: (text) => countTokens(text, PLAIN) };
+      return { name, count: (texts) => thread.ask({ encoding: name, texts }) };
     },
   };
 }

@@ -1,11 +1,11 @@
 /**
  * Immediate mode, everything durable and ledgered, from the create of a batch to its files, against a bare loop of
  * undici's `Pool.request` on the same server in the same run; and, with answers at once, against loops of the global
- * `fetch` and of the `openai` SDK. Each runs in a process of its own; where answers come at once the server is raw-http.ts,
- * which costs next to nothing beside either. Absolute figures move with the machine; the ratio is what counts.
+ * `fetch` and of the `openai` SDK. Each runs in a process of its own; the server is raw-http.ts, which costs next to
+ * nothing beside either. Absolute figures move with the machine; the ratio is what counts.
  * Concurrency is fixed here: convergence.ts lets it adapt.
  *
- *   node test/bench/immediate.ts [--rounds 3]
+ *   node test/bench/immediate.ts [--rounds 3] [--only 20/256]    (a latency in milliseconds, and how many in flight)
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,6 @@ import { chatLines, splitConfig, submit, waitForBatch } from '../e2e/weir.ts';
 import { figure, type GoalRow, report } from './goals.ts';
 import { startRawServer } from './raw-http.ts';
 import { cpuMicrosOf, type ServerProcess, startServerProcess } from './server-process.ts';
-import { startSimulator } from './simulator.ts';
 import { median } from './table.ts';
 
 /**
@@ -35,7 +34,6 @@ const CASES = [
 ];
 /** Lines that go before, so that code is compiled and connections are open, as the loops' are after a round. */
 const WARM_LINES = 40_000;
-const WARM_PART = 1 / 8;
 const ENGINE_THREADS = 2;
 /** The goal was set on a machine where the bare loop took so much; microseconds move with the machine, their ratio holds. */
 const CPU_WANTED = { micros: 45, bareMicros: 25 };
@@ -115,7 +113,6 @@ async function clientLoop(
 async function startWarmWeir(
   baseUrl: string,
   concurrency: number,
-  lines: number,
   engineThreads = 0,
 ): Promise<{ weir: ServerProcess; stop(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'weir-bench-'));
@@ -126,7 +123,7 @@ async function startWarmWeir(
     }),
     folder,
   );
-  await waitForBatch(weir, (await submit(weir, chatLines(lines), { config: 'split' })).id, { seconds: 120 });
+  await waitForBatch(weir, (await submit(weir, chatLines(WARM_LINES), { config: 'split' })).id, { seconds: 120 });
   return {
     weir,
     async stop() {
@@ -156,24 +153,22 @@ async function weirBatch(weir: ServerProcess, input: string, lines: number): Pro
   return { perSecond: lines / seconds, cpuMicros: ((await cpuMicrosOf(weir.pid)) - cpu) / lines };
 }
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' } } });
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, only: { type: 'string' } } });
 const rows: GoalRow[] = [];
 for (const { latencyMs, concurrency, lines, ratio, slots } of CASES) {
-  const simulator =
-    latencyMs === 0
-      ? await startRawServer('gpt-4o-mini')
-      : await startSimulator({ models: ['gpt-4o-mini'], latency_ms: latencyMs });
+  if (values.only !== undefined && values.only !== `${latencyMs}/${concurrency}`) continue;
+  const simulator = await startRawServer('gpt-4o-mini', { latencyMs, atOnce: WARM_LINES * (ratio === null ? 2 : 3) });
   const input = chatLines(lines);
   const bodies = input
     .trimEnd()
     .split('\n')
     .map((line) => Buffer.from(JSON.stringify((JSON.parse(line) as { body: object }).body)));
-  const warmUp = latencyMs === 0 ? WARM_LINES : lines * WARM_PART;
-  const { weir, stop } = await startWarmWeir(simulator.baseUrl, concurrency, warmUp);
+  const { weir, stop } = await startWarmWeir(simulator.baseUrl, concurrency);
   // A second core helps where one has not enough to do by waiting.
-  const threaded = ratio === null ? null : await startWarmWeir(simulator.baseUrl, concurrency, warmUp, ENGINE_THREADS);
+  const threaded = ratio === null ? null : await startWarmWeir(simulator.baseUrl, concurrency, ENGINE_THREADS);
   // As many requests as Weir has had: the first ones of a process are slow.
-  await bareLoop(simulator.baseUrl, bodies.slice(0, warmUp), concurrency);
+  const warming = Array.from({ length: WARM_LINES }, (_, index) => bodies[index % bodies.length] ?? Buffer.alloc(0));
+  await bareLoop(simulator.baseUrl, warming, concurrency);
   const bare: Run[] = [];
   const batches: Run[] = [];
   const threadedBatches: Run[] = [];

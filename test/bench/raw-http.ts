@@ -2,8 +2,8 @@
  * The cheapest client and server that one process can be, so that a gateway between them is what is measured: they frame
  * messages by Content-Length or chunks, and look at nothing else.
  *
- * As a program, `node raw-http.ts [model]`, it is the server: it prints its address and answers every request with one
- * completion.
+ * As a program, `node raw-http.ts [model] [latency] [at once]`, it is the server: it prints its address and answers every
+ * request with one completion, after so many milliseconds, but for the first ones, that warm its clients up.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -77,8 +77,13 @@ export async function load(
 }
 
 /** The server in a process of its own, so that it does not share the measured one's core by force. */
-export async function startRawServer(model: string): Promise<{ baseUrl: string; stop(): Promise<void> }> {
-  const child = spawn(process.execPath, [import.meta.filename, model], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startRawServer(
+  model: string,
+  { latencyMs = 0, atOnce = 0 } = {},
+): Promise<{ baseUrl: string; stop(): Promise<void> }> {
+  const child = spawn(process.execPath, [import.meta.filename, model, String(latencyMs), String(atOnce)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return {
     baseUrl: `${line.toString('utf8').trim()}/v1`,
@@ -105,14 +110,37 @@ const COMPLETION = {
   usage: { prompt_tokens: 120, completion_tokens: 64, total_tokens: 184 },
 };
 
+/** Calls `give` for each item so many milliseconds after it came: on the average, as timers are about a millisecond exact. */
+function delayed<T>(latencyMs: number, give: (item: T) => unknown): (item: T) => unknown {
+  if (latencyMs === 0) return give;
+  const waiting: { item: T; dueAt: number }[] = [];
+  let isTicking = false;
+  const tick = (): void => {
+    const until = performance.now() + 0.5;
+    const later = waiting.findIndex(({ dueAt }) => dueAt > until);
+    for (const { item } of waiting.splice(0, later < 0 ? waiting.length : later)) give(item);
+    isTicking = waiting.length > 0;
+    if (isTicking) setTimeout(tick, 1);
+  };
+  return (item) => {
+    waiting.push({ item, dueAt: performance.now() + latencyMs });
+    if (!isTicking) setTimeout(tick, 1);
+    isTicking = true;
+  };
+}
+
 if (import.meta.main) {
   const body = JSON.stringify({ ...COMPLETION, model: process.argv[2] ?? 'm' });
   const answer = Buffer.from(
     `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${body.length}${HEAD_END}${body}`,
   );
+  const [latencyMs, atOnce] = process.argv.slice(3).map(Number);
+  const give = (socket: Socket): unknown => socket.write(answer);
+  const later = delayed(latencyMs ?? 0, give);
+  let left = atOnce ?? 0;
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
-    frame(socket, () => socket.write(answer));
+    frame(socket, () => (left-- > 0 ? give : later)(socket));
   });
   server.listen(0, '127.0.0.1', () => {
     const address = server.address();

@@ -19,52 +19,54 @@ const found: FoundRates = {
 const estimateInput = (body: Record<string, unknown>) => new InputCounter(null).count(body);
 
 describe('InputCounter', () => {
-  it('counts the UTF-8 bytes of text by four, rounded up', () => {
-    expect(estimateInput({ model: 'a-long-model-name', messages: [{ role: 'user', content: '12345' }] })).toBe(2);
-    expect(estimateInput({ input: 'äöü€' })).toBe(3);
+  it('counts the UTF-8 bytes of text by four, rounded up', async () => {
+    expect(await estimateInput({ model: 'a-long-model-name', messages: [{ role: 'user', content: '12345' }] })).toBe(2);
+    expect(await estimateInput({ input: 'äöü€' })).toBe(3);
   });
 
-  it('leaves media and settings out', () => {
+  it('leaves media and settings out', async () => {
     const image = { type: 'image_url', image_url: { url: `data:image/png;base64,${'A'.repeat(4_000)}` } };
     const file = { type: 'file', file: { file_data: 'B'.repeat(4_000) } };
     const content = [{ type: 'text', text: 'abcd' }, image, file];
-    expect(estimateInput({ messages: [{ role: 'user', content }], max_tokens: 99_999, user: 'somebody' })).toBe(1);
+    expect(await estimateInput({ messages: [{ role: 'user', content }], max_tokens: 99_999, user: 'somebody' })).toBe(
+      1,
+    );
   });
 
-  it('counts inputs that are given as tokens', () => {
-    expect(estimateInput({ input: [[1, 2, 3], [4]] })).toBe(4);
+  it('counts inputs that are given as tokens', async () => {
+    expect(await estimateInput({ input: [[1, 2, 3], [4]] })).toBe(4);
   });
 
-  it('counts a schema and tools, which are sent as text', () => {
+  it('counts a schema and tools, which are sent as text', async () => {
     const tools = [{ type: 'function', function: { name: 'look', description: 'Looks a thing up' } }];
-    expect(estimateInput({ tools, messages: [] })).toBe(5);
+    expect(await estimateInput({ tools, messages: [] })).toBe(5);
   });
 });
 
 describe('InputCounter with a tokenizer', () => {
-  const words = { name: 'words', count: (text: string) => text.split(' ').length };
+  const words = { name: 'words', count: async (texts: readonly string[]) => texts.join(' ').split(' ').length };
   const chat = (content: string) => ({ messages: [{ role: 'user', content }] });
 
-  it('counts the first requests and estimates the others by what a byte came to', () => {
+  it('counts the first requests and estimates the others by what a byte came to', async () => {
     const counter = new InputCounter(words);
     // Two words, and six tokens of the format of one message.
-    for (let line = 0; line < 200; line += 1) expect(counter.count(chat('ab cd'))).toBe(8);
-    expect(counter.count(chat('x'.repeat(50)))).toBe(26);
+    for (let line = 0; line < 200; line += 1) expect(await counter.count(chat('ab cd'))).toBe(8);
+    expect(await counter.count(chat('x'.repeat(50)))).toBe(26);
     expect(counter.method).toBe('words');
   });
 
-  it('leaves very long requests to the estimate, and falls back on bytes when none was counted', () => {
-    expect(new InputCounter(words).count({ prompt: 'x'.repeat(100_000) })).toBe(25_000);
+  it('leaves very long requests to the estimate, and falls back on bytes when none was counted', async () => {
+    expect(await new InputCounter(words).count({ prompt: 'x'.repeat(100_000) })).toBe(25_000);
   });
 
   it("counts as OpenAI's encodings do, whatever looks like a special token", async () => {
     const tokenizers = nodeTokenizers();
-    const counted = async (model: string, text: string) => (await tokenizers.forModel(model))?.count(text);
+    const counted = (model: string, text: string) => tokenizers.forModel(model)?.count([text]);
     expect(await counted('gpt-4o-mini-2024-07-18', 'hello world, this is a test <|endoftext|>')).toBe(14);
     expect(await counted('gpt-3.5-turbo', 'hello world')).toBe(2);
-    expect(await tokenizers.forModel('llama-3.3-70b')).toBeNull();
-    expect((await tokenizers.forModel('gpt-5-mini'))?.name).toBe('o200k_base');
-    expect((await tokenizers.forModel('text-embedding-3-small'))?.name).toBe('cl100k_base');
+    expect(tokenizers.forModel('llama-3.3-70b')).toBeNull();
+    expect(tokenizers.forModel('gpt-5-mini')?.name).toBe('o200k_base');
+    expect(tokenizers.forModel('text-embedding-3-small')?.name).toBe('cl100k_base');
   });
 });
 

@@ -57,7 +57,10 @@ export async function comparePlans(
   const groups = await groupLines(deps, file, division, comparison.signal);
   if (groups === null || groups.length === 0) return null;
   const budget = new Map<string, number>();
-  const plans = groups.map((group) => cheapestPlan(optionsOf(deps, group, comparison), comparison.seconds, budget));
+  const plans: Plan<OpenOption>[] = [];
+  for (const group of groups) {
+    plans.push(cheapestPlan(await optionsOf(deps, group, comparison), comparison.seconds, budget));
+  }
   return present(plans, estimate, comparison);
 }
 
@@ -113,7 +116,7 @@ function keyOf(candidate: Candidate): string {
 }
 
 /** Every target of a group in every mode in which it can be used within the window. */
-function optionsOf(deps: Deps, group: Group, comparison: Comparison): OpenOption[] {
+async function optionsOf(deps: Deps, group: Group, comparison: Comparison): Promise<OpenOption[]> {
   const window = windowOf(deps, comparison);
   // Answers as long as past ones at some targets, and by limits at others, would compare what is not alike.
   const allHaveHistory = group.candidates.every((each) => comparison.known.get(targetName(each))?.history != null);
@@ -125,21 +128,21 @@ function optionsOf(deps: Deps, group: Group, comparison: Comparison): OpenOption
     for (const mode of new Set(wanted.map((each) => modeOf({ mode: each }, can, window)))) {
       const key = `${loadKey(candidate)} ${mode}`;
       if (mode !== null && !options.has(key)) {
-        options.set(key, optionOf(deps, group, candidate, mode, comparison, allHaveHistory));
+        options.set(key, await optionOf(deps, group, candidate, mode, comparison, allHaveHistory));
       }
     }
   }
   return [...options.values()];
 }
 
-function optionOf(
+async function optionOf(
   deps: Deps,
   group: Group,
   candidate: Candidate,
   mode: PlanOption['mode'],
   { now, seconds, known }: Comparison,
   hasHistory: boolean,
-): OpenOption {
+): Promise<OpenOption> {
   const lane: RunLane = { ...group.lane, candidates: [candidate], shared: 1 };
   const target = targetName(candidate);
   const found = known.get(target);
@@ -151,7 +154,7 @@ function optionOf(
   );
   for (const { line, bytes } of group.samples) {
     const counted = estimator.count(line);
-    if (counted !== null) estimator.look(counted, bytes);
+    if (counted !== null) await estimator.look(counted, bytes);
   }
   const tallies = estimator.end();
   const figures = sumFigures(tallies.map((tally) => tally.present()));

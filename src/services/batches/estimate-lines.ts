@@ -101,7 +101,7 @@ export class LineEstimator {
   }
 
   /** Converts the line of `bytes` for its target, and adds what that tells. */
-  look({ line, tally, target }: CountedLine, bytes: Uint8Array): void {
+  async look({ line, tally, target }: CountedLine, bytes: Uint8Array): Promise<void> {
     const request = parseRequestLine(bytes);
     const number = line + 1;
     if (target.kind === 'refused') {
@@ -115,7 +115,7 @@ export class LineEstimator {
       // Its batch service alone does not take it: the provider's ordinary API gets it.
       tally.diverted += 1;
       const single: RunTarget = { ...target, mode: 'immediate' };
-      this.look({ line, tally: this.tallyOf(single), target: single }, bytes);
+      await this.look({ line, tally: this.tallyOf(single), target: single }, bytes);
       this.diverted.set(tally, this.tallyOf(single));
       return;
     }
@@ -124,7 +124,7 @@ export class LineEstimator {
       return;
     }
     const { counter, history } = this.knownOf(candidate);
-    const inputTokens = counter.count(body);
+    const inputTokens = await counter.count(body);
     const query = { model: candidate.model, isBatch: mode === 'batch', at: this.now, inputTokens };
     const found = providerRates(this.deps, provider, query);
     const closed = mode === 'batch' ? null : this.hoursWarning(candidate);

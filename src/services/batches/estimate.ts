@@ -77,7 +77,7 @@ export async function estimateShares(
       signal?.throwIfAborted();
       // Lines far apart are read alone: what stands between them is not looked at.
       const bytes = stride > 1 ? await deps.files.readRange(file.contentKey, record) : await forward.read(record);
-      estimator.look(tally, bytes);
+      await estimator.look(tally, bytes);
     }
   }
   return { estimate: present(file, estimator.end()), counts: estimator.counts };
@@ -96,7 +96,7 @@ export async function knowTargets(
     const name = targetName(candidate);
     if (known.has(name)) continue;
     const priced = deps.providers.get(candidate.provider)?.pricedModel?.(candidate.model) ?? candidate.model;
-    const tokenizer = (await deps.tokenizers?.forModel(priced)) ?? null;
+    const tokenizer = deps.tokenizers?.forModel(priced) ?? null;
     known.set(name, {
       counter: new InputCounter(tokenizer),
       history: await historyOf(deps, tenantId, candidate, now),
