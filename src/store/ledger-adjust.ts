@@ -19,6 +19,7 @@ const {
   reverses: _reverses,
   corrects: _corrects,
   note: _note,
+  adjustsShard: _adjustsShard,
   ...columns
 } = getTableColumns(ledgerEntries);
 
@@ -77,21 +78,23 @@ export const ATTEMPT = `iif(e.batch_id is null or e.line is null, e.attempt, (
   select min(0, min(same.attempt)) - 1 from ledger_entries same where same.batch_id = e.batch_id and same.line = e.line))`;
 export const NEW_ID = `'entry_' || lower(hex(randomblob(18)))`;
 const OF = SAME.map((name) => `e.${name}`);
+/** Whoever adjusts what a provider batch brought, once or again, changes what that batch cost. */
+export const OF_SHARD = 'coalesce(e.shard_id, e.adjusts_shard)';
 
 export const REVERSE = `
   insert into ledger_entries (id, attempt, created_at, ${SAME}, final, input_tokens, cached_input_tokens, output_tokens, rates_id,
-    price_version, amount_nano, list_amount_nano, unpriced_reason, reverses, note)
+    price_version, amount_nano, list_amount_nano, unpriced_reason, adjusts_shard, reverses, note)
   with ${BULK_ROWS}
   select ${NEW_ID}, ${ATTEMPT}, ?, ${OF}, -e.final, -e.input_tokens, -e.cached_input_tokens, -e.output_tokens, e.rates_id,
-    e.price_version, -e.amount_nano, -e.list_amount_nano, e.unpriced_reason, e.seq, ?
+    e.price_version, -e.amount_nano, -e.list_amount_nano, e.unpriced_reason, ${OF_SHARD}, e.seq, ?
   from r cross join ledger_entries e where e.seq = v ->> 0`;
 
 const CORRECT = `
   insert into ledger_entries (id, attempt, created_at, ${SAME}, final, input_tokens, cached_input_tokens, output_tokens, rates_id,
-    price_version, amount_nano, list_amount_nano, unpriced_reason, corrects, note)
+    price_version, amount_nano, list_amount_nano, unpriced_reason, adjusts_shard, corrects, note)
   with ${BULK_ROWS}
   select ${NEW_ID}, ${ATTEMPT}, ?, ${OF}, e.final, e.input_tokens, e.cached_input_tokens, e.output_tokens, v ->> 1, v ->> 2,
-    v ->> 3, v ->> 4, null, e.seq, ?
+    v ->> 3, v ->> 4, null, ${OF_SHARD}, e.seq, ?
   from r cross join ledger_entries e where e.seq = v ->> 0`;
 
 /** See StoreLedger.adjust. */

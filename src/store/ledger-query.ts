@@ -7,7 +7,15 @@ import { ledgerEntries } from './schema/ledger-entries.ts';
 import { rateSets } from './schema/rate-sets.ts';
 import { tagSets } from './schema/tag-sets.ts';
 
-const { seq, ratesId, tagsId, reverses, corrects, ...columns } = getTableColumns(ledgerEntries);
+const {
+  seq,
+  ratesId,
+  tagsId,
+  reverses,
+  corrects,
+  adjustsShard: _adjustsShard,
+  ...columns
+} = getTableColumns(ledgerEntries);
 const adjusted = alias(ledgerEntries, 'adjusted');
 
 /** What the id of an adjusted entry is made of; drizzle takes the row for absent when the first of them is null. */

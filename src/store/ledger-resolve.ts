@@ -2,7 +2,16 @@ import { sql } from '#drizzle';
 import type { AdjustableEntry, Resolution } from '../ports/store-ledger.ts';
 import type { Database, Statement } from './client.ts';
 import { identify } from './content-id.ts';
-import { ATTEMPT, insertRates, NEW_ID, REVERSE, STANDS, selectAdjustable, writeReversals } from './ledger-adjust.ts';
+import {
+  ATTEMPT,
+  insertRates,
+  NEW_ID,
+  OF_SHARD,
+  REVERSE,
+  STANDS,
+  selectAdjustable,
+  writeReversals,
+} from './ledger-adjust.ts';
 import type { TaggedEntry } from './tagged-entry.ts';
 import { BULK_ROWS, bulkRows, type Cell } from './text.ts';
 
@@ -36,9 +45,9 @@ interface Told {
 }
 
 const RESTATE = `
-  insert into ledger_entries (id, attempt, created_at, ${IDENTITY}, ${TOLD.map(([name]) => name)}, corrects, note)
+  insert into ledger_entries (id, attempt, created_at, ${IDENTITY}, ${TOLD.map(([name]) => name)}, adjusts_shard, corrects, note)
   with ${BULK_ROWS}
-  select ${NEW_ID}, ${ATTEMPT}, ?, ${IDENTITY.map((name) => `e.${name}`)}, ${TOLD.map((_, index) => `v ->> ${index + 1}`)}, e.seq, ?
+  select ${NEW_ID}, ${ATTEMPT}, ?, ${IDENTITY.map((name) => `e.${name}`)}, ${TOLD.map((_, index) => `v ->> ${index + 1}`)}, ${OF_SHARD}, e.seq, ?
   from r cross join ledger_entries e where e.seq = v ->> 0`;
 
 /** See StoreLedger.doubts. */

@@ -1,12 +1,18 @@
 import { and, asc, gte, isNotNull, lt, sql } from '#drizzle';
 import type { StoreShards, SubmittedShard } from '../ports/store-shards.ts';
 import type { Database } from './client.ts';
+import { SIGN } from './ledger-source.ts';
 import { shards } from './schema/shards.ts';
 import { shardColumns } from './shard-work.ts';
 
-/** Entries that say what became of a shard's lines whose own entry (`doubt`) could not tell, as `told`. */
-export const TOLD_LATER = `ledger_entries doubt join ledger_entries told on doubt.status = 'unknown'
-  and told.batch_id = doubt.batch_id and told.line = doubt.line and told.attempt < 0 and told.corrects = doubt.seq`;
+/** The entries of a shard, and what adjusts them: an adjusted entry, its reversal and what stands in its place add up. */
+export function accountsOf(shardIds: string): string {
+  const figures = 'input_tokens, output_tokens, amount_nano';
+  return `
+    select shard_id, 1 as entry, 1 as sign, ${figures} from ledger_entries where shard_id in (${shardIds})
+    union all
+    select adjusts_shard, 0, ${SIGN}, ${figures} from ledger_entries where adjusts_shard in (${shardIds})`;
+}
 
 /** See StoreShards.submitted. */
 export async function listSubmitted(
@@ -26,12 +32,7 @@ export async function listSubmitted(
   const sums = await database.read({
     // Money comes as text, as the client refuses integers beyond 2^53.
     sql: `with ids as (select value as id from json_each(?)),
-            own as (
-              select shard_id, 1 as entry, input_tokens, output_tokens, amount_nano from ledger_entries
-              where shard_id in (select id from ids)
-              union all
-              select doubt.shard_id, 0, told.input_tokens, told.output_tokens, told.amount_nano from ${TOLD_LATER}
-              where doubt.shard_id in (select id from ids))
+            own as (${accountsOf('select id from ids')})
           select shard_id, sum(entry) as entries, sum(input_tokens) as input, sum(output_tokens) as output,
             cast(coalesce(sum(amount_nano), 0) as text) as amount
           from own group by shard_id`,

@@ -104,3 +104,36 @@ it('after the upgrade to shards provider batches can be made, and the installati
   expect(await store.batches.start('batch_2', 'start', start)).toBe(true);
   expect((await claimShards(store)).map((shard) => shard.id)).toEqual(['batch_2-s0']);
 });
+
+it('what was corrected before the upgrade counts for the provider batches that brought it', async () => {
+  await migrate(
+    database,
+    MIGRATIONS.slice(
+      0,
+      MIGRATIONS.findIndex(({ name }) => name === '0023-adjusted-shards'),
+    ),
+  );
+  const columns = `seq, id, created_at, tenant_id, batch_id, line, attempt, mode, provider, target, model, status, final,
+    input_tokens, cached_input_tokens, output_tokens, estimated, amount_nano, shard_id, reverses, corrects`;
+  const row = (seq: number, line: number | null, attempt: number, rest: string) =>
+    `(${seq}, ${line === null ? `'e${seq}', ` : 'null, '}${NOW}, 'tenant-a', ${line === null ? 'null, null' : `'batch_1', ${line}`}, ${attempt},
+      'batch', 'openai', 'openai/m', 'm', 'succeeded', 0, 10, 0, 5, 0, ${rest})`;
+  const rows = [
+    row(1, 1, 1, "100, 'batch_1-s0', null, null"),
+    row(2, 2, 1, '7, null, null, null'),
+    row(3, null, 1, '1000, null, null, null'),
+    row(4, 1, -1, '-100, null, 1, null'),
+    row(5, 1, -2, '200, null, null, 1'),
+    row(6, 2, -1, '-7, null, 2, null'),
+    row(7, 2, -2, '9, null, null, 2'),
+    row(8, null, 1, '-1000, null, 3, null'),
+    row(9, null, 1, '3000, null, null, 3'),
+    row(10, 1, -3, '-200, null, 5, null'),
+    row(11, 1, -4, '350, null, null, 5'),
+  ];
+  await database.write([{ sql: `insert into ledger_entries (${columns}) values ${rows.join(', ')}`, args: [] }]);
+  const store = await openStoreOn(database);
+  await store.batches.insert(batchRow('batch_1'));
+  await store.shards.insertMany([shardRow('batch_1', 0)]);
+  expect(await store.shards.list('batch_1')).toMatchObject([{ amountNano: 350n, unpriced: 0, entries: 1 }]);
+});

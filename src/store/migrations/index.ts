@@ -21,6 +21,7 @@ import { servers } from './0019-servers.ts';
 import { evalJudges } from './0020-eval-judges.ts';
 import { spareParts } from './0021-spare-parts.ts';
 import { shardPlace } from './0022-shard-place.ts';
+import { adjustedShards } from './0023-adjusted-shards.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -46,4 +47,5 @@ export const MIGRATIONS: readonly Migration[] = [
   evalJudges,
   spareParts,
   shardPlace,
+  adjustedShards,
 ];

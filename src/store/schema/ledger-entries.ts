@@ -51,6 +51,8 @@ export const ledgerEntries = sqliteTable(
     note: text('note'),
     /** Name of the route that the request went by; null where it named its target, or wrote its route out. */
     route: text('route'),
+    /** Of a reversal or a correction: the shard whose provider batch brought what it is about. */
+    adjustsShard: text('adjusts_shard'),
   },
   (table) => [
     uniqueIndex('ledger_entries_attempt').on(table.batchId, table.line, table.attempt),
@@ -60,5 +62,6 @@ export const ledgerEntries = sqliteTable(
     uniqueIndex('ledger_entries_reverses').on(table.reverses).where(sql`reverses is not null`),
     index('ledger_entries_unpriced').on(table.tenantId, table.seq).where(sql`amount_nano is null`),
     uniqueIndex('ledger_entries_shard').on(table.shardId, table.line).where(sql`shard_id is not null`),
+    index('ledger_entries_adjusts_shard').on(table.adjustsShard).where(sql`adjusts_shard is not null`),
   ],
 );
