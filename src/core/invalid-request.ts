@@ -1,5 +1,7 @@
 import type { z } from '@hono/zod-openapi';
+import { knownNames } from '../protocol/closed-object.ts';
 import { ApiError } from './api-error.ts';
+import { suggestion } from './close-names.ts';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -40,8 +42,10 @@ function fromIssue(issue: Issue, path: Path, value: unknown): ApiError {
     case 'invalid_union':
       return fromUnion(issue, path, value);
     case 'unrecognized_keys': {
-      const unknown = formatPath([...path, issue.keys[0] ?? '']);
-      return refuse(unknown, 'unknown_parameter', `Unknown parameter: '${unknown}'. Remove it or correct its name.`);
+      const [name = ''] = issue.keys;
+      const unknown = formatPath([...path, name]);
+      const hint = suggestion(name, knownNames(issue.message)) || ' Remove it or correct its name.';
+      return refuse(unknown, 'unknown_parameter', `Unknown parameter: '${unknown}'.${hint}`);
     }
     case 'invalid_key':
       return refuse(

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { knownNames, tellKnownNames } from '../protocol/closed-object.ts';
 import { suggestion } from './close-names.ts';
 
 /** One thing wrong with something a person wrote, at a path such as `targets[1].provider`; '' is the whole. */
@@ -46,14 +47,9 @@ export function check<T>(
   return { ok: false, problems: flatten(parsed.error.issues, prefix, refused) };
 }
 
-/** Raw issues know their schema; finished ones do not. So the known names travel in the message, read by `flatten`. */
 function explain(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code === 'unrecognized_keys') {
-    const definition = issue.inst?._zod.def as { shape?: object } | undefined;
-    return Object.keys(definition?.shape ?? {}).join(' ');
-  }
   if (issue.code === 'invalid_type' && issue.input === undefined) return 'is required';
-  return undefined;
+  return tellKnownNames(issue);
 }
 
 function flatten(
@@ -64,7 +60,7 @@ function flatten(
   return issues.flatMap((issue): Problem[] => {
     const path = [...prefix, ...issue.path];
     if (issue.code === 'unrecognized_keys') {
-      const known = issue.message === '' ? [] : issue.message.split(' ');
+      const known = knownNames(issue.message);
       return issue.keys.map((key) => ({
         path: formatPath([...path, key.slice(0, 128)]),
         message: unknownField(key, known, refused),

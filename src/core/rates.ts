@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { closedObject } from '../protocol/closed-object.ts';
 import { divideHalfEven, parseUsdToNano, toSafeInteger } from './money.ts';
 
 /** Tokens that can have a price of their own, per million. */
@@ -93,7 +94,7 @@ export const daySchema = z
 
 const timeOfDay = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must be a UTC time, HH:MM');
 
-export const priceCardSchema = z.strictObject({
+export const priceCardSchema = closedObject({
   input: priceText,
   output: priceText,
   cached_input: priceText.optional(),
@@ -117,7 +118,7 @@ const cards = {
   fast: priceCardSchema.optional(),
 };
 
-const priceTierSchema = z.strictObject({ above_input_tokens: z.int().positive(), ...cards });
+const priceTierSchema = closedObject({ above_input_tokens: z.int().positive(), ...cards });
 
 const regionName = z.string().min(1).max(64);
 
@@ -146,12 +147,12 @@ export function rowProblem(row: {
   return null;
 }
 
-const priceRowSchema = z.strictObject(priceRowShape).superRefine((row, context) => {
+const priceRowSchema = closedObject(priceRowShape).superRefine((row, context) => {
   const message = rowProblem(row);
   if (message !== null) context.addIssue({ code: 'custom', message });
 });
 
-const priceModelSchema = z.strictObject({
+const priceModelSchema = closedObject({
   aliases: z.array(z.string().min(1)).optional(),
   prices: z.array(priceRowSchema).min(1),
 });
@@ -183,23 +184,21 @@ export function currencyProblem(stated: {
 }
 
 /** A price file: dated list prices of one provider, per million tokens (calls: each) as decimal strings. */
-export const priceFileSchema = z
-  .strictObject({
-    provider: z.string().min(1),
-    version: z.string().min(1),
-    ...currencyShape,
-    /** `batch`: what is served as flex is billed at batch rates, where a row does not say otherwise. */
-    flex_as: z.literal('batch').optional(),
-    /** Stated by the operator: goes before the other files, whatever the day of their rows. */
-    is_own: z.boolean().optional(),
-    source: z.string().min(1),
-    verified_on: daySchema,
-    models: z.record(z.string().min(1), priceModelSchema),
-  })
-  .superRefine((file, context) => {
-    const message = currencyProblem(file);
-    if (message !== null) context.addIssue({ code: 'custom', path: ['currency'], message });
-  });
+export const priceFileSchema = closedObject({
+  provider: z.string().min(1),
+  version: z.string().min(1),
+  ...currencyShape,
+  /** `batch`: what is served as flex is billed at batch rates, where a row does not say otherwise. */
+  flex_as: z.literal('batch').optional(),
+  /** Stated by the operator: goes before the other files, whatever the day of their rows. */
+  is_own: z.boolean().optional(),
+  source: z.string().min(1),
+  verified_on: daySchema,
+  models: z.record(z.string().min(1), priceModelSchema),
+}).superRefine((file, context) => {
+  const message = currencyProblem(file);
+  if (message !== null) context.addIssue({ code: 'custom', path: ['currency'], message });
+});
 
 export type PriceFile = z.infer<typeof priceFileSchema>;
 export type PriceRow = z.infer<typeof priceRowSchema>;

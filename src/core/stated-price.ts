@@ -1,23 +1,22 @@
 /** Prices that administrators state while Weir runs: what one looks like, and how the price book takes it in. */
 import { z } from 'zod';
+import { closedObject } from '../protocol/closed-object.ts';
 import { currencyProblem, currencyShape, type PriceFile, type PriceRow, priceRowShape, rowProblem } from './rates.ts';
 
 /** A dated price of one model: a row of a price file with what the file says around it. */
-export const statedPriceSchema = z
-  .strictObject({
-    /** As the price files name it: openai, azure, bedrock, … */
-    provider: z.string().min(1).max(64),
-    model: z.string().min(1).max(256),
-    aliases: z.array(z.string().min(1).max(256)).max(50).optional(),
-    ...currencyShape,
-    currency: currencyShape.currency.default('USD'),
-    ...priceRowShape,
-  })
-  .superRefine((price, context) => {
-    for (const message of [rowProblem(price), currencyProblem(price)]) {
-      if (message !== null) context.addIssue({ code: 'custom', message });
-    }
-  });
+export const statedPriceSchema = closedObject({
+  /** As the price files name it: openai, azure, bedrock, … */
+  provider: z.string().min(1).max(64),
+  model: z.string().min(1).max(256),
+  aliases: z.array(z.string().min(1).max(256)).max(50).optional(),
+  ...currencyShape,
+  currency: currencyShape.currency.default('USD'),
+  ...priceRowShape,
+}).superRefine((price, context) => {
+  for (const message of [rowProblem(price), currencyProblem(price)]) {
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  }
+});
 
 export type StatedPrice = z.infer<typeof statedPriceSchema>;
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { expiresAfterSchema } from './file.ts';
 import { metadataSchema } from './metadata.ts';
 import { pageSchema } from './page.ts';
@@ -138,28 +139,26 @@ export const batchPageSchema = pageSchema(batchSchema).openapi('BatchList');
 export const BATCH_PRIORITY_MAX = 10;
 
 /** Body of POST /v1/batches. `config` is a route's name or an inline route; it is parsed by the route schema later. */
-export const batchCreateSchema = z
-  .object({
-    input_file_id: z.string().min(1),
-    endpoint: z.string(),
-    completion_window: z.string(),
-    metadata: metadataSchema.nullish(),
-    output_expires_after: expiresAfterSchema.nullish(),
-    config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
-    priority: z.int().min(-BATCH_PRIORITY_MAX).max(BATCH_PRIORITY_MAX).nullish().openapi({
-      description:
-        'Its share beside the other batches of its tenant: two steps double it, 0 is usual. Also as the header `x-weir-priority`.',
-    }),
-    provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).nullish().openapi({
-      description:
-        'Native fields for the create call of provider batches, by the config\'s name of the provider, at most 16,384 bytes in all: `{"bedrock-us": {"tags": […]}}`. Fields that Weir sets itself are refused.',
-    }),
-    include_raw: z.boolean().nullish().openapi({
-      description:
-        "Keep the provider's own line: `weir.raw` in `/v1/batches/{id}/output`, for lines that a provider batch answered.",
-    }),
-  })
-  .openapi('BatchCreate');
+export const batchCreateSchema = closedObject({
+  input_file_id: z.string().min(1),
+  endpoint: z.string(),
+  completion_window: z.string(),
+  metadata: metadataSchema.nullish(),
+  output_expires_after: expiresAfterSchema.nullish(),
+  config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+  priority: z.int().min(-BATCH_PRIORITY_MAX).max(BATCH_PRIORITY_MAX).nullish().openapi({
+    description:
+      'Its share beside the other batches of its tenant: two steps double it, 0 is usual. Also as the header `x-weir-priority`.',
+  }),
+  provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).nullish().openapi({
+    description:
+      'Native fields for the create call of provider batches, by the config\'s name of the provider, at most 16,384 bytes in all: `{"bedrock-us": {"tags": […]}}`. Fields that Weir sets itself are refused.',
+  }),
+  include_raw: z.boolean().nullish().openapi({
+    description:
+      "Keep the provider's own line: `weir.raw` in `/v1/batches/{id}/output`, for lines that a provider batch answered.",
+  }),
+}).openapi('BatchCreate');
 
 export type BatchError = z.infer<typeof batchErrorSchema>;
 export type BatchShard = z.infer<typeof batchShardSchema>;

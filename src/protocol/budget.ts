@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { pageSchema } from './page.ts';
 
 export const BUDGET_PERIODS = ['day', 'week', 'month', 'total'] as const;
@@ -8,7 +9,7 @@ export const DEFAULT_THRESHOLDS: readonly number[] = [50, 80, 100];
 
 const nano = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const usd = z.union([z.string(), z.number()]).openapi({ description: 'USD, with at most nine decimals' });
-const tagSchema = z.strictObject({ key: z.string().min(1).max(64), value: z.string().max(512) });
+const tagSchema = closedObject({ key: z.string().min(1).max(64), value: z.string().max(512) });
 
 const thresholds = z
   .array(z.int().min(1).max(1_000))
@@ -32,25 +33,23 @@ const settings = {
 };
 
 /** What is named has to be met; with nothing named the budget counts everything. One of the two limits is needed. */
-export const budgetCreateSchema = z
-  .strictObject({
-    ...z.object(settings).partial().shape,
-    tenant_id: z.string().min(1).max(64).nullish(),
-    key_id: z.string().min(1).max(128).nullish(),
-    tag: tagSchema.nullish().openapi({ description: 'A pair of the metadata of batches and calls.' }),
-    route: z.string().min(1).max(256).nullish().openapi({ description: 'Name of a route.' }),
-    period: z.enum(BUDGET_PERIODS),
-    timezone: z.string().min(1).max(64).default('UTC').openapi({
-      description: 'Where days, weeks (from Monday) and months begin: a name such as `Europe/Berlin`.',
-    }),
-    starts_at: z.int().min(0).nullish().openapi({
-      description: 'Of a `total` budget: Unix seconds from when on it counts. Default: now.',
-    }),
-  })
-  .openapi('BudgetCreate');
+export const budgetCreateSchema = closedObject({
+  ...z.object(settings).partial().shape,
+  tenant_id: z.string().min(1).max(64).nullish(),
+  key_id: z.string().min(1).max(128).nullish(),
+  tag: tagSchema.nullish().openapi({ description: 'A pair of the metadata of batches and calls.' }),
+  route: z.string().min(1).max(256).nullish().openapi({ description: 'Name of a route.' }),
+  period: z.enum(BUDGET_PERIODS),
+  timezone: z.string().min(1).max(64).default('UTC').openapi({
+    description: 'Where days, weeks (from Monday) and months begin: a name such as `Europe/Berlin`.',
+  }),
+  starts_at: z.int().min(0).nullish().openapi({
+    description: 'Of a `total` budget: Unix seconds from when on it counts. Default: now.',
+  }),
+}).openapi('BudgetCreate');
 
 /** A change of a budget: what is left out stays as it is. What it counts stays. */
-export const budgetUpdateSchema = z.strictObject(z.object(settings).partial().shape).openapi('BudgetUpdate');
+export const budgetUpdateSchema = closedObject(z.object(settings).partial().shape).openapi('BudgetUpdate');
 
 export const budgetUsageSchema = z
   .object({

@@ -1,22 +1,21 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { evalIntervalSchema } from './eval-comparison.ts';
 import { ROUTE_NAME_PATTERN, ROUTE_NAME_RULE, routeSchema } from './route.ts';
 
 /** Body of POST /v1/evals/{id}/runs/{run}/choice. */
-export const evalChoiceCreateSchema = z
-  .strictObject({
-    /** The least pass rate that a target must have, from 0 to 1. */
-    quality_floor: z.number().min(0).max(1),
-    /** `likely`: the pass rate itself must reach the floor; `sure`: the low end of its interval must. */
-    certainty: z.enum(['likely', 'sure']).default('likely'),
-    /** Fewer graded items than these decide nothing. */
-    items_least: z.int().min(1).max(1_000_000).default(30),
-    /** `spread`: weights by accepted answers per dollar; `cheapest`: all to the cheapest accepted answer. */
-    strategy: z.enum(['spread', 'cheapest']).default('spread'),
-    /** Stores the proposed route under this name, in place of an older one. */
-    apply_to: z.string().regex(ROUTE_NAME_PATTERN, ROUTE_NAME_RULE).optional(),
-  })
-  .openapi('EvalChoiceCreate');
+export const evalChoiceCreateSchema = closedObject({
+  /** The least pass rate that a target must have, from 0 to 1. */
+  quality_floor: z.number().min(0).max(1),
+  /** `likely`: the pass rate itself must reach the floor; `sure`: the low end of its interval must. */
+  certainty: z.enum(['likely', 'sure']).default('likely'),
+  /** Fewer graded items than these decide nothing. */
+  items_least: z.int().min(1).max(1_000_000).default(30),
+  /** `spread`: weights by accepted answers per dollar; `cheapest`: all to the cheapest accepted answer. */
+  strategy: z.enum(['spread', 'cheapest']).default('spread'),
+  /** Stores the proposed route under this name, in place of an older one. */
+  apply_to: z.string().regex(ROUTE_NAME_PATTERN, ROUTE_NAME_RULE).optional(),
+}).openapi('EvalChoiceCreate');
 
 export const evalChoiceTargetSchema = z
   .object({

@@ -1,31 +1,30 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 
 /** One part of a message: text, an image or audio. Text and image addresses may hold templates. */
 const messagePartSchema = z
   .union([
     z.string(),
-    z.strictObject({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() }),
-    z.strictObject({ type: z.literal('input_image'), image_url: z.string(), detail: z.string().optional() }),
-    z.strictObject({
+    closedObject({ type: z.enum(['input_text', 'output_text', 'text']), text: z.string() }),
+    closedObject({ type: z.literal('input_image'), image_url: z.string(), detail: z.string().optional() }),
+    closedObject({
       type: z.literal('input_audio'),
-      input_audio: z.strictObject({ data: z.string(), format: z.enum(['mp3', 'wav']) }),
+      input_audio: closedObject({ data: z.string(), format: z.enum(['mp3', 'wav']) }),
     }),
   ])
   .openapi('EvalMessagePart');
 
 /** A message whose content may hold templates such as `{{item.question}}` and `{{sample.output_text}}`. */
-export const evalMessageSchema = z
-  .strictObject({
-    role: z.enum(['user', 'assistant', 'system', 'developer']),
-    content: z.union([z.string(), messagePartSchema, z.array(messagePartSchema)]),
-    type: z.literal('message').optional(),
-  })
-  .openapi('EvalMessage');
+export const evalMessageSchema = closedObject({
+  role: z.enum(['user', 'assistant', 'system', 'developer']),
+  content: z.union([z.string(), messagePartSchema, z.array(messagePartSchema)]),
+  type: z.literal('message').optional(),
+}).openapi('EvalMessage');
 
 const name = z.string().min(1).max(200);
 const threshold = z.number();
 
-const stringCheck = z.strictObject({
+const stringCheck = closedObject({
   type: z.literal('string_check'),
   name,
   input: z.string(),
@@ -47,7 +46,7 @@ export const TEXT_METRICS = [
   'rouge_l',
 ] as const;
 
-const textSimilarity = z.strictObject({
+const textSimilarity = closedObject({
   type: z.literal('text_similarity'),
   name,
   input: z.string(),
@@ -67,7 +66,7 @@ const judgePlace = {
   completion_window: z.string().min(1).max(32).optional(),
 };
 
-const judgeParams = z.strictObject({
+const judgeParams = closedObject({
   max_completions_tokens: z.int().min(1).nullish(),
   max_completion_tokens: z.int().min(1).nullish(),
   reasoning_effort: z.string().nullish(),
@@ -76,7 +75,7 @@ const judgeParams = z.strictObject({
   top_p: z.number().nullish(),
 });
 
-const scoreModel = z.strictObject({
+const scoreModel = closedObject({
   type: z.literal('score_model'),
   name,
   /** A model or a route. */
@@ -88,7 +87,7 @@ const scoreModel = z.strictObject({
   pass_threshold: threshold.nullish(),
 });
 
-const labelModel = z.strictObject({
+const labelModel = closedObject({
   type: z.literal('label_model'),
   name,
   /** A model or a route. */
@@ -107,7 +106,7 @@ const python = z.looseObject({ type: z.literal('python') }).refine(() => false, 
   path: ['type'],
 });
 
-const numeric = z.strictObject({
+const numeric = closedObject({
   type: z.literal('numeric'),
   name,
   input: z.string(),
@@ -121,7 +120,7 @@ const numeric = z.strictObject({
   relative_tolerance: z.number().min(0).optional(),
 });
 
-const regex = z.strictObject({
+const regex = closedObject({
   type: z.literal('regex'),
   name,
   input: z.string(),
@@ -129,7 +128,7 @@ const regex = z.strictObject({
   pattern: z.string().min(1),
 });
 
-const contains = z.strictObject({
+const contains = closedObject({
   type: z.literal('contains'),
   name,
   input: z.string(),
@@ -140,7 +139,7 @@ const contains = z.strictObject({
   ignore_case: z.boolean().optional(),
 });
 
-const jsonSchema = z.strictObject({
+const jsonSchema = closedObject({
   type: z.literal('json_schema'),
   name,
   input: z.string(),
@@ -183,7 +182,7 @@ export type GraderSpec = LeafGrader | CompositeGrader | MultiGrader;
 
 const inner: z.ZodType<GraderSpec> = z.lazy(() => graderSchema).openapi({ type: 'object' });
 
-const composite = z.strictObject({
+const composite = closedObject({
   type: z.enum(['all', 'any', 'not', 'weighted']),
   name,
   graders: z.array(inner).min(1).max(20),
@@ -191,7 +190,7 @@ const composite = z.strictObject({
   pass_threshold: threshold.optional(),
 });
 
-const multi = z.strictObject({
+const multi = closedObject({
   type: z.literal('multi'),
   name,
   graders: z.preprocess(

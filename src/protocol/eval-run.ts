@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { evalConfigSchema, evalMessageSchema } from './eval-grader.ts';
 import { metadataSchema } from './metadata.ts';
 import { pageSchema } from './page.ts';
@@ -15,8 +16,8 @@ const refusedSource = <T extends string>(type: T) =>
   });
 
 const sourceSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('file_content'), content: z.array(evalRowSchema).min(1) }),
-  z.strictObject({ type: z.literal('file_id'), id: z.string().min(1).max(128) }),
+  closedObject({ type: z.literal('file_content'), content: z.array(evalRowSchema).min(1) }),
+  closedObject({ type: z.literal('file_id'), id: z.string().min(1).max(128) }),
   refusedSource('stored_completions'),
   refusedSource('responses'),
 ]);
@@ -24,8 +25,8 @@ const sourceSchema = z.discriminatedUnion('type', [
 /** What a model is asked: messages with templates, or the messages that each item holds. */
 export const inputMessagesSchema = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('template'), template: z.array(evalMessageSchema).min(1) }),
-    z.strictObject({ type: z.literal('item_reference'), item_reference: z.string().min(1) }),
+    closedObject({ type: z.literal('template'), template: z.array(evalMessageSchema).min(1) }),
+    closedObject({ type: z.literal('item_reference'), item_reference: z.string().min(1) }),
   ])
   .openapi('EvalInputMessages');
 
@@ -38,13 +39,12 @@ const samplingSchema = z
   .openapi('EvalSamplingParams', { type: 'object' });
 
 /** So many of the source's rows, or a share of them but at least `least`, drawn by `seed`: the same rows for the same seed. */
-const sampleSchema = z
-  .strictObject({
-    size: z.int().min(1).max(1_000_000).optional(),
-    share: z.number().gt(0).max(1).optional(),
-    least: z.int().min(1).max(1_000_000).optional(),
-    seed: z.int().min(0).max(999_999_999).default(0),
-  })
+const sampleSchema = closedObject({
+  size: z.int().min(1).max(1_000_000).optional(),
+  share: z.number().gt(0).max(1).optional(),
+  least: z.int().min(1).max(1_000_000).optional(),
+  seed: z.int().min(0).max(999_999_999).default(0),
+})
   .refine(({ size, share }) => (size === undefined) !== (share === undefined), "name one of 'size' and 'share'")
   .refine(({ size, least }) => size === undefined || least === undefined, "'least' belongs to 'share'; remove it")
   .openapi('EvalSampleOfRows');
@@ -60,41 +60,37 @@ const sampled = {
 
 export const evalDataSourceSchema = z
   .discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('jsonl'), ...rows }),
-    z.strictObject({ type: z.literal('completions'), ...sampled }),
-    z.strictObject({ type: z.literal('responses'), ...sampled }),
+    closedObject({ type: z.literal('jsonl'), ...rows }),
+    closedObject({ type: z.literal('completions'), ...sampled }),
+    closedObject({ type: z.literal('responses'), ...sampled }),
   ])
   .openapi('EvalRunDataSource');
 
 /** One of several answerers of the same items; what it leaves out is the run's. */
-export const evalTargetSchema = z
-  .strictObject({
-    /** How it is called in results; its model unless given. */
-    name: z.string().min(1).max(200).optional(),
-    model: z.string().min(1).max(512).optional(),
-    /** A route, by name or written out. */
-    config: evalConfigSchema.optional(),
-    /** Set beside the run's, and before them. */
-    sampling_params: samplingSchema.optional(),
-    input_messages: inputMessagesSchema.optional(),
-    completion_window: z.string().optional(),
-  })
-  .openapi('EvalTarget');
+export const evalTargetSchema = closedObject({
+  /** How it is called in results; its model unless given. */
+  name: z.string().min(1).max(200).optional(),
+  model: z.string().min(1).max(512).optional(),
+  /** A route, by name or written out. */
+  config: evalConfigSchema.optional(),
+  /** Set beside the run's, and before them. */
+  sampling_params: samplingSchema.optional(),
+  input_messages: inputMessagesSchema.optional(),
+  completion_window: z.string().optional(),
+}).openapi('EvalTarget');
 
 export const EVAL_TARGETS_MAX = 20;
 
 /** Body of POST /v1/evals/{id}/runs: OpenAI's, and where and when the requests run. */
-export const evalRunCreateSchema = z
-  .strictObject({
-    name: z.string().max(512).optional(),
-    metadata: metadataSchema.nullish(),
-    data_source: evalDataSourceSchema,
-    config: evalConfigSchema.nullish(),
-    completion_window: z.string().default('immediate'),
-    /** Several answerers; or the name of a route, whose targets they are then. */
-    targets: z.union([z.array(evalTargetSchema).min(1).max(EVAL_TARGETS_MAX), z.string().min(1).max(128)]).optional(),
-  })
-  .openapi('EvalRunCreate');
+export const evalRunCreateSchema = closedObject({
+  name: z.string().max(512).optional(),
+  metadata: metadataSchema.nullish(),
+  data_source: evalDataSourceSchema,
+  config: evalConfigSchema.nullish(),
+  completion_window: z.string().default('immediate'),
+  /** Several answerers; or the name of a route, whose targets they are then. */
+  targets: z.union([z.array(evalTargetSchema).min(1).max(EVAL_TARGETS_MAX), z.string().min(1).max(128)]).optional(),
+}).openapi('EvalRunCreate');
 
 export const EVAL_RUN_STATUSES = ['queued', 'in_progress', 'completed', 'failed', 'canceled'] as const;
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { graderSchema } from './eval-grader.ts';
 import { metadataSchema } from './metadata.ts';
 import { pageSchema } from './page.ts';
@@ -8,7 +9,7 @@ const record = z.record(z.string(), z.unknown());
 
 /** What the items of an eval look like, as it was stated. */
 const configCreateSchema = z.discriminatedUnion('type', [
-  z.strictObject({
+  closedObject({
     type: z.literal('custom'),
     item_schema: record,
     include_sample_schema: z.boolean().optional(),
@@ -45,19 +46,17 @@ export const evalPageSchema = pageSchema(evalSchema).openapi('EvalList');
 export const EVAL_CRITERIA_MAX = 50;
 
 /** Body of POST /v1/evals. */
-export const evalCreateSchema = z
-  .strictObject({
-    name: name.optional(),
-    metadata: metadataSchema.nullish(),
-    data_source_config: configCreateSchema,
-    testing_criteria: z.array(graderSchema).min(1).max(EVAL_CRITERIA_MAX),
-  })
-  .openapi('EvalCreate');
+export const evalCreateSchema = closedObject({
+  name: name.optional(),
+  metadata: metadataSchema.nullish(),
+  data_source_config: configCreateSchema,
+  testing_criteria: z.array(graderSchema).min(1).max(EVAL_CRITERIA_MAX),
+}).openapi('EvalCreate');
 
 /** Body of POST /v1/evals/{id}. */
-export const evalUpdateSchema = z
-  .strictObject({ name: name.optional(), metadata: metadataSchema.nullish() })
-  .openapi('EvalUpdate');
+export const evalUpdateSchema = closedObject({ name: name.optional(), metadata: metadataSchema.nullish() }).openapi(
+  'EvalUpdate',
+);
 
 export const evalDeletedSchema = z
   .object({ object: z.literal('eval.deleted'), deleted: z.literal(true), eval_id: z.string() })

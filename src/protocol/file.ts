@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { pageSchema } from './page.ts';
 
 /** Purposes a client may upload; the others appear only on files that the server made. */
@@ -9,12 +10,10 @@ export const EXPIRES_AFTER_SECONDS_MIN = 3_600;
 export const EXPIRES_AFTER_SECONDS_MAX = 2_592_000;
 
 /** OpenAI allows one hour to thirty days, counted from creation. */
-export const expiresAfterSchema = z
-  .object({
-    anchor: z.literal('created_at'),
-    seconds: z.number().int().min(EXPIRES_AFTER_SECONDS_MIN).max(EXPIRES_AFTER_SECONDS_MAX),
-  })
-  .openapi('ExpiresAfter');
+export const expiresAfterSchema = closedObject({
+  anchor: z.literal('created_at'),
+  seconds: z.number().int().min(EXPIRES_AFTER_SECONDS_MIN).max(EXPIRES_AFTER_SECONDS_MAX),
+}).openapi('ExpiresAfter');
 
 export const fileSchema = z
   .object({

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { pageSchema } from './page.ts';
 
 export const KEY_ROLES = ['admin', 'user'] as const;
@@ -21,7 +22,7 @@ export const keyLimitsSchema = z
   .openapi('KeyLimits');
 
 /** As a client or the config states them: what is left out or null is the server's default. */
-export const keyLimitsInputSchema = z.strictObject(keyLimitsSchema.partial().shape).openapi('KeyLimitsInput');
+export const keyLimitsInputSchema = closedObject(keyLimitsSchema.partial().shape).openapi('KeyLimitsInput');
 
 export const keySchema = z
   .object({
@@ -41,22 +42,21 @@ export const keySchema = z
 /** The secret is shown once, at creation. */
 export const keyCreatedSchema = keySchema.extend({ secret: z.string() }).openapi('KeyCreated');
 
-export const keyCreateSchema = z
-  .object({
-    name: z.string().min(1).max(128),
-    role: z.enum(KEY_ROLES).default('user'),
-    tenant_id: z
-      .string()
-      .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'use 1 to 64 letters, digits, _ or -')
-      .optional(),
-    limits: keyLimitsInputSchema.nullish(),
-  })
-  .openapi('KeyCreate');
+export const keyCreateSchema = closedObject({
+  name: z.string().min(1).max(128),
+  role: z.enum(KEY_ROLES).default('user'),
+  tenant_id: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]{1,64}$/, 'use 1 to 64 letters, digits, _ or -')
+    .optional(),
+  limits: keyLimitsInputSchema.nullish(),
+}).openapi('KeyCreate');
 
 /** A change of a key: what is left out stays as it is. `limits` takes the place of all its limits. */
-export const keyUpdateSchema = z
-  .object({ name: z.string().min(1).max(128).optional(), limits: keyLimitsInputSchema.nullish() })
-  .openapi('KeyUpdate');
+export const keyUpdateSchema = closedObject({
+  name: z.string().min(1).max(128).optional(),
+  limits: keyLimitsInputSchema.nullish(),
+}).openapi('KeyUpdate');
 
 export const keyPageSchema = pageSchema(keySchema).openapi('KeyList');
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { pageSchema } from './page.ts';
 
 /**
@@ -86,24 +87,22 @@ const change = {
 };
 
 /** Body of POST /v1/ledger/adjustments: which entries, as in the queries, and why. */
-export const ledgerAdjustSchema = z
-  .strictObject({
-    reason: z.string().min(1).max(500),
-    dry_run: z.boolean().default(true),
-    only: z.enum(['unpriced', 'all']).default('unpriced'),
-    /** As if the requests had been made then: Unix seconds or an ISO date. */
-    prices_at: z.string().max(40).optional(),
-    from: z.string().max(40).optional(),
-    to: z.string().max(40).optional(),
-    batch: z.string().max(512).optional(),
-    provider: z.string().max(512).optional(),
-    model: z.string().max(512).optional(),
-    key: z.string().max(512).optional(),
-    status: z.enum(ENTRY_STATUSES).optional(),
-    tag: z.string().max(600).optional(),
-    tenant_id: z.string().max(64).optional(),
-  })
-  .openapi('LedgerAdjust');
+export const ledgerAdjustSchema = closedObject({
+  reason: z.string().min(1).max(500),
+  dry_run: z.boolean().default(true),
+  only: z.enum(['unpriced', 'all']).default('unpriced'),
+  /** As if the requests had been made then: Unix seconds or an ISO date. */
+  prices_at: z.string().max(40).optional(),
+  from: z.string().max(40).optional(),
+  to: z.string().max(40).optional(),
+  batch: z.string().max(512).optional(),
+  provider: z.string().max(512).optional(),
+  model: z.string().max(512).optional(),
+  key: z.string().max(512).optional(),
+  status: z.enum(ENTRY_STATUSES).optional(),
+  tag: z.string().max(600).optional(),
+  tenant_id: z.string().max(64).optional(),
+}).openapi('LedgerAdjust');
 
 /** What was (or would be) taken back and stated anew, in all and by provider and model. */
 export const ledgerAdjustmentSchema = z

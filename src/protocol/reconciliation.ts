@@ -1,11 +1,12 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 
 const nano = z.number().int();
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER).nullable().optional();
 export const daySchema = z.string().regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day such as 2026-01-31');
 
 /** One line of a bill. What it says nothing about is left out. */
-const billedRowSchema = z.strictObject({
+const billedRowSchema = closedObject({
   day: daySchema,
   model: z.string().min(1).max(512),
   input_tokens: count,
@@ -14,19 +15,17 @@ const billedRowSchema = z.strictObject({
   amount_usd: z.string().max(60).nullable().optional(),
 });
 
-export const reconcileSchema = z
-  .strictObject({
-    /** The first day, and the one after the last, in UTC. */
-    from: daySchema,
-    to: daySchema,
-    /** Names of the config that one bill is about; without it, every provider that tells its usage, one by one. */
-    providers: z.array(z.string().min(1).max(64)).min(1).max(100).optional(),
-    /** A bill to compare with; without it the provider's usage API is asked. */
-    billed: z.array(billedRowSchema).max(10_000).optional(),
-    /** Names of the bill and the ledger's names for them, where they are too unlike. */
-    models: z.record(z.string().max(512), z.string().min(1).max(512)).optional(),
-  })
-  .openapi('Reconcile');
+export const reconcileSchema = closedObject({
+  /** The first day, and the one after the last, in UTC. */
+  from: daySchema,
+  to: daySchema,
+  /** Names of the config that one bill is about; without it, every provider that tells its usage, one by one. */
+  providers: z.array(z.string().min(1).max(64)).min(1).max(100).optional(),
+  /** A bill to compare with; without it the provider's usage API is asked. */
+  billed: z.array(billedRowSchema).max(10_000).optional(),
+  /** Names of the bill and the ledger's names for them, where they are too unlike. */
+  models: z.record(z.string().max(512), z.string().min(1).max(512)).optional(),
+}).openapi('Reconcile');
 
 const difference = { difference_nano_usd: nano, difference_usd: z.string() };
 

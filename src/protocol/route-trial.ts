@@ -1,16 +1,15 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { metadataSchema } from './metadata.ts';
 
 const refusalSchema = z.object({ code: z.string(), message: z.string() });
 
 /** A line to try on a route: a line of an input file, as an object. Without `config` its model finds the target. */
-export const routeTrialInputSchema = z
-  .object({
-    config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
-    line: z.record(z.string(), z.unknown()),
-    metadata: metadataSchema.nullish(),
-  })
-  .openapi('RouteTrialInput');
+export const routeTrialInputSchema = closedObject({
+  config: z.union([z.string(), z.record(z.string(), z.unknown())]).nullish(),
+  line: z.record(z.string(), z.unknown()),
+  metadata: metadataSchema.nullish(),
+}).openapi('RouteTrialInput');
 
 /** Where the line would go, in order: the first, and where it goes next if that fails. Nothing is sent. */
 export const routeTrialSchema = z

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { ENDPOINTS } from './endpoint.ts';
 import { heldTargetSchema, unreachableSchema } from './held-target.ts';
 import { shardAlertCountSchema } from './shard-alert.ts';
@@ -174,11 +175,12 @@ const configBody = z.record(z.string(), z.unknown()).openapi({
   description: 'A routing config; see the schema RouteConfig.',
 });
 
-export const routePutSchema = z.object({ config: configBody }).openapi('RoutePut');
+export const routePutSchema = closedObject({ config: configBody }).openapi('RoutePut');
 
-export const routeCreateSchema = z
-  .object({ name: z.string().regex(ROUTE_NAME_PATTERN, ROUTE_NAME_RULE), config: configBody })
-  .openapi('RouteCreate');
+export const routeCreateSchema = closedObject({
+  name: z.string().regex(ROUTE_NAME_PATTERN, ROUTE_NAME_RULE),
+  config: configBody,
+}).openapi('RouteCreate');
 
 export const routeDeletedSchema = z
   .object({ id: z.string(), object: z.literal('route'), name: z.string(), deleted: z.literal(true) })

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { expiresAfterSchema, fileSchema, UPLOAD_PURPOSES } from './file.ts';
 
 export const UPLOAD_STATUSES = ['pending', 'completed', 'cancelled', 'expired'] as const;
@@ -7,19 +8,18 @@ export const UPLOAD_STATUSES = ['pending', 'completed', 'cancelled', 'expired'] 
 export const UPLOAD_PART_BYTES_MAX = 64 * 1024 * 1024;
 export const UPLOAD_LIFETIME_SECONDS = 3_600;
 
-export const uploadCreateSchema = z
-  .object({
-    bytes: z.number().int().min(1),
-    filename: z.string().min(1),
-    mime_type: z.string(),
-    purpose: z.enum(UPLOAD_PURPOSES),
-    expires_after: expiresAfterSchema.optional(),
-  })
-  .openapi('UploadCreate');
+export const uploadCreateSchema = closedObject({
+  bytes: z.number().int().min(1),
+  filename: z.string().min(1),
+  mime_type: z.string(),
+  purpose: z.enum(UPLOAD_PURPOSES),
+  expires_after: expiresAfterSchema.optional(),
+}).openapi('UploadCreate');
 
-export const uploadCompleteSchema = z
-  .object({ part_ids: z.array(z.string()).min(1), md5: z.string().optional() })
-  .openapi('UploadComplete');
+export const uploadCompleteSchema = closedObject({
+  part_ids: z.array(z.string()).min(1),
+  md5: z.string().optional(),
+}).openapi('UploadComplete');
 
 export const uploadSchema = z
   .object({

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { closedObject } from './closed-object.ts';
 import { pageSchema } from './page.ts';
 
 /** OpenAI's names where it has the event; `budget.alert` is Weir's own. */
@@ -48,25 +49,23 @@ export const webhookWithSecretSchema = webhookSchema
   .extend({ signing_secret: z.string() })
   .openapi('WebhookEndpointWithSecret');
 
-export const webhookCreateSchema = z
-  .strictObject({ url, event_types: eventTypes, name: name.default('') })
-  .openapi('WebhookCreate');
+export const webhookCreateSchema = closedObject({ url, event_types: eventTypes, name: name.default('') }).openapi(
+  'WebhookCreate',
+);
 
 /** A change; what is left out stays as it is. */
-export const webhookUpdateSchema = z
-  .strictObject({
-    url: url.optional(),
-    event_types: eventTypes.optional(),
-    name: name.optional(),
-    enabled: z.boolean().optional(),
-  })
-  .openapi('WebhookUpdate');
+export const webhookUpdateSchema = closedObject({
+  url: url.optional(),
+  event_types: eventTypes.optional(),
+  name: name.optional(),
+  enabled: z.boolean().optional(),
+}).openapi('WebhookUpdate');
 
-export const webhookRotateSchema = z
-  .strictObject({ keep_old_secret_active_for_24_hours: z.boolean().default(false) })
-  .openapi('WebhookRotateSecret');
+export const webhookRotateSchema = closedObject({
+  keep_old_secret_active_for_24_hours: z.boolean().default(false),
+}).openapi('WebhookRotateSecret');
 
-export const webhookTestSchema = z.strictObject({ event_type: z.enum(WEBHOOK_EVENT_TYPES) }).openapi('WebhookTest');
+export const webhookTestSchema = closedObject({ event_type: z.enum(WEBHOOK_EVENT_TYPES) }).openapi('WebhookTest');
 
 export const webhookTestResultSchema = z
   .object({

@@ -141,6 +141,24 @@ describe('POST /v1/batches', () => {
     expect(await errorOf(answer)).toMatchObject({ param: 'provider_options' });
   });
 
+  it.each(['confg', 'completion_windw', 'metdata', 'provider_option', 'portkey_options'])(
+    'refuses %s, which would run the lines otherwise than was asked for',
+    async (name) => {
+      expect(await refusal({ [name]: {} })).toMatchObject({ code: 'unknown_parameter', param: name });
+    },
+  );
+
+  it('refuses what a retry does not take, and takes a body without members', async () => {
+    const retry = (options: object) => harness.send('POST', '/v1/batches/batch_none/retry', options);
+    const refused = await retry({ json: { completion_window: 'immediate' } });
+    expect(refused.status).toBe(400);
+    expect(await errorOf(refused)).toMatchObject({ code: 'unknown_parameter', param: 'completion_window' });
+    const headers = { 'content-type': 'application/json' };
+    for (const options of [{ json: {} }, { json: null }, { body: '', headers }, {}]) {
+      expect((await retry(options)).status).toBe(404);
+    }
+  });
+
   it('refuses an include_raw that is neither true nor false', async () => {
     expect(await refusal({ include_raw: 'yes' })).toMatchObject({ param: 'include_raw', code: 'invalid_type' });
   });

@@ -6,6 +6,10 @@ import { metadataSchema } from '../../src/protocol/metadata.ts';
 import { errorOf, type Harness, openHarness } from './harness.ts';
 
 let harness: Harness;
+const anEval = {
+  data_source_config: { type: 'custom', item_schema: {} },
+  testing_criteria: [{ type: 'string_check', name: 'g', input: 'a', reference: 'a', operation: 'eq' }],
+};
 beforeEach(async () => {
   harness = await openHarness();
 });
@@ -99,10 +103,48 @@ describe('errors', () => {
     }
   });
 
+  it.each([
+    ['/v1/batches', { input_file_id: 'f', endpoint: 'e', completion_window: '24h', confg: 'r' }, 'confg', 'config'],
+    [
+      '/v1/batches/estimate',
+      { input_file_id: 'f', endpoint: 'e', completion_window: '24h', metdata: {} },
+      'metdata',
+      'metadata',
+    ],
+    [
+      '/v1/uploads',
+      { bytes: 1, filename: 'f', mime_type: 'm', purpose: 'batch', expire_after: {} },
+      'expire_after',
+      'expires_after',
+    ],
+    ['/v1/uploads/u/complete', { part_ids: ['p'], md_5: 'x' }, 'md_5', 'md5'],
+    ['/v1/keys', { name: 'k', tenant: 'acme' }, 'tenant', 'tenant_id'],
+    ['/v1/keys', { name: 'k', limits: { requests_per_minut: 1 } }, 'limits.requests_per_minut', 'requests_per_minute'],
+    ['/v1/budgets', { period: 'day', limit_usd: '1', tenantid: 'acme' }, 'tenantid', 'tenant_id'],
+    ['/v1/webhooks', { url: 'https://a.example', event_types: ['batch.completed'], nam: 'n' }, 'nam', 'name'],
+    ['/v1/routes', { name: 'r', config: { provider: 'p' }, mode: 'm' }, 'mode', null],
+    ['/v1/evals', { ...anEval, metadat: {} }, 'metadat', 'metadata'],
+    [
+      '/v1/prices',
+      { provider: 'p', model: 'm', from: '2026-01-01', standard: { input: '1', output: '1' }, regon: 'r' },
+      'regon',
+      'region',
+    ],
+  ])(
+    'POST %s refuses a member that it does not know, and names the one that was meant: %j',
+    async (path, json, param, meant) => {
+      const answer = await harness.send('POST', path, { json });
+      expect(answer.status).toBe(400);
+      const error = await errorOf(answer);
+      expect(error).toMatchObject({ code: 'unknown_parameter', param, type: 'invalid_request_error' });
+      expect(error.message).toContain(meant === null ? 'Remove it' : `Did you mean '${meant}'`);
+    },
+  );
+
   it('is not polluted by prototype names in bodies and queries', async () => {
     const body = '{"name":"a","__proto__":{"role":"admin"},"constructor":{"prototype":{"polluted":1}}}';
     const answer = await harness.send('POST', '/v1/keys', { body, headers: { 'content-type': 'application/json' } });
-    expect(await answer.json()).toMatchObject({ role: 'user' });
+    expect(await errorOf(answer)).toMatchObject({ code: 'unknown_parameter', param: '__proto__' });
     await harness.send('GET', '/v1/keys?__proto__[polluted]=1&constructor=1');
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });

@@ -1,5 +1,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
 import { ApiError } from '../../core/api-error.ts';
+import { invalidRequest } from '../../core/invalid-request.ts';
 import type { Deps } from '../../ports/deps.ts';
 import {
   BATCH_PRIORITY_MAX,
@@ -9,6 +11,7 @@ import {
   batchPageSchema,
   batchSchema,
 } from '../../protocol/batch.ts';
+import { closedObject } from '../../protocol/closed-object.ts';
 import { cancelBatch } from '../../services/batches/cancel.ts';
 import { createBatch } from '../../services/batches/create.ts';
 import { listBatches } from '../../services/batches/list.ts';
@@ -88,6 +91,16 @@ function readPriority(text: string | undefined): number | null {
   throw new ApiError(400, message, { code: 'invalid_value', param: 'x-weir-priority' });
 }
 
+const noMembers = closedObject({});
+
+/** Whoever retries with a route or a window, which a retry has of its batch, would be charged for what was not asked for. */
+async function refuseMembers(c: Context<AppEnv>): Promise<void> {
+  if ((await c.req.text()).trim() === '') return;
+  const body: unknown = await c.req.json().catch(() => null);
+  const checked = noMembers.nullable().safeParse(body);
+  if (!checked.success) throw invalidRequest(checked.error, body);
+}
+
 /** `/v1/batches` */
 export function registerBatches(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(create, async (c) => {
@@ -114,6 +127,9 @@ export function registerBatches(app: OpenAPIHono<AppEnv>, deps: Deps): void {
       request: { params },
       responses: batchAnswer('The batch'),
     });
-    app.openapi(route, async (c) => c.json(await run(deps, c.get('context'), c.req.valid('param').id), 200));
+    app.openapi(route, async (c) => {
+      if (verb === 'retry') await refuseMembers(c);
+      return c.json(await run(deps, c.get('context'), c.req.valid('param').id), 200);
+    });
   }
 }

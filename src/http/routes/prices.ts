@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { ApiError } from '../../core/api-error.ts';
+import { invalidRequest } from '../../core/invalid-request.ts';
 import { PRICE_MODES } from '../../core/rates.ts';
 import { statedPriceSchema } from '../../core/stated-price.ts';
 import type { Deps } from '../../ports/deps.ts';
@@ -141,8 +142,8 @@ function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  const unknown = issue?.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
-  const param = [...(issue?.path ?? []), ...(unknown === undefined ? [] : [unknown])].join('.');
+  if (issue?.code === 'unrecognized_keys') throw invalidRequest(parsed.error, value);
+  const param = issue?.path.join('.') ?? '';
   const field = param === '' ? '' : `'${param}': `;
   throw new ApiError(400, `Invalid price: ${field}${issue?.message ?? 'it cannot be read'}.`, {
     code: 'invalid_value',
