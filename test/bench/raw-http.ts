@@ -80,13 +80,14 @@ export async function load(
 export async function startRawServer(
   model: string,
   { latencyMs = 0, atOnce = 0 } = {},
-): Promise<{ baseUrl: string; stop(): Promise<void> }> {
+): Promise<{ baseUrl: string; pid: number; stop(): Promise<void> }> {
   const child = spawn(process.execPath, [import.meta.filename, model, String(latencyMs), String(atOnce)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   return {
     baseUrl: `${line.toString('utf8').trim()}/v1`,
+    pid: child.pid ?? 0,
     async stop() {
       const exited = once(child, 'exit');
       child.kill('SIGTERM');

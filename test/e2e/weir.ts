@@ -245,7 +245,11 @@ const POLL_MS_MAX = 200;
 export async function waitForBatch(
   weir: Pick<Weir, 'client'>,
   id: string,
-  options: { seconds?: number; everyMs?: number; until?: (batch: OpenAI.Batch) => boolean } = {},
+  options: {
+    seconds?: number;
+    everyMs?: number | ((batch: OpenAI.Batch) => number);
+    until?: (batch: OpenAI.Batch) => boolean;
+  } = {},
 ): Promise<OpenAI.Batch> {
   const until = options.until ?? ((batch) => TERMINAL.includes(batch.status));
   const begun = Date.now();
@@ -256,6 +260,7 @@ export async function waitForBatch(
     const batch = await weir.client.batches.retrieve(id);
     if (until(batch)) return batch;
     if (Date.now() > deadline) throw new Error(`batch stays ${batch.status}: ${JSON.stringify(batch.request_counts)}`);
-    await new Promise((wake) => setTimeout(wake, options.everyMs ?? pause()));
+    const { everyMs = pause() } = options;
+    await new Promise((wake) => setTimeout(wake, typeof everyMs === 'number' ? everyMs : everyMs(batch)));
   }
 }
