@@ -55,6 +55,7 @@ function createAzureBatch(
   const batchAccess: BatchAccess = {
     ...access,
     baseUrl: version === undefined ? `${endpoint}/openai/v1` : `${endpoint}/openai`,
+    address: endpoint,
     // A resource has one account, whichever of its keys is used.
     account: '',
     ...(version !== undefined && { query: { 'api-version': version } }),

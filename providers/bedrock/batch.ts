@@ -136,9 +136,11 @@ export function createBatchApi(
 }
 
 /** The account is that of the role that jobs run as; keys of it come and go. */
-function placeOf(settings: { region: string; role_arn: string }, { endpoints }: Access): BatchPlace {
-  const account = /:(\d{12}):/.exec(settings.role_arn)?.[1] ?? '';
-  return { name: `${settings.region} at ${endpoints.control}`, account: () => account };
+function placeOf(settings: BedrockSettings & { role_arn: string }, { endpoints }: Access): BatchPlace {
+  const { region, role_arn: role, s3_endpoint: storage } = settings;
+  const account = /:(\d{12}):/.exec(role)?.[1] ?? '';
+  const addresses = [endpoints.control, storage ?? []].flat().map((url) => url.replace(/\/+$/, ''));
+  return { name: `${region} of account ${account} at ${addresses.join(' with ')}`, account: () => '' };
 }
 
 /** The record of a request; an embeddings request may be several, with line feeds between them. */

@@ -22,7 +22,9 @@ export interface BatchAccess {
   query?: Readonly<Record<string, string>>;
   /** The credentials again, to be taken out of any text. */
   secrets: readonly string[];
-  /** What tells whose batches are seen at the base URL; '' where that says it all. */
+  /** The service as such, where the base URL says more: the same batches are seen under each of its API versions. */
+  address?: string;
+  /** What tells whose batches are seen there; '' where the address says it all. */
   account: string;
   dialect: BatchDialect;
   readers: ResultReaders;

@@ -5,6 +5,7 @@ import {
   type BatchApi,
   type BatchCall,
   type BatchLimits,
+  type BatchPlace,
   type BatchResult,
   type NativeRequest,
   type Progress,
@@ -32,7 +33,7 @@ const notFoundGraceMs = 15 * 60_000;
 export function createOpenAIBatch(access: BatchAccess, limits: BatchLimits = access.dialect.limits): BatchApi {
   return {
     limits,
-    place: { name: [access.baseUrl, access.blobs?.folder ?? []].flat().join(' with '), account: () => access.account },
+    place: placeOf(access),
     line: (key, request) => lineOf(access, key, request),
     submit: (input, call) => submit(access, input, call),
     find: (token, refs, call) => findBatch(access, token, refs, call),
@@ -43,6 +44,10 @@ export function createOpenAIBatch(access: BatchAccess, limits: BatchLimits = acc
     inventory: (call) => inventory(access, call),
     probe: (call) => probeFiles(access, (key, request) => lineOf(access, key, request), call),
   };
+}
+
+function placeOf({ baseUrl, address = baseUrl, blobs, account }: BatchAccess): BatchPlace {
+  return { name: [address, blobs?.folder ?? []].flat().join(' with '), account: () => account };
 }
 
 /** One line of the input file; `request.body` is JSON already and is not touched. */

@@ -57,7 +57,8 @@ export class VertexBatches implements BatchApi {
     const client = new GoogleClient(provider, tokens);
     const parent = `projects/${settings.project}/locations/${settings.location}`;
     this.#provider = provider;
-    this.place = { name: `${parent} at ${serviceUrl(settings)}`, account: () => '' };
+    const storage = settings.storage_endpoint.replace(/\/+$/, '');
+    this.place = { name: `${parent} at ${serviceUrl(settings)} with ${storage}`, account: () => '' };
     this.#folder = `${settings.prefix}/`;
     this.#jobs = new JobService(client, serviceUrl(settings), parent);
     this.#bucketNamed = (name) => new GcsBucket(client, settings.storage_endpoint, name);

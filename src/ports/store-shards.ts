@@ -33,8 +33,11 @@ export interface ShardRow {
   providerBatchId: string | null;
   /** Remote ids and places by name. */
   refs: Record<string, string>;
-  /** Where it is made (BatchApi.place), with a mark of the account; null before its first try, and where that was not noted. */
-  place: { name: string; mark: string } | null;
+  /**
+   * Where it is made (BatchApi.place), with a mark of the account and the region whose prices apply; null before its first
+   * try, and where that was not noted.
+   */
+  place: { name: string; mark: string; region?: string } | null;
   /** The provider's own status word. */
   raw: string | null;
   counts: { total: number; succeeded: number; failed: number } | null;

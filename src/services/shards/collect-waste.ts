@@ -3,6 +3,7 @@ import type { LedgerEntryRow, Resolution } from '../../ports/store-ledger.ts';
 import { failuresLast } from './failures-last.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { enterUnknown } from './lost.ts';
+import { refuseOtherPlace } from './misplaced.ts';
 import { lineOfKey } from './native-input.ts';
 import { type Answered, outcomesOf } from './outcomes.ts';
 import { doubtsOf, resolve } from './resolve-doubts.ts';
@@ -26,6 +27,7 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
   const shares = usageShares(work, providerBatch(work));
   let succeeded = 0;
+  let lines = 0;
   let group: Answered[] = [];
   const flush = async (): Promise<void> => {
     const fresh: LedgerEntryRow[] = [];
@@ -47,12 +49,14 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   const reading: { failure: ProviderError | null } = { failure: null };
   const answers = untilFailure(work.api.results(providerBatch(work), work.call), reading);
   for await (const answer of failuresLast(answers)) {
+    lines += 1;
     const line = every.get(lineOfKey(answer.key) ?? -1);
     if (line) group.push({ line, answer, isShared: false });
     if (group.length >= LINES_AT_ONCE) await flush();
   }
   await flush();
   if (reading.failure !== null) throw reading.failure;
+  refuseOtherPlace(work, lines, progress);
   if (showsAll(progress, succeeded)) {
     const left = [...doubts.values()].map((entry) => ({ entry, as: null }));
     await resolve(work, left, 'The provider batch ended before this request ran.');

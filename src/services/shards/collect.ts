@@ -7,6 +7,7 @@ import { endShard, failLines } from './end.ts';
 import { failuresLast } from './failures-last.ts';
 import { keepAnswers } from './keep-answers.ts';
 import { doubtLines } from './lost.ts';
+import { refuseOtherPlace } from './misplaced.ts';
 import { lineOfKey } from './native-input.ts';
 import { type Answered, outcomesOf } from './outcomes.ts';
 import { sharingOf } from './questions.ts';
@@ -38,6 +39,7 @@ const SENSELESS_CODES: ReadonlySet<string> = new Set(['bad_response', 'damaged_r
 export async function collectShard(work: ShardWork, ended: Failure | null): Promise<void> {
   const { deps, shard } = work;
   let reading = await readAnswers(work, 'careful');
+  if (reading.missing.length > 0) refuseOtherPlace(work, reading.lines, shard);
   for (let readings = 1; reading.isDoubtful; readings++) {
     const { digest, doubtful } = reading;
     deps.log.warn({ shard: shard.id, provider: shard.provider, doubtful, readings }, 'the answers look damaged');
@@ -76,6 +78,8 @@ export async function collectReadable(work: ShardWork): Promise<ShardLine[] | un
 }
 
 interface Reading {
+  /** All lines that were read, whatever they are. */
+  lines: number;
   /** Lines of the shard without a result and without an answer that was settled. */
   missing: ShardLine[];
   /** Answers with a key that is none of the shard's, or with none. */
@@ -104,7 +108,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
   const shares = usageShares(work, providerBatch(work));
   const hash = createHash('sha256');
   const seen = new Set<number>();
-  const count = { unknown: 0, repeated: 0, doubtful: 0, answers: 0 };
+  const count = { lines: 0, unknown: 0, repeated: 0, doubtful: 0, answers: 0 };
   let group: Answered[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
@@ -119,6 +123,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
   };
   const answers = work.api.results(providerBatch(work), work.call);
   for await (const answer of failuresLast(mode === 'lenient' ? untilFailure(answers, { failure: null }) : answers)) {
+    count.lines += 1;
     const number = lineOfKey(answer.key);
     const lines = number === null ? [] : [open.get(number) ?? [], sharers.get(number) ?? []].flat();
     if (number !== null && seen.has(number)) count.repeated += 1;

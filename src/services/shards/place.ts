@@ -12,9 +12,10 @@ type PlacedWork = { shard: Placed; api: Pick<BatchApi, 'place'> };
 /** So many hex digits tell a changed key well enough, and nobody a key. */
 const MARK_DIGITS = 4;
 
-/** What is kept of the place in which a provider batch is made. */
-export function placeOf({ place }: Pick<BatchApi, 'place'>): NonNullable<ShardRow['place']> {
-  return { name: place.name, mark: createHash('sha256').update(place.account()).digest('hex').slice(0, MARK_DIGITS) };
+/** What is kept of the place in which a provider batch is made; `region`: whose prices apply there. */
+export function placeOf({ place }: Pick<BatchApi, 'place'>, region?: string): NonNullable<ShardRow['place']> {
+  const mark = createHash('sha256').update(place.account()).digest('hex').slice(0, MARK_DIGITS);
+  return { name: place.name, mark, ...(region !== undefined && { region }) };
 }
 
 /** Whether the shard's provider batch was made at another address, in another region or project, or for another account. */
@@ -51,9 +52,10 @@ export function providerFor(deps: Pick<Deps, 'providers'>, shard: ShardRow): Pro
   if (shard.state === 'pending' || shard.place === null) return own;
   if (own?.batch && !isElsewhere({ shard, api: own.batch })) return own;
   const other = [...deps.providers.values()].find(({ batch }) => batch && !isElsewhere({ shard, api: batch }));
-  if (!other?.batch || own === undefined) return other ?? own;
-  const { priceRegion: _region, ...rest } = own;
-  return { ...rest, batch: other.batch, ...(other.priceRegion !== undefined && { priceRegion: other.priceRegion }) };
+  if (own === undefined) return other;
+  const { priceRegion, ...rest } = own;
+  const region = other ? other.priceRegion : (shard.place.region ?? priceRegion);
+  return { ...rest, ...(other?.batch && { batch: other.batch }), ...(region !== undefined && { priceRegion: region }) };
 }
 
 /** What an operator is told of a provider batch that is not where the config says; `said`: what is said there instead. */

@@ -55,7 +55,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   if (!(await isWanted(work))) return;
   const token = await newToken(work);
   const nextAt = unixSeconds(work.deps.clock) + listLagSeconds(work.deps);
-  const place = placeOf(work.api);
+  const place = placeOf(work.api, work.provider.priceRegion);
   const begun = { token, place, tries: shard.tries + 1, bytes: input.bytes, progressAt: unixSeconds(work.deps.clock) };
   await save(work, { state: 'submitting', ...begun, failure: null, nextAt });
   await create(work, input);
