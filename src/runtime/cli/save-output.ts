@@ -2,7 +2,8 @@ import { constants } from 'node:fs';
 import { access, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Api } from './api.ts';
-import { CliError, trouble, wrongUse } from './exit.ts';
+import { CliError, EXIT, trouble, wrongUse } from './exit.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Refuses a path that cannot be written, before the work that would end there. Throws CliError. */
 export async function checkWritable(path: string, option: string): Promise<void> {
@@ -20,14 +21,39 @@ export interface Saved {
   incomplete: boolean;
 }
 
-/** Writes a batch's output lines to a file, which appears only when it is whole. Throws CliError. */
-export async function saveOutput(api: Api, id: string, path: string, options: OutputOptions = {}): Promise<Saved> {
-  const { chunks, incomplete } = await openOutput(api, id, options);
+/** Writes a batch's output lines to a file, which appears only when it is whole, Ctrl-C or not. Throws CliError. */
+export async function saveOutput(
+  terminal: Terminal,
+  api: Api,
+  id: string,
+  path: string,
+  follow = false,
+): Promise<Saved> {
+  let incomplete = false;
+  const saved = await saveAnswer(terminal, path, async (signal) => {
+    const output = await openOutput(api, id, { follow, signal });
+    incomplete = output.incomplete;
+    return output.chunks;
+  });
+  return { ...saved, incomplete };
+}
+
+/** Writes what a server answers to a file, which appears only when it is whole, Ctrl-C or not. Throws CliError. */
+export async function saveAnswer(
+  terminal: Terminal,
+  path: string,
+  ask: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>,
+): Promise<Omit<Saved, 'incomplete'>> {
+  const leaving = new AbortController();
+  const restore = terminal.onInterrupt(() => leaving.abort());
   try {
-    return { ...(await saveChunks(chunks, path)), incomplete };
+    return await saveChunks(await ask(leaving.signal), path);
   } catch (error) {
-    const isOurs = error instanceof CliError || !(error instanceof Error) || error.name === 'AbortError';
-    throw isOurs ? error : trouble(`The output broke off: ${error.message}. Ask again.`);
+    if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped; ${path} was not written.`);
+    if (error instanceof CliError || !(error instanceof Error)) throw error;
+    throw trouble(`The answer broke off (${error.message}); ${path} was not written. Ask again.`);
+  } finally {
+    restore();
   }
 }
 

@@ -23,7 +23,8 @@ export async function uploadFile(
   const meter = new Meter(terminal);
   const leaving = new AbortController();
   const restore = terminal.onInterrupt(() => leaving.abort());
-  const chunks = counted(terminal, meter, createReadStream(path, { highWaterMark: 256 * 1024 }), bytes);
+  const sent = { bytes: 0 };
+  const chunks = counted(terminal, meter, createReadStream(path, { highWaterMark: 256 * 1024 }), bytes, sent);
   try {
     const file = await client.files.create(
       { file: toStreamingFile(chunks, basename(path), { type: 'application/jsonl' }), purpose },
@@ -32,12 +33,18 @@ export async function uploadFile(
     );
     return file.id;
   } catch (error) {
-    if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, 'Upload stopped; nothing was created.');
+    if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, stoppedUpload(api, sent.bytes < bytes));
     throw api.fromSdk(error);
   } finally {
     restore();
     await meter.clear();
   }
+}
+
+/** What is left at the server is known only while the file is on its way. */
+function stoppedUpload(api: Api, isOnItsWay: boolean): string {
+  if (isOnItsWay) return 'Upload stopped; nothing was created.';
+  return `Upload stopped at its end: the file may be there already, without a batch. ${api.url}/v1/files lists it.`;
 }
 
 const REDRAW_MS = 100;
@@ -47,13 +54,14 @@ async function* counted(
   meter: Meter,
   chunks: AsyncIterable<Uint8Array>,
   total: number,
+  progress: { bytes: number },
 ): AsyncGenerator<Uint8Array> {
   const rate = new RateMeter(5_000);
-  let sent = 0;
   let shownAt = Number.NEGATIVE_INFINITY;
   for await (const chunk of chunks) {
     yield chunk;
-    sent += chunk.byteLength;
+    progress.bytes += chunk.byteLength;
+    const sent = progress.bytes;
     const now = terminal.now();
     if (now - shownAt < REDRAW_MS) continue;
     shownAt = now;
@@ -77,16 +85,25 @@ export type WeirBatchCreate = Omit<BatchCreateParams, 'completion_window'> & {
 };
 
 /** Creates a batch; asking twice by mistake creates one. Throws CliError. */
-export async function createBatch(api: Api, body: WeirBatchCreate): Promise<BatchObject> {
+export async function createBatch(terminal: Terminal, api: Api, body: WeirBatchCreate): Promise<BatchObject> {
   const client = await api.openai();
+  const leaving = new AbortController();
+  const restore = terminal.onInterrupt(() => leaving.abort());
+  const kept = `The file is uploaded as ${printable(body.input_file_id)}.`;
   try {
     const batch = await client.batches.create(body as BatchCreateParams, {
       headers: { 'idempotency-key': crypto.randomUUID() },
+      signal: leaving.signal,
     });
     return batch as unknown as BatchObject;
   } catch (error) {
+    if (leaving.signal.aborted) {
+      const unknown = `Stopped; its batch may be there already, and then it runs: ${api.url}/v1/batches lists it.`;
+      throw new CliError(EXIT.interrupted, `${unknown}\n${kept}`);
+    }
     const failure = api.fromSdk(error);
-    const kept = `The file is uploaded as ${printable(body.input_file_id)}.`;
     throw new CliError(failure.exitCode, `${failure.message}\n${kept}`, failure.details);
+  } finally {
+    restore();
   }
 }

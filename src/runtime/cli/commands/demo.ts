@@ -55,7 +55,12 @@ async function run(terminal: Terminal, server: DemoServer, args: Arguments): Pro
   const endpoint = await findEndpoint(input);
   const window = 'immediate';
   const startedAt = terminal.now();
-  const created = await createBatch(api, { input_file_id: fileId, endpoint, completion_window: window, config: ROUTE });
+  const created = await createBatch(terminal, api, {
+    input_file_id: fileId,
+    endpoint,
+    completion_window: window,
+    config: ROUTE,
+  });
   const { batch, isDetached } = await watchBatch(api, created.id, terminal, {
     pollMs: POLL_MS,
     sentenceMs: SENTENCE_MS,

@@ -27,7 +27,7 @@ export async function followBatch(terminal: Terminal, api: Api, id: string, opti
   const failures = await fetchFailures(api, batch);
   const hasOutput = batch.status !== 'failed' && options.outputPath !== null;
   const outputPath = hasOutput ? options.outputPath : null;
-  if (outputPath !== null) await saveOutput(api, id, outputPath);
+  if (outputPath !== null) await saveOutput(terminal, api, id, outputPath);
   await (options.json ? printBatchJson : printBatch)(terminal, batch, { ledger, outputPath, failures });
   return exitCodeOf(batch);
 }

@@ -5,7 +5,7 @@ import { EXIT, trouble, wrongUse } from '../exit.ts';
 import { alignSums, formatBytes, formatCount, formatTime } from '../figures.ts';
 import type { ledgerArguments, Parsed } from '../options.ts';
 import { printableJson, printableLines } from '../printable.ts';
-import { checkWritable, saveChunks } from '../save-output.ts';
+import { checkWritable, saveAnswer } from '../save-output.ts';
 import { type Column, layTable } from '../table.ts';
 import { note, print, type Terminal } from '../terminal.ts';
 
@@ -52,16 +52,20 @@ async function checkTarget(terminal: Terminal, format: string, out: string | und
 }
 
 async function exportTo(terminal: Terminal, api: Api, path: string, out: string | undefined): Promise<void> {
-  const { body } = await api.stream(path);
-  if (body === null) throw trouble('The server sent no rows.');
   if (out !== undefined) {
-    const { bytes } = await saveChunks(body, out);
+    const { bytes } = await saveAnswer(terminal, out, (signal) => rowsOf(api, path, signal));
     return print(terminal, `${formatBytes(bytes)} written to ${out}`);
   }
   const decoder = new TextDecoder();
-  for await (const chunk of body) {
+  for await (const chunk of await rowsOf(api, path)) {
     await terminal.out.write(terminal.out.isTty ? printableLines(decoder.decode(chunk, { stream: true })) : chunk);
   }
+}
+
+async function rowsOf(api: Api, path: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+  const { body } = await api.stream(path, signal);
+  if (body === null) throw trouble('The server sent no rows.');
+  return body;
 }
 
 interface Summary {

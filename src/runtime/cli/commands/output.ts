@@ -16,14 +16,16 @@ interface Arguments {
 /** `weir output ID [--out FILE] [--follow]`: to stdout or a file, in memory that does not grow with the output. */
 export async function output(terminal: Terminal, args: Arguments): Promise<number> {
   if (args.out === '') throw wrongUse('--out needs a file name.', 'out');
-  if (args.out !== undefined) await checkWritable(args.out, 'out');
+  const { out } = args;
+  if (out !== undefined) {
+    await checkWritable(out, 'out');
+    return withApi(terminal, (api) => toFile(terminal, api, args, out));
+  }
   const leaving = new AbortController();
   const restore = terminal.onInterrupt(() => leaving.abort());
   const options: OutputOptions = { follow: args.follow === true, signal: leaving.signal };
   try {
-    return await withApi(terminal, (api) =>
-      args.out === undefined ? toStdout(terminal, api, args, options) : toFile(terminal, api, args, args.out, options),
-    );
+    return await withApi(terminal, (api) => toStdout(terminal, api, args, options));
   } catch (error) {
     if (leaving.signal.aborted) return EXIT.interrupted;
     throw error;
@@ -32,15 +34,9 @@ export async function output(terminal: Terminal, args: Arguments): Promise<numbe
   }
 }
 
-async function toFile(
-  terminal: Terminal,
-  api: Api,
-  args: Arguments,
-  path: string,
-  options: OutputOptions,
-): Promise<number> {
-  const saved = await saveOutput(api, args.id, path, options);
-  const incomplete = saved.incomplete && options.follow !== true;
+async function toFile(terminal: Terminal, api: Api, args: Arguments, path: string): Promise<number> {
+  const saved = await saveOutput(terminal, api, args.id, path, args.follow);
+  const incomplete = saved.incomplete && args.follow !== true;
   if (args.json) {
     const document = {
       object: 'batch.output',

@@ -27,7 +27,7 @@ export async function submit(terminal: Terminal, args: Arguments, rawArguments: 
   const endpoint = await endpointOf(args.file, args.endpoint);
   return withApi(terminal, async (api) => {
     const fileId = await uploadFile(terminal, api, args.file, bytes);
-    const batch = await createBatch(api, {
+    const batch = await createBatch(terminal, api, {
       input_file_id: fileId,
       endpoint,
       completion_window: window,
