@@ -11,7 +11,11 @@ export interface ExportColumn {
 
 /** How the formats write each type. */
 const WRITTEN = {
-  string: { csv: 'text', jsonl: 'string', parquet: 'BYTE_ARRAY (STRING)' },
+  string: {
+    csv: 'text; with an apostrophe before what a spreadsheet would run as a formula',
+    jsonl: 'string',
+    parquet: 'BYTE_ARRAY (STRING)',
+  },
   int64: { csv: 'integer', jsonl: 'integer, beyond 2^53 too', parquet: 'INT64' },
   boolean: { csv: 'true or false', jsonl: 'boolean', parquet: 'BOOLEAN' },
   timestamp: { csv: 'Unix seconds', jsonl: 'Unix seconds', parquet: 'INT64 (TIMESTAMP, milliseconds, UTC)' },
