@@ -81,15 +81,19 @@ function partBlocks(part: Fields, place: string, other: (part: Fields, place: st
   return part.text.trim() === '' ? [] : [{ text: part.text }];
 }
 
-/** Anthropic's `cache_control` on a part, which OpenAI clients of many providers send. */
-function cachePoint(part: Fields, draft: Draft): Block[] {
-  const control = part.cache_control;
-  if (!isFields(control)) return [];
+/**
+ * The cache point behind a part or a message: Anthropic's `cache_control`, which OpenAI clients of many providers send, or
+ * OpenAI's `prompt_cache_breakpoint`, whose lifetimes are all longer than the usual 5 minutes.
+ */
+export function cachePoint({ cache_control: control, prompt_cache_breakpoint: point }: Fields, draft: Draft): Block[] {
+  const name = isFields(control) ? 'cache_control' : 'prompt_cache_breakpoint';
+  if (!isFields(control) && !isFields(point)) return [];
   if (draft.family.cache !== true) {
-    warnOnce(draft, `cache_control was left out: ${draft.model} has no prompt cache`);
+    warnOnce(draft, `${name} was left out: ${draft.model} has no prompt cache`);
     return [];
   }
-  return [{ cachePoint: { type: 'default', ...(control.ttl === '1h' && { ttl: '1h' }) } }];
+  const isLong = isFields(control) ? control.ttl === '1h' : isFields(point) && typeof point.ttl === 'string';
+  return [{ cachePoint: { type: 'default', ...(isLong && { ttl: '1h' }) } }];
 }
 
 function imageBlock(image: unknown, place: string, draft: Draft): Block {
@@ -97,6 +101,9 @@ function imageBlock(image: unknown, place: string, draft: Draft): Block {
   if (draft.family.images !== true) throw unsupported(param, `${param}: ${draft.model} does not take images.`);
   const url = isFields(image) ? image.url : image;
   if (typeof url !== 'string') throw invalid(param, `${param}.url must be a string.`);
+  if (isFields(image) && (image.detail === 'low' || image.detail === 'high')) {
+    warnOnce(draft, 'image_url.detail was left out: Bedrock has no such setting');
+  }
   const { type, data } = readDataUrl(url, param);
   const format = imageFormats[type];
   if (format === undefined) throw unsupported(param, `${param}: Bedrock takes png, jpeg, gif and webp, not ${type}.`);

@@ -72,15 +72,24 @@ function readChat(output: Fields): Said | null {
   const message = choice?.message;
   if (!isFields(message)) return null;
   const reading = isFields(output.usage) ? usageFromOpenAI(output) : readConverseUsage({});
-  const content = typeof message.content === 'string' ? message.content : '';
+  const { text: content, thoughts } = readContent(message.content);
   // gpt-oss puts its thoughts in front of the answer, in the same text.
   const thought = /^\s*<reasoning>([\s\S]*?)<\/reasoning>/.exec(content);
   const stated = typeof message.reasoning_content === 'string' ? message.reasoning_content : '';
   return {
     ...said(content.slice(thought?.[0].length ?? 0), choice?.finish_reason ?? choice?.stop_reason, reading),
-    reasoning: thought?.[1] ?? stated,
+    reasoning: thought?.[1] ?? (stated === '' ? thoughts : stated),
     calls: Array.isArray(message.tool_calls) ? message.tool_calls : [],
   };
+}
+
+/** A text, or Mistral's list of chunks, in which models that think say it apart (Mistral AI's API, ThinkChunk). */
+function readContent(content: unknown): { text: string; thoughts: string } {
+  if (typeof content === 'string') return { text: content, thoughts: '' };
+  const chunks = (Array.isArray(content) ? content : []).filter(isFields);
+  const textIn = (list: readonly Fields[]) => list.map(({ text }) => (typeof text === 'string' ? text : '')).join('');
+  const thinking = chunks.flatMap((chunk) => (Array.isArray(chunk.thinking) ? chunk.thinking.filter(isFields) : []));
+  return { text: textIn(chunks), thoughts: textIn(thinking) };
 }
 
 function said(text: string, stop: unknown, reading: UsageReading): Said {

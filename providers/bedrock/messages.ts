@@ -1,6 +1,7 @@
 import { parseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
-import { assistantBlocks, textBlocks, userBlocks } from './content.ts';
+import { hasBreakpoint, otherMembers } from '../shared/message-members.ts';
+import { assistantBlocks, cachePoint, textBlocks, userBlocks } from './content.ts';
 import { type Block, type ConverseMessage, type Draft, warnOnce } from './draft.ts';
 import { invalid, unsupported } from './refused.ts';
 
@@ -20,6 +21,11 @@ export function addMessages(messages: unknown, draft: Draft): void {
     if (message.name !== undefined && message.name !== null) {
       warnOnce(draft, 'name of messages was left out: Bedrock has no names');
     }
+    for (const name of otherMembers(message)) {
+      if (!hasBreakpoint({ [name]: message[name] })) {
+        warnOnce(draft, `${name} of messages was left out: Bedrock has no place for it`);
+      }
+    }
     addMessage(message, path, draft);
   }
   if (draft.messages.length === 0) {
@@ -36,19 +42,16 @@ function addMessage(message: Fields, path: string, draft: Draft): void {
       if (draft.messages.length > 0) {
         warnOnce(draft, 'a system message between others was moved to the front: Bedrock has one place for them');
       }
-      draft.system.push(...textBlocks(message.content, place, draft));
+      draft.system.push(...withCachePoint(textBlocks(message.content, place, draft), message, draft));
       return;
     case 'user':
-      addTurn(draft, 'user', userBlocks(message.content, place, draft));
+      addTurn(draft, 'user', withCachePoint(userBlocks(message.content, place, draft), message, draft));
       return;
     case 'assistant':
-      addTurn(draft, 'assistant', [
-        ...assistantBlocks(message.content, place, draft),
-        ...toolUses(message, path, draft),
-      ]);
+      addTurn(draft, 'assistant', withCachePoint(assistantTurn(message, path, draft), message, draft));
       return;
     case 'tool':
-      addTurn(draft, 'user', [toolResult(message, path, draft)]);
+      addTurn(draft, 'user', withCachePoint([toolResult(message, path, draft)], message, draft));
       return;
     default:
       throw unsupported(`${path}.role`, `${path}.role '${String(message.role)}' has no equivalent at Bedrock.`);
@@ -56,7 +59,10 @@ function addMessage(message: Fields, path: string, draft: Draft): void {
 }
 
 function addTurn(draft: Draft, role: ConverseMessage['role'], content: Block[]): void {
-  if (content.length === 0) return;
+  if (content.length === 0) {
+    warnOnce(draft, 'an empty message was left out: Bedrock takes none');
+    return;
+  }
   const last = draft.messages.at(-1);
   if (last?.role === role) last.content.push(...content);
   else draft.messages.push({ role, content });
@@ -70,6 +76,19 @@ function foldSystem(draft: Draft): void {
   if (first?.role === 'user') first.content.unshift({ text: `${text}\n\n` });
   else draft.messages.unshift({ role: 'user', content: [{ text }] });
   draft.system = [];
+}
+
+/** What the assistant said, refused and called. */
+function assistantTurn(message: Fields, path: string, draft: Draft): Block[] {
+  const { audio, content, refusal } = message;
+  if (isFields(audio)) throw unsupported(`${path}.audio`, `${path}.audio: earlier audio answers cannot be sent.`);
+  const refused = typeof refusal === 'string' && refusal.trim() !== '' ? [{ text: refusal }] : [];
+  return [...assistantBlocks(content, `${path}.content`, draft), ...refused, ...toolUses(message, path, draft)];
+}
+
+/** A breakpoint on the message stands behind its last block. */
+function withCachePoint(blocks: Block[], message: Fields, draft: Draft): Block[] {
+  return blocks.length === 0 ? blocks : [...blocks, ...cachePoint(message, draft)];
 }
 
 function toolUses(message: Fields, path: string, draft: Draft): Block[] {

@@ -81,7 +81,7 @@ export function converseResult(output: Fields, facts: AnswerFacts): Result {
   const warnings = usageWarnings(reading);
   if (known === undefined) warnings.push(`finish_reason: '${stop.slice(0, 40)}' is unknown; taken as stop`);
   if (stop.startsWith('malformed_')) warnings.push(`the model ended with ${stop}: its answer may be incomplete`);
-  return chatResult(openaiMessage(message.content), finish, warnings, reading, facts);
+  return chatResult(openaiMessage(message.content, warnings), finish, warnings, reading, facts);
 }
 
 /** What a model answered to InvokeModel in its own form. */
@@ -113,16 +113,19 @@ function chatResult(
 }
 
 /** In batch output every block spells out all members of its union, with null for the others: only what is set counts. */
-function openaiMessage(content: readonly unknown[]): object {
+function openaiMessage(content: readonly unknown[], warnings: string[]): object {
   let text = '';
   let reasoning = '';
+  const leftOut = new Set<string>();
   const calls: object[] = [];
   for (const block of content) {
     if (!isFields(block)) continue;
     if (typeof block.text === 'string') text += block.text;
     else if (isFields(block.toolUse)) calls.push(toolCall(block.toolUse));
     else if (isFields(block.reasoningContent)) reasoning += reasoningText(block.reasoningContent);
+    else leftOut.add(Object.keys(block).find((name) => block[name] !== null) ?? 'nothing');
   }
+  for (const type of leftOut) warnings.push(`content of type ${type.slice(0, 60)} was left out`);
   return messageOf(text, reasoning, calls);
 }
 

@@ -1,5 +1,6 @@
 import { isFields } from '../shared/error-body.ts';
-import type { Block, Draft } from './draft.ts';
+import { hasBreakpoint } from '../shared/message-members.ts';
+import { type Block, type Draft, warnOnce } from './draft.ts';
 import { invalid, unsupported } from './refused.ts';
 
 /** OpenAI's tools as `toolConfig.tools`, schemas untouched. Only functions have an equivalent. */
@@ -7,6 +8,7 @@ export function addTools(tools: unknown, draft: Draft): void {
   if (!Array.isArray(tools)) throw invalid('tools', 'tools must be a list.');
   if (tools.length === 0) return;
   if (draft.family.tools !== true) throw unsupported('tools', `tools: ${draft.model} does not call tools.`);
+  if (tools.some(hasBreakpoint)) warnOnce(draft, 'cache breakpoints of tools were left out: messages may have them');
   draft.tools = tools.map((tool: unknown, index) => toolSpec(tool, `tools[${index}]`));
 }
 

@@ -1,6 +1,7 @@
 import { cacheControlOf } from './anthropic-messages-content.ts';
 import { type Fields, type Mapping, refuse, refuseInvalid, warn } from './anthropic-messages-mapping.ts';
 import { isFields } from './error-body.ts';
+import { withDescription } from './schema-description.ts';
 
 /** The forced tool through which families without structured output are asked for JSON; answers are unwrapped by it. */
 export const structuredToolName = 'weir_structured_answer';
@@ -90,7 +91,7 @@ export function formatOf(body: Fields, mapping: Mapping): { format?: Fields; too
   if (!isFields(schema))
     return refuseInvalid('response_format', `'response_format.json_schema.schema' must be an object.`);
   const { family } = mapping.options;
-  if (family.structured) return { format: { type: 'json_schema', schema } };
+  if (family.structured) return { format: { type: 'json_schema', schema: withDescription(schema, description) } };
   const { tools } = body;
   if (Array.isArray(tools) && tools.length > 0) {
     return refuse('response_format', `${family.name} cannot take a json_schema and tools at once.`);

@@ -70,7 +70,7 @@ export function toGemini(
   const { fileBuckets, safetySettings } = options;
   const { signedCalls } = family;
   const { contents, system } = toConversation(body.messages, { fileBuckets, warnings, signedCalls });
-  const functions = toFunctions(body.tools, family);
+  const functions = toFunctions(body.tools, family, warnings);
   const toolConfig = toToolConfig(body.tool_choice, functions);
   const generationConfig = toGenerationConfig(body, family, warnings);
   return {

@@ -1,4 +1,5 @@
 import { isFields } from '../shared/error-body.ts';
+import { withDescription } from '../shared/schema-description.ts';
 import type { GeminiGenerationConfig } from './gemini.ts';
 import { toOpenApiSchema } from './gemini-schema.ts';
 import type { GeminiFamily } from './models.ts';
@@ -75,10 +76,11 @@ function formatOf(format: unknown, family: GeminiFamily): GeminiGenerationConfig
       const wrapper = format.json_schema;
       const at = 'response_format.json_schema.schema';
       const schema = isFields(wrapper) ? wrapper.schema : undefined;
-      if (!isFields(schema)) return invalid(at, `${at} must be a JSON schema.`);
+      if (!isFields(wrapper) || !isFields(schema)) return invalid(at, `${at} must be a JSON schema.`);
+      const described = withDescription(schema, wrapper.description);
       return family.jsonSchema
-        ? { responseMimeType: json, responseJsonSchema: schema }
-        : { responseMimeType: json, responseSchema: toOpenApiSchema(schema, at) };
+        ? { responseMimeType: json, responseJsonSchema: described }
+        : { responseMimeType: json, responseSchema: toOpenApiSchema(described, at) };
     }
     default:
       return unsupported('response_format', 'response_format.type must be text, json_object or json_schema.');

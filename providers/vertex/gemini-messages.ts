@@ -1,5 +1,6 @@
 import { parseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
+import { hasBreakpoint, otherMembers } from '../shared/message-members.ts';
 import type { GeminiContent, GeminiPart } from './gemini.ts';
 import { type PartContext, toParts, toText } from './gemini-parts.ts';
 import { invalid, unsupported } from './refused.ts';
@@ -31,10 +32,13 @@ export function toConversation(messages: unknown, context: MessageContext): Conv
   for (const [index, message] of messages.entries()) {
     const at = `messages[${index}]`;
     if (!isFields(message)) return invalid(at, `${at} must be an object.`);
-    if (message.name !== undefined && message.name !== null) context.warnings.add('message names were left out');
+    noteLeftOut(message, context.warnings);
     switch (message.role) {
       case 'system':
       case 'developer':
+        if (contents.length > 0) {
+          context.warnings.add('a system message between others was moved to the front: Gemini has one place for them');
+        }
         system.push(toText(message.content, `${at}.content`));
         break;
       case 'user':
@@ -55,6 +59,15 @@ export function toConversation(messages: unknown, context: MessageContext): Conv
   if (text === '') return invalid('messages', 'messages hold no content.');
   context.warnings.add('the system message was sent as the user’s, for there is no other');
   return { contents: [{ role: 'user', parts: [{ text }] }], system: null };
+}
+
+function noteLeftOut(message: Fields, warnings: Set<string>): void {
+  if (message.name !== undefined && message.name !== null) warnings.add('message names were left out');
+  for (const name of otherMembers(message))
+    warnings.add(`${name} of messages was left out: Gemini has no place for it`);
+  if (Array.isArray(message.content) && message.content.some(hasBreakpoint)) {
+    warnings.add('cache breakpoints were left out: Gemini finds what to cache by itself');
+  }
 }
 
 function append(contents: GeminiContent[], role: GeminiContent['role'], parts: GeminiPart[]): void {

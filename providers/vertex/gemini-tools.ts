@@ -1,11 +1,12 @@
 import { isFields } from '../shared/error-body.ts';
+import { hasBreakpoint } from '../shared/message-members.ts';
 import type { GeminiFunction, GeminiToolConfig } from './gemini.ts';
 import { toOpenApiSchema } from './gemini-schema.ts';
 import type { GeminiFamily } from './models.ts';
 import { invalid, unsupported } from './refused.ts';
 
-/** OpenAI's tools as one list of function declarations; null when there are none. */
-export function toFunctions(tools: unknown, family: GeminiFamily): GeminiFunction[] | null {
+/** OpenAI's tools as one list of function declarations; null when there are none. `warnings` takes what was left out. */
+export function toFunctions(tools: unknown, family: GeminiFamily, warnings: Set<string>): GeminiFunction[] | null {
   if (tools === undefined || tools === null) return null;
   if (!Array.isArray(tools)) return invalid('tools', 'tools must be a list.');
   if (tools.length === 0) return null;
@@ -14,6 +15,8 @@ export function toFunctions(tools: unknown, family: GeminiFamily): GeminiFunctio
     const declared = isFields(tool) && tool.type === 'function' ? tool.function : undefined;
     if (!isFields(declared)) return unsupported(`${at}.type`, `${at} must be a function: no other tool can be sent.`);
     if (typeof declared.name !== 'string') return invalid(`${at}.function.name`, `${at}.function.name must be text.`);
+    if (declared.strict === true) warnings.add('strict was left out of tools: Gemini does not enforce their schemas');
+    if (hasBreakpoint(tool)) warnings.add('cache breakpoints were left out: Gemini finds what to cache by itself');
     return {
       name: declared.name,
       ...(typeof declared.description === 'string' && { description: declared.description }),

@@ -5,9 +5,10 @@ import { escapeLineSeparators } from '../../src/core/jsonl.ts';
 import type { AnswerInBytes } from '../shared/answer-in-bytes.ts';
 import { chatAnswer, TextBlock, textBlocks } from '../shared/chat-in-bytes.ts';
 import { usageWarnings } from '../shared/openai-results.ts';
+import { tierWarnings } from '../shared/service-tier.ts';
 import { endWords } from './gemini-answer.ts';
 import { createdAt, type ResultContext, servedName } from './results.ts';
-import { toOpenAIUsage, usageFromGemini } from './usage.ts';
+import { tierOf, toOpenAIUsage, usageFromGemini } from './usage.ts';
 
 /** A part that is text, and neither a call nor a thought. */
 class TextPart extends TextBlock {
@@ -86,9 +87,20 @@ class PickedGemini implements Picked {
       finishReason,
       usage: stated && escapeLineSeparators(JSON.stringify(stated)),
     };
-    const warnings = [...new Set(usageWarnings('/v1/chat/completions', reading.raw, reading.problems))];
+    const serviceTier = tierOf(usageMetadata);
+    const usageSaid = usageWarnings('/v1/chat/completions', reading.raw, reading.problems);
+    const warnings = [...new Set([...usageSaid, ...tierWarnings(serviceTier)])];
     const { usage, raw } = reading;
-    const said = { status: 200, requestId: null, usage, rawUsage: raw, servedModel, finishReason, warnings };
+    const said = {
+      status: 200,
+      requestId: null,
+      usage,
+      rawUsage: raw,
+      servedModel,
+      serviceTier,
+      finishReason,
+      warnings,
+    };
     return chatAnswer(json, chat, said);
   }
 }

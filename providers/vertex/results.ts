@@ -7,9 +7,10 @@ import { isFields } from '../shared/error-body.ts';
 import { usageWarnings } from '../shared/openai-results.ts';
 import { badResponse } from '../shared/openai-status.ts';
 import { redact } from '../shared/redact.ts';
+import { tierWarnings } from '../shared/service-tier.ts';
 import type { Embedded, EmbeddingRequest } from './embeddings.ts';
 import { toChoice } from './gemini-answer.ts';
-import { toOpenAIUsage, usageFromEmbeddings, usageFromGemini } from './usage.ts';
+import { tierOf, toOpenAIUsage, usageFromEmbeddings, usageFromGemini } from './usage.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -34,7 +35,9 @@ export function resultOfGemini(answer: unknown, context: ResultContext): Result 
   if (!isFields(answer)) return failedResult(badResponse(200, `${provider} answered 200 without an answer.`), context);
   const reading = usageFromGemini(answer);
   const id = answerIdOf(answer, context);
-  const warnings = new Set(usageWarnings('/v1/chat/completions', reading.raw, reading.problems));
+  const serviceTier = tierOf(answer.usageMetadata);
+  const usageSaid = usageWarnings('/v1/chat/completions', reading.raw, reading.problems);
+  const warnings = new Set([...usageSaid, ...tierWarnings(serviceTier)]);
   const candidates: unknown[] = Array.isArray(answer.candidates) ? answer.candidates : [];
   const choices: Record<string, unknown>[] = [];
   for (const [index, candidate] of candidates.entries()) {
@@ -57,7 +60,7 @@ export function resultOfGemini(answer: unknown, context: ResultContext): Result 
     choices,
     usage: toOpenAIUsage(answer.usageMetadata) ?? undefined,
   };
-  return succeeded(body, { reading, servedModel, warnings, requestId: context.requestId });
+  return succeeded(body, { reading, servedModel, serviceTier, warnings, requestId: context.requestId });
 }
 
 /** What makes the ids of an answer and its calls. */
@@ -95,11 +98,15 @@ export function createdAt(stated: unknown, { nowMs }: ResultContext): number {
 interface Extras {
   reading: UsageReading;
   servedModel: string | null;
+  serviceTier?: string | null;
   warnings: Set<string>;
   requestId: string | null;
 }
 
-function succeeded(body: Record<string, unknown>, { reading, servedModel, warnings, requestId }: Extras): Success {
+function succeeded(
+  body: Record<string, unknown>,
+  { reading, servedModel, serviceTier = null, warnings, requestId }: Extras,
+): Success {
   const [first] = Array.isArray(body.choices) ? body.choices : [];
   return {
     ok: true,
@@ -109,6 +116,7 @@ function succeeded(body: Record<string, unknown>, { reading, servedModel, warnin
     usage: reading.usage,
     rawUsage: reading.raw,
     servedModel,
+    serviceTier,
     finishReason: isFields(first) && typeof first.finish_reason === 'string' ? first.finish_reason : null,
     warnings: [...warnings],
   };

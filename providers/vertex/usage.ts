@@ -42,6 +42,16 @@ export function usageFromGemini(answer: unknown): UsageReading {
   return { ...usageFromOpenAI({ usage }), raw: metadata };
 }
 
+/**
+ * The service tier that a `usageMetadata` names, in the ledger's words; null for the usual one (reference of TrafficType).
+ * What was bought beforehand as provisioned throughput is not paid for by the token.
+ */
+export function tierOf(metadata: unknown): string | null {
+  const word = isFields(metadata) ? metadata.trafficType : undefined;
+  if (typeof word !== 'string' || word === 'ON_DEMAND' || word === 'TRAFFIC_TYPE_UNSPECIFIED') return null;
+  return word.toLowerCase().replace(/^on_demand_/, '');
+}
+
 /** The usage of embeddings: each text's token count; null when one of them is unknown. */
 export function usageFromEmbeddings(tokens: readonly (number | null)[]): UsageReading {
   if (tokens.length === 0 || tokens.some((count) => count === null)) return { usage: null, raw: null, problems: [] };

@@ -33,6 +33,42 @@ function refused(body: object, model = nova) {
   return converted.failure;
 }
 
+describe('what messages say beside their content', () => {
+  it('is sent where Converse has a place for it', () => {
+    const messages = [
+      { role: 'user', content: 'Hi', prompt_cache_breakpoint: { ttl: '1h' } },
+      { role: 'assistant', content: null, refusal: 'I will not.' },
+      { role: 'user', content: [{ type: 'text', text: 'Why?', prompt_cache_breakpoint: {} }] },
+    ];
+    expect(native({ messages }).messages).toEqual([
+      { role: 'user', content: [{ text: 'Hi' }, { cachePoint: { type: 'default', ttl: '1h' } }] },
+      { role: 'assistant', content: [{ text: 'I will not.' }] },
+      { role: 'user', content: [{ text: 'Why?' }, { cachePoint: { type: 'default' } }] },
+    ]);
+  });
+
+  it('is refused where an answer in audio is meant', () => {
+    const messages = [...user, { role: 'assistant', audio: { id: 'audio_1' } }, ...user];
+    expect(refused({ messages })).toMatchObject({ param: 'messages[1].audio' });
+  });
+
+  it('is left out with a warning otherwise', () => {
+    const messages = [
+      { role: 'user', content: [{ type: 'image_url', image_url: { url: png, detail: 'high' } }] },
+      { role: 'assistant', content: '' },
+      { role: 'assistant', content: 'So.', reasoning_content: 'Hm.' },
+      ...user,
+    ];
+    const converted = convert({ messages, tools: [{ ...tool, cache_control: { type: 'ephemeral' } }] });
+    expect(converted.ok && converted.warnings).toEqual([
+      'image_url.detail was left out: Bedrock has no such setting',
+      'an empty message was left out: Bedrock takes none',
+      'reasoning_content of messages was left out: Bedrock has no place for it',
+      'cache breakpoints of tools were left out: messages may have them',
+    ]);
+  });
+});
+
 describe('chat as Converse', () => {
   it('maps every parameter that has an equivalent', () => {
     const body = {

@@ -29,7 +29,33 @@ function record(line: object | string) {
   return readRecord(parseAnswer(new TextEncoder().encode(text)), () => facts);
 }
 
+describe('answers of Mistral in its own form', () => {
+  it('may come in chunks, with the thoughts apart', () => {
+    const content = [
+      { type: 'thinking', thinking: [{ type: 'text', text: 'Hm.' }] },
+      { type: 'text', text: 'Four' },
+      { type: 'text', text: '.' },
+    ];
+    const choices = [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }];
+    const result = resultOf({ choices }, { ...facts, form: 'mistral-chat' });
+    expect(result.ok && JSON.parse(result.body)).toMatchObject({
+      choices: [{ message: { content: 'Four.', reasoning_content: 'Hm.' } }],
+    });
+  });
+});
+
 describe('answers of Converse', () => {
+  it('say what was left out of them', () => {
+    const result = resultOf(
+      output({}, [
+        { text: 'Hi', image: null },
+        { text: null, image: { format: 'png' } },
+      ]),
+      facts,
+    );
+    expect(result.ok && result.warnings).toEqual(['content of type image was left out']);
+  });
+
   it('become a chat completion', () => {
     const result = resultOf(output(), facts);
     if (!result.ok) throw new Error(result.failure.message);

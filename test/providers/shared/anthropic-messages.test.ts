@@ -176,6 +176,16 @@ describe('a chat body as a Messages body', () => {
       },
       { output_config: { format: { type: 'json_schema', schema: { type: 'object' } } } },
     ],
+    [
+      'a schema with a description of the format',
+      {
+        response_format: {
+          type: 'json_schema',
+          json_schema: { name: 'n', description: 'An age.', schema: { type: 'object' } },
+        },
+      },
+      { output_config: { format: { type: 'json_schema', schema: { description: 'An age.', type: 'object' } } } },
+    ],
     ['no choice', { tools: [weather], tool_choice: 'auto' }, { tools: [weatherTool] }],
     [
       'a forced choice',

@@ -62,6 +62,26 @@ describe('a chat request as a request of Gemini', () => {
     });
   });
 
+  it('says what it leaves out of messages, tools and formats, and where it moves an instruction', () => {
+    const messages = [
+      { role: 'user', content: [{ type: 'text', text: 'Hi', cache_control: { type: 'ephemeral' } }] },
+      { role: 'assistant', content: 'Hello', reasoning_content: 'Hm.', annotations: [] },
+      { role: 'system', content: 'Be brief.' },
+      { role: 'user', content: 'Go on.', cache_control: null },
+    ];
+    const tools = [{ type: 'function', function: { name: 'f', strict: true } }];
+    expect(warningsOf({ messages, tools })).toEqual([
+      'cache breakpoints were left out: Gemini finds what to cache by itself',
+      'reasoning_content of messages was left out: Gemini has no place for it',
+      'a system message between others was moved to the front: Gemini has one place for them',
+      'strict was left out of tools: Gemini does not enforce their schemas',
+    ]);
+    const json_schema = { name: 'a', description: 'An age.', schema: { type: 'object' } };
+    expect(configOf({ response_format: { type: 'json_schema', json_schema } })).toMatchObject({
+      responseJsonSchema: { description: 'An age.', type: 'object' },
+    });
+  });
+
   it('sends back thought signatures, and what skips their check where a 3.x model would miss one', () => {
     const call = { id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } };
     const signed = { ...call, extra_content: { google: { thought_signature: 'c2ln' } } };

@@ -56,6 +56,16 @@ describe('an answer of Gemini in OpenAI’s shape', () => {
     expect(result.body).not.toMatch(/[\n\u2028\u2029\u0085]/);
   });
 
+  it.each([
+    ['ON_DEMAND', null, 0],
+    ['ON_DEMAND_PRIORITY', 'priority', 1],
+    ['ON_DEMAND_FLEX', 'flex', 1],
+    ['PROVISIONED_THROUGHPUT', 'provisioned_throughput', 1],
+  ])('served as %s has the tier %s: other tiers have other prices', (trafficType, serviceTier, warnings) => {
+    const result = answer(candidate([{ text: 'a' }], 'STOP'), { usageMetadata: { ...usageMetadata, trafficType } });
+    expect(result.ok && [result.serviceTier, result.warnings.length]).toEqual([serviceTier, warnings]);
+  });
+
   it('holds tool calls with stable ids of their own, and their thought signatures', () => {
     const parts = [
       { functionCall: { name: 'f', args: { a: 1 } }, thoughtSignature: 'c2ln' },
