@@ -295,6 +295,8 @@ export interface Progress {
   lines: { line: number; failure: Failure }[];
   /** Remote places that are only known now (output file ids, uris), to be kept. */
   refs: ProviderRefs;
+  /** Unix seconds, by the provider's clock: when it ended, where it has and tells. */
+  endedAt?: number | null;
   /** What all lines together used, where the provider tells it with the batch: for reconciliation. */
   usage?: { inputTokens: number; outputTokens: number };
   /** The untouched answer, for `include_provider_details`. */

@@ -13,6 +13,8 @@ export interface RemoteBatch {
   counts: { [name in keyof MessageBatch['request_counts']]: number };
   /** Unix milliseconds. */
   createdMs: number;
+  /** null until it has ended. */
+  endedMs: number | null;
   isCancelled: boolean;
   isArchived: boolean;
   /** null where it is missing or empty. */
@@ -26,6 +28,7 @@ export function readBatch(json: unknown): RemoteBatch | null {
   if (!isFields(json) || typeof json.id !== 'string' || typeof json.processing_status !== 'string') return null;
   const counts = isFields(json.request_counts) ? json.request_counts : {};
   const createdMs = Date.parse(String(json.created_at));
+  const endedMs = Date.parse(String(json.ended_at));
   return {
     id: json.id,
     status: json.processing_status,
@@ -37,6 +40,7 @@ export function readBatch(json: unknown): RemoteBatch | null {
       expired: countOf(counts, 'expired'),
     },
     createdMs: Number.isNaN(createdMs) ? 0 : createdMs,
+    endedMs: Number.isNaN(endedMs) ? null : endedMs,
     isCancelled: isText(json.cancel_initiated_at),
     isArchived: isText(json.archived_at),
     resultsUrl: isText(json.results_url) ? json.results_url : null,
@@ -63,7 +67,8 @@ export function sizeOf({ counts }: RemoteBatch): number {
  */
 export function progressOf(batch: RemoteBatch, details: unknown): Progress {
   const { counts, status, resultsUrl } = batch;
-  const base = { raw: status, counts: countsOf(batch), lines: [], refs: {}, details };
+  const endedAt = batch.endedMs === null ? null : batch.endedMs / 1000;
+  const base = { raw: status, counts: countsOf(batch), lines: [], refs: {}, details, endedAt };
   if (status !== 'ended') return { ...base, state: 'running', reason: null, failure: null };
   if (batch.isArchived) return { ...base, state: 'failed', reason: 'expired', failure: archived() };
   // It ends before its results can be read.

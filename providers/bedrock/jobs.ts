@@ -143,15 +143,17 @@ function progressOf(job: GetModelInvocationJobCommandOutput, { provider, secrets
   const failure = state === 'failed' ? failureOfJob(raw, job.message ?? '', provider, secrets) : null;
   const { $metadata: _metadata, ...details } = job;
   const { totalRecordCount: total, successRecordCount: succeeded, errorRecordCount: failed } = job;
+  const endedAt = job.endTime === undefined ? null : Math.floor(job.endTime.getTime() / 1000);
   return {
     state,
     reason,
     raw,
+    endedAt,
     counts: total === undefined ? null : { total, succeeded: succeeded ?? 0, failed: failed ?? 0 },
     failure,
     lines: failure?.kind === 'invalid_request' ? linesNamed(job.message ?? '').map((line) => ({ line, failure })) : [],
     refs: {
-      ...(job.endTime !== undefined && { ended_at: String(Math.floor(job.endTime.getTime() / 1000)) }),
+      ...(endedAt !== null && { ended_at: String(endedAt) }),
       ...(job.processedRecordCount !== undefined && { processed: String(job.processedRecordCount) }),
     },
     details,

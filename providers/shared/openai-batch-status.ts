@@ -72,6 +72,7 @@ export function progressOf(
       ...(batch.errorFileId !== null && { error_file_id: batch.errorFileId }),
       ...(isMissing && { [AWAITED_SINCE]: String(since) }),
     },
+    endedAt: batch.endedAt,
     ...(batch.usage && { usage: batch.usage }),
     details,
   };

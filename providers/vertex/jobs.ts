@@ -15,7 +15,9 @@ export interface Job {
   name: string;
   token: string | null;
   state: string;
+  /** Unix seconds. */
   createdAt: number;
+  endedAt: number | null;
   outputDirectory: string | null;
   fields: Fields;
 }
@@ -76,15 +78,20 @@ function readJob(value: unknown): Job | null {
   const { labels, outputInfo, state } = value;
   const token = isFields(labels) ? labels[tokenLabel] : undefined;
   const directory = isFields(outputInfo) ? outputInfo.gcsOutputDirectory : undefined;
-  const created = typeof value.createTime === 'string' ? Date.parse(value.createTime) : Number.NaN;
   return {
     name: value.name,
     token: typeof token === 'string' ? token : null,
     state: typeof state === 'string' ? state : 'JOB_STATE_UNSPECIFIED',
-    createdAt: Number.isNaN(created) ? 0 : Math.floor(created / 1000),
+    createdAt: secondsOf(value.createTime) ?? 0,
+    endedAt: secondsOf(value.endTime),
     outputDirectory: typeof directory === 'string' && directory !== '' ? directory : null,
     fields: value,
   };
+}
+
+function secondsOf(time: unknown): number | null {
+  const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+  return Number.isNaN(ms) ? null : Math.floor(ms / 1000);
 }
 
 /** A job as progress. A job that ended well but names no output yet is not taken for ended. */
@@ -94,7 +101,8 @@ export function progressOf(job: Job, context: { provider: string; nowMs: number 
   const isFull = stated?.kind === 'rate_limited';
   const failure: Failure | null = isFull ? { ...stated, kind: 'quota_full', code: 'quota_full' } : stated;
   const counts = countsOf(job.fields.completionStats);
-  const common = { raw: job.state, counts, lines: [], refs: refsOf(job, counts), details: job.fields };
+  const { state: raw, endedAt, fields: details } = job;
+  const common = { raw, counts, lines: [], refs: refsOf(job, counts), details, endedAt };
   if (end.state === 'running') return { ...end, failure: null, ...common };
   if (job.outputDirectory !== null) return { ...end, state: 'ended', failure, ...common };
   if (end.reason === 'completed') return { state: 'running', reason: null, failure: null, ...common };

@@ -8,8 +8,10 @@ import type { EntryStatus, LedgerGroup } from '../protocol/ledger.ts';
 export interface LedgerEntryRow {
   /** Of an entry without batch or line, where whoever makes it names it: written again, it is known by that. */
   id?: string;
-  /** Unix seconds. */
+  /** Unix seconds: when it was entered. Sums by day and hour go by it, so that those of the past never change. */
   createdAt: number;
+  /** When the provider ran it, whose prices it has; absent or null where that is `createdAt`. */
+  ranAt?: number | null;
   tenantId: string;
   keyId: string | null;
   batchId: string | null;

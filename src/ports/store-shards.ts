@@ -50,6 +50,8 @@ export interface ShardRow {
   /** When the provider was asked to stop it. */
   cancelAskedAt: number | null;
   endedAt: number | null;
+  /** When it ran (core/ran-at.ts), as far as prices go; null until its end was seen. */
+  ranAt: number | null;
   /** When the provider's files were removed. */
   cleanedAt: number | null;
   /** What is due next, and when. */

@@ -80,21 +80,23 @@ export const NEW_ID = `'entry_' || lower(hex(randomblob(18)))`;
 const OF = SAME.map((name) => `e.${name}`);
 /** Whoever adjusts what a provider batch brought, once or again, changes what that batch cost. */
 export const OF_SHARD = 'coalesce(e.shard_id, e.adjusts_shard)';
+/** It ran when it ran, however often it is stated anew. */
+const RAN_AT = 'coalesce(e.ran_at, e.created_at)';
 
 export const REVERSE = `
   insert into ledger_entries (id, attempt, created_at, ${SAME}, final, input_tokens, cached_input_tokens, output_tokens, rates_id,
-    price_version, amount_nano, list_amount_nano, unpriced_reason, adjusts_shard, reverses, note)
+    price_version, amount_nano, list_amount_nano, unpriced_reason, adjusts_shard, ran_at, reverses, note)
   with ${BULK_ROWS}
   select ${NEW_ID}, ${ATTEMPT}, ?, ${OF}, -e.final, -e.input_tokens, -e.cached_input_tokens, -e.output_tokens, e.rates_id,
-    e.price_version, -e.amount_nano, -e.list_amount_nano, e.unpriced_reason, ${OF_SHARD}, e.seq, ?
+    e.price_version, -e.amount_nano, -e.list_amount_nano, e.unpriced_reason, ${OF_SHARD}, ${RAN_AT}, e.seq, ?
   from r cross join ledger_entries e where e.seq = v ->> 0`;
 
 const CORRECT = `
   insert into ledger_entries (id, attempt, created_at, ${SAME}, final, input_tokens, cached_input_tokens, output_tokens, rates_id,
-    price_version, amount_nano, list_amount_nano, unpriced_reason, adjusts_shard, corrects, note)
+    price_version, amount_nano, list_amount_nano, unpriced_reason, adjusts_shard, ran_at, corrects, note)
   with ${BULK_ROWS}
   select ${NEW_ID}, ${ATTEMPT}, ?, ${OF}, e.final, e.input_tokens, e.cached_input_tokens, e.output_tokens, v ->> 1, v ->> 2,
-    v ->> 3, v ->> 4, null, ${OF_SHARD}, e.seq, ?
+    v ->> 3, v ->> 4, null, ${OF_SHARD}, ${RAN_AT}, e.seq, ?
   from r cross join ledger_entries e where e.seq = v ->> 0`;
 
 /** See StoreLedger.adjust. */

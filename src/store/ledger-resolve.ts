@@ -36,6 +36,7 @@ const TOLD: readonly (readonly [name: string, value: (entry: Told) => Cell])[] =
   ['amount_nano', ({ as }) => as.amountNano],
   ['list_amount_nano', ({ as }) => as.listAmountNano],
   ['unpriced_reason', ({ as }) => as.unpricedReason],
+  ['ran_at', ({ as }) => as.ranAt ?? null],
 ];
 
 interface Told {

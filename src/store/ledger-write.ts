@@ -45,6 +45,7 @@ const COLUMNS: readonly (readonly [name: string, value: ValueOf])[] = [
   ['latency_ms', ({ entry }) => entry.latencyMs],
   ['shard_id', ({ entry }) => entry.shardId ?? null],
   ['route', ({ entry }) => entry.route ?? null],
+  ['ran_at', ({ entry }) => entry.ranAt ?? null],
 ];
 
 const NAMES = COLUMNS.map(([name]) => name);

@@ -25,7 +25,7 @@ export async function adoptShard(
   const [adopted] = await database.write([
     {
       sql: `update shards set state = 'abandoned', provider_batch_id = ?, refs = ?, submitted_at = ?, progress_at = ?,
-              cancel_asked_at = ?, next_at = ?, ended_at = null, cleaned_at = null, failure = null
+              cancel_asked_at = ?, next_at = ?, ended_at = null, ran_at = null, cleaned_at = null, failure = null
             where token = ? and ${isLost}`,
       args: [id, JSON.stringify(refs), submittedAt, now, now, now, token],
     },

@@ -50,6 +50,7 @@ const SHARD_COLUMNS: Columns<ShardRow> = [
   ['next_at', (row) => row.nextAt],
   ['hours', (row) => row.hours],
   ['place', (row) => row.place],
+  ['ran_at', (row) => row.ranAt],
 ];
 
 /** Adds segments; fails when one is there already. `resumed`: other work on their lines came before, and left results. */

@@ -105,7 +105,7 @@ it('after the upgrade to shards provider batches can be made, and the installati
   expect((await claimShards(store)).map((shard) => shard.id)).toEqual(['batch_2-s0']);
 });
 
-it('what was corrected before the upgrade counts for the provider batches that brought it', async () => {
+it('what was corrected before the upgrade counts for the provider batches that brought it, and for the time when it ran', async () => {
   await migrate(
     database,
     MIGRATIONS.slice(
@@ -116,7 +116,7 @@ it('what was corrected before the upgrade counts for the provider batches that b
   const columns = `seq, id, created_at, tenant_id, batch_id, line, attempt, mode, provider, target, model, status, final,
     input_tokens, cached_input_tokens, output_tokens, estimated, amount_nano, shard_id, reverses, corrects`;
   const row = (seq: number, line: number | null, attempt: number, rest: string) =>
-    `(${seq}, ${line === null ? `'e${seq}', ` : 'null, '}${NOW}, 'tenant-a', ${line === null ? 'null, null' : `'batch_1', ${line}`}, ${attempt},
+    `(${seq}, ${line === null ? `'e${seq}', ` : 'null, '}${NOW + seq}, 'tenant-a', ${line === null ? 'null, null' : `'batch_1', ${line}`}, ${attempt},
       'batch', 'openai', 'openai/m', 'm', 'succeeded', 0, 10, 0, 5, 0, ${rest})`;
   const rows = [
     row(1, 1, 1, "100, 'batch_1-s0', null, null"),
@@ -136,4 +136,11 @@ it('what was corrected before the upgrade counts for the provider batches that b
   await store.batches.insert(batchRow('batch_1'));
   await store.shards.insertMany([shardRow('batch_1', 0)]);
   expect(await store.shards.list('batch_1')).toMatchObject([{ amountNano: 350n, unpriced: 0, entries: 1 }]);
+  // Corrected again, each is priced by when it was made first.
+  const standing = await store.ledger.adjustable({ tenantId: null }, { after: 0, limit: 9, unpricedOnly: false });
+  expect(standing.map(({ place, ranAt }) => [place, ranAt])).toEqual([
+    [7, NOW + 2],
+    [9, NOW + 3],
+    [11, NOW + 1],
+  ]);
 });

@@ -30,6 +30,8 @@ function describeLife(open: OpenBench): void {
     const submitted = await bench.submit();
     const { progress, batch } = await bench.over(submitted);
     expect(progress).toMatchObject({ state: 'ended', reason: 'completed', failure: null, lines: [] });
+    // Its answers are priced by when it ended.
+    expect(Math.abs((progress.endedAt ?? 0) - Date.now() / 1000)).toBeLessThan(120);
     expect(progress.raw).not.toBe('');
     expect(progress.details).toBeTypeOf('object');
     if (progress.counts !== null) {

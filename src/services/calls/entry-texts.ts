@@ -77,7 +77,8 @@ function isAlike(left: LedgerEntryRow, right: LedgerEntryRow): boolean {
     left.unpricedReason === right.unpricedReason &&
     left.tags === right.tags &&
     left.route === right.route &&
-    left.shardId === right.shardId
+    left.shardId === right.shardId &&
+    left.ranAt === right.ranAt
   );
 }
 

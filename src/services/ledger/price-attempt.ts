@@ -29,8 +29,10 @@ export interface Attempt {
   /** null when the call was interrupted and nobody knows how it ended. */
   result: Result | null;
   final: boolean;
-  /** Unix seconds. */
+  /** Unix seconds: when it is entered. */
   at: number;
+  /** When the provider ran it, where that is not `at`: it has the prices of that time. */
+  ranAt?: number | undefined;
   latencyMs: number | null;
   gpuMicroseconds: number | null;
 }
@@ -47,6 +49,7 @@ export function priceAttempt(deps: Pick<Deps, 'prices' | 'ownPrices'>, attempt: 
   const priced = priceOf(found, usage, attempt, answered);
   return {
     createdAt: attempt.at,
+    ...(attempt.ranAt !== undefined && { ranAt: attempt.ranAt }),
     tenantId: attempt.tenantId,
     keyId: attempt.keyId,
     batchId: attempt.batchId,
@@ -85,7 +88,7 @@ function withGpuTime(usage: Usage | null, gpuMicroseconds: number | null): Usage
 
 function ratesOf(
   deps: Pick<Deps, 'prices' | 'ownPrices'>,
-  { provider, candidate, result, mode, at }: Attempt,
+  { provider, candidate, result, mode, at, ranAt = at }: Attempt,
   usage: Usage | null,
 ): FoundRates | Unpriced {
   return providerRates(deps, provider, {
@@ -94,7 +97,7 @@ function ratesOf(
     servedTier: result?.ok ? result.serviceTier : null,
     servedModel: result?.ok ? result.servedModel : null,
     rawUsage: result?.rawUsage ?? null,
-    at,
+    at: ranAt,
     inputTokens: usage === null ? undefined : totalInput(usage),
   });
 }

@@ -36,7 +36,7 @@ export function repriceEntry(
     servedTier: isElsewhere ? null : tierOf(entry),
     servedModel: isElsewhere ? null : entry.servedModel,
     rawUsage: isElsewhere ? null : entry.rawUsage,
-    at: otherwise.at ?? entry.createdAt,
+    at: otherwise.at ?? entry.ranAt ?? entry.createdAt,
     ...(entry.usage && { inputTokens: totalInput(entry.usage) }),
   });
   if ('unpriced' in found) return found;

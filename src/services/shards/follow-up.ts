@@ -157,6 +157,7 @@ export function newShard(
     progressAt: null,
     cancelAskedAt: null,
     endedAt: null,
+    ranAt: null,
     cleanedAt: null,
     hours: null,
     nextAt: row.createdAt,

@@ -2,6 +2,7 @@ import type { Progress } from '../../../providers/contract.ts';
 import { ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
+import { ranAt } from '../../core/ran-at.ts';
 import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
@@ -38,7 +39,7 @@ export async function pollShard(work: ShardWork): Promise<void> {
     const reason = reasonOf(progress);
     // Whoever goes on collecting after a crash knows why lines are missing.
     const failure = work.batch.stop === null ? reason : progress.failure;
-    await save(work, { state: 'collecting', endedAt: now, nextAt: now, failure });
+    await save(work, { state: 'collecting', ...endOf(work, progress), nextAt: now, failure });
     return collectShard(work, reason);
   }
   return afterFailedBatch(work, progress);
@@ -67,12 +68,18 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
   }
   if (progress?.state === 'running') return keepWaiting(work);
   if (progress?.state === 'ended') {
-    await save(work, { endedAt: shard.endedAt ?? unixSeconds(work.deps.clock) });
+    if (shard.endedAt === null) await save(work, endOf(work, progress));
     return enterWaste(work, progress);
   }
   if (progress === null) return forgetAbandoned(work);
   await takeBackDoubts(work, 'The provider batch failed before it ran anything.');
   return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
+}
+
+/** What is kept of the end of a provider batch when it is first seen. */
+function endOf({ deps, shard }: ShardWork, progress: Progress): Pick<ShardWork['shard'], 'endedAt' | 'ranAt'> {
+  const endedAt = unixSeconds(deps.clock);
+  return { endedAt, ranAt: ranAt(progress.endedAt, { submittedAt: shard.submittedAt, endedAt }) };
 }
 
 async function enterWaste(work: ShardWork, progress: Progress): Promise<void> {

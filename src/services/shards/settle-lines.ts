@@ -177,6 +177,7 @@ export function entryOf(work: EntryWork, outcome: ShardOutcome, attempt: number,
     result: outcome.result,
     final,
     at: unixSeconds(deps.clock),
+    ranAt: shard.ranAt ?? shard.endedAt ?? undefined,
     latencyMs: null,
     gpuMicroseconds: null,
   });

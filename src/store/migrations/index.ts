@@ -22,6 +22,7 @@ import { evalJudges } from './0020-eval-judges.ts';
 import { spareParts } from './0021-spare-parts.ts';
 import { shardPlace } from './0022-shard-place.ts';
 import { adjustedShards } from './0023-adjusted-shards.ts';
+import { ranAt } from './0024-ran-at.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -48,4 +49,5 @@ export const MIGRATIONS: readonly Migration[] = [
   spareParts,
   shardPlace,
   adjustedShards,
+  ranAt,
 ];

@@ -53,6 +53,8 @@ export const ledgerEntries = sqliteTable(
     route: text('route'),
     /** Of a reversal or a correction: the shard whose provider batch brought what it is about. */
     adjustsShard: text('adjusts_shard'),
+    /** When the provider ran it; null where that is when it was entered. */
+    ranAt: integer('ran_at'),
   },
   (table) => [
     uniqueIndex('ledger_entries_attempt').on(table.batchId, table.line, table.attempt),

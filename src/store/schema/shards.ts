@@ -41,6 +41,7 @@ export const shards = sqliteTable(
     leaseUntil: integer('lease_until'),
     hours: text('hours').$type<NonNullable<ShardRow['hours']>>(),
     place: text('place', { mode: 'json' }).$type<NonNullable<ShardRow['place']>>(),
+    ranAt: integer('ran_at'),
   },
   (table) => [
     index('shards_batch').on(table.batchId, table.state),

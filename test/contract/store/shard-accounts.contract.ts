@@ -53,7 +53,7 @@ export function shardAccountsContract(subject: Subject): void {
       await startBatch(store, 'batch_1', [], {}, rows);
       const shardId = 'batch_1-s0';
       await store.ledger.append([
-        entryRow({ line: 1, shardId, amountNano: 100 }),
+        entryRow({ line: 1, shardId, amountNano: 100, ranAt: NOW - 5 }),
         entryRow({ line: 2, shardId, amountNano: null }),
         entryRow({ line: 3, shardId, amountNano: null, status: 'unknown', inputTokens: 0 }),
         entryRow({ line: 4, amountNano: 7 }),
@@ -72,7 +72,7 @@ export function shardAccountsContract(subject: Subject): void {
         { amountNano: 100n, unpriced: 2, entries: 3 },
         { amountNano: 5n, ...other },
       ]);
-      await store.ledger.resolve([{ entry: doubt, as: entryRow({ line: 3, amountNano: 50 }) }], how);
+      await store.ledger.resolve([{ entry: doubt, as: entryRow({ line: 3, amountNano: 50, ranAt: NOW - 7 }) }], how);
       expect(await accounts()).toMatchObject([{ amountNano: 150n, unpriced: 1, entries: 3 }, {}]);
       await adjustAll(store, (amount) => (amount ?? 20) * 2);
       const once = { amountNano: 340n, unpriced: 0, entries: 3 };
@@ -82,6 +82,18 @@ export function shardAccountsContract(subject: Subject): void {
         { ...once, amountNano: 343n },
         { amountNano: 11n, ...other },
       ]);
+      // What was entered twice over is still priced by when it ran.
+      const standing = await store.ledger.adjustable({ tenantId: null }, { after: 0, limit: 99, unpricedOnly: false });
+      const ran = standing.map(({ line, ranAt }) => [line, ranAt]);
+      expect(new Map(ran as [number, number][])).toEqual(
+        new Map([
+          [1, NOW - 5],
+          [2, NOW],
+          [3, NOW - 7],
+          [4, NOW],
+          [11, NOW],
+        ]),
+      );
       const submitted = await store.shards.submitted({ from: NOW, to: NOW + 1, after: null, limit: 9 });
       expect(submitted.map(({ ledger }) => ledger)).toMatchObject([
         { entries: 3, inputTokens: 30, outputTokens: 15, amountNano: 343n },

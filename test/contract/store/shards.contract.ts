@@ -26,6 +26,7 @@ const everything: ShardChange = {
   progressAt: NOW + 2,
   cancelAskedAt: NOW + 3,
   endedAt: NOW + 4,
+  ranAt: NOW + 3,
   cleanedAt: NOW + 5,
   nextAt: NOW + 6,
   lines: 9,

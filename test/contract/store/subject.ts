@@ -146,6 +146,7 @@ export function shardRow(batchId: string, index: number, change: Partial<ShardRo
     progressAt: null,
     cancelAskedAt: null,
     endedAt: null,
+    ranAt: null,
     cleanedAt: null,
     hours: null,
     nextAt: NOW,
@@ -186,6 +187,7 @@ export function entryRow(change: Partial<LedgerEntryRow> = {}): LedgerEntryRow {
     latencyMs: 12,
     route: 'mini',
     shardId: null,
+    ranAt: null,
     ...change,
   };
 }

@@ -56,7 +56,7 @@ it('an entry that differs from the one before in any one member says so', () => 
     ...{ status: 'unknown', final: !first.final, statusCode: 500, errorCode: 'other', usage: null, rawUsage: { a: 1 } },
     ...{ inputTokens: 77, cachedInputTokens: 77, outputTokens: 77, rates: null, priceVersion: 'other', amountNano: 77 },
     ...{ listAmountNano: 77, estimated: !first.estimated, unpricedReason: 'other', tags: { team: 'b' }, latencyMs: 77 },
-    ...{ route: 'other', shardId: 'other' },
+    ...{ route: 'other', shardId: 'other', ranAt: 77 },
   };
   for (const name of Object.keys(others) as (keyof LedgerEntryRow)[]) {
     const second = { ...first, [name]: others[name] };
