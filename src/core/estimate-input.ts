@@ -1,8 +1,9 @@
 import { textOf } from './estimate.ts';
 
-/** Requests that are counted exactly, and the bytes of text beyond which one is not: tokenizers are slow. */
+/** Requests that are counted exactly, the bytes of text beyond which one is not, and those of all: tokenizers are slow. */
 const COUNTED_REQUESTS = 200;
 const COUNTED_BYTES = 64 * 1024;
+const COUNTED_BYTES_ALL = 2 * 1024 ** 2;
 /** What a chat format adds around each message, and before the answer (OpenAI's cookbook on counting tokens). */
 const MESSAGE_TOKENS = 3;
 const ANSWER_TOKENS = 3;
@@ -41,7 +42,7 @@ export class InputCounter {
 
   async count(body: Body): Promise<number> {
     const { texts, bytes, givenTokens } = textOf(body);
-    if (this.tokenizer !== null && this.left > 0 && bytes <= COUNTED_BYTES) {
+    if (this.tokenizer !== null && this.left > 0 && bytes <= COUNTED_BYTES && this.bytes < COUNTED_BYTES_ALL) {
       this.left -= 1;
       const counted = await this.tokenizer.count(texts);
       this.bytes += bytes;

@@ -59,6 +59,27 @@ describe('InputCounter with a tokenizer', () => {
     expect(await new InputCounter(words).count({ prompt: 'x'.repeat(100_000) })).toBe(25_000);
   });
 
+  it('counts no more than some megabytes of text', async () => {
+    let asked = 0;
+    const counter = new InputCounter({
+      name: 'bytes',
+      count: async ([text = '']) => {
+        asked += 1;
+        return text.length;
+      },
+    });
+    for (let line = 0; line < 100; line += 1) await counter.count({ prompt: 'x'.repeat(60_000) });
+    expect(asked).toBe(35);
+  });
+
+  it('takes no longer for text without blanks than for any other', async () => {
+    const tokenizer = nodeTokenizers().forModel('gpt-4o');
+    // Each would take seconds as one word.
+    const words = ['a', ' ', '中', '😀', 'ab'].map((text) => text.repeat(60_000 / text.length));
+    const counted = await Promise.all(words.map((word) => tokenizer?.count([word])));
+    expect(counted).toEqual([expect.closeTo(7_500, -2), expect.closeTo(470, -2), 60_000, 30_000, 15_000]);
+  });
+
   it("counts as OpenAI's encodings do, whatever looks like a special token", async () => {
     const tokenizers = nodeTokenizers();
     const counted = (model: string, text: string) => tokenizers.forModel(model)?.count([text]);
