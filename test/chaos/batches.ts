@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
 import { Client } from './client.ts';
-import { type Action, type Command, type Plan, ROUTES, type RouteName, TENANTS } from './plan.ts';
+import { healedBody } from './healing.ts';
+import { type Action, ALL_ROUTES, type Command, type Plan, type RouteName, TENANTS } from './plan.ts';
 import type { Server } from './server.ts';
 
 export interface Submitted {
@@ -29,7 +30,7 @@ export class Batches {
   /** Makes the tenants with their keys, and a budget for the batches of each route. */
   async open(servers: readonly Server[], adminKey: string, { tightNano }: Plan): Promise<void> {
     const admin = new Client(servers, adminKey);
-    for (const route of new Set(ROUTES)) {
+    for (const route of ALL_ROUTES) {
       const isTight = route === 'chain' && tightNano !== null;
       const limit = isTight ? { limit_nano_usd: tightNano, on_insufficient: 'stop' } : { limit_usd: 1_000 };
       // From the beginning of time, as no server's clock is to be trusted.
@@ -49,7 +50,7 @@ export class Batches {
   }
 
   async submit({ tenant, lines, route, window }: Extract<Action, { do: 'submit' }>): Promise<void> {
-    const input = this.input(lines);
+    const input = this.input(lines, route);
     const client = this.client(tenant);
     const { id: fileId } = await client.json<{ id: string }>('/v1/files', {
       method: 'POST',
@@ -157,12 +158,12 @@ export class Batches {
     for (const key of seen.keys()) if (!now.has(key)) this.wrongs.push(`I8: the result of ${key} has gone`);
   }
 
-  private input(count: number): string {
+  private input(count: number, route: RouteName): string {
     const file = this.files++;
     return Array.from({ length: count }, (_, index) => {
       const key = `line-${file}-${index}`;
       const messages = [{ role: 'user', content: `Say ${key}.` }];
-      const body = { model: 'gpt-4o-mini', messages, max_tokens: 16 };
+      const body = { model: 'gpt-4o-mini', messages, max_tokens: 16, ...healedBody(route, index) };
       return `${JSON.stringify({ custom_id: key, method: 'POST', url: '/v1/chat/completions', body })}\n`;
     }).join('');
   }

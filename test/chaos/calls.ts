@@ -2,6 +2,7 @@
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { type EntryPage, followEntries } from '../e2e/invariants.ts';
 import type { Batches } from './batches.ts';
+import { healedBody } from './healing.ts';
 import type { Action } from './plan.ts';
 import type { Server } from './server.ts';
 
@@ -42,7 +43,10 @@ export class Calls {
         'content-type': 'application/json',
         'x-request-id': key,
       },
-      body: JSON.stringify({ model: 'gpt-4o-mini', config: route, messages, max_tokens: 16, stream }),
+      body: JSON.stringify({
+        ...{ model: 'gpt-4o-mini', config: route, messages, max_tokens: 16, stream },
+        ...healedBody(route, this.made),
+      }),
       signal: AbortSignal.timeout(ANSWER_MS),
     }).catch(() => null);
     const text = (await answer?.text().catch(() => null)) ?? '';

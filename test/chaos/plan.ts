@@ -22,15 +22,18 @@ export type Action =
 /** What becomes of a file of results: it is gone, cut short, its last block was never written, or some bytes are others. */
 export type Damage = (typeof DAMAGES)[number];
 export type Command = (typeof COMMANDS)[number];
-export type RouteName = (typeof ROUTES)[number];
+export type RouteName = (typeof ALL_ROUTES)[number];
 export type PoolTrouble = (typeof POOL_TROUBLES)[number];
 export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
 
 const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
 const DAMAGES = ['delete', 'cut', 'blank end', 'change'] as const;
 export const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed', 'rescued'] as const;
+/** Whose answers may not serve, and are then asked for again. */
+export const HEALED_ROUTES = ['healed', 'healed-native'] as const;
+export const ALL_ROUTES = [...new Set(ROUTES), ...HEALED_ROUTES] as const;
 /** Whose lines go to batch services. */
-const NATIVE_ROUTES: ReadonlySet<RouteName> = new Set(['native', 'mixed', 'rescued']);
+const NATIVE_ROUTES: ReadonlySet<RouteName> = new Set(['native', 'mixed', 'rescued', 'healed-native']);
 const CALL_ROUTES = ['pools', 'capacity', 'chain'] as const;
 const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
 const SERVICE_TROUBLES = ['refuse', 'lose answers', 'nonsense', 'crash', 'slow jobs', 'bad downloads'] as const;
@@ -60,6 +63,8 @@ export interface Plan {
   steps: Step[];
 }
 
+/** Beyond all seeds. */
+const LATER = 1_000_000_000;
 export const POOLS = 3;
 export const TENANTS = 3;
 
@@ -160,8 +165,23 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
     // Of the seed alone, as above; so is the budget, of some forty lines.
     cancelMs: seed % 2 === 0 ? 100 : 5_000,
     tightNano: seed % 3 === 1 ? 10_000 + (seed % 7) * 10_000 : null,
-    steps: steps.toSorted((a, b) => a.at - b.at),
+    steps: [...steps, ...laterSteps(seed, span, servers)].toSorted((a, b) => a.at - b.at),
   };
+}
+
+/** What came to be done in runs later, by random numbers of its own: the other steps of a seed stay what they were. */
+function laterSteps(seed: number, span: number, servers: number): Step[] {
+  const random = seededRandom(seed + LATER);
+  const below = (bound: number) => Math.floor(random() * bound);
+  const steps: Step[] = [];
+  const add = (within: number, action: Action) => steps.push({ at: below(span * within), action });
+  for (const route of HEALED_ROUTES) {
+    const [lines, window] = route === 'healed' ? [40, 'immediate'] : [20, '24h'];
+    add(0.5, { do: 'submit', tenant: below(TENANTS), lines: 1 + below(lines), route, window });
+  }
+  for (let made = 0; made < 4; made++)
+    add(1, { do: 'call', tenant: below(TENANTS), server: below(servers), route: 'healed', stream: false });
+  return steps;
 }
 
 /** A step in a line of text. */

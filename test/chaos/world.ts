@@ -9,6 +9,7 @@ import {
 import { type DatabaseServer, startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
 import { chatModels, type NativeServices, startNativeServices } from '../e2e/native-services.ts';
 import { temporaryFolder } from '../e2e/weir.ts';
+import { HEALING, REFUSAL_RATE } from './healing.ts';
 import { type Plan, POOLS } from './plan.ts';
 import { Server } from './server.ts';
 
@@ -97,6 +98,7 @@ function startPool(plan: Plan, index: number): Promise<SimulatedServer> {
     seed: plan.seed + index,
     latency_ms: plan.poolLatencyMs,
     count_by: lineKey,
+    rate_content_filter: index === 0 ? REFUSAL_RATE : 0,
   });
 }
 
@@ -156,6 +158,13 @@ function configOf(plan: Plan, services: NativeServices, pools: readonly Simulate
         retry,
       },
       mixed: { strategy: { mode: 'loadbalance' }, targets: [...native, target(2, { weight: 2 })], retry },
+      healed: { strategy: { mode: 'fallback' }, targets: [target(0), target(2)], retry, ...HEALING },
+      'healed-native': {
+        strategy: { mode: 'fallback' },
+        targets: [{ strategy: { mode: 'loadbalance' }, targets: native }, target(2)],
+        retry,
+        on_truncation: { ...HEALING.on_truncation, to: plan.seed % 2 === 0 ? 'same' : 'next' },
+      },
     },
     settings: plan.settings,
     webhooks: { allow_hosts: ['127.0.0.1'] },
