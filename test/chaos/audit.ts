@@ -7,10 +7,12 @@ import { assertInvariants, readEntries } from '../e2e/invariants.ts';
 import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
 import { ADMIN_KEY, connect } from '../e2e/weir.ts';
 import type { Batches, Submitted } from './batches.ts';
-import { type Calls, isCall } from './calls.ts';
+import type { Calls } from './calls.ts';
 import { Client } from './client.ts';
 import type { Events } from './events.ts';
 import { assertHealed, isHealed, retriesOf } from './healing.ts';
+import type { KeyedCalls } from './keyed-calls.ts';
+import { isCall, isKeyed, keyIn } from './line-keys.ts';
 import type { Troubles } from './troubles.ts';
 import { untilRight } from './until-right.ts';
 import type { World } from './world.ts';
@@ -23,7 +25,7 @@ const ENGINE_MEGABYTES = 60;
 
 export async function audit(
   world: World,
-  { batches, calls, events }: { batches: Batches; calls: Calls; events: Events },
+  { batches, calls, keyed, events }: { batches: Batches; calls: Calls; keyed: KeyedCalls; events: Events },
   troubles: Troubles,
 ): Promise<string[]> {
   const wrongs = [...batches.wrongs, ...world.servers.flatMap(({ deaths }) => deaths)];
@@ -51,8 +53,10 @@ export async function audit(
   await check('I3', () => assertCallsLedgered(world, entries));
   for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, entries));
   await check('budgets', () => assertBudgets(world, batches, entries));
+  await keyed.finish();
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
+  await check('I7, calls', () => keyed.assertOnce(ofCalls));
   await check('webhooks', () => events.assertTold(batches, world.servers));
   await check('I6', () => assertMemory(world));
   await check('I8', () => assertSentAgain(world, troubles, [...entries, ...[...ofCalls.values()].flat()]));
@@ -159,10 +163,12 @@ function assertAnswersLedgered(
   calls: Calls,
   entries: ReadonlyMap<string, LedgerEntryObject[]>,
 ): void {
-  for (const [key, own] of entries) {
+  for (const [key, ids] of Map.groupBy(entries.keys(), (id) => keyIn(id) ?? id)) {
     const received = pools.reduce((sum, { counters }) => sum + (counters.by_custom.get(key) ?? 0), 0);
-    const certain = own.filter(({ status }) => status !== 'unknown').length;
+    const certain = ids.flatMap((id) => entries.get(id) ?? []).filter(({ status }) => status !== 'unknown').length;
     assert(certain <= received, `${key}: ${received} received, ${certain} entered`);
+  }
+  for (const [key, own] of entries) {
     assert.equal(new Set(own.map(({ attempt }) => attempt)).size, own.length, `${key}: an attempt is entered twice`);
   }
   for (const key of calls.answered) {
@@ -196,7 +202,7 @@ function assertSentAgain(
     for (const [key, count] of counters.answered_by_custom) answered.set(key, (answered.get(key) ?? 0) + count);
   }
   const retries = retriesOf(entries);
-  for (const [key, count] of answered) again += Math.max(0, count - 1 - (retries.get(key) ?? 0));
+  for (const [key, count] of answered) if (!isKeyed(key)) again += Math.max(0, count - 1 - (retries.get(key) ?? 0));
   // A call that was given up, by its own time or by its client, is known to have been.
   const givenUp = entries.filter(({ status, error_code: code }) => status === 'unknown' && code !== null).length;
   assert(

@@ -3,23 +3,17 @@ import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { type EntryPage, followEntries } from '../e2e/invariants.ts';
 import type { Batches } from './batches.ts';
 import { healedBody } from './healing.ts';
+import { isCall, PREFIXES } from './line-keys.ts';
 import type { Action } from './plan.ts';
 import type { Server } from './server.ts';
 
 const ANSWER_MS = 5_000;
-/** Beside the files' numbers, which are as many as a run submits. */
-const PREFIX = 'line-1000-';
 /** A server that did not take a call writes its entries within moments of it. */
 const LOOKS = 40;
 const LOOK_MS = 250;
 
-/** Whether the key of a request is that of a call. */
-export function isCall(key: string): boolean {
-  return key.startsWith(PREFIX);
-}
-
 export class Calls {
-  /** Keys of calls whose client has the whole answer. */
+  /** Ids of calls whose client has the whole answer. */
   readonly answered = new Set<string>();
   private readonly servers: readonly Server[];
   private readonly batches: Batches;
@@ -32,7 +26,7 @@ export class Calls {
 
   /** That it is not answered, or badly, is for the ledger to say: calls are lost as their servers are. */
   async send({ tenant, server, route, stream }: Extract<Action, { do: 'call' }>): Promise<void> {
-    const key = `${PREFIX}${this.made++}`;
+    const key = `${PREFIXES.call}${this.made++}`;
     const url = this.servers[server]?.url;
     if (!url) return;
     const messages = [{ role: 'user', content: `Say ${key}.` }];
@@ -53,7 +47,7 @@ export class Calls {
     if (answer?.status === 200 && (!stream || text.endsWith('data: [DONE]\n\n'))) this.answered.add(key);
   }
 
-  /** All entries of calls by their keys, once those that were answered are there. */
+  /** All entries of calls by their ids, once those that were answered are there. */
   async untilEntered(): Promise<Map<string, LedgerEntryObject[]>> {
     for (let look = 1; ; look++) {
       const found = new Map<string, LedgerEntryObject[]>();

@@ -5,6 +5,7 @@ import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
 export type Action =
   | { do: 'submit'; tenant: number; lines: number; route: RouteName; window: string }
   | { do: 'call'; tenant: number; server: number; route: RouteName; stream: boolean }
+  | { do: 'keyed call'; tenant: number; route: RouteName; patienceMs: number; twins: number }
   | { do: 'command'; command: Command; pick: number }
   | { do: 'kill' | 'terminate'; server: number; downMs: number }
   | { do: 'freeze'; server: number; forMs: number }
@@ -181,6 +182,10 @@ function laterSteps(seed: number, span: number, servers: number): Step[] {
   }
   for (let made = 0; made < 4; made++)
     add(1, { do: 'call', tenant: below(TENANTS), server: below(servers), route: 'healed', stream: false });
+  for (let made = 0; made < 6; made++) {
+    const [route = 'chain', patienceMs = 0] = [CALL_ROUTES[below(CALL_ROUTES.length)], [100, 300, 5_000][below(3)]];
+    add(1, { do: 'keyed call', tenant: below(TENANTS), route, patienceMs, twins: 1 + below(2) });
+  }
   return steps;
 }
 

@@ -4,6 +4,7 @@ import { audit } from './audit.ts';
 import { Batches } from './batches.ts';
 import { Calls } from './calls.ts';
 import { Events } from './events.ts';
+import { KeyedCalls } from './keyed-calls.ts';
 import type { Plan } from './plan.ts';
 import { Troubles } from './troubles.ts';
 import { openWorld } from './world.ts';
@@ -24,8 +25,9 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
   const world = await openWorld(plan);
   const batches = new Batches();
   const calls = new Calls(world.servers, batches);
+  const keyed = new KeyedCalls(world.servers, batches, calls);
   const events = new Events();
-  const troubles = new Troubles(world, batches, calls);
+  const troubles = new Troubles(world, batches, calls, keyed);
   try {
     await batches.open(world.servers, ADMIN_KEY, plan);
     await events.open(batches);
@@ -44,9 +46,10 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
     }
     await new Promise((wake) => setTimeout(wake, Math.max(0, started + plan.seconds * 1000 - Date.now())));
     clearInterval(look);
+    keyed.isOver = true;
     await troubles.calm();
     await Promise.all(acting);
-    const wrongs = await audit(world, { batches, calls, events }, troubles);
+    const wrongs = await audit(world, { batches, calls, keyed, events }, troubles);
     return {
       wrongs,
       batches: batches.submitted.length,

@@ -9,6 +9,7 @@ import { startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
 import type { Batches } from './batches.ts';
 import type { Calls } from './calls.ts';
 import { damageResults } from './damage-results.ts';
+import type { KeyedCalls } from './keyed-calls.ts';
 import type { Action, PoolTrouble } from './plan.ts';
 import { troubleService } from './service-troubles.ts';
 import type { World } from './world.ts';
@@ -57,14 +58,16 @@ export class Troubles {
   private readonly world: World;
   private readonly batches: Batches;
   private readonly calls: Calls;
+  private readonly keyed: KeyedCalls;
   /** What is wrong now and how it is made right; one trouble of a kind and place at a time. */
   private readonly active = new Map<string, () => Promise<unknown>>();
   private readonly ending = new Set<Promise<unknown>>();
 
-  constructor(world: World, batches: Batches, calls: Calls) {
+  constructor(world: World, batches: Batches, calls: Calls, keyed: KeyedCalls) {
     this.world = world;
     this.batches = batches;
     this.calls = calls;
+    this.keyed = keyed;
   }
 
   async begin(action: Action): Promise<void> {
@@ -73,6 +76,8 @@ export class Troubles {
         return this.submit(action);
       case 'call':
         return this.calls.send(action);
+      case 'keyed call':
+        return this.keyed.send(action);
       case 'command':
         return this.batches.command(action.command, action.pick);
       case 'kill':

@@ -10,12 +10,12 @@ import { type DatabaseServer, startDatabaseServer } from '../../src/runtime/work
 import { chatModels, type NativeServices, startNativeServices } from '../e2e/native-services.ts';
 import { temporaryFolder } from '../e2e/weir.ts';
 import { HEALING, REFUSAL_RATE } from './healing.ts';
+import { keyIn } from './line-keys.ts';
 import { type Plan, POOLS } from './plan.ts';
 import { Server } from './server.ts';
 
 const DISK_MEGABYTES = 64;
 const MODEL = 'gpt-4o-mini';
-const LINE_KEY = /line-\d+-\d+/;
 /** Bedrock takes no jobs of fewer than 100 records: lines of runs as small as these would all be calls there. */
 const BEDROCK_RECORDS_MIN = 3;
 
@@ -89,7 +89,7 @@ function hasBedrockJobs({ seed }: Plan): boolean {
 
 /** The key under which a line's calls are counted: its custom_id, which its text repeats. */
 function lineKey(body: object): string | undefined {
-  return LINE_KEY.exec(JSON.stringify(body))?.[0];
+  return keyIn(JSON.stringify(body));
 }
 
 function startPool(plan: Plan, index: number): Promise<SimulatedServer> {
