@@ -1,4 +1,5 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { isNoSpace } from '../core/no-space.ts';
 import { DatabaseTaken, lockDatabase } from '../store/database-lock.ts';
 import { filePath } from '../store/open-node.ts';
 import { StartError } from './problems.ts';
@@ -13,10 +14,11 @@ export async function holdDatabase(url: string): Promise<() => void> {
   try {
     return await lockDatabase(path);
   } catch (error) {
+    const reason = isNoSpace(error) ? 'its disk is full' : ((error as NodeJS.ErrnoException).code ?? String(error));
     const message =
       error instanceof DatabaseTaken
         ? `another process works with ${path}. Stop it, or set WEIR_DATA_DIR to a folder of this one's own; several servers share a libSQL server (WEIR_DATABASE_URL)`
-        : `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)}). Make its folder writable with room to spare, or set WEIR_DATA_DIR to another`;
+        : `${path} cannot be written (${reason}). Make its folder writable with room to spare, or set WEIR_DATA_DIR to another`;
     throw new StartError([{ path: 'WEIR_DATA_DIR', message }]);
   }
 }

@@ -1,4 +1,5 @@
 import { type Database, isConstraintFailure } from './client.ts';
+import { NewerDatabase } from './newer-database.ts';
 
 export interface Migration {
   name: string;
@@ -34,7 +35,7 @@ function refuseUnknown(applied: ReadonlySet<string>, migrations: readonly Migrat
   const known = new Set(migrations.map((migration) => migration.name));
   const unknown = [...applied].filter((name) => !known.has(name)).sort();
   if (unknown.length === 0) return;
-  throw new Error(
+  throw new NewerDatabase(
     `The database was written by a newer version of Weir: it has had ${unknown.join(', ')}, which this version does not know. ` +
       'Start that version or a later one, or restore a backup from before the upgrade.',
   );

@@ -1,3 +1,5 @@
+import { isNoSpace } from '../../../core/no-space.ts';
+import { NewerDatabase } from '../../../store/newer-database.ts';
 import { giveBackMemory } from '../../give-back-memory.ts';
 import { importServer } from '../../import-server.ts';
 import { growWhileBusy } from '../../young-generation.ts';
@@ -40,5 +42,10 @@ function explained(error: unknown): unknown {
     return trouble(`${address}:${port} is taken. Set WEIR_PORT to another port, or stop what runs there.`);
   if (code === 'EACCES' && port !== undefined)
     return trouble(`Port ${port} is not allowed. Set WEIR_PORT to one above 1023.`);
+  if (error instanceof NewerDatabase) return trouble(error.message, { code: 'newer_database' });
+  if (isNoSpace(error))
+    return trouble(
+      'The disk of the database is full. Make room there, or set WEIR_DATA_DIR to a folder on another disk.',
+    );
   return error;
 }
