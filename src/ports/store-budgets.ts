@@ -81,6 +81,7 @@ export interface StoreBudgets {
   all(): Promise<BudgetRow[]>;
   /** The budgets that cover a batch or call, with what is spent and held. */
   covering(spender: Spender, now: number): Promise<BudgetState[]>;
+  /** False for an unknown id. With a limit, what is held for batches becomes no more than what is left: the oldest keep theirs. */
   update(id: string, change: BudgetChange, now: number): Promise<boolean>;
   /** Removes a budget with all that was kept for it. */
   delete(id: string): Promise<boolean>;

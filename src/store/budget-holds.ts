@@ -40,6 +40,27 @@ export function insertHolds(
   };
 }
 
+/**
+ * What a budget holds for batches is at most what it has left: where its limit was lowered, the oldest keep what they hold,
+ * and those for which nothing is left are stopped. Otherwise each would be, for what the others hold.
+ */
+export function fitHolds(budgetId: string, now: number): Statement {
+  const rest = 'max(0, h.amount_nano - h.used_nano)';
+  const calls =
+    "(select sum(c.amount_nano - c.used_nano) from budget_holds c where c.budget_id = b.id and c.kind = 'call')";
+  const earlier = `coalesce(sum(${rest}) over (order by h.created_at, h.rowid rows between unbounded preceding and 1 preceding), 0)`;
+  return {
+    sql: `update budget_holds set amount_nano = fit.amount from (
+            select h.rowid as place,
+              h.used_nano + max(0, min(${rest}, b.limit_nano - p.spent_nano - coalesce(${calls}, 0) - ${earlier})) as amount
+            from budget_holds h cross join budgets b cross join budget_periods p
+            where h.budget_id = ?1 and h.kind = 'batch' and b.id = h.budget_id
+              and p.budget_id = b.id and p.starts_at <= ?2 and p.ends_at > ?2) fit
+          where budget_holds.rowid = fit.place and budget_holds.amount_nano > fit.amount`,
+    args: [budgetId, now],
+  };
+}
+
 /** Ends what is held for batches or calls. */
 export function deleteHolds(holders: readonly string[]): Statement[] {
   if (holders.length === 0) return [];

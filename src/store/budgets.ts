@@ -14,7 +14,7 @@ import type { ListQuery } from '../ports/store-query.ts';
 import type { WebhookEvent } from '../ports/store-webhooks.ts';
 import { stopBatches, stopExhausted } from './batch-stop.ts';
 import { takeAlerts } from './budget-alerts.ts';
-import { holdCalls, holdShard } from './budget-holds.ts';
+import { fitHolds, holdCalls, holdShard } from './budget-holds.ts';
 import { coversAsk, leftFor } from './budget-left.ts';
 import { insertPeriod } from './budget-periods.ts';
 import { BUDGET_COLUMNS, selectStates, toBudgetRow, toBudgetState, toStoredBudget } from './budget-rows.ts';
@@ -71,12 +71,14 @@ export class LibsqlBudgets implements StoreBudgets {
   }
 
   async update(id: string, change: BudgetChange, now: number): Promise<boolean> {
-    const changed = await this.#db.orm
+    const set = this.#db.orm
       .update(budgets)
       .set({ ...change, updatedAt: now })
       .where(eq(budgets.id, id))
       .returning({ id: budgets.id });
-    return changed.length > 0;
+    const fit = change.limitNano === undefined ? [] : [fitHolds(id, now)];
+    const [changed] = await this.#db.write([statementOf(set), ...fit]);
+    return (changed?.rows.length ?? 0) > 0;
   }
 
   async delete(id: string): Promise<boolean> {

@@ -116,6 +116,28 @@ export function budgetHoldsContract(subject: Subject): void {
       expect(await store.batches.get('all', 'batch_1')).toMatchObject({ stop: 'budget', cancellingAt: NOW });
     });
 
+    it('shrink with a limit that is lowered: the oldest batches go on with what is left, and the others stop', async () => {
+      const { store } = subject;
+      await store.budgets.insert(budgetRow('budget_1'), DAY);
+      const commit = await running(store, 'batch_1', 6_000);
+      await running(store, 'batch_2', 3_000, 'other');
+      const call = { ...hold('call_1', 100), expiresAt: NOW + 60 };
+      expect(await store.budgets.holdCalls([call], NOW)).toEqual([true]);
+      await commit({}, 500);
+      await store.budgets.update('budget_1', { name: 'as before' }, NOW);
+      await store.budgets.update('budget_1', { limitNano: 10_000 }, NOW);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 500n, held: 8_600n });
+      expect(await store.budgets.update('budget_1', { limitNano: 3_000 }, NOW)).toBe(true);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 500n, held: 2_500n });
+      expect(await store.budgets.stopExhausted(NOW, 9)).toEqual(['batch_2']);
+      expect(await store.budgets.left('batch_1', NOW)).toBe(2_400);
+      expect(await commit({}, 2_399)).toMatchObject({ stop: null });
+      expect(await commit({}, 1)).toMatchObject({ stop: 'budget' });
+      expect(await store.budgets.update('budget_1', { limitNano: 1_000 }, NOW)).toBe(true);
+      expect(await usage(store, 'budget_1')).toEqual({ spent: 2_900n, held: 100n });
+      expect(await store.budgets.update('none', { limitNano: 1_000 }, NOW)).toBe(false);
+    });
+
     it('count what a server drew as long as it has a lease of the batch', async () => {
       const { store } = subject;
       await store.budgets.insert(budgetRow('budget_1', { onInsufficient: 'stop' }), DAY);
