@@ -47,7 +47,8 @@ export async function call(method: string, path: string, options: CallOptions = 
   }
   if (response.ok) return response;
   const failure = await readFailure(response);
-  if (failure.code === 'session_ended' && session.value !== null) {
+  // Without a code of its own, too: a cookie that expired, or was taken back in another tab, is not sent at all.
+  if (failure.status === 401 && session.value) {
     sessionNote.value = 'Your session has ended. Sign in to go on where you were.';
     session.value = null;
   }
@@ -76,12 +77,18 @@ export function withQuery(path: string, query: Record<string, string | number | 
   return text === '' ? path : `${path}?${text}`;
 }
 
-/** Asks whose session the browser holds. */
+/** Asks whose session the browser holds: another tab may have signed out, or in with another key. */
 export async function loadSession(): Promise<void> {
-  session.value = await get<SessionObject>('/v1/session').catch((error: unknown) => {
+  const found = await get<SessionObject>('/v1/session').catch((error: unknown) => {
     if (error instanceof ApiFailure && error.status === 401) return null;
     throw error;
   });
+  if (!isSame(session.value, found)) session.value = found;
+}
+
+function isSame(known: SessionObject | null | undefined, found: SessionObject | null): boolean {
+  if (!known || !found) return known === found;
+  return known.key_id === found.key_id && known.expires_at === found.expires_at && known.role === found.role;
 }
 
 /** Exchanges an API key for a session; the key itself is kept nowhere. */

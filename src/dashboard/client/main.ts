@@ -50,6 +50,9 @@ async function start(): Promise<void> {
   while (session.value === undefined) {
     await loadSession().catch(() => new Promise((wake) => setTimeout(wake, RETRY_MS)));
   }
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && session.value !== null) void loadSession().catch(() => undefined);
+  });
 }
 
 void start();
