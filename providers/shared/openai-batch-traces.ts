@@ -6,6 +6,7 @@ import {
   type RemoteObject,
 } from '../contract.ts';
 import { isFields } from './error-body.ts';
+import { is404 } from './is-404.ts';
 import { ask, askStatus, type BatchAccess } from './openai-batch-client.ts';
 import { type RemoteBatch, readBatch, readFile, readList } from './openai-batch-object.ts';
 import { isLive, progressOf } from './openai-batch-status.ts';
@@ -51,12 +52,27 @@ async function inputsOf(access: BatchAccess, token: string, refs: ProviderRefs, 
 /** Deletes what is left of the input, output and error file; a file that is gone already is no trouble. */
 export async function cleanup(access: BatchAccess, refs: ProviderRefs, call: BatchCall): Promise<string[]> {
   const removed: string[] = [];
+  const known = { ...(await lateFiles(access, refs, call)), ...refs };
   for (const name of ['input_file_id', 'output_file_id', 'error_file_id']) {
-    const fileId = refs[name];
+    const fileId = known[name];
     if (fileId === undefined || fileId === '') continue;
     if (await removeFile(access, fileId, call)) removed.push(fileId);
   }
   return removed;
+}
+
+/** The files of a batch of which no look has told an output: their ids may have come after the last one. */
+async function lateFiles(access: BatchAccess, refs: ProviderRefs, call: BatchCall): Promise<ProviderRefs> {
+  const { batch_id: id, output_file_id: output } = refs;
+  if (id === undefined || output !== undefined) return {};
+  try {
+    const path = `${access.dialect.batches}/${encodeURIComponent(id)}`;
+    const batch = readBatch(await ask(access, call, { method: 'get', path }));
+    return batch === null ? {} : refsOf(batch);
+  } catch (error) {
+    if (is404(error)) return {};
+    throw error;
+  }
 }
 
 /** Deletes a file; false when there was none. Rejects with ProviderError. */

@@ -71,7 +71,7 @@ export async function pollAbandoned(work: ShardWork): Promise<void> {
     if (shard.endedAt === null) await save(work, endOf(work, progress));
     return enterWaste(work, progress);
   }
-  if (progress === null) return forgetAbandoned(work);
+  if (progress === null || hasAnswered(progress)) return forgetAbandoned(work);
   await takeBackDoubts(work, 'The provider batch failed before it ran anything.');
   return settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
@@ -118,7 +118,20 @@ async function afterFailedBatch(work: ShardWork, progress: Progress): Promise<vo
     return wait(work, failure);
   }
   if (progress.lines.length > 0) return failNamedLines(work, progress.lines);
+  if (hasAnswered(progress)) return loseAnswers(work, failure);
   return rejected(work, failure, await unfinishedLines(work));
+}
+
+/** Whether it says that requests succeeded: they are paid for, though there are no answers of them. */
+function hasAnswered({ counts }: Progress): boolean {
+  return counts !== null && counts.succeeded > 0;
+}
+
+/** It was there, and ran or may have run: what it cost is not hidden. */
+async function loseAnswers(work: ShardWork, failure: Failure): Promise<void> {
+  if (work.batch.stop === null) return giveUpAnswers(work, unreadable(failure));
+  await doubtLines(work, await unfinishedLines(work));
+  return endShard(work, await unfinishedLines(work), failure);
 }
 
 /** `line` counts the lines of the provider's input file: the shard's unfinished lines in order, less those it never held or asked. */
@@ -146,13 +159,7 @@ async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void
   const now = unixSeconds(work.deps.clock);
   if (isMisplaced(work, failure)) return awaitPlace(work, failure);
   if (failure.kind === 'not_found') await noteFailing(work);
-  const gone = isGone(work, failure);
-  // It was there, and may have run.
-  if (gone && work.batch.stop === null) return giveUpAnswers(work, unreadable(failure));
-  if (gone) {
-    await doubtLines(work, await unfinishedLines(work));
-    return endShard(work, await unfinishedLines(work), failure);
-  }
+  if (isGone(work, failure)) return loseAnswers(work, failure);
   if (await endWaiting(work)) return;
   const asked = Math.ceil((failure.retryAfterMs ?? 0) / 1000);
   return save(work, { failure, nextAt: Math.max(nextLook(work), now + asked) });
