@@ -10,6 +10,7 @@ import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
 import { type Reconciliations, reconciliationsSchema } from '../../src/protocol/reconciliation.ts';
 import { batchRepricingSchema } from '../../src/protocol/repricing.ts';
 import { readBill } from '../../src/runtime/cli/read-bill.ts';
+import { cachedEntry } from '../../src/services/cache/cached-entry.ts';
 import { batchRow, entryRow } from '../contract/store/subject.ts';
 import { makeProvider } from '../services/model-server.ts';
 import { errorOf, type Harness, openHarness } from './harness.ts';
@@ -242,12 +243,13 @@ describe('/v1/batches/{id}/repricing', () => {
       entry(0, { ...row, line: 1, usage }),
       entry(0, { ...row, line: 2, usage }),
       entry(0, { ...row, line: 3, status: 'unknown', usage: null, amountNano: null, unpricedReason: 'no_answer' }),
+      cachedEntry(entry(0, { ...row, line: 4, usage })),
     ]);
     const ask = async (query: string) =>
       batchRepricingSchema.parse(await (await harness.send('GET', `/v1/batches/batch_1/repricing?${query}`)).json());
     // 1,000 tokens at 1 USD and 100 at 2 USD for a million: 1.2 million nano-USD a line.
     expect(await ask('')).toMatchObject({
-      entries: 3,
+      entries: 4,
       actual_nano_usd: 2_400,
       repriced_nano_usd: 2_400_000,
       repriced_unpriced_entries: 1,
@@ -260,7 +262,7 @@ describe('/v1/batches/{id}/repricing', () => {
     expect(await ask('mode=batch')).toMatchObject({ repriced_nano_usd: 1_200_000, mode: 'batch' });
     expect(await ask('model=gpt-unknown')).toMatchObject({ repriced_nano_usd: 0, repriced_unpriced_entries: 3 });
     expect(await ask('provider=pool&model=llama')).toMatchObject({ repriced_unpriced_entries: 3, provider: 'pool' });
-    expect(await harness.deps.store.ledger.entries({ tenantId: null }, { limit: 9 })).toHaveLength(3);
+    expect(await harness.deps.store.ledger.entries({ tenantId: null }, { limit: 9 })).toHaveLength(4);
     const wrong = await harness.send('GET', '/v1/batches/batch_1/repricing?provider=nobody');
     expect(await errorOf(wrong)).toMatchObject({ param: 'provider' });
     expect((await harness.send('GET', '/v1/batches/batch_1/repricing?day=1')).status).toBe(400);

@@ -4,6 +4,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { AdjustableEntry, Correction, LedgerFilter } from '../../ports/store-ledger.ts';
 import type { LedgerAdjustment } from '../../protocol/ledger.ts';
+import { isOfCache } from '../cache/cached-entry.ts';
 import { refreshPrices } from '../prices/refresh.ts';
 import { repriceEntry } from './reprice-entry.ts';
 
@@ -72,6 +73,7 @@ async function write(deps: AdjustDeps, corrections: readonly Correction[], note:
 }
 
 function correct(deps: AdjustDeps, entry: AdjustableEntry, at: number | undefined): Correction | 'unpriced' | 'same' {
+  if (isOfCache(entry)) return 'same';
   const found = repriceEntry(deps, entry, { at });
   if ('unpriced' in found) return entry.amountNano === null ? 'unpriced' : 'same';
   const { amountNano, listAmountNano } = found;

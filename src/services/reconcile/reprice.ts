@@ -2,6 +2,7 @@ import { ApiError } from '../../core/api-error.ts';
 import { formatUsd } from '../../core/money.ts';
 import type { Context, Deps } from '../../ports/deps.ts';
 import type { AdjustableEntry } from '../../ports/store-ledger.ts';
+import { isOfCache } from '../cache/cached-entry.ts';
 import { type Otherwise, repriceEntry } from '../ledger/reprice-entry.ts';
 import { batchFilter } from '../ledger/summary.ts';
 import { refreshPrices } from '../prices/refresh.ts';
@@ -48,7 +49,7 @@ export async function repriceBatch(
     const entries = await deps.store.ledger.adjustable(filter, { after, limit: PAGE, unpricedOnly: false });
     for (const entry of entries) {
       after = entry.place;
-      const found = repriceEntry(deps, entry, otherwise);
+      const found = isOfCache(entry) ? { amountNano: 0 } : repriceEntry(deps, entry, otherwise);
       if ('unpriced' in found) reasons.set(found.unpriced, (reasons.get(found.unpriced) ?? 0) + 1);
       add(targets, entry, 'unpriced' in found ? null : found.amountNano);
     }
