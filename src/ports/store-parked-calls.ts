@@ -65,6 +65,8 @@ export interface StoreParkedCalls {
   setBatch(groupId: string, batchId: string): Promise<void>;
   /** Keeps answers; a call that has one keeps it. */
   answer(answers: readonly { id: string; status: number; answer: string }[]): Promise<void>;
+  /** Which of these calls have an answer. */
+  answered(ids: readonly string[]): Promise<string[]>;
   deliver(id: string, now: number): Promise<void>;
   /** Removes answered calls whose batch ended before that time, in unix seconds; of one without a batch, that were made before it. */
   deleteAnsweredBefore(time: number): Promise<void>;

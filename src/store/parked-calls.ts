@@ -102,6 +102,15 @@ export class LibsqlParkedCalls implements StoreParkedCalls {
     ]);
   }
 
+  async answered(ids: readonly string[]): Promise<string[]> {
+    const rows = await this.#db.read({
+      sql: `select id from parked_calls
+            where id in (select value from json_each(?)) and status is not null`,
+      args: [JSON.stringify(ids)],
+    });
+    return rows.map(({ id }) => String(id));
+  }
+
   async deliver(id: string, now: number): Promise<void> {
     await this.#db.orm
       .update(parkedCalls)

@@ -8,7 +8,7 @@
  */
 import { ApiError, notFound } from '../../core/api-error.ts';
 import { formatId, ID_BYTES } from '../../core/ids.ts';
-import { unixSeconds } from '../../ports/clock.ts';
+import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import { type Actor, type Deps, scopeOf } from '../../ports/deps.ts';
 import type { OpenGroup, ParkedCallRow } from '../../ports/store-parked-calls.ts';
 import type { CallAnswer, WholeAnswer } from '../calls/answer.ts';
@@ -29,6 +29,8 @@ const IDLE_ROUND_MS = 10_000;
 /** A group is looked at again after this share of its age. */
 const LOOK_SHARE = 0.02;
 const LOOK_MAX_MS = 10_000;
+/** Answers that another server has brought are looked for so often while clients wait here. */
+const LOOK_FOR_MS = 1_000;
 /** After trouble. */
 const RETRY_MS = 5_000;
 /** Where answers are brought elsewhere, they are looked for after this, and then after a share of the time since. */
@@ -59,6 +61,7 @@ export class Autobatch {
   private readonly work: AutobatchWork;
   private readonly waiters: Waiters;
   private readonly watched = new Map<string, Watched>();
+  private lookedForAt = 0;
   private readonly stopping = new AbortController();
   private news = new AbortController();
   private running: Promise<void> | null = null;
@@ -226,8 +229,19 @@ export class Autobatch {
     const groups = await store.parkedCalls.openGroups();
     for (const group of groups) await this.advance(group, all);
     const open = new Set(groups.map(({ groupId }) => groupId));
-    for (const groupId of this.watched.keys()) if (!open.has(groupId)) this.watched.delete(groupId);
-    return groups.length > 0 || (await store.parkedCalls.waiting()).length > 0;
+    const gone = [...this.watched.keys()].filter((groupId) => !open.has(groupId));
+    for (const groupId of gone) this.watched.delete(groupId);
+    await this.wakeAnswered(gone.length > 0);
+    return groups.length > 0 || this.waiters.ids().length > 0 || (await store.parkedCalls.waiting()).length > 0;
+  }
+
+  /** Wakes those whose answers another server has brought: of a group without open calls there is nothing to collect here. */
+  private async wakeAnswered(hasNews: boolean): Promise<void> {
+    const ids = this.waiters.ids();
+    const now = steadyMs(this.deps.clock);
+    if (ids.length === 0 || (!hasNews && now < this.lookedForAt + LOOK_FOR_MS)) return;
+    this.lookedForAt = now;
+    this.waiters.wake(await this.deps.store.parkedCalls.answered(ids));
   }
 
   /** Starts a group's batch, or takes its answers in. One that fails is tried again later, beside the others. */

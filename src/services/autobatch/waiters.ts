@@ -22,6 +22,11 @@ export class Waiters {
     return this.calls.get(id)?.size ?? 0;
   }
 
+  /** The calls that somebody waits for. */
+  ids(): string[] {
+    return [...this.calls.keys()];
+  }
+
   /** Counts a client as waiting until `leave`. */
   enter(id: string): Place {
     const woken = new AbortController();

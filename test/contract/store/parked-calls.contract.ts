@@ -72,6 +72,7 @@ export function parkedCallsContract(subject: Subject): void {
       await parkedCalls.answer([{ ...answer, status: 502, answer: '{}' }]);
       expect(await parkedCalls.get('all', 'call_1')).toMatchObject({ status: 200, answer: '{"n":1}' });
       expect(await parkedCalls.openGroups()).toEqual([{ groupId: 'group_1', batchId: 'batch_1' }]);
+      expect(await parkedCalls.answered(['call_1', 'call_2', 'call_9'])).toEqual(['call_1']);
       // Its batch took as long as it might: the answer is kept from the batch's end on.
       await parkedCalls.setBatch('group_2', 'batch_2');
       await batches.insert(batchRow('batch_2', { status: 'completed', completedAt: NOW + 86_400 }));
