@@ -1,4 +1,4 @@
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { type Fields, fieldsOf, isFields } from '../../src/core/fields.ts';
 import type { Result } from '../contract.ts';
 import type { AnswerContext } from '../shared/answer.ts';
@@ -109,15 +109,7 @@ export class ConverseStream implements ChatMapper {
 function toContent({ text, thought, tool }: Block): Fields {
   if (tool !== undefined) {
     const { toolUseId, name, json } = tool;
-    return { toolUse: { toolUseId, name, input: parse(json) } };
+    return { toolUse: { toolUseId, name, input: tryParseExact(json) ?? {} } };
   }
   return thought === undefined ? { text: text ?? '' } : { reasoningContent: { reasoningText: { text: thought } } };
-}
-
-function parse(text: string): unknown {
-  try {
-    return parseExact(text);
-  } catch {
-    return {};
-  }
 }

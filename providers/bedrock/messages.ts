@@ -1,4 +1,4 @@
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
 import { hasBreakpoint, otherMembers } from '../shared/message-members.ts';
 import { assistantBlocks, cachePoint, textBlocks, userBlocks } from './content.ts';
@@ -112,12 +112,8 @@ function toolUses(message: Fields, path: string, draft: Draft): Block[] {
 
 function parseArguments(text: unknown, place: string): Fields {
   if (text === undefined || text === null || text === '') return {};
-  try {
-    const parsed: unknown = typeof text === 'string' ? parseExact(text) : text;
-    if (isFields(parsed)) return parsed;
-  } catch {
-    // Said below, in the words for every value that is no object.
-  }
+  const parsed = typeof text === 'string' ? tryParseExact(text) : text;
+  if (isFields(parsed)) return parsed;
   throw invalid(place, `${place} must be the JSON text of an object.`);
 }
 

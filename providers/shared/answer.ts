@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import type { HttpResponse } from '../../src/ports/http-client.ts';
 
 /** What results and statuses need to know beside the answer itself. */
@@ -25,7 +25,7 @@ const strict = new TextDecoder('utf-8', { fatal: true });
 
 export function parseAnswer(body: Uint8Array): ParsedAnswer {
   const text = decode(body);
-  return { text, json: parseJson(text), isDamaged: text.includes('\uFFFD') && !isUtf8(body) };
+  return { text, json: tryParseExact(text), isDamaged: text.includes('\uFFFD') && !isUtf8(body) };
 }
 
 /** As `lenient` does, several times faster for short texts; it alone drops a byte order mark. */
@@ -43,15 +43,7 @@ export function isBlank(line: Uint8Array): boolean {
 
 /** Text as bytes would be read that hold it. */
 export function parseText(text: string): ParsedAnswer {
-  return { text, json: parseJson(text), isDamaged: false };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseExact(text);
-  } catch {
-    return undefined;
-  }
+  return { text, json: tryParseExact(text), isDamaged: false };
 }
 
 function isUtf8(body: Uint8Array): boolean {

@@ -1,4 +1,4 @@
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { type Fields, fieldsOf, isFields } from '../../src/core/fields.ts';
 import { ProviderError, type Result } from '../contract.ts';
 import type { AnswerContext } from './answer.ts';
@@ -125,7 +125,7 @@ export class MessageStream implements ChatMapper {
       opened.json = JSON.stringify(opened.block.input ?? {});
       yield* this.sayInput(opened, opened.json);
     }
-    opened.block.input = parse(opened.json) ?? opened.block.input;
+    opened.block.input = tryParseExact(opened.json) ?? opened.block.input;
   }
 
   private *sayText(text: unknown): Generator<ChatPiece> {
@@ -151,12 +151,4 @@ export class MessageStream implements ChatMapper {
 /** The members of an object that say something: the end of a stream leaves out what its beginning said. */
 function stated(value: unknown): Fields {
   return Object.fromEntries(Object.entries(fieldsOf(value)).filter(([, each]) => each !== null));
-}
-
-function parse(text: string): unknown {
-  try {
-    return parseExact(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { type Block, blocksOf, cacheControlOf } from './anthropic-messages-content.ts';
 import { type Fields, type Mapping, refuse, refuseInvalid, warn } from './anthropic-messages-mapping.ts';
 import { isFields } from './error-body.ts';
@@ -145,12 +145,7 @@ function toolCallsOf(calls: unknown, path: string, ids: ToolCallIds): Block[] {
 /** An empty text stands for a call without arguments. */
 function parseArguments(text: unknown, path: string): Fields {
   if (text === undefined || text === null || text === '') return {};
-  let value: unknown;
-  try {
-    value = typeof text === 'string' ? parseExact(text) : undefined;
-  } catch {
-    value = undefined;
-  }
+  const value = typeof text === 'string' ? tryParseExact(text) : undefined;
   return isFields(value) ? value : refuseInvalid(path, `'${path}' must be the text of a JSON object.`);
 }
 

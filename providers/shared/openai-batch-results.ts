@@ -1,4 +1,4 @@
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { type Failure, type FailureKind, toErrorBody } from '../../src/core/failure.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { BatchResult, Failed, Result } from '../contract.ts';
@@ -70,7 +70,7 @@ export function resultOfLine(
   context: AnswerContext,
   readers: ResultReaders,
 ): BatchResult {
-  const line = parse(text);
+  const line = tryParseExact(text);
   if (!isFields(line)) {
     return { key: null, result: unreadable(`${context.provider} returned a line that is no JSON object.`), raw: text };
   }
@@ -150,12 +150,4 @@ function endpointOf(body: unknown): Endpoint {
   if (object === 'response') return '/v1/responses';
   if (object === 'text_completion') return '/v1/completions';
   return isFields(body) && Array.isArray(body.results) ? '/v1/moderations' : '/v1/chat/completions';
-}
-
-function parse(text: string): unknown {
-  try {
-    return parseExact(text);
-  } catch {
-    return undefined;
-  }
 }

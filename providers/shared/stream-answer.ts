@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { type SseEvent, SseReader } from '../../src/core/sse.ts';
 import { HttpFailure, type HttpResponse, type HttpStream } from '../../src/ports/http-client.ts';
 import { type Failed, ProviderError, type Result } from '../contract.ts';
@@ -20,12 +20,8 @@ export async function* readEvents(response: HttpStream): AsyncGenerator<SseEvent
 
 /** The data of an event. Throws ProviderError for anything but an object. */
 export function readData(data: string, status: number, { provider }: AnswerContext): Fields {
-  try {
-    const json = parseExact(data);
-    if (isFields(json)) return json;
-  } catch {
-    // Told below.
-  }
+  const json = tryParseExact(data);
+  if (isFields(json)) return json;
   throw new ProviderError(badResponse(status, `${provider} sent an event that is no JSON.`));
 }
 

@@ -1,4 +1,4 @@
-import { parseExact } from '../../src/core/exact-json.ts';
+import { tryParseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
 import { hasBreakpoint, otherMembers } from '../shared/message-members.ts';
 import type { GeminiContent, GeminiPart } from './gemini.ts';
@@ -120,12 +120,8 @@ function callPart(call: unknown, at: string, names: Map<string, string>): Gemini
 
 function readArguments(text: unknown, at: string): object {
   if (text === undefined || text === null || text === '') return {};
-  try {
-    const args = parseExact(String(text));
-    if (isFields(args)) return args;
-  } catch {
-    // Said below, as for JSON that is no object.
-  }
+  const args = tryParseExact(String(text));
+  if (isFields(args)) return args;
   return invalid(`${at}.function.arguments`, `${at}.function.arguments must be a JSON object as text.`);
 }
 

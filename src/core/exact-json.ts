@@ -25,6 +25,15 @@ export function parseExact(text: string): unknown {
   return JSON.parse(text, revive);
 }
 
+/** The same; undefined, which no JSON says, for what is none. */
+export function tryParseExact(text: string): unknown {
+  try {
+    return parseExact(text);
+  } catch {
+    return undefined;
+  }
+}
+
 function isLost(value: number, source: string): boolean {
   return Number.isFinite(value) && !Number.isSafeInteger(value) && WHOLE.test(source) && String(value) !== source;
 }

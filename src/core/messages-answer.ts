@@ -1,6 +1,6 @@
 /** A chat completion, whole or in chunks, as an answer of Anthropic's Messages API. */
 
-import { parseExact } from './exact-json.ts';
+import { tryParseExact } from './exact-json.ts';
 import { type Fields, fieldsOf, listOf } from './fields.ts';
 import { sseText } from './sse.ts';
 import { usageFromOpenAI } from './usage.ts';
@@ -38,7 +38,8 @@ export function messageOfChat(answer: Fields): Fields {
   if (typeof text === 'string' && text !== '') content.push({ type: 'text', text, citations: null });
   for (const call of listOf(said.tool_calls)) {
     const called = fieldsOf(call.function);
-    content.push({ type: 'tool_use', id: call.id, name: called.name, input: parse(called.arguments) });
+    const input = tryParseExact(String(called.arguments ?? '{}')) ?? {};
+    content.push({ type: 'tool_use', id: call.id, name: called.name, input });
   }
   return {
     id: messageId(answer.id),
@@ -172,12 +173,4 @@ export class MessageEvents {
 
 function event(name: string, data: Fields): string {
   return sseText({ event: name, data: JSON.stringify(data) });
-}
-
-function parse(text: unknown): unknown {
-  try {
-    return parseExact(String(text ?? '{}'));
-  } catch {
-    return {};
-  }
 }
