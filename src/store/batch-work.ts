@@ -5,7 +5,7 @@ import type { BatchEstimate, BatchRow, StoreBatches } from '../ports/store-batch
 import type { BatchStatus } from '../protocol/batch.ts';
 import { batchColumns, toBatchRow } from './batch-row.ts';
 import { LATEST_STEP } from './batch-stop.ts';
-import { deleteBatchHolds } from './budget-holds.ts';
+import { coverStartedBatch, deleteBatchHolds } from './budget-holds.ts';
 import type { Argument, Database, Statement } from './client.ts';
 import { insertFile } from './files.ts';
 import { batches } from './schema/batches.ts';
@@ -122,7 +122,7 @@ export function startBatch(database: Database, lease: Lease, change: Change<'sta
       lanes_key: change.lanesKey,
       open_segments: change.segments,
     },
-    also: insertRows(change.rows),
+    also: [...insertRows(change.rows), coverStartedBatch(lease.id, change.now)],
   });
 }
 

@@ -1,6 +1,8 @@
-import type { CallHoldAsk, HoldAsk, StoreBudgets } from '../ports/store-budgets.ts';
+import { LIVE_STATUSES } from '../core/batch-state.ts';
+import type { BudgetRow, CallHoldAsk, HoldAsk, StoreBudgets } from '../ports/store-budgets.ts';
 import { coversAsk, heldFor, leftFor, underWay } from './budget-left.ts';
 import type { Argument, Database, Statement } from './client.ts';
+import { literalList } from './text.ts';
 
 /** Of budget `b` in its period `p`: whether an ask of `?4` nano-USD is too much. A batch that may be stopped needs only a start. */
 const HELD = heldFor('b.id', '?2', { drawn: true });
@@ -37,6 +39,33 @@ export function insertHolds(
           from ${COVERING} and ${where}
           on conflict (holder, budget_id) do nothing`,
     args: argsOf(ask, now, expiresAt),
+  };
+}
+
+/** Holds nothing for the running batches that a new budget covers: they are stopped when it has nothing left. */
+export function coverLiveBatches({ id, createdAt }: BudgetRow): Statement {
+  return coverBatches(`b.id = ?1 and w.status in (${literalList(LIVE_STATUSES)})`, id, createdAt);
+}
+
+/** The same of a batch whose lanes are known now, and with them its routes: of budgets that were made before they were. */
+export function coverStartedBatch(batchId: string, now: number): Statement {
+  return coverBatches('w.id = ?1', batchId, now);
+}
+
+/** Of budgets `b` and batches `w`, those that `which` names by `?1`. What is held already stays. */
+function coverBatches(which: string, id: string, now: number): Statement {
+  return {
+    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, used_nano, created_at, expires_at)
+          select w.id, b.id, 'batch', 0, 0, ?2, null from budgets b cross join batches w
+          where ${which}
+            and b.key_id in ('', coalesce(w.key_id, '')) and b.tenant_id in ('', w.tenant_id)
+            and (b.route is null or b.route = w.config_name
+              or exists (select 1 from json_each(w.lanes) lane where lane.value ->> 'route' = b.route))
+            and (b.tag_key is null or exists (
+              select 1 from json_each(coalesce(w.metadata, '{}')) pair
+              where pair.key = b.tag_key and pair.value = b.tag_value))
+          on conflict (holder, budget_id) do nothing`,
+    args: [id, now],
   };
 }
 

@@ -14,11 +14,11 @@ import type { ListQuery } from '../ports/store-query.ts';
 import type { WebhookEvent } from '../ports/store-webhooks.ts';
 import { stopBatches, stopExhausted } from './batch-stop.ts';
 import { takeAlerts } from './budget-alerts.ts';
-import { fitHolds, holdCalls, holdShard } from './budget-holds.ts';
+import { coverLiveBatches, fitHolds, holdCalls, holdShard } from './budget-holds.ts';
 import { coversAsk, leftFor } from './budget-left.ts';
 import { insertPeriod } from './budget-periods.ts';
 import { BUDGET_COLUMNS, selectStates, toBudgetRow, toBudgetState, toStoredBudget } from './budget-rows.ts';
-import { type Database, type Statement, statementOf } from './client.ts';
+import { type Database, statementOf } from './client.ts';
 import { budgets } from './schema/budgets.ts';
 import { literalList } from './text.ts';
 import { outboxStatement } from './webhook-outbox.ts';
@@ -152,21 +152,4 @@ export class LibsqlBudgets implements StoreBudgets {
       { sql: 'update budget_alerts set told_at = ? where told_at is null and id = ?', args: [now, id] },
     ]);
   }
-}
-
-/** Holds nothing for the running batches that a new budget covers: they are stopped when it has nothing left. */
-function coverLiveBatches({ id, createdAt }: BudgetRow): Statement {
-  return {
-    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, used_nano, created_at, expires_at)
-          select w.id, b.id, 'batch', 0, 0, ?2, null from budgets b cross join batches w
-          where b.id = ?1 and w.status in (${literalList(LIVE_STATUSES)})
-            and b.key_id in ('', coalesce(w.key_id, '')) and b.tenant_id in ('', w.tenant_id)
-            and (b.route is null or b.route = w.config_name
-              or exists (select 1 from json_each(w.lanes) lane where lane.value ->> 'route' = b.route))
-            and (b.tag_key is null or exists (
-              select 1 from json_each(coalesce(w.metadata, '{}')) pair
-              where pair.key = b.tag_key and pair.value = b.tag_value))
-          on conflict (holder, budget_id) do nothing`,
-    args: [id, createdAt],
-  };
 }

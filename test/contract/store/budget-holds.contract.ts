@@ -10,6 +10,7 @@ import {
   claim,
   emptyCommit,
   entryRow,
+  LATER,
   NOW,
   partRow,
   type Subject,
@@ -114,6 +115,20 @@ export function budgetHoldsContract(subject: Subject): void {
       // The batch that ran before there was a budget is covered, too.
       expect(await commitOld({}, 5_000)).toMatchObject({ stop: 'budget' });
       expect(await store.batches.get('all', 'batch_1')).toMatchObject({ stop: 'budget', cancellingAt: NOW });
+    });
+
+    it('of a route cover a batch that goes by it, also where its lines’ routes were not known yet when they were made', async () => {
+      const { store } = subject;
+      const unrouted = { configName: null, route: null };
+      for (const id of ['batch_1', 'batch_2']) await create(store, id, 100, unrouted);
+      await store.budgets.insert(budgetRow('budget_1', { route: 'late', onInsufficient: 'stop' }), DAY);
+      await store.batches.claimDue({ now: NOW, until: LATER, token: 'start', limit: 9 });
+      const start = { now: NOW, total: 10, refused: 0, model: null, lanesKey: 'k', segments: 1 };
+      const lane = { kind: 'run', route: 'late', candidates: [] } as unknown as BatchRow['lanes'][number];
+      expect(await store.batches.start('batch_1', 'start', { ...start, lanes: [lane] })).toBe(true);
+      expect(await store.batches.start('batch_2', 'start', { ...start, lanes: [] })).toBe(true);
+      expect(await store.budgets.left('batch_1', NOW)).toBe(10_000);
+      expect(await store.budgets.left('batch_2', NOW)).toBeNull();
     });
 
     it('shrink with a limit that is lowered: the oldest batches go on with what is left, and the others stop', async () => {
