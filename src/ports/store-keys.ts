@@ -1,5 +1,5 @@
 import type { KeyLimits, KeyRole } from '../protocol/key.ts';
-import type { ListQuery } from './store-query.ts';
+import type { ListQuery, Scope } from './store-query.ts';
 
 export interface KeyRow {
   id: string;
@@ -20,8 +20,8 @@ export interface StoreKeys {
   insert(row: KeyRow): Promise<void>;
   get(id: string): Promise<KeyRow | null>;
   findByHash(hash: string): Promise<KeyRow | null>;
-  /** All keys, revoked ones included; null when `after` names none. */
-  list(query: ListQuery): Promise<KeyRow[] | null>;
+  /** Keys of the scope, revoked ones included; null when `after` names none of them. */
+  list(scope: Scope, query: ListQuery): Promise<KeyRow[] | null>;
   /** The revoked row; null when there is no such key. Revoking twice keeps the first time. */
   revoke(id: string, now: number): Promise<KeyRow | null>;
   /** The changed row; null when there is no such key. */

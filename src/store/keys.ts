@@ -1,8 +1,8 @@
-import { count, eq, getTableColumns, sql } from '#drizzle';
+import { and, count, eq, getTableColumns, sql } from '#drizzle';
 import type { KeyRow, StoreKeys } from '../ports/store-keys.ts';
-import type { ListQuery } from '../ports/store-query.ts';
+import type { ListQuery, Scope } from '../ports/store-query.ts';
 import type { Database } from './client.ts';
-import { pageOf } from './cursor.ts';
+import { inScope, pageOf } from './cursor.ts';
 import { keys } from './schema/keys.ts';
 
 const { seq: _seq, ...columns } = getTableColumns(keys);
@@ -26,10 +26,11 @@ export class LibsqlKeys implements StoreKeys {
     return (await this.#db.orm.select(columns).from(keys).where(eq(keys.hash, hash)).get()) ?? null;
   }
 
-  async list(query: ListQuery): Promise<KeyRow[] | null> {
-    const page = await pageOf(this.#db, keys, 'all', query);
+  async list(scope: Scope, query: ListQuery): Promise<KeyRow[] | null> {
+    const page = await pageOf(this.#db, keys, scope, query);
     if (page === null) return null;
-    return this.#db.orm.select(columns).from(keys).where(page.beyond).orderBy(page.orderBy).limit(page.limit);
+    const where = and(inScope(keys, scope), page.beyond);
+    return this.#db.orm.select(columns).from(keys).where(where).orderBy(page.orderBy).limit(page.limit);
   }
 
   async revoke(id: string, now: number): Promise<KeyRow | null> {

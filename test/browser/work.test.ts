@@ -170,6 +170,14 @@ describeInBrowser('work in the dashboard', () => {
     await page.getByRole('button', { name: 'Make the key' }).click();
     const secret = (await page.locator('[data-secret]').innerText()).trim();
     expect(await connect(weir.url, secret).call('/v1/session')).toMatchObject({ tenant_id: 'acme', role: 'user' });
+    await page.keyboard.press('Escape');
+    await page.reload();
+    const picker = page.getByRole('combobox', { name: 'Tenant' });
+    await page.getByRole('button', { name: 'Edit app' }).waitFor();
+    await picker.selectOption('default');
+    await page.getByText('No stored keys of default').waitFor();
+    await picker.selectOption('acme');
+    await page.getByRole('button', { name: 'Edit app' }).waitFor();
     await context.close();
 
     const other = await openPage(browser);

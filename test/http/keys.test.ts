@@ -45,6 +45,21 @@ describe('/v1/keys', () => {
     expect((await harness.send('GET', '/v1/keys?after=key_none')).status).toBe(404);
   });
 
+  it('lists the keys of one tenant, page by page', async () => {
+    const made: string[] = [];
+    for (const tenant_id of ['acme', 'other', 'acme', 'other', 'acme']) {
+      made.push((await harness.makeKey({ tenant_id })).id);
+    }
+    const ids = async (query: string) =>
+      keyPageSchema.parse(await (await harness.send('GET', `/v1/keys?${query}`)).json()).data.map(({ id }) => id);
+    expect(await ids('tenant_id=acme&limit=2')).toEqual([made[4], made[2]]);
+    expect(await ids(`tenant_id=acme&limit=2&after=${made[2]}`)).toEqual([made[0]]);
+    expect(await ids('tenant_id=none')).toEqual([]);
+    expect(await ids('tenant_id=*')).toEqual([...made].reverse());
+    expect(await ids('')).toEqual([...made].reverse());
+    expect((await harness.send('GET', `/v1/keys?tenant_id=acme&after=${made[1]}`)).status).toBe(404);
+  });
+
   it('revokes by DELETE and by POST, keeping the first time', async () => {
     const { id } = await harness.makeKey();
     const first = keySchema.parse(await (await harness.send('DELETE', `/v1/keys/${id}`)).json());

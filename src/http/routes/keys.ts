@@ -8,7 +8,7 @@ import { toKeyObject } from '../../services/keys/present.ts';
 import { revokeKey } from '../../services/keys/revoke.ts';
 import { updateKey } from '../../services/keys/update.ts';
 import type { AppEnv } from '../env.ts';
-import { pageQuery } from '../page-query.ts';
+import { pageQuery, tenantParameter } from '../page-query.ts';
 
 const tags = ['Keys'];
 const params = z.object({ id: z.string() });
@@ -29,8 +29,8 @@ const list = createRoute({
   method: 'get',
   path: '/v1/keys',
   tags,
-  summary: 'List the keys of all tenants, revoked ones included',
-  request: { query: pageQuery({ max: 100, fallback: 20 }) },
+  summary: 'List the keys of all tenants, or of one, revoked ones included',
+  request: { query: pageQuery({ max: 100, fallback: 20 }).extend({ tenant_id: tenantParameter }) },
   responses: { 200: { description: 'A page of keys', content: { 'application/json': { schema: keyPageSchema } } } },
 });
 
@@ -69,7 +69,10 @@ export function registerKeys(app: OpenAPIHono<AppEnv>, deps: Deps, authenticator
     c.set('rememberedBody', JSON.stringify(toKeyObject(row)));
     return c.json({ ...toKeyObject(row), secret }, 200);
   });
-  app.openapi(list, async (c) => c.json(await listKeys(deps, c.get('context'), c.req.valid('query')), 200));
+  app.openapi(list, async (c) => {
+    const { tenant_id: tenantId, ...query } = c.req.valid('query');
+    return c.json(await listKeys(deps, c.get('context'), { ...query, tenantId }), 200);
+  });
   app.openapi(update, async (c) => {
     const row = await updateKey(deps, c.get('context'), c.req.valid('param').id, c.req.valid('json'));
     return c.json(toKeyObject(row), 200);

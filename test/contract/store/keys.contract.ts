@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KeyRow } from '../../../src/ports/store-keys.ts';
+import type { Scope } from '../../../src/ports/store-query.ts';
 import { NOW, type Subject } from './subject.ts';
 
 function keyRow(id: string, change: Partial<KeyRow> = {}): KeyRow {
@@ -45,15 +46,20 @@ export function keysContract(subject: Subject): void {
       expect(await keys.count()).toBe(1);
     });
 
-    it('lists the keys of all tenants by pages', async () => {
+    it('lists the keys of all tenants, or of one, by pages', async () => {
       const { keys } = subject.store;
       for (const n of [1, 2, 3]) await keys.insert(keyRow(`key_${n}`, { tenantId: `tenant-${n}` }));
       await keys.revoke('key_2', NOW);
-      const ids = async (query: Parameters<typeof keys.list>[0]) => (await keys.list(query))?.map((row) => row.id);
+      const ids = async (query: Parameters<typeof keys.list>[1], scope: Scope = 'all') =>
+        (await keys.list(scope, query))?.map((row) => row.id);
       expect(await ids({ limit: 2 })).toEqual(['key_3', 'key_2']);
       expect(await ids({ limit: 2, after: 'key_2' })).toEqual(['key_1']);
       expect(await ids({ limit: 2, order: 'asc', after: 'key_1' })).toEqual(['key_2', 'key_3']);
-      expect(await keys.list({ limit: 2, after: 'key_none' })).toBeNull();
+      expect(await keys.list('all', { limit: 2, after: 'key_none' })).toBeNull();
+      const one = { tenantId: 'tenant-2' };
+      expect(await ids({ limit: 2 }, one)).toEqual(['key_2']);
+      expect(await ids({ limit: 2, after: 'key_2' }, one)).toEqual([]);
+      expect(await keys.list(one, { limit: 2, after: 'key_1' })).toBeNull();
     });
   });
 }

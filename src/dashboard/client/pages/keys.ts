@@ -13,6 +13,7 @@ import { Pager } from '../parts/pager.ts';
 import { Answer, Empty, Failure } from '../parts/states.ts';
 import { type Column, Table } from '../parts/table.ts';
 import { useQuery } from '../query.ts';
+import { chosenTenant, tenantQuery } from '../tenant.ts';
 import { KeyLimitsDialog, limitsOf } from './keys/limits.ts';
 import { NewKey } from './keys/new-key.ts';
 
@@ -20,9 +21,15 @@ const PAGE_ROWS = 50;
 
 /** API keys: who may call, with which limits. */
 export function Keys(): VNode {
-  const [cursors, setCursors] = useState<string[]>([]);
+  const tenant = chosenTenant.value;
+  const [paged, setPaged] = useState<{ tenant: string; cursors: string[] }>({ tenant, cursors: [] });
+  // The keys of another tenant begin at their first page.
+  const cursors = paged.tenant === tenant ? paged.cursors : [];
+  const setCursors = (next: string[]) => setPaged({ tenant, cursors: next });
   const [asks, setAsks] = useState<{ what: 'new' } | { what: 'edit' | 'revoke'; key: KeyObject } | null>(null);
-  const list = useQuery<Page<KeyObject>>(withQuery('/v1/keys', { limit: PAGE_ROWS, after: cursors.at(-1) }));
+  const list = useQuery<Page<KeyObject>>(
+    withQuery('/v1/keys', { limit: PAGE_ROWS, after: cursors.at(-1), ...tenantQuery() }),
+  );
   const action = useAction();
   const revoke = (key: KeyObject) =>
     action.run(async () => {
@@ -63,7 +70,7 @@ export function Keys(): VNode {
     ${action.failure ? html`<${Failure} failure=${action.failure} />` : null}
     <${Answer} query=${list} what="keys" lines=${5}>${(page: Page<KeyObject>) =>
       page.data.length === 0
-        ? html`<${Empty} title="No stored keys"><p>The server is called with the operator’s own key so far. Make one for each application, so that its spend can be told apart.</p></${Empty}>`
+        ? html`<${Empty} title=${tenant === '*' ? 'No stored keys' : `No stored keys of ${tenant}`}><p>The server is called with the operator’s own key so far. Make one for each application, so that its spend can be told apart.</p></${Empty}>`
         : html`<${Table} caption="Keys" columns=${columns} rows=${page.data} rowKey=${(key: KeyObject) => key.id} />
           <${Pager} hasMore=${page.has_more} page=${cursors.length} onNext=${() => setCursors([...cursors, page.last_id ?? ''])} onPrevious=${() => setCursors(cursors.slice(0, -1))} />`}</${Answer}>
     ${asks?.what === 'new' ? html`<${NewKey} onClose=${() => setAsks(null)} onMade=${list.reload} />` : null}
