@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { RequestBody } from './answer.ts';
 import { Answered, type KeyOf } from './answered.ts';
 import { type ControlAnswer, createJob, getJob, listJobs, stopJob } from './bedrock-control.ts';
 import { awsFrame, bedrockFrames } from './bedrock-events.ts';
 import { type CreateInput, type Job, JobStore } from './bedrock-jobs.ts';
-import { type AnswerHook, answerModel, type Operation } from './bedrock-models.ts';
+import { type AnswerHook, answerModel } from './bedrock-models.ts';
+import { reply, send } from './bedrock-replies.ts';
+import { type ModelCall, readBody, type Wanted, wantedBy } from './bedrock-requests.ts';
 import {
   type BedrockChanges,
   type BedrockFault,
@@ -80,12 +81,6 @@ export async function startBedrockServer(
     },
   };
 }
-
-type Wanted =
-  | { on: 'create' | 'list' }
-  | { on: 'get' | 'stop'; job: string }
-  | { on: Operation; model: string; streams: boolean }
-  | { on: 'unknown' };
 
 class BedrockServer {
   settings: BedrockSettings = changeBedrockSettings({});
@@ -216,7 +211,7 @@ class BedrockServer {
   }
 
   #finish(received: ReceivedRequest, { on: operation, model, streams }: ModelCall, fault: string | null): void {
-    const body = parse(received.body);
+    const body = readBody(received.body);
     const answer = answerModel(operation, model, body, this.settings, this.#hook);
     if (!answer.ok) {
       reply(received, { ok: false, name: 'ValidationException', status: answer.status, message: answer.message });
@@ -243,68 +238,4 @@ class BedrockServer {
     };
     void sendFrames(response, { type: 'application/vnd.amazon.eventstream', headers, frames, error, onEnd }, stream);
   }
-}
-
-type ModelCall = Extract<Wanted, { on: Operation }>;
-
-const operations: Readonly<Record<string, Omit<ModelCall, 'model'>>> = {
-  converse: { on: 'converse', streams: false },
-  'converse-stream': { on: 'converse', streams: true },
-  invoke: { on: 'invoke', streams: false },
-  'invoke-with-response-stream': { on: 'invoke', streams: true },
-};
-
-function wantedBy({ method, url }: ReceivedRequest): Wanted {
-  const [, first = '', id = '', last = ''] = url.pathname.split('/').map(decodeURIComponent);
-  if (first === 'model-invocation-jobs' && method === 'GET') return { on: 'list' };
-  if (first === 'model-invocation-job' && id === '' && method === 'POST') return { on: 'create' };
-  if (first === 'model-invocation-job' && method === 'GET') return { on: 'get', job: id };
-  if (first === 'model-invocation-job' && last === 'stop' && method === 'POST') return { on: 'stop', job: id };
-  const operation = Object.hasOwn(operations, last) ? operations[last] : undefined;
-  if (first === 'model' && method === 'POST' && operation !== undefined) return { ...operation, model: id };
-  return { on: 'unknown' };
-}
-
-function parse(body: Buffer): RequestBody {
-  try {
-    return JSON.parse(body.toString()) as RequestBody;
-  } catch {
-    return {};
-  }
-}
-
-/** Sends an answer as the fault wants it spoilt. */
-function send(received: ReceivedRequest, answer: ControlAnswer, fault: string | null, headers = {}): void {
-  const { response } = received;
-  if (fault === 'lose_answer') {
-    response.destroy();
-    return;
-  }
-  if (fault === 'html') raw(received, '<html>Bad gateway</html>');
-  else if (fault === 'empty') raw(received, '');
-  else if (fault === 'error_object') raw(received, '{"error":{"message":"Something went wrong"}}');
-  else if (fault === 'truncated') raw(received, JSON.stringify(answer.ok ? answer.body : {}).slice(0, -10));
-  else if (answer.ok && fault === 'unknown_status')
-    reply(received, { ok: true, body: { ...answer.body, status: 'Pondering' } });
-  else if (answer.ok && fault === 'backward_status')
-    reply(received, { ok: true, body: { ...answer.body, status: 'Submitted' } });
-  else reply(received, answer, headers);
-}
-
-function raw({ response }: ReceivedRequest, text: string): void {
-  response.writeHead(200, { 'content-type': 'application/json' });
-  response.end(text);
-}
-
-function reply({ response }: ReceivedRequest, answer: ControlAnswer, headers: Record<string, string> = {}): void {
-  const common = { 'content-type': 'application/json', 'x-amzn-requestid': randomUUID(), ...headers };
-  if (answer.ok) {
-    response.writeHead(200, common);
-    response.end(JSON.stringify(answer.body));
-    return;
-  }
-  const retry =
-    answer.retryAfter === null || answer.retryAfter === undefined ? {} : { 'retry-after': answer.retryAfter };
-  response.writeHead(answer.status, { ...common, ...retry, 'x-amzn-errortype': answer.name });
-  response.end(JSON.stringify({ message: answer.message }));
 }
