@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { BudgetObject } from '../../src/protocol/budget.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
+import type { OutputLine } from '../../src/protocol/result-line.ts';
 import { assertInvariants, readEntries } from '../e2e/invariants.ts';
 import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
 import { ADMIN_KEY, connect } from '../e2e/weir.ts';
@@ -11,9 +12,8 @@ import type { Calls } from './calls.ts';
 import { Client } from './client.ts';
 import type { Events } from './events.ts';
 import { assertHealed, isHealed, retriesOf } from './healing.ts';
-import type { KeyedCalls } from './keyed-calls.ts';
 import { isCall, isKeyed, keyIn } from './line-keys.ts';
-import type { Troubles } from './troubles.ts';
+import type { Clients, Troubles } from './troubles.ts';
 import { untilRight } from './until-right.ts';
 import type { World } from './world.ts';
 
@@ -25,7 +25,7 @@ const ENGINE_MEGABYTES = 60;
 
 export async function audit(
   world: World,
-  { batches, calls, keyed, events }: { batches: Batches; calls: Calls; keyed: KeyedCalls; events: Events },
+  { batches, calls, keyed, parked, events }: Clients & { events: Events },
   troubles: Troubles,
 ): Promise<string[]> {
   const wrongs = [...batches.wrongs, ...world.servers.flatMap(({ deaths }) => deaths)];
@@ -36,15 +36,18 @@ export async function audit(
       wrongs.push(`${what}: ${(error as Error).message}`);
     }
   };
+  await check('batches', () => batches.adopt());
   await Promise.all(batches.submitted.map((batch) => check(batch.id, () => untilEnded(batches, batch))));
   await check('I5', () => untilTidy(world));
   if (wrongs.length > 0) await keepState(world);
   const entries: LedgerEntryObject[] = [];
+  const lines = new Map<string, OutputLine[]>();
   for (const batch of batches.submitted) {
     await check(batch.id, async () => {
       const client = connect(world.servers[0]?.url ?? '', batches.client(batch.tenant).key);
-      entries.push(...(await readEntries(client, batch.id)));
+      entries.push(...named(batch, await readEntries(client, batch.id)));
       const books = await assertInvariants(client, batch.id, batch.input);
+      lines.set(batch.id, books.lines);
       if (isHealed(batch.route)) assertHealed(batch.input, books.lines, books.entries, troubles.interruptions);
       await batches.look(batches.submitted.indexOf(batch));
       await batches.repeatCreate(batch);
@@ -57,11 +60,21 @@ export async function audit(
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
   await check('I7, calls', () => keyed.assertOnce(ofCalls));
+  await check('I1, parked calls', () => parked.assertOnce(lines));
   await check('webhooks', () => events.assertTold(batches, world.servers));
   await check('I6', () => assertMemory(world));
   await check('I8', () => assertSentAgain(world, troubles, [...entries, ...[...ofCalls.values()].flat()]));
   await check('I9', () => assertTenants(batches));
   return [...new Set([...wrongs, ...batches.wrongs])];
+}
+
+/** Entries by the name of what was asked, which is not the custom_id of a line that is a call. */
+function named({ input }: Submitted, entries: readonly LedgerEntryObject[]): LedgerEntryObject[] {
+  const asked = input.split('\n');
+  return entries.map((entry) => ({
+    ...entry,
+    custom_id: keyIn(asked[(entry.line ?? 0) - 1] ?? '') ?? entry.custom_id,
+  }));
 }
 
 /** Every batch ends. */

@@ -12,8 +12,8 @@ export interface Submitted {
   tenant: number;
   route: RouteName;
   input: string;
-  /** What created it: repeated, it must create nothing more. */
-  creation: { key: string; path: string; body: string };
+  /** What created it: repeated, it must create nothing more. null: nobody asked for it as a batch. */
+  creation: { key: string; path: string; body: string } | null;
 }
 
 export class Batches {
@@ -97,11 +97,25 @@ export class Batches {
   }
 
   async repeatCreate({ id, tenant, creation }: Submitted): Promise<void> {
+    if (creation === null) return;
     const { key, path, body } = creation;
     const init = { method: 'POST', key, ...(body !== '' && { body: () => body }) };
     const { status, text } = await this.client(tenant).ask(path, init);
     const again = status === 200 ? (JSON.parse(text) as { id: string }).id : `${status} ${text}`;
     if (again !== id) this.wrongs.push(`I7: the create call of ${id}, repeated with its key, gives ${again}`);
+  }
+
+  /** Takes the batches in which calls are answered for batches of their tenants. */
+  async adopt(): Promise<void> {
+    const known = new Set(this.submitted.map(({ id }) => id));
+    for (const [tenant, client] of this.clients.entries()) {
+      const { data } = await client.json<{ data: BatchObject[] }>('/v1/batches?limit=100');
+      for (const { id, input_file_id: fileId, metadata } of data) {
+        if (known.has(id)) continue;
+        const { text: input } = await client.ask(`/v1/files/${fileId}/content`);
+        this.submitted.push({ id, tenant, route: metadata?.route as RouteName, input, creation: null });
+      }
+    }
   }
 
   private async deleteInput(batch: Submitted): Promise<void> {

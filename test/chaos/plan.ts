@@ -6,6 +6,8 @@ export type Action =
   | { do: 'submit'; tenant: number; lines: number; route: RouteName; window: string }
   | { do: 'call'; tenant: number; server: number; route: RouteName; stream: boolean }
   | { do: 'keyed call'; tenant: number; route: RouteName; patienceMs: number; twins: number }
+  /** `patienceMs`: as long as it takes, when null. */
+  | { do: 'parked call'; tenant: number; route: 'pools' | 'native'; patienceMs: number | null }
   | { do: 'command'; command: Command; pick: number }
   | { do: 'kill' | 'terminate'; server: number; downMs: number }
   | { do: 'freeze'; server: number; forMs: number }
@@ -159,6 +161,8 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
       unreadable_seconds: 1,
       // Of the seed alone, too.
       ahead_lines: 2 + (seed % 40),
+      autobatch_wait_ms: 100 + (seed % 5) * 200,
+      autobatch_window_seconds: 1,
     },
     concurrency: between(2, 24),
     poolLatencyMs: { min: between(0, 20), max: between(20, 250) },
@@ -185,6 +189,11 @@ function laterSteps(seed: number, span: number, servers: number): Step[] {
   for (let made = 0; made < 6; made++) {
     const [route = 'chain', patienceMs = 0] = [CALL_ROUTES[below(CALL_ROUTES.length)], [100, 300, 5_000][below(3)]];
     add(1, { do: 'keyed call', tenant: below(TENANTS), route, patienceMs, twins: 1 + below(2) });
+  }
+  for (let made = 0; made < 5; made++) {
+    const route = made % 3 === 2 ? 'native' : 'pools';
+    const patienceMs = [300, 2_000, null][below(3)] ?? null;
+    add(1, { do: 'parked call', tenant: below(TENANTS), route, patienceMs });
   }
   return steps;
 }

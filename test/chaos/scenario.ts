@@ -5,6 +5,7 @@ import { Batches } from './batches.ts';
 import { Calls } from './calls.ts';
 import { Events } from './events.ts';
 import { KeyedCalls } from './keyed-calls.ts';
+import { ParkedCalls } from './parked-calls.ts';
 import type { Plan } from './plan.ts';
 import { Troubles } from './troubles.ts';
 import { openWorld } from './world.ts';
@@ -27,7 +28,9 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
   const calls = new Calls(world.servers, batches);
   const keyed = new KeyedCalls(world.servers, batches, calls);
   const events = new Events();
-  const troubles = new Troubles(world, batches, calls, keyed);
+  const parked = new ParkedCalls(world.servers, batches);
+  const clients = { batches, calls, keyed, parked };
+  const troubles = new Troubles(world, clients);
   try {
     await batches.open(world.servers, ADMIN_KEY, plan);
     await events.open(batches);
@@ -49,7 +52,7 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
     keyed.isOver = true;
     await troubles.calm();
     await Promise.all(acting);
-    const wrongs = await audit(world, { batches, calls, keyed, events }, troubles);
+    const wrongs = await audit(world, { ...clients, events }, troubles);
     return {
       wrongs,
       batches: batches.submitted.length,

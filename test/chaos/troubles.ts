@@ -10,6 +10,7 @@ import type { Batches } from './batches.ts';
 import type { Calls } from './calls.ts';
 import { damageResults } from './damage-results.ts';
 import type { KeyedCalls } from './keyed-calls.ts';
+import type { ParkedCalls } from './parked-calls.ts';
 import type { Action, PoolTrouble } from './plan.ts';
 import { troubleService } from './service-troubles.ts';
 import type { World } from './world.ts';
@@ -52,6 +53,14 @@ const BALLAST_BYTES = 64 * 1024 ** 2;
 const DATABASE_TRIES = 40;
 const DATABASE_PAUSE_MS = 250;
 
+/** All that use the servers. */
+export interface Clients {
+  batches: Batches;
+  calls: Calls;
+  keyed: KeyedCalls;
+  parked: ParkedCalls;
+}
+
 export class Troubles {
   /** Ends of a lease without a word: after each, what was under way may be sent again. */
   interruptions = 0;
@@ -59,15 +68,17 @@ export class Troubles {
   private readonly batches: Batches;
   private readonly calls: Calls;
   private readonly keyed: KeyedCalls;
+  private readonly parked: ParkedCalls;
   /** What is wrong now and how it is made right; one trouble of a kind and place at a time. */
   private readonly active = new Map<string, () => Promise<unknown>>();
   private readonly ending = new Set<Promise<unknown>>();
 
-  constructor(world: World, batches: Batches, calls: Calls, keyed: KeyedCalls) {
+  constructor(world: World, { batches, calls, keyed, parked }: Clients) {
     this.world = world;
     this.batches = batches;
     this.calls = calls;
     this.keyed = keyed;
+    this.parked = parked;
   }
 
   async begin(action: Action): Promise<void> {
@@ -78,6 +89,8 @@ export class Troubles {
         return this.calls.send(action);
       case 'keyed call':
         return this.keyed.send(action);
+      case 'parked call':
+        return this.parked.send(action);
       case 'command':
         return this.batches.command(action.command, action.pick);
       case 'kill':
