@@ -76,7 +76,7 @@ describe('InputCounter with a tokenizer', () => {
     const tokenizer = nodeTokenizers().forModel('gpt-4o');
     // Each would take seconds as one word.
     const words = ['a', ' ', '中', '😀', 'ab'].map((text) => text.repeat(60_000 / text.length));
-    const counted = await Promise.all(words.map((word) => tokenizer?.count([word])));
+    const counted = await Promise.all(words.map(async (word) => tokenizer?.count([word])));
     expect(counted).toEqual([expect.closeTo(7_500, -2), expect.closeTo(470, -2), 60_000, 30_000, 15_000]);
   });
 
