@@ -143,8 +143,6 @@ export interface StoreBatches {
   recover(query: { others: string }): Promise<void>;
   /** Gives the lease back and sets when to look again; keeps `estimate` where there is one. */
   release(id: string, token: string, nextAt: number, estimate?: BatchEstimate | null): Promise<void>;
-  /** Keeps an estimate that was made after the lease had been given back, whatever has become of the batch. */
-  keepEstimate(id: string, estimate: BatchEstimate): Promise<void>;
 
   /**
    * validating → in_progress; adds `rows` of its work, of which those there already are left as

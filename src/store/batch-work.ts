@@ -106,11 +106,6 @@ export async function releaseBatch(
   await database.write([{ sql, args: [nextAt, estimate && JSON.stringify(estimate), id, token] }]);
 }
 
-export async function keepEstimate(database: Database, id: string, estimate: BatchEstimate): Promise<void> {
-  const sql = 'update batches set estimate = ? where id = ?';
-  await database.write([{ sql, args: [JSON.stringify(estimate), id] }]);
-}
-
 export function startBatch(database: Database, lease: Lease, change: Change<'start'>): Promise<boolean> {
   return moveBatch(database, lease, 'in_progress', {
     set: {

@@ -14,7 +14,6 @@ import {
   endLeasesOfOthers,
   failBatch,
   finishBatch,
-  keepEstimate,
   releaseBatch,
   renewBatches,
   startBatch,
@@ -98,10 +97,6 @@ export class LibsqlBatches implements StoreBatches {
 
   release(...[id, token, nextAt, estimate]: Parameters<StoreBatches['release']>): Promise<void> {
     return releaseBatch(this.#db, { id, token }, nextAt, estimate);
-  }
-
-  keepEstimate(...[id, estimate]: Parameters<StoreBatches['keepEstimate']>): Promise<void> {
-    return keepEstimate(this.#db, id, estimate);
   }
 
   start(id: string, token: string, change: Parameters<StoreBatches['start']>[2]): Promise<boolean> {

@@ -3,7 +3,7 @@ import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { Permits } from '../../core/permits.ts';
 import { cameInTime, steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { BatchEstimate, BatchRow } from '../../ports/store-batches.ts';
+import type { BatchRow } from '../../ports/store-batches.ts';
 import { LeasedWork } from '../leased-work.ts';
 import { Ahead } from './ahead.ts';
 import { finalizeBatch } from './finalize.ts';
@@ -14,8 +14,6 @@ const BATCHES_AT_ONCE = 32;
 const LARGE_LINES = 5_000;
 const LARGE_AT_ONCE = 4;
 const RETRY_SECONDS = 5;
-/** An estimate that is made within this is kept in the write that gives the batch back: to start a tokenizer takes longer. */
-const ESTIMATE_MS = 30;
 
 interface Outcome extends StartOutcome {
   /** When it is to be looked at again, in Unix seconds. */
@@ -34,8 +32,6 @@ export class BatchRunner {
   /** Since when a batch cannot be brought to its end here, on the steady clock. */
   private readonly failingSince = new Map<string, number>();
   private readonly ahead: Ahead | null;
-  /** Estimates of batches that went on meanwhile. */
-  private readonly estimating = new Set<Promise<void>>();
   private stopped = false;
 
   /** `isAlone`: no other process works on this database. */
@@ -68,9 +64,8 @@ export class BatchRunner {
   }
 
   /** Resolves when no batch is worked on here. */
-  async idle(): Promise<void> {
-    await this.work.idle();
-    await Promise.all(this.estimating);
+  idle(): Promise<void> {
+    return this.work.idle();
   }
 
   /** Takes nothing more, and waits for what is under way as long as requests in flight may take: it can be done again. */
@@ -100,7 +95,7 @@ export class BatchRunner {
       const isLarge = (input?.plan?.lines ?? 0) > LARGE_LINES;
       const { ended, estimate } = await (isLarge ? this.large.with(bring) : bring());
       this.failingSince.delete(batch.id);
-      return { ended, estimate: estimate ?? null, nextAt: 0 };
+      return { ended, estimate, nextAt: 0 };
     } catch (error) {
       // Of one that is yet to start, others may see the end: nothing may be left of it here when that comes.
       const isEnding = batch.status !== 'validating';
@@ -121,26 +116,12 @@ export class BatchRunner {
     const { deps, token } = this;
     // With its end a batch is nobody's any more.
     if (!ended) {
-      // Too many at once are waited for.
-      const mayBeLate = estimate && this.estimating.size < BATCHES_AT_ONCE;
-      const isMade = !mayBeLate || (await cameInTime(deps.clock, estimate, ESTIMATE_MS));
       await deps.store.batches
-        .release(batch.id, token, nextAt, isMade ? await estimate : null)
+        .release(batch.id, token, nextAt, estimate)
         .catch((error: unknown) =>
           deps.log.warn({ batch: batch.id, error: describeError(error) }, 'batch lease not given back'),
         );
-      if (!isMade) this.keepLater(batch.id, estimate);
     }
     deps.nudge('batches');
-  }
-
-  /** The batch need not wait for its estimate: its lines may be answered before. */
-  private keepLater(id: string, estimate: Promise<BatchEstimate | null>): void {
-    const { store, log } = this.deps;
-    const kept = estimate
-      .then((made) => (made === null ? undefined : store.batches.keepEstimate(id, made)))
-      .catch((error: unknown) => log.warn({ batch: id, error: describeError(error) }, 'estimate not kept'))
-      .finally(() => this.estimating.delete(kept));
-    this.estimating.add(kept);
   }
 }

@@ -18,11 +18,10 @@ const ROWS_WITH_START = 1_000;
 /** A provider that is down for a moment must not cost the lines that only it could take. */
 const PATIENCE_SECONDS = 300;
 
-/** What became of a batch, to be given back: whether it has ended, and the estimate to be kept with it. */
+/** What became of a batch, to be given back: whether it has ended, and the estimate to be kept with it, if there is one. */
 export interface StartOutcome {
   ended: boolean;
-  /** Is being made, and never rejects. */
-  estimate?: Promise<BatchEstimate | null> | null;
+  estimate?: BatchEstimate | null | undefined;
 }
 
 /**
@@ -73,7 +72,7 @@ export async function startBatch(
   if (!started) return { ended: false };
   // Its lines are sent while the estimate is made.
   deps.nudge('batches');
-  return { ended: false, estimate: record && firstEstimate(deps, batch, input, record.division(lanes)) };
+  return { ended: false, estimate: record && (await firstEstimate(deps, batch, input, record.division(lanes))) };
 }
 
 /** Stores what are too many rows for the write of the start; answers the rest. */
