@@ -8,8 +8,8 @@ import type { Server } from './server.ts';
 import { untilRight } from './until-right.ts';
 
 const PAUSE_MS = 100;
-/** A client that waits at a server which lives is answered long before. */
-const PATIENCE_MS = 45_000;
+/** A client that waits at a server which lives is answered long before: a batch that had troubles at its service takes some time. */
+const PATIENCE_MS = 90_000;
 
 interface ParkedCall {
   key: string;
