@@ -13,6 +13,7 @@ import { frame } from './frame.ts';
 import { idempotency } from './idempotency.ts';
 import { createMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
+import { refuseUnknownHeaders } from './own-headers.ts';
 import { createRouteTable } from './route-table.ts';
 import { registerBatchInsight } from './routes/batch-insight.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
@@ -67,8 +68,8 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   app.use('/v1/keys/*', adminOnly);
   app.use('/v1/budgets/*', adminOnly);
   app.use('/v1/providers/*', adminOnly);
-  app.use('/v1/*', boundBody(deps));
-  app.use('/batching/*', authenticate(deps, authenticator), boundBody(deps));
+  app.use('/v1/*', refuseUnknownHeaders, boundBody(deps));
+  app.use('/batching/*', authenticate(deps, authenticator), refuseUnknownHeaders, boundBody(deps));
   registerBatching(app, parts.autobatch);
   app.use('/v1/*', idempotency(deps));
 

@@ -2,6 +2,7 @@ import type { Buffer } from 'node:buffer';
 import { isToken } from '../../core/header-text.ts';
 import { asciiBytes } from '../../core/json-cursor.ts';
 import { ENDPOINTS, type Endpoint } from '../../protocol/endpoint.ts';
+import { OWN_PREFIX } from '../own-headers.ts';
 import { CALL_HEADERS } from './exchange.ts';
 
 const TAB = 0x09;
@@ -38,6 +39,8 @@ const CONNECTION = placeOf('connection');
 const BY_LENGTH = Array.from({ length: Math.max(...COUNTED.map((name) => name.length)) + 1 }, (_, length) =>
   COUNTED.filter((name) => name.length === length).map((name) => ({ name: asciiBytes(name), place: placeOf(name) })),
 );
+
+const OWN_START = asciiBytes(OWN_PREFIX);
 
 const STARTS = ENDPOINTS.map((endpoint) => ({ endpoint, line: asciiBytes(`POST ${endpoint} HTTP/1.1\r\n`) }));
 
@@ -106,20 +109,19 @@ export class CallHead {
     return false;
   }
 
-  /** False for a header that is refused, or stands there twice. */
+  /** False for a header that is refused, stands there twice, or looks like one of Weir's own and does not count here. */
   private note(
     bytes: Buffer,
     { nameFrom, nameTo, valueFrom, valueTo }: { nameFrom: number; nameTo: number; valueFrom: number; valueTo: number },
   ): boolean {
-    const candidates = BY_LENGTH[nameTo - nameFrom];
-    if (candidates === undefined) return true;
-    for (const { name, place } of candidates) {
+    for (const { name, place } of BY_LENGTH[nameTo - nameFrom] ?? []) {
       if (!isNamed(bytes, nameFrom, name)) continue;
       if (place < REFUSED.length || this.from[place] !== -1) return false;
       this.from[place] = valueFrom;
       this.to[place] = valueTo;
+      return true;
     }
-    return true;
+    return nameTo - nameFrom < OWN_START.length || !isNamed(bytes, nameFrom, OWN_START);
   }
 
   private isFramedByLength(bytes: Buffer): boolean {

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { ApiError } from '../../core/api-error.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { calledEndpoint, tooLarge } from '../body.ts';
+import { unknownOwnHeader } from '../own-headers.ts';
 import { askedCall, type CallParts, type Carrier, type Client, Exchange, FIXED_HEADERS } from './exchange.ts';
 import { LATIN1_MAX, latin1Of } from './latin1.ts';
 
@@ -21,6 +22,7 @@ export function createCallListener(deps: Deps, parts: CallParts): CallListener {
     const endpoint = request.method === 'POST' ? calledEndpoint(request.url ?? '') : undefined;
     if (endpoint === undefined) return false;
     const { headers } = request;
+    if (unknownOwnHeader(Object.keys(headers)) !== undefined) return false;
     const asked = askedCall(deps, endpoint, (name) => {
       const value = headers[name];
       return typeof value === 'string' ? value : value?.join(', ');
