@@ -9,15 +9,17 @@ const ENCODINGS: readonly (readonly [pattern: RegExp, encoding: 'o200k_base' | '
 
 const YOUNG_MEGABYTES = 4;
 
+/** One for the process: what it has read is many times what it is asked. */
+const thread = new AskedThread<{ encoding: string; texts: readonly string[] }, number>(
+  new URL('./tokenizer-thread.js', import.meta.url),
+  { name: 'the thread that counts tokens', youngMegabytes: YOUNG_MEGABYTES },
+);
+
 /**
  * Tokenizers for OpenAI's models, in a thread of their own that ends when they are not used: to read one takes tens of
  * megabytes and a third of a second, and text that merges badly takes seconds to count, in which no request could be answered.
  */
 export function nodeTokenizers(): Tokenizers {
-  const thread = new AskedThread<{ encoding: string; texts: readonly string[] }, number>(
-    new URL('./tokenizer-thread.js', import.meta.url),
-    { name: 'the thread that counts tokens', youngMegabytes: YOUNG_MEGABYTES },
-  );
   return {
     forModel(model): Tokenizer | null {
       const name = ENCODINGS.find(([pattern]) => pattern.test(model.toLowerCase()))?.[1];
