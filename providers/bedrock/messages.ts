@@ -1,6 +1,6 @@
 import { tryParseExact } from '../../src/core/exact-json.ts';
 import { isFields } from '../shared/error-body.ts';
-import { hasBreakpoint, otherMembers } from '../shared/message-members.ts';
+import { isBreakpoint, otherMembers } from '../shared/message-members.ts';
 import { assistantBlocks, cachePoint, textBlocks, userBlocks } from './content.ts';
 import { type Block, type ConverseMessage, type Draft, warnOnce } from './draft.ts';
 import { invalid, unsupported } from './refused.ts';
@@ -22,9 +22,7 @@ export function addMessages(messages: unknown, draft: Draft): void {
       warnOnce(draft, 'name of messages was left out: Bedrock has no names');
     }
     for (const name of otherMembers(message)) {
-      if (!hasBreakpoint({ [name]: message[name] })) {
-        warnOnce(draft, `${name} of messages was left out: Bedrock has no place for it`);
-      }
+      if (!isBreakpoint(name)) warnOnce(draft, `${name} of messages was left out: Bedrock has no place for it`);
     }
     addMessage(message, path, draft);
   }

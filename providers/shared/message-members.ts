@@ -12,7 +12,7 @@ const seen: ReadonlySet<string> = new Set([
   'tool_calls',
 ]);
 
-const breakpoints = ['cache_control', 'prompt_cache_breakpoint'] as const;
+const breakpoints = ['cache_control', 'prompt_cache_breakpoint'];
 
 /** Names of what else a message says: somebody could miss it where the service has no place for it. */
 export function otherMembers(message: Readonly<Record<string, unknown>>): string[] {
@@ -21,6 +21,11 @@ export function otherMembers(message: Readonly<Record<string, unknown>>): string
 
 function isNothing(value: unknown): boolean {
   return value === null || value === undefined || (Array.isArray(value) && value.length === 0);
+}
+
+/** Whether a member of that name asks for a cache breakpoint. */
+export function isBreakpoint(name: string): boolean {
+  return breakpoints.includes(name);
 }
 
 /** Whether a part, message or tool asks for a cache breakpoint behind it, in Anthropic's words or OpenAI's. */

@@ -10,9 +10,12 @@ const ANSWER_TOKENS = 3;
 const BYTES_PER_TOKEN = 4;
 
 type Body = Readonly<Record<string, unknown>>;
-/** As in ports/tokenizers.ts. */
-interface TextTokenizer {
+
+/** Counts the tokens of text as a model does. */
+export interface Tokenizer {
+  /** The encoding's name, such as `o200k_base`. */
   name: string;
+  /** Of all `texts` together. */
   count(texts: readonly string[]): Promise<number>;
 }
 
@@ -21,12 +24,12 @@ interface TextTokenizer {
  * the tokens a byte of text had there; without one a token is four bytes.
  */
 export class InputCounter {
-  private readonly tokenizer: TextTokenizer | null;
+  private readonly tokenizer: Tokenizer | null;
   private left = COUNTED_REQUESTS;
   private bytes = 0;
   private tokens = 0;
 
-  constructor(tokenizer: TextTokenizer | null) {
+  constructor(tokenizer: Tokenizer | null) {
     this.tokenizer = tokenizer;
   }
 

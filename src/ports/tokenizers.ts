@@ -1,10 +1,4 @@
-/** Counts the tokens of text as a model does. */
-export interface Tokenizer {
-  /** The encoding's name, such as `o200k_base`. */
-  name: string;
-  /** Of all `texts` together. */
-  count(texts: readonly string[]): Promise<number>;
-}
+import type { Tokenizer } from '../core/estimate-input.ts';
 
 /** Real tokenizers, where the runtime has room for them; loaded when they are first needed. */
 export interface Tokenizers {

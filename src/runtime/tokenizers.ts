@@ -1,5 +1,6 @@
+import type { Tokenizer } from '../core/estimate-input.ts';
 import { AskedThread } from '../files/asked-thread.ts';
-import type { Tokenizer, Tokenizers } from '../ports/tokenizers.ts';
+import type { Tokenizers } from '../ports/tokenizers.ts';
 
 /** OpenAI's encodings by model name, the first that fits (gpt-tokenizer's own table, by family). */
 const ENCODINGS: readonly (readonly [pattern: RegExp, encoding: 'o200k_base' | 'cl100k_base'])[] = [

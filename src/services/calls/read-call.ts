@@ -1,5 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
-import { parseExact } from '../../core/exact-json.ts';
+import { tryParseExact } from '../../core/exact-json.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
 import { RequestReader } from '../../core/request-outline.ts';
 import { checkCallBody, textOf } from '../../core/validate-input.ts';
@@ -85,10 +85,8 @@ function parseCall(endpoint: Endpoint, raw: Uint8Array, headers: CallHeaders, re
 }
 
 function parseBody(raw: Uint8Array): Fields {
-  let value: unknown;
-  try {
-    value = parseExact(textOf(raw));
-  } catch {
+  const value = tryParseExact(textOf(raw));
+  if (value === undefined) {
     throw new ApiError(400, 'The body is not valid JSON. Check it with a JSON parser and send it again.', {
       code: 'invalid_body',
     });

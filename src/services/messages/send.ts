@@ -1,5 +1,5 @@
 import { ApiError } from '../../core/api-error.ts';
-import { parseExact } from '../../core/exact-json.ts';
+import { tryParseExact } from '../../core/exact-json.ts';
 import { type Fields, isFields } from '../../core/fields.ts';
 import { MessageEvents, messageOfChat, messagesError } from '../../core/messages-answer.ts';
 import { chatOfMessages, MessagesProblem } from '../../core/messages-request.ts';
@@ -33,12 +33,7 @@ function readMessages(request: Fields): Fields {
 
 /** The JSON object that a body is. Throws ApiError 400. */
 export function parseBody(raw: Uint8Array): Fields {
-  let value: unknown;
-  try {
-    value = parseExact(textOf(raw));
-  } catch {
-    value = null;
-  }
+  const value = tryParseExact(textOf(raw));
   if (isFields(value)) return value;
   throw new ApiError(400, 'The body must be a JSON object. Check it with a JSON parser.', { code: 'invalid_body' });
 }
