@@ -50,6 +50,22 @@ describe('/v1/webhooks', () => {
     expect(JSON.stringify(harness.log)).not.toContain(fresh.signing_secret.slice(6));
   });
 
+  it('makes one endpoint with one secret where the first answer was lost on its way', async () => {
+    const headers = { 'idempotency-key': 'lost' };
+    const { idempotency } = harness.deps.store;
+    const finish = idempotency.finish.bind(idempotency);
+    idempotency.finish = () => Promise.reject(new Error('killed'));
+    const first = webhookWithSecretSchema.parse(
+      await (await harness.send('POST', '/v1/webhooks', { json: INPUT, headers })).json(),
+    );
+    idempotency.finish = finish;
+    harness.time.nowMs += 1_000 * (harness.deps.settings.leaseSeconds + 1);
+    const again = await harness.send('POST', '/v1/webhooks', { json: INPUT, headers });
+    expect(webhookWithSecretSchema.parse(await again.json())).toEqual(first);
+    const page = webhookPageSchema.parse(await (await harness.send('GET', '/v1/webhooks')).json());
+    expect(page.data.map(({ id }) => id)).toEqual([first.id]);
+  });
+
   it('changes, pages and deletes', async () => {
     const one = await create();
     const two = await create({ ...INPUT, url: 'https://hooks.example/b' });

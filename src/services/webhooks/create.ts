@@ -1,8 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import { ApiError } from '../../core/api-error.ts';
-import { formatId, ID_BYTES } from '../../core/ids.ts';
 import { unixSeconds } from '../../ports/clock.ts';
-import type { Context, Deps } from '../../ports/deps.ts';
+import { type Context, type Deps, scopeOf } from '../../ports/deps.ts';
 import type { WebhookRow } from '../../ports/store-webhooks.ts';
 import type { webhookCreateSchema } from '../../protocol/webhook.ts';
 import { checkUrl } from './check-url.ts';
@@ -11,19 +10,18 @@ import { newSigningSecret } from './secret.ts';
 const WEBHOOKS_MAX = 20;
 
 /**
- * Registers an endpoint of the caller's tenant. Throws ApiError 400 for a URL that webhooks may not reach, and when the
- * tenant has as many as it may.
+ * Registers an endpoint of the caller's tenant; repeated after a run whose answer nobody got, it answers the endpoint of
+ * that run with its secret. Throws ApiError 400 for a URL that webhooks may not reach, and when the tenant has as many as it may.
  */
 export async function createWebhook(
   deps: Pick<Deps, 'store' | 'clock' | 'random' | 'log' | 'webhookSender'>,
-  { actor }: Pick<Context, 'actor'>,
+  { actor, newId }: Pick<Context, 'actor' | 'newId'>,
   input: z.infer<typeof webhookCreateSchema>,
 ): Promise<WebhookRow> {
   await checkUrl(deps, input.url);
   const now = unixSeconds(deps.clock);
   const row: WebhookRow = {
-    // Not from the context: a repeated call cannot make the same secret again, so it must not make the same id.
-    id: formatId('whe_', deps.random.bytes(ID_BYTES)),
+    id: newId('whe_'),
     tenantId: actor.tenantId,
     keyId: actor.keyId,
     name: input.name,
@@ -43,5 +41,6 @@ export async function createWebhook(
     });
   }
   deps.log.info({ webhookId: row.id, tenantId: row.tenantId, by: actor.keyId }, 'webhook created');
-  return row;
+  // A second endpoint would be told everything too, signed with a secret that nobody knows.
+  return (await deps.store.webhooks.get(scopeOf(actor), row.id)) ?? row;
 }
