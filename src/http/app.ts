@@ -3,6 +3,7 @@ import type { Deps } from '../ports/deps.ts';
 import { Autobatch, type AutobatchWork } from '../services/autobatch/autobatch.ts';
 import { Calls } from '../services/calls/calls.ts';
 import { createAuthenticator } from '../services/keys/authenticate.ts';
+import { OpenStreams } from '../services/keys/open-streams.ts';
 import { adminOnly, authenticate } from './auth.ts';
 import { boundBody } from './body.ts';
 import type { CallParts } from './calls/exchange.ts';
@@ -60,6 +61,7 @@ export function createParts(deps: Deps, autobatch: AutobatchWork = 'here'): AppP
 export function createApp(deps: Deps, parts: AppParts = createParts(deps)): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
   const { metrics, authenticator, calls } = parts;
+  const streams = new OpenStreams(deps);
 
   app.onError(handleError(deps));
   app.notFound(handleNotFound(createRouteTable(() => app.routes)));
@@ -76,12 +78,12 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerFiles(app, deps);
   registerUploads(app, deps);
   registerBatches(app, deps);
-  registerBatchResults(app, deps);
+  registerBatchResults(app, deps, streams);
   registerBatchInsight(app, deps);
   registerEstimate(app, deps);
   registerEvals(app, deps);
   registerEvalRuns(app, deps);
-  registerEvents(app, deps);
+  registerEvents(app, deps, streams);
   // The books that somebody reads have every call that was answered.
   for (const books of ['/v1/ledger/*', '/v1/budgets/*']) {
     app.use(books, async (_c, next) => {
@@ -99,9 +101,12 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   registerProviders(app, deps);
   registerPrices(app, deps);
   registerBudgets(app, deps, () => calls.forgetBudgets());
-  registerKeys(app, deps, authenticator);
+  registerKeys(app, deps, (keyId) => {
+    authenticator.forget(keyId);
+    streams.endKey(keyId);
+  });
   registerWebhooks(app, deps);
-  registerSession(app, deps);
+  registerSession(app, deps, (hash) => streams.endSession(hash));
   registerHealth(app, deps, parts);
   registerDocs(app, deps.assets, registerOpenApi(app));
   return app;

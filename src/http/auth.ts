@@ -3,6 +3,7 @@ import { ApiError } from '../core/api-error.ts';
 import { formatId, ID_BYTES } from '../core/ids.ts';
 import type { Actor, Deps } from '../ports/deps.ts';
 import type { Authenticator } from '../services/keys/authenticate.ts';
+import type { Holder } from '../services/keys/open-streams.ts';
 import { requireAdmin } from '../services/keys/require-admin.ts';
 import { authenticateSession } from '../services/sessions/authenticate.ts';
 import type { AppEnv } from './env.ts';
@@ -35,6 +36,11 @@ export function authenticate(
     });
     await next();
   };
+}
+
+/** For whom a stream is opened. */
+export function holderOf(c: HonoContext<AppEnv>): Holder {
+  return { keyId: c.get('context').actor.keyId, sessionHash: c.get('session')?.hash ?? null };
 }
 
 /** Lets administrators through; 403 for others. Comes after `authenticate`. */

@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { getRequestListener, HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { ApiError } from '../core/api-error.ts';
 import type { Log } from '../ports/log.ts';
 import type { DirectBindings, DirectBody } from './direct-body.ts';
 
@@ -23,6 +24,8 @@ export function withDirectBodies(fetch: Fetch, log: Log): Served {
     } catch (error) {
       const requestId = response.headers.get('x-request-id');
       if (outgoing.destroyed) log.debug({ requestId }, 'the client left before the end of its answer');
+      else if (error instanceof ApiError && error.status < 500)
+        log.info({ requestId, reason: error.message }, 'an answer was ended');
       else log.error({ requestId, err: error }, 'an answer broke off');
       // Whoever reads must not take what came for the whole.
       outgoing.destroy();

@@ -20,6 +20,8 @@ export interface StoreKeys {
   insert(row: KeyRow): Promise<void>;
   get(id: string): Promise<KeyRow | null>;
   findByHash(hash: string): Promise<KeyRow | null>;
+  /** Those of the keys that may be used still. */
+  working(ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Keys of the scope, revoked ones included; null when `after` names none of them. */
   list(scope: Scope, query: ListQuery): Promise<KeyRow[] | null>;
   /** The revoked row; null when there is no such key. Revoking twice keeps the first time. */

@@ -20,6 +20,8 @@ export interface StoreSessions {
   insert(row: SessionRow): Promise<void>;
   /** Null for an unknown or ended session, and when its key was revoked. */
   find(hash: string, now: number): Promise<SessionRow | null>;
+  /** Those of the sessions that `find` would find. */
+  live(hashes: readonly string[], now: number): Promise<ReadonlySet<string>>;
   /** Ends a session; nothing happens when there is none. */
   delete(hash: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import { and, count, eq, getTableColumns, sql } from '#drizzle';
+import { and, count, eq, getTableColumns, isNull, sql } from '#drizzle';
 import type { KeyRow, StoreKeys } from '../ports/store-keys.ts';
 import type { ListQuery, Scope } from '../ports/store-query.ts';
 import type { Database } from './client.ts';
@@ -24,6 +24,16 @@ export class LibsqlKeys implements StoreKeys {
 
   async findByHash(hash: string): Promise<KeyRow | null> {
     return (await this.#db.orm.select(columns).from(keys).where(eq(keys.hash, hash)).get()) ?? null;
+  }
+
+  async working(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    if (ids.length === 0) return new Set();
+    const isAsked = sql`${keys.id} in (select value from json_each(${JSON.stringify(ids)}))`;
+    const rows = await this.#db.orm
+      .select({ id: keys.id })
+      .from(keys)
+      .where(and(isAsked, isNull(keys.revokedAt)));
+    return new Set(rows.map(({ id }) => id));
   }
 
   async list(scope: Scope, query: ListQuery): Promise<KeyRow[] | null> {

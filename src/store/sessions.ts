@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, gt, isNull } from '#drizzle';
+import { and, eq, getTableColumns, gt, isNull, sql } from '#drizzle';
 import type { SessionRow, StoreSessions } from '../ports/store-sessions.ts';
 import type { Database } from './client.ts';
 import { keys } from './schema/keys.ts';
@@ -30,6 +30,17 @@ export class LibsqlSessions implements StoreSessions {
       .where(and(eq(sessions.hash, hash), gt(sessions.expiresAt, now), isNull(keys.revokedAt)))
       .get();
     return row ?? null;
+  }
+
+  async live(hashes: readonly string[], now: number): Promise<ReadonlySet<string>> {
+    if (hashes.length === 0) return new Set();
+    const isAsked = sql`${sessions.hash} in (select value from json_each(${JSON.stringify(hashes)}))`;
+    const rows = await this.#db.orm
+      .select({ hash: sessions.hash })
+      .from(sessions)
+      .leftJoin(keys, eq(keys.id, sessions.keyId))
+      .where(and(isAsked, gt(sessions.expiresAt, now), isNull(keys.revokedAt)));
+    return new Set(rows.map(({ hash }) => hash));
   }
 
   async delete(hash: string): Promise<void> {

@@ -4,6 +4,8 @@ import { batchRequestPageSchema, REQUEST_STATUSES } from '../../protocol/batch-r
 import { outputLineSchema } from '../../protocol/result-line.ts';
 import { batchOutput } from '../../services/batches/output.ts';
 import { listRequests } from '../../services/batches/requests.ts';
+import type { OpenStreams } from '../../services/keys/open-streams.ts';
+import { holderOf } from '../auth.ts';
 import { pieceMemory, sendPieces } from '../direct-body.ts';
 import type { AppEnv } from '../env.ts';
 
@@ -23,7 +25,7 @@ const output = createRoute({
   tags,
   summary: 'Every finished line, in input order, also while the batch runs',
   description:
-    'JSON lines, successes and failures together. The header `x-weir-incomplete: true` says that lines are still missing. With `follow=true` lines are streamed as they finish.',
+    'JSON lines, successes and failures together. The header `x-weir-incomplete: true` says that lines are still missing. With `follow=true` lines are streamed as they finish; the stream breaks off when its key or session ends.',
   request: { params, query: followQuery },
   responses: {
     200: { description: 'JSON lines', content: { 'application/jsonl': { schema: outputLineSchema } } },
@@ -49,17 +51,19 @@ const requests = createRoute({
 });
 
 /** `/v1/batches/{id}/output` and `/requests` */
-export function registerBatchResults(app: OpenAPIHono<AppEnv>, deps: Deps): void {
+export function registerBatchResults(app: OpenAPIHono<AppEnv>, deps: Deps, streams: OpenStreams): void {
   // Registered by hand: the library types every answer whose media type holds "json" as one JSON document.
   app.openAPIRegistry.registerPath(output);
   app.get(output.getRoutingPath(), async (c) => {
     const { follow } = followQuery.parse(c.req.query());
     const options = { follow: follow === 'true', memory: pieceMemory(c) };
-    const result = await batchOutput(deps, c.get('context'), c.req.param('id'), options);
+    const context = c.get('context');
+    const stream = streams.begin(holderOf(c), context.signal);
+    const result = await batchOutput(deps, { ...context, signal: stream.signal }, c.req.param('id'), options);
     c.header('content-type', 'application/jsonl');
     c.header('x-content-type-options', 'nosniff');
     if (result.incomplete) c.header('x-weir-incomplete', 'true');
-    return c.newResponse(sendPieces(c, result.bytes), 200);
+    return c.newResponse(sendPieces(c, options.follow ? stream.guard(result.bytes) : result.bytes), 200);
   });
   app.openapi(requests, async (c) =>
     c.json(await listRequests(deps, c.get('context'), c.req.valid('param').id, c.req.valid('query')), 200),

@@ -1,7 +1,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Deps } from '../../ports/deps.ts';
 import { keyCreatedSchema, keyCreateSchema, keyPageSchema, keySchema, keyUpdateSchema } from '../../protocol/key.ts';
-import type { Authenticator } from '../../services/keys/authenticate.ts';
 import { createKey } from '../../services/keys/create.ts';
 import { listKeys } from '../../services/keys/list.ts';
 import { toKeyObject } from '../../services/keys/present.ts';
@@ -61,8 +60,8 @@ const revoke = createRoute({
   responses: { 200: keyAnswer },
 });
 
-/** `/v1/keys`, for administrators. */
-export function registerKeys(app: OpenAPIHono<AppEnv>, deps: Deps, authenticator: Authenticator): void {
+/** `/v1/keys`, for administrators. `onRevoked`: ends what this process has open for a key. */
+export function registerKeys(app: OpenAPIHono<AppEnv>, deps: Deps, onRevoked: (keyId: string) => void): void {
   app.openapi(create, async (c) => {
     const { row, secret } = await createKey(deps, c.get('context'), c.req.valid('json'));
     // A secret is stored nowhere: a repeated call under an Idempotency-Key is told of the key alone.
@@ -80,7 +79,7 @@ export function registerKeys(app: OpenAPIHono<AppEnv>, deps: Deps, authenticator
   for (const route of [remove, revoke]) {
     app.openapi(route, async (c) => {
       const row = await revokeKey(deps, c.get('context'), c.req.valid('param').id);
-      authenticator.forget(row.id);
+      onRevoked(row.id);
       return c.json(toKeyObject(row), 200);
     });
   }

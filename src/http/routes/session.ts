@@ -35,8 +35,8 @@ const end = createRoute({
   responses: { 200: { description: 'Ended', content: { 'application/json': { schema: sessionEndedSchema } } } },
 });
 
-/** `/v1/session`: the dashboard's way in. */
-export function registerSession(app: OpenAPIHono<AppEnv>, deps: Deps): void {
+/** `/v1/session`: the dashboard's way in. `onEnded`: ends what this process has open for a session. */
+export function registerSession(app: OpenAPIHono<AppEnv>, deps: Deps, onEnded: (hash: string) => void): void {
   const present = (actor: Parameters<typeof createSession>[1]['actor'], expiresAt: number | null): SessionObject => ({
     object: 'session',
     role: actor.role,
@@ -57,7 +57,10 @@ export function registerSession(app: OpenAPIHono<AppEnv>, deps: Deps): void {
   app.openapi(get, (c) => c.json(present(c.get('context').actor, c.get('session')?.expiresAt ?? null), 200));
   app.openapi(end, async (c) => {
     const session = c.get('session');
-    if (session !== undefined) await endSession(deps, session);
+    if (session !== undefined) {
+      await endSession(deps, session);
+      onEnded(session.hash);
+    }
     clearSessionCookie(c);
     return c.json({ object: 'session' as const, deleted: true as const }, 200);
   });

@@ -5,7 +5,7 @@ import { DEFAULT_TENANT } from './tenant.ts';
 import { FailureThrottle } from './throttle.ts';
 
 /** How long an answer of the store is trusted: a key revoked by another process works no longer than this. */
-const freshMs = 3_000;
+export const KEY_FRESH_MS = 3_000;
 const cachedKeys = 10_000;
 
 const windowMs = 60_000;
@@ -104,7 +104,7 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
           code: 'invalid_api_key',
         });
       }
-      return remember(hash, actor, now + freshMs);
+      return remember(hash, actor, now + KEY_FRESH_MS);
     },
     forget(keyId) {
       for (const [hash, cached] of cache) if (cached.actor.keyId === keyId) cache.delete(hash);

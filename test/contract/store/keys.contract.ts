@@ -39,6 +39,14 @@ export function keysContract(subject: Subject): void {
       expect(await keys.revoke('key_none', NOW)).toBeNull();
     });
 
+    it('tells which of many keys may be used still', async () => {
+      const { keys } = subject.store;
+      for (const id of ['key_1', 'key_2', 'key_3']) await keys.insert(keyRow(id));
+      await keys.revoke('key_2', NOW);
+      expect(await keys.working(['key_1', 'key_2', 'key_none'])).toEqual(new Set(['key_1']));
+      expect(await keys.working([])).toEqual(new Set());
+    });
+
     it('refuses a second key with the same hash', async () => {
       const { keys } = subject.store;
       await keys.insert(keyRow('key_1', { hash: 'same' }));

@@ -39,6 +39,20 @@ export function sessionsContract(subject: Subject): void {
       expect(await sessions.find('b', NOW)).not.toBeNull();
     });
 
+    it('tells which of many sessions have not ended', async () => {
+      const { sessions, keys } = subject.store;
+      const key = { id: 'key_1', tenantId: 'tenant-a', name: 'k', role: 'user', prefix: 'p', hash: 'h' } as const;
+      await keys.insert({ ...key, createdAt: NOW, revokedAt: null, limits: null });
+      await sessions.insert(sessionRow('of a key', { keyId: 'key_1' }));
+      await sessions.insert(sessionRow('a'));
+      await sessions.insert(sessionRow('short', { expiresAt: NOW + 1 }));
+      const asked = ['of a key', 'a', 'short', 'none'];
+      expect(await sessions.live(asked, NOW)).toEqual(new Set(['of a key', 'a', 'short']));
+      await keys.revoke('key_1', NOW);
+      expect(await sessions.live(asked, NOW + 1)).toEqual(new Set(['a']));
+      expect(await sessions.live([], NOW)).toEqual(new Set());
+    });
+
     it('forgets ended sessions when another begins', async () => {
       const { sessions } = subject.store;
       await sessions.insert(sessionRow('old', { expiresAt: NOW + 1 }));
