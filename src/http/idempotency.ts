@@ -7,6 +7,7 @@ import type { Deps } from '../ports/deps.ts';
 import type { IdempotencyRow } from '../ports/store-idempotency.ts';
 import { isUpload } from './body.ts';
 import type { AppEnv } from './env.ts';
+import { KeyLease } from './key-lease.ts';
 import { createMultipartDigest, type MultipartDigest } from './multipart-digest.ts';
 import { uploadBody } from './upload-body.ts';
 
@@ -54,25 +55,15 @@ export function idempotency(
     if (claim.state === 'done') return replay(deps, c, claim.row);
     deriveIds(c, claim.row.seed, claim.row.seed !== row.seed);
     const digest = upload ? digestPassing(c) : undefined;
-    const over = new AbortController();
-    void keepLocked(deps, row, over.signal);
-    await next().finally(() => over.abort());
-    await settle(deps, c, row, digest);
+    const lease = new KeyLease(deps, row, lockedUntil);
+    await next().finally(() => lease.end());
+    await settle(deps, c, { row, lease, digest });
   };
 }
 
-async function keepLocked(
-  { store, clock, log, settings }: Pick<Deps, 'store' | 'clock' | 'log' | 'settings'>,
-  { tenantId, key }: IdempotencyRow,
-  over: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    await clock.sleep((settings.leaseSeconds * 1000) / 3, over);
-    if (over.aborted) return;
-    await store.idempotency
-      .renew(tenantId, key, unixSeconds(clock) + settings.leaseSeconds)
-      .catch((error: unknown) => log.warn({ err: error }, 'the lease of an idempotency key was not prolonged'));
-  }
+/** Whether the answer is remembered for a client that asks again. */
+export function hasIdempotencyKey(c: HonoContext<AppEnv>): boolean {
+  return c.req.header('idempotency-key') !== undefined;
 }
 
 async function newRow(
@@ -120,24 +111,29 @@ function digestPassing(c: HonoContext<AppEnv>): MultipartDigest | undefined {
   return digest;
 }
 
-/** Remembers the answer of a run, or gives the key back when the same request may yet succeed. */
+/** Remembers the answer of a run and answers with the one that is remembered, or gives the key back when the same request may yet succeed. */
 async function settle(
   deps: Pick<Deps, 'store' | 'log'>,
   c: HonoContext<AppEnv>,
-  row: IdempotencyRow,
-  digest: MultipartDigest | undefined,
+  { row, lease, digest }: { row: IdempotencyRow; lease: KeyLease; digest: MultipartDigest | undefined },
 ): Promise<void> {
   const { status } = c.res;
   const isJson = c.res.headers.get('content-type')?.startsWith('application/json') === true;
+  // A client that leaves before all was read is refused for it; what was done all the same is what it comes back for.
+  const isCut = c.req.raw.signal.aborted && status >= 300;
   try {
-    if (!isJson || passesWithTime(status) || c.req.raw.signal.aborted) {
-      await deps.store.idempotency.release(row.tenantId, row.key);
-      return;
-    }
+    if (!isJson || passesWithTime(status) || isCut) return await lease.release();
     const body = c.get('rememberedBody') ?? (await c.res.clone().text());
     // A refused form may not have been read to its end: then there is nothing to compare with.
     const remembered: Remembered = { body, digest: status < 300 ? (digest?.value() ?? null) : null };
-    await deps.store.idempotency.finish(row.tenantId, row.key, status, JSON.stringify(remembered));
+    const own = JSON.stringify(remembered);
+    const stands = await deps.store.idempotency.finish(row.tenantId, row.key, status, own);
+    // Another run took the key over meanwhile and was first: a key has one answer.
+    const isOther = stands !== null && stands.status !== null && (stands.status !== status || stands.body !== own);
+    if (!isOther || digest !== undefined) return;
+    // Without the headers of the one that it replaces.
+    c.res = undefined;
+    c.res = replayed(stands);
   } catch (error) {
     // What was done is done: the client gets its answer, and a repeated run makes the same ids.
     deps.log.error({ requestId: c.get('requestId'), err: error }, 'an idempotent answer was not remembered');
@@ -145,10 +141,17 @@ async function settle(
 }
 
 async function replay(deps: Pick<Deps, 'settings'>, c: HonoContext<AppEnv>, row: IdempotencyRow): Promise<Response> {
-  const remembered = JSON.parse(row.body ?? '{"body":"","digest":null}') as Remembered;
-  if (remembered.digest !== null && (await digestWhole(c, deps.settings.maxFileBytes)) !== remembered.digest)
-    throw otherRequest();
-  return new Response(remembered.body, {
+  const { digest } = rememberedBy(row);
+  if (digest !== null && (await digestWhole(c, deps.settings.maxFileBytes)) !== digest) throw otherRequest();
+  return replayed(row);
+}
+
+function rememberedBy(row: IdempotencyRow): Remembered {
+  return JSON.parse(row.body ?? '{"body":"","digest":null}') as Remembered;
+}
+
+function replayed(row: IdempotencyRow): Response {
+  return new Response(rememberedBy(row).body, {
     status: row.status ?? 200,
     headers: { 'content-type': 'application/json', 'idempotent-replayed': 'true' },
   });

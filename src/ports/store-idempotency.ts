@@ -20,11 +20,16 @@ export interface StoreIdempotency {
     now: number,
     lockedUntil: number,
   ): Promise<{ state: 'mine' | 'done' | 'busy'; row: IdempotencyRow }>;
-  /** Prolongs the claim of a run that goes on; nothing happens to a key that was given back or is answered. */
-  renew(tenantId: string, key: string, lockedUntil: number): Promise<void>;
-  finish(tenantId: string, key: string, status: number, body: string): Promise<void>;
-  /** Gives the key back, so that a request that failed on our side can be tried again. */
-  release(tenantId: string, key: string): Promise<void>;
+  /**
+   * Prolongs the claim of a run that goes on until `lockedUntil`; `held`: until when it may have been made before. False
+   * when the run no longer holds the key: it lapsed and is another run's, was given back or is answered. Two claims of a
+   * key never end at the same second, as the second begins at the end of the first: when it ends tells whose it is.
+   */
+  renew(tenantId: string, key: string, held: readonly number[], lockedUntil: number): Promise<boolean>;
+  /** Stores the answer unless there is one. Resolves with the row as it is now; null where it was deleted. */
+  finish(tenantId: string, key: string, status: number, body: string): Promise<IdempotencyRow | null>;
+  /** Gives the key back, so that a request that failed on our side can be tried again; not when it is another run's. */
+  release(tenantId: string, key: string, held: readonly number[]): Promise<void>;
   /** Gives back every key that a run holds: no other process is alive that could. */
   releaseAll(): Promise<void>;
   deleteBefore(createdAt: number): Promise<void>;

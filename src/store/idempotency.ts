@@ -35,31 +35,37 @@ export class LibsqlIdempotency implements StoreIdempotency {
     return { state: stored.status === null ? 'busy' : 'done', row: stored };
   }
 
-  async renew(tenantId: string, key: string, lockedUntil: number): Promise<void> {
-    await this.#db.write([
+  async renew(tenantId: string, key: string, held: readonly number[], lockedUntil: number): Promise<boolean> {
+    const [renewed] = await this.#db.write([
       {
         sql: `update idempotency set locked_until = ?
-              where tenant_id = ? and key = ? and status is null and locked_until > 0`,
-        args: [lockedUntil, tenantId, key],
+              where tenant_id = ? and key = ? and status is null and locked_until in (select value from json_each(?))
+              returning key`,
+        args: [lockedUntil, tenantId, key, JSON.stringify(held)],
       },
     ]);
+    return renewed?.rows[0] !== undefined;
   }
 
-  async finish(tenantId: string, key: string, status: number, body: string): Promise<void> {
-    await this.#db.write([
+  async finish(tenantId: string, key: string, status: number, body: string): Promise<IdempotencyRow | null> {
+    const [, stored] = await this.#db.write([
       {
         sql: 'update idempotency set status = ?, body = ? where tenant_id = ? and key = ? and status is null',
         args: [status, body, tenantId, key],
       },
+      { sql: `select ${COLUMNS} from idempotency where tenant_id = ? and key = ?`, args: [tenantId, key] },
     ]);
+    const row = stored?.rows[0];
+    return row === undefined ? null : toRow(row);
   }
 
   /** The row stays, so that the next run makes the same ids. */
-  async release(tenantId: string, key: string): Promise<void> {
+  async release(tenantId: string, key: string, held: readonly number[]): Promise<void> {
     await this.#db.write([
       {
-        sql: 'update idempotency set locked_until = 0 where tenant_id = ? and key = ? and status is null',
-        args: [tenantId, key],
+        sql: `update idempotency set locked_until = 0
+              where tenant_id = ? and key = ? and status is null and locked_until in (select value from json_each(?))`,
+        args: [tenantId, key, JSON.stringify(held)],
       },
     ]);
   }

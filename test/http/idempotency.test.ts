@@ -109,8 +109,9 @@ describe('a repeated POST with its Idempotency-Key', () => {
     const { idempotency: keys } = harness.deps.store;
     const renew = keys.renew.bind(keys);
     keys.renew = async (...claim) => {
-      await renew(...claim);
+      const isHeld = await renew(...claim);
       prolonged.resolve();
+      return isHeld;
     };
     behave = () => {
       harness.time.nowMs += 100_000;
@@ -167,6 +168,40 @@ describe('a repeated POST with its Idempotency-Key', () => {
     expect(runs[0]).toBe(runs[1]);
     crashing.resolve(Response.json({}));
     await lost;
+  });
+
+  it('has one answer, when another run took over and was first', async () => {
+    const [started, finish] = [Promise.withResolvers<void>(), Promise.withResolvers<Response>()];
+    behave = () => {
+      started.resolve();
+      return finish.promise;
+    };
+    const slow = post('k11', '{}');
+    await started.promise;
+    harness.time.nowMs += 61_000;
+    behave = () => Response.json({ by: 'the second' });
+    const second = await post('k11', '{}');
+    expect(await second.json()).toEqual({ by: 'the second' });
+    finish.resolve(Response.json({ by: 'the first' }, { headers: { 'x-made-by': 'the first' } }));
+    const first = await slow;
+    expect(await first.json()).toEqual({ by: 'the second' });
+    expect([first.headers.get('idempotent-replayed'), first.headers.get('x-made-by')]).toEqual(['true', null]);
+  });
+
+  it('is not freed by an earlier run that another took over from', async () => {
+    const runs = [Promise.withResolvers<Response>(), Promise.withResolvers<Response>()];
+    let begun = 0;
+    behave = () => (runs[begun++] as (typeof runs)[0]).promise;
+    const first = post('k12', '{}');
+    await expect.poll(() => begun).toBe(1);
+    harness.time.nowMs += 61_000;
+    const second = post('k12', '{}');
+    await expect.poll(() => begun).toBe(2);
+    runs[0]?.resolve(Response.json({}, { status: 503 }));
+    expect((await first).status).toBe(503);
+    expect((await post('k12', '{}')).status).toBe(409);
+    runs[1]?.resolve(Response.json({ done: true }));
+    expect((await second).status).toBe(200);
   });
 
   it('makes unguessable ids, each different', async () => {

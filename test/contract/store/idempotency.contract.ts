@@ -29,19 +29,22 @@ export function idempotencyContract(subject: Subject): void {
     it('answer with what the first run stored, for ever', async () => {
       const { idempotency } = subject.store;
       await idempotency.claim(keyRow(), NOW, NOW + 60);
-      await idempotency.finish('tenant-a', 'order-1', 201, '{"id":"batch_1"}');
-      await idempotency.finish('tenant-a', 'order-1', 500, '{}');
-      await idempotency.release('tenant-a', 'order-1');
+      const answered = keyRow({ status: 201, body: '{"id":"batch_1"}' });
+      expect(await idempotency.finish('tenant-a', 'order-1', 201, '{"id":"batch_1"}')).toEqual(answered);
+      expect(await idempotency.finish('tenant-a', 'order-1', 500, '{}')).toEqual(answered);
+      expect(await idempotency.finish('tenant-a', 'order-9', 200, '{}')).toBeNull();
+      await idempotency.release('tenant-a', 'order-1', [NOW + 60]);
+      expect(await idempotency.renew('tenant-a', 'order-1', [NOW + 60], NOW + 90)).toBe(false);
       expect(await idempotency.claim(keyRow({ seed: 'seed-2' }), NOW + 999, NOW + 1_060)).toEqual({
         state: 'done',
-        row: keyRow({ status: 201, body: '{"id":"batch_1"}' }),
+        row: answered,
       });
     });
 
     it('can be claimed again at once after a release, with the first seed', async () => {
       const { idempotency } = subject.store;
       await idempotency.claim(keyRow(), NOW, NOW + 60);
-      await idempotency.release('tenant-a', 'order-1');
+      await idempotency.release('tenant-a', 'order-1', [NOW + 60]);
       const claimed = await idempotency.claim(keyRow({ seed: 'seed-2' }), NOW, NOW + 60);
       expect(claimed).toEqual({ state: 'mine', row: keyRow() });
     });
@@ -50,20 +53,33 @@ export function idempotencyContract(subject: Subject): void {
       const { idempotency } = subject.store;
       const second = (key: string) => idempotency.claim(keyRow({ key, seed: 'seed-2' }), NOW + 60, NOW + 90);
       await idempotency.claim(keyRow(), NOW, NOW + 60);
-      await idempotency.renew('tenant-a', 'order-1', NOW + 90);
+      expect(await idempotency.renew('tenant-a', 'order-1', [NOW + 60], NOW + 90)).toBe(true);
       expect((await second('order-1')).state).toBe('busy');
       await idempotency.claim(keyRow({ key: 'order-2' }), NOW, NOW + 60);
       await idempotency.finish('tenant-a', 'order-2', 200, '{}');
       await idempotency.releaseAll();
-      await idempotency.renew('tenant-a', 'order-1', NOW + 90);
+      expect(await idempotency.renew('tenant-a', 'order-1', [NOW + 90], NOW + 120)).toBe(false);
       expect(await second('order-1')).toEqual({ state: 'mine', row: keyRow() });
       expect((await second('order-2')).state).toBe('done');
+    });
+
+    it('stay with the run that took them over from one whose claim had lapsed', async () => {
+      const { idempotency } = subject.store;
+      await idempotency.claim(keyRow(), NOW, NOW + 60);
+      await idempotency.claim(keyRow(), NOW + 60, NOW + 120);
+      expect(await idempotency.renew('tenant-a', 'order-1', [NOW + 60], NOW + 130)).toBe(false);
+      await idempotency.release('tenant-a', 'order-1', [NOW + 60]);
+      expect((await idempotency.claim(keyRow(), NOW + 61, NOW + 121)).state).toBe('busy');
+      // A prolongation whose answer was lost may have been made or not.
+      expect(await idempotency.renew('tenant-a', 'order-1', [NOW + 110, NOW + 120], NOW + 140)).toBe(true);
+      await idempotency.release('tenant-a', 'order-1', [NOW + 140]);
+      expect((await idempotency.claim(keyRow(), NOW + 61, NOW + 121)).state).toBe('mine');
     });
 
     it('are never taken over by another request, only shown to it', async () => {
       const { idempotency } = subject.store;
       await idempotency.claim(keyRow(), NOW, NOW + 60);
-      await idempotency.release('tenant-a', 'order-1');
+      await idempotency.release('tenant-a', 'order-1', [NOW + 60]);
       const other = await idempotency.claim(keyRow({ fingerprint: 'POST /v1/files 2' }), NOW + 61, NOW + 120);
       expect(other).toEqual({ state: 'busy', row: keyRow() });
       expect((await idempotency.claim(keyRow(), NOW + 62, NOW + 120)).state).toBe('mine');
