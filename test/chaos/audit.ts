@@ -59,7 +59,7 @@ export async function audit(
   await keyed.finish();
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
-  await check('I7, calls', () => keyed.assertOnce(ofCalls));
+  await check('I7, calls', () => keyed.assertOnce(ofCalls, troubles.interruptions));
   await check('I1, parked calls', () => parked.assertOnce(lines));
   await check('webhooks', () => events.assertTold(batches, world.servers));
   await check('I6', () => assertMemory(world));

@@ -6,6 +6,7 @@ import type { Calls } from '../../services/calls/calls.ts';
 import { callHeaders } from '../call-headers.ts';
 import { toResponse } from '../call-response.ts';
 import type { AppEnv } from '../env.ts';
+import { hasIdempotencyKey } from '../idempotency.ts';
 
 const SUMMARIES: Record<Endpoint, string> = {
   '/v1/chat/completions': 'Answer a conversation now',
@@ -59,6 +60,7 @@ export function registerCalls(app: OpenAPIHono<AppEnv>, calls: Calls): void {
         headers: callHeaders((name) => c.req.header(name)),
         requestId: c.get('requestId'),
         signal,
+        comesBack: hasIdempotencyKey(c),
       });
       return toResponse(c, answer);
     });

@@ -18,6 +18,7 @@ import { toByteStream } from '../byte-stream.ts';
 import { callHeaders } from '../call-headers.ts';
 import { toResponse } from '../call-response.ts';
 import type { AppEnv } from '../env.ts';
+import { hasIdempotencyKey } from '../idempotency.ts';
 
 const tags = ['Messages'];
 const BASE = '/v1/messages/batches';
@@ -104,7 +105,8 @@ export function registerMessages(app: OpenAPIHono<AppEnv>, deps: Deps, calls: Ca
     const { actor, signal } = c.get('context');
     const raw = new Uint8Array(await c.req.arrayBuffer());
     const headers = callHeaders((name) => c.req.header(name));
-    return toResponse(c, await sendMessage(calls, { actor, raw, headers, requestId: c.get('requestId'), signal }));
+    const about = { requestId: c.get('requestId'), signal, comesBack: hasIdempotencyKey(c) };
+    return toResponse(c, await sendMessage(calls, { actor, raw, headers, ...about }));
   });
   app.post(BASE, async (c) => {
     const input = {

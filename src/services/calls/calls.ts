@@ -36,6 +36,8 @@ export interface CallRequest {
   requestId: string;
   /** Aborts when the client leaves. */
   signal: AbortSignal;
+  /** The client comes back for an answer that it did not get, as it has an Idempotency-Key: the answer is made to its end. */
+  comesBack?: boolean;
 }
 
 /** A call that may be sent; or what it is answered with at once. */
@@ -54,6 +56,8 @@ export class Calls {
   private readonly writer: EntryWriter;
   private readonly budgets: CallBudgets;
   private readonly live: LiveAnswers = new Map();
+  /** Of the calls that go on without their client. */
+  private readonly cut = new AbortController();
   private open = 0;
 
   constructor(deps: Deps) {
@@ -69,7 +73,8 @@ export class Calls {
   }
 
   /** Answers a call that was read before. */
-  async send({ actor, signal }: Pick<CallRequest, 'actor' | 'signal'>, call: Call): Promise<CallAnswer> {
+  async send(request: Pick<CallRequest, 'actor' | 'signal' | 'comesBack'>, call: Call): Promise<CallAnswer> {
+    const { actor } = request;
     const soon = this.admit(actor, call);
     const admitted = soon instanceof Promise ? await soon : soon;
     if (!admitted.ok) return admitted.answer;
@@ -82,7 +87,8 @@ export class Calls {
       request: call.request,
       candidates: this.inOrder(lane),
       account,
-      signal,
+      // A stream is not remembered: nobody comes back for it.
+      signal: request.comesBack === true && call.stream === null ? AbortSignal.any([this.cut.signal]) : request.signal,
       keyCacheSeconds: null,
       hold,
       unfit: [],
@@ -156,6 +162,7 @@ export class Calls {
     const { clock } = this.deps;
     const deadline = steadyMs(clock) + ms;
     while (this.open > 0 && steadyMs(clock) < deadline) await clock.sleep(10);
+    this.cut.abort();
   }
 
   /** Resolves when every entry so far is in the database. */
