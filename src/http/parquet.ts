@@ -3,6 +3,7 @@ import { exactJson } from '../core/exact-json.ts';
 import type { ExportColumn } from '../core/export-columns.ts';
 import { parseUsdToNano } from '../core/money.ts';
 import type { ColumnType } from '../protocol/ledger-export.ts';
+import { Turn } from './turn.ts';
 
 type SchemaElement = ParquetWriter['schema'][number];
 
@@ -13,8 +14,6 @@ type SchemaElement = ParquetWriter['schema'][number];
 const groupRows = 10_000;
 /** Characters of text in a row group, where rows are long. */
 const groupCharacters = 24 * 1024 * 1024;
-/** How long encoding may keep everything else waiting; a column is encoded in one go. */
-const turnMs = 10;
 
 const ELEMENTS: Record<ColumnType, Omit<SchemaElement, 'name'>> = {
   string: { type: 'BYTE_ARRAY', converted_type: 'UTF8', logical_type: { type: 'STRING' } },
@@ -106,15 +105,13 @@ async function* encodeGroup(
 ): AsyncGenerator<Uint8Array, void> {
   const groupsBefore = file.row_groups.length;
   const rowsBefore = file.num_rows;
-  let turn = performance.now();
+  const turn = new Turn();
   for (const { name, type, data } of columns) {
     // Bounds let a reader skip groups by time, line or amount; those of text would fill the file's end.
     const statistics = type !== 'string' && type !== 'json';
     await file.write({ columnData: [{ name, data, statistics, offsetIndex: false }], rowGroupSize: rows });
     yield take(bytes);
-    if (performance.now() - turn < turnMs) continue;
-    await new Promise((resolve) => setTimeout(resolve, 0));
-    turn = performance.now();
+    await turn.yieldWhenLong();
   }
   const groups = file.row_groups.splice(groupsBefore);
   file.num_rows = rowsBefore + BigInt(rows);

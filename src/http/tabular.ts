@@ -4,11 +4,15 @@ import type { ExportColumn } from '../core/export-columns.ts';
 import { escapeLineSeparators } from '../core/jsonl.ts';
 import { toByteStream } from './byte-stream.ts';
 import { parquetBytes } from './parquet.ts';
+import { Turn } from './turn.ts';
 
 export const TABLE_FORMATS = ['json', 'csv', 'jsonl'] as const;
 /** Of tables whose columns have a type each. */
 export const EXPORT_FORMATS = [...TABLE_FORMATS, 'parquet'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+/** Rows between two looks at the time. */
+const PIECE_ROWS = 50;
 
 export const PARQUET_TYPE = 'application/vnd.apache.parquet';
 const TYPES: Record<ExportFormat, string> = {
@@ -71,23 +75,36 @@ async function* csvText(
   columns: readonly string[],
   pages: AsyncIterable<readonly object[]> | Iterable<readonly object[]>,
 ): AsyncGenerator<string, void> {
-  let text = `${csvLine(columns)}\r\n`;
-  for await (const page of pages) {
-    for (const row of page) {
-      const cells = new Map(Object.entries(row));
-      text += `${csvLine(columns.map((column) => cells.get(column)))}\r\n`;
+  yield `${csvLine(columns)}\r\n`;
+  const cells: unknown[] = [];
+  yield* rowTexts(pages, (row) => {
+    for (let at = 0; at < columns.length; at++) {
+      const name = columns[at] ?? '';
+      cells[at] = Object.hasOwn(row, name) ? row[name as keyof typeof row] : null;
     }
-    yield text;
-    text = '';
-  }
-  if (text !== '') yield text;
+    return `${csvLine(cells)}\r\n`;
+  });
 }
 
-async function* jsonlText(
+function jsonlText(
   pages: AsyncIterable<readonly object[]> | Iterable<readonly object[]>,
 ): AsyncGenerator<string, void> {
+  return rowTexts(pages, (row) => `${escapeLineSeparators(exactJson(row))}\n`);
+}
+
+/** The texts of rows in pieces, each of which keeps everything else waiting for a few milliseconds only. */
+async function* rowTexts(
+  pages: AsyncIterable<readonly object[]> | Iterable<readonly object[]>,
+  textOf: (row: object) => string,
+): AsyncGenerator<string, void> {
+  const turn = new Turn();
   for await (const page of pages) {
-    if (page.length > 0) yield page.map((row) => `${escapeLineSeparators(exactJson(row))}\n`).join('');
+    for (let from = 0; from < page.length; from += PIECE_ROWS) {
+      let text = '';
+      for (const row of page.slice(from, from + PIECE_ROWS)) text += textOf(row);
+      yield text;
+      await turn.yieldWhenLong();
+    }
   }
 }
 

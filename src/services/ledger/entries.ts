@@ -6,8 +6,11 @@ import type { LedgerEntryObject } from '../../protocol/ledger.ts';
 import { type Page, toPage } from '../../protocol/page.ts';
 import { toLedgerEntry } from './present.ts';
 
-/** Rows read at once while exporting: what bounds the memory of an export of any length. */
-const exportPageRows = 500;
+/**
+ * Rows read at once while exporting: what bounds the memory of an export of any length, and the time for which making
+ * entries of them keeps everything else waiting.
+ */
+const exportPageRows = 200;
 
 /** A page of entries. Throws 404 when `after` names no entry. */
 export async function listEntries(
