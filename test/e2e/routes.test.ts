@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { SimulatedServer } from '../../providers/sandbox/servers/openai-compatible.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
 import { post, upload } from './answers.ts';
 import { assertInvariants, type Books } from './invariants.ts';
@@ -173,13 +174,33 @@ describe('batches over routes and endpoints', () => {
 
   it('by capacity: a pool ten times as fast does most of the lines', async () => {
     const route = { strategy: { mode: 'loadbalance', by: 'capacity' }, targets: [target('p0'), target('p1')] };
-    await open([{ latency_ms: 10 }, { latency_ms: 100 }], { fast: route }, () => ({ limits: { concurrency: 4 } }));
-    const { lines } = await run(chatLines(200), { config: 'fast' });
-    const [fast, slow] = received() as [number, number];
-    expect(fast + slow).toBe(200);
+    const [concurrency, count] = [4, 200];
+    await open([{ metrics: 'none' }, { metrics: 'none' }], { fast: route }, () => ({ limits: { concurrency } }));
+    const [p0, p1] = pools.servers as [SimulatedServer, SimulatedServer];
+    // The only slot of the second pool is taken; it lets its others through a tenth as often as the first answers.
+    p1.configure({ slots: 1, fail_until: 1, fail_with: 'hang' });
+    const taken = fetch(`${p1.baseUrl}/chat/completions`, { method: 'POST', body: '{"messages":[]}' }).catch(
+      () => null,
+    );
+    await expect.poll(() => p1.counters.running).toBe(1);
+    const openAtEnd = (): undefined => {
+      if (p0.counters.received + p1.counters.received > count) p1.configure({ slots: null });
+    };
+    const letThrough = (): undefined => {
+      if (p0.counters.received % (10 * concurrency) === 0) p1.configure({ slots: null });
+      p1.configure({ slots: 1 });
+      openAtEnd();
+    };
+    p0.configure({ answer: letThrough });
+    p1.configure({ answer: openAtEnd });
+    const { lines } = await run(chatLines(count), { config: 'fast' });
+    const [fast, slow] = [p0.counters.received, p1.counters.received - 1];
+    expect(fast + slow).toBe(count);
     expect(fast).toBeGreaterThan(slow * 3);
-    expect(slow).toBeGreaterThan(4);
+    expect(slow).toBeGreaterThan(concurrency);
     expect(providersOf(lines).filter((name) => name === 'p0')).toHaveLength(fast);
+    await pools.stop();
+    await taken;
   });
 
   it('by capacity, with one pool down: the other does everything', async () => {
