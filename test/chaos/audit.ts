@@ -10,9 +10,11 @@ import { ADMIN_KEY, connect } from '../e2e/weir.ts';
 import type { Batches, Submitted } from './batches.ts';
 import type { Calls } from './calls.ts';
 import { Client } from './client.ts';
+import { assertEvals } from './eval-audit.ts';
 import type { Events } from './events.ts';
 import { assertHealed, isHealed, retriesOf } from './healing.ts';
-import { isCall, isKeyed, keyIn } from './line-keys.ts';
+import { assertHitsAreFree, isHit, type KeptAnswers } from './kept-answers.ts';
+import { isCall, isKept, isKeyed, keyIn } from './line-keys.ts';
 import type { Clients, Troubles } from './troubles.ts';
 import { untilRight } from './until-right.ts';
 import type { World } from './world.ts';
@@ -25,7 +27,7 @@ const ENGINE_MEGABYTES = 60;
 
 export async function audit(
   world: World,
-  { batches, calls, keyed, parked, events }: Clients & { events: Events },
+  { batches, calls, keyed, parked, kept, evals, events }: Clients & { events: Events },
   troubles: Troubles,
 ): Promise<string[]> {
   const wrongs = [...batches.wrongs, ...world.servers.flatMap(({ deaths }) => deaths)];
@@ -36,6 +38,7 @@ export async function audit(
       wrongs.push(`${what}: ${(error as Error).message}`);
     }
   };
+  await check('evals', () => evals.untilEnded());
   await check('batches', () => batches.adopt());
   await Promise.all(batches.submitted.map((batch) => check(batch.id, () => untilEnded(batches, batch))));
   await check('I5', () => untilTidy(world));
@@ -53,17 +56,26 @@ export async function audit(
       await batches.repeatCreate(batch);
     });
   }
-  await check('I3', () => assertCallsLedgered(world, entries));
-  for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, entries));
   await check('budgets', () => assertBudgets(world, batches, entries));
+  await check('evals', () => assertEvals(evals, { batches, lines, entries }));
+  await check('kept answers', () => kept.askAcrossKill((key) => receivedOf(world, key)));
+  const ofKept: LedgerEntryObject[] = [];
+  await check('kept answers', async () => ofKept.push(...(await kept.entries())));
+  await check('I9, kept answers', () => kept.assertOwn(lines));
+  await check('I3, kept answers', () => assertHitsAreFree([...entries, ...ofKept], batches.submitted));
+  const paid = [...entries, ...ofKept].filter((entry) => !isHit(entry));
+  await check('I3', () => assertCallsLedgered(world, paid));
+  for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, paid));
   await keyed.finish();
   const ofCalls = await calls.untilEntered();
   await check('I3, calls', () => assertAnswersLedgered(world, calls, ofCalls));
   await check('I7, calls', () => keyed.assertOnce(ofCalls, troubles.interruptions));
   await check('I1, parked calls', () => parked.assertOnce(lines));
-  await check('webhooks', () => events.assertTold(batches, world.servers));
+  await check('webhooks', () => events.assertTold(batches, evals, world.servers));
   await check('I6', () => assertMemory(world));
-  await check('I8', () => assertSentAgain(world, troubles, [...entries, ...[...ofCalls.values()].flat()]));
+  const all = [...entries, ...ofKept, ...[...ofCalls.values()].flat()];
+  await check('I8', () => assertSentAgain(world, troubles, { entries: all, asked: askedBy(batches) }));
+  await check('I8, kept answers', () => assertKeptBought(world, kept, troubles));
   await check('I9', () => assertTenants(batches));
   return [...new Set([...wrongs, ...batches.wrongs])];
 }
@@ -205,7 +217,7 @@ async function assertMemory({ servers, plan }: World): Promise<void> {
 function assertSentAgain(
   { plan, pools }: World,
   { interruptions }: Troubles,
-  entries: readonly LedgerEntryObject[],
+  { entries, asked }: { entries: readonly LedgerEntryObject[]; asked: ReadonlyMap<string, number> },
 ): void {
   const underWay = plan.servers * (pools.length * plan.concurrency + 2 * (plan.settings.part_lines ?? 0));
   let again = 0;
@@ -215,13 +227,41 @@ function assertSentAgain(
     for (const [key, count] of counters.answered_by_custom) answered.set(key, (answered.get(key) ?? 0) + count);
   }
   const retries = retriesOf(entries);
-  for (const [key, count] of answered) if (!isKeyed(key)) again += Math.max(0, count - 1 - (retries.get(key) ?? 0));
+  for (const [key, count] of answered) {
+    if (isKeyed(key) || isKept(key)) continue;
+    again += Math.max(0, count - (asked.get(key) ?? 1) - (retries.get(key) ?? 0));
+  }
   // A call that was given up, by its own time or by its client, is known to have been.
   const givenUp = entries.filter(({ status, error_code: code }) => status === 'unknown' && code !== null).length;
   assert(
     again <= interruptions * underWay + givenUp,
     `${again} calls were sent again, after ${interruptions} interruptions`,
   );
+}
+
+/** How many lines ask each key, but for those that a retry asks again. */
+function askedBy({ submitted }: Batches): Map<string, number> {
+  const asked = new Map<string, number>();
+  for (const { input, creation } of submitted) {
+    if (creation?.path.endsWith('/retry') === true) continue;
+    for (const key of input.split('\n').map(keyIn)) if (key !== undefined) asked.set(key, (asked.get(key) ?? 0) + 1);
+  }
+  return asked;
+}
+
+/** I8: a question whose answer is kept is bought again only where it was not yet kept, or could not be. */
+function assertKeptBought({ plan, pools }: World, kept: KeptAnswers, { interruptions }: Troubles): void {
+  for (const { counters } of pools) {
+    for (const [key, count] of counters.answered_by_custom) {
+      if (!isKept(key)) continue;
+      const most = kept.mostBought(key, plan.servers, interruptions);
+      assert(count <= most, `${key} was bought ${count} times of one pool, after ${interruptions} interruptions`);
+    }
+  }
+}
+
+function receivedOf({ pools }: World, key: string): number {
+  return pools.reduce((sum, { counters }) => sum + (counters.by_custom.get(key) ?? 0), 0);
 }
 
 /** I9: each tenant lists its own batches and no others, and another's is not there for it. */

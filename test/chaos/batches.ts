@@ -2,16 +2,19 @@
 import { randomUUID } from 'node:crypto';
 import type { BatchObject } from '../../src/protocol/batch.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
+import { type Action, ALL_ROUTES, type Command, EVAL_TAG, type RouteName, TENANTS } from './actions.ts';
 import { Client } from './client.ts';
 import { healedBody } from './healing.ts';
-import { type Action, ALL_ROUTES, type Command, type Plan, type RouteName, TENANTS } from './plan.ts';
+import { keptLine } from './kept-answers.ts';
+import type { Plan } from './plan.ts';
 import type { Server } from './server.ts';
 
 export interface Submitted {
   id: string;
   tenant: number;
-  route: RouteName;
+  route: RouteName | typeof EVAL_TAG;
   input: string;
+  metadata: Record<string, string>;
   /** What created it: repeated, it must create nothing more. null: nobody asked for it as a batch. */
   creation: { key: string; path: string; body: string } | null;
 }
@@ -30,7 +33,7 @@ export class Batches {
   /** Makes the tenants with their keys, and a budget for the batches of each route. */
   async open(servers: readonly Server[], adminKey: string, { tightNano }: Plan): Promise<void> {
     const admin = new Client(servers, adminKey);
-    for (const route of ALL_ROUTES) {
+    for (const route of [...ALL_ROUTES, EVAL_TAG]) {
       const isTight = route === 'chain' && tightNano !== null;
       const limit = isTight ? { limit_nano_usd: tightNano, on_insufficient: 'stop' } : { limit_usd: 1_000 };
       // From the beginning of time, as no server's clock is to be trusted.
@@ -50,7 +53,7 @@ export class Batches {
   }
 
   async submit({ tenant, lines, route, window }: Extract<Action, { do: 'submit' }>): Promise<void> {
-    const input = this.input(lines, route);
+    const input = this.input(lines, route, tenant);
     const client = this.client(tenant);
     const { id: fileId } = await client.json<{ id: string }>('/v1/files', {
       method: 'POST',
@@ -72,7 +75,14 @@ export class Batches {
     const { status, text } = await client.ask(creation.path, { method: 'POST', body: () => body, key: creation.key });
     if (status === 429) return;
     if (status !== 200) throw new Error(`create: ${status} ${text}`);
-    this.submitted.push({ id: (JSON.parse(text) as BatchObject).id, tenant, route, input, creation });
+    this.submitted.push({
+      id: (JSON.parse(text) as BatchObject).id,
+      tenant,
+      route,
+      input,
+      metadata: { route },
+      creation,
+    });
   }
 
   /** A command to one of the batches so far. That it comes too late or too early is an answer too. */
@@ -105,7 +115,7 @@ export class Batches {
     if (again !== id) this.wrongs.push(`I7: the create call of ${id}, repeated with its key, gives ${again}`);
   }
 
-  /** Takes the batches in which calls are answered for batches of their tenants. */
+  /** Takes the batches in which calls are answered, and those of evals, for batches of their tenants. */
   async adopt(): Promise<void> {
     const known = new Set(this.submitted.map(({ id }) => id));
     for (const [tenant, client] of this.clients.entries()) {
@@ -113,7 +123,8 @@ export class Batches {
       for (const { id, input_file_id: fileId, metadata } of data) {
         if (known.has(id)) continue;
         const { text: input } = await client.ask(`/v1/files/${fileId}/content`);
-        this.submitted.push({ id, tenant, route: metadata?.route as RouteName, input, creation: null });
+        const route = metadata?.route as RouteName | typeof EVAL_TAG;
+        this.submitted.push({ id, tenant, route, input, metadata: metadata ?? {}, creation: null });
       }
     }
   }
@@ -172,9 +183,11 @@ export class Batches {
     for (const key of seen.keys()) if (!now.has(key)) this.wrongs.push(`I8: the result of ${key} has gone`);
   }
 
-  private input(count: number, route: RouteName): string {
+  private input(count: number, route: RouteName, tenant: number): string {
     const file = this.files++;
     return Array.from({ length: count }, (_, index) => {
+      const kept = keptLine(route, tenant, file, index);
+      if (kept !== null) return `${JSON.stringify(kept)}\n`;
       const key = `line-${file}-${index}`;
       const messages = [{ role: 'user', content: `Say ${key}.` }];
       const body = { model: 'gpt-4o-mini', messages, max_tokens: 16, ...healedBody(route, index) };

@@ -1,10 +1,10 @@
 /** Synchronous calls of a chaos run: each sent once, whole or as a stream, to one server. */
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import { type EntryPage, followEntries } from '../e2e/invariants.ts';
+import type { Action } from './actions.ts';
 import type { Batches } from './batches.ts';
 import { healedBody } from './healing.ts';
 import { isCall, PREFIXES } from './line-keys.ts';
-import type { Action } from './plan.ts';
 import type { Server } from './server.ts';
 
 const ANSWER_MS = 5_000;
@@ -47,17 +47,20 @@ export class Calls {
     if (answer?.status === 200 && (!stream || text.endsWith('data: [DONE]\n\n'))) this.answered.add(key);
   }
 
-  /** All entries of calls by their ids, once those that were answered are there. */
-  async untilEntered(): Promise<Map<string, LedgerEntryObject[]>> {
+  /** All entries of calls (`isOwn`) by their ids, once those that were answered are there. */
+  async untilEntered(
+    isOwn: (id: string) => boolean = isCall,
+    answered: Iterable<string> = this.answered,
+  ): Promise<Map<string, LedgerEntryObject[]>> {
     for (let look = 1; ; look++) {
       const found = new Map<string, LedgerEntryObject[]>();
       for (const client of this.batches.clients) {
         for (const entry of await followEntries((path) => client.json<EntryPage>(path))) {
           const { custom_id: key } = entry;
-          if (key !== null && isCall(key)) found.set(key, [...(found.get(key) ?? []), entry]);
+          if (key !== null && isOwn(key)) found.set(key, [...(found.get(key) ?? []), entry]);
         }
       }
-      if (look === LOOKS || [...this.answered].every((key) => found.has(key))) return found;
+      if (look === LOOKS || [...answered].every((key) => found.has(key))) return found;
       await new Promise((wake) => setTimeout(wake, LOOK_MS));
     }
   }

@@ -42,7 +42,7 @@ export class Client {
   /** The answer as JSON; anything but a success is an error. */
   async json<T>(path: string, init: Parameters<Client['ask']>[1] = {}): Promise<T> {
     const { status, text } = await this.ask(path, init);
-    if (status !== 200) throw new Error(`${init.method ?? 'GET'} ${path}: ${status} ${text}`);
+    if (status !== 200 && status !== 201) throw new Error(`${init.method ?? 'GET'} ${path}: ${status} ${text}`);
     return JSON.parse(text) as T;
   }
 

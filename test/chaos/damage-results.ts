@@ -1,7 +1,7 @@
 import { open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Action, Damage } from './actions.ts';
 import type { Batches } from './batches.ts';
-import type { Action, Damage } from './plan.ts';
 
 /** What a disk writes together. */
 const BLOCK_BYTES = 512;

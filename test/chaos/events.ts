@@ -5,10 +5,14 @@ import type { BatchObject } from '../../src/protocol/batch.ts';
 import { connect } from '../e2e/weir.ts';
 import { type Receiver, startReceiver } from '../services/webhook-receiver.ts';
 import type { Batches } from './batches.ts';
+import type { Evals } from './evals.ts';
 import type { Server } from './server.ts';
 import { untilRight } from './until-right.ts';
 
-const EVENT_TYPES = ['batch.completed', 'batch.failed', 'batch.expired', 'batch.cancelled'];
+const EVENT_TYPES = [
+  ...['batch.completed', 'batch.failed', 'batch.expired', 'batch.cancelled'],
+  ...['eval.run.succeeded', 'eval.run.failed', 'eval.run.canceled'],
+];
 const LOOK_MS = 500;
 /** A delivery that a killed server had begun is another's after a minute, for which no run has the time. */
 const LEASE_JUMP_MS = 61_000;
@@ -40,14 +44,18 @@ export class Events {
   }
 
   /**
-   * Every batch that has ended was told of to its tenant, at least once and always as the same event, which says how it
-   * ended; nothing else was told, and nobody else told of it.
+   * Every batch and every run of an eval that has ended was told of to its tenant, at least once and always as the same
+   * event, which says how it ended; nothing else was told, and nobody else told of it.
    */
-  async assertTold({ clients, submitted }: Batches, servers: readonly Server[]): Promise<void> {
+  async assertTold({ clients, submitted }: Batches, evals: Evals, servers: readonly Server[]): Promise<void> {
     const ends = new Map<string, { tenant: number; type: string }>();
     for (const { id, tenant } of submitted) {
       const { status } = await (clients[tenant] as (typeof clients)[number]).json<BatchObject>(`/v1/batches/${id}`);
       ends.set(id, { tenant, type: `batch.${status}` });
+    }
+    for (const run of evals.runs) {
+      const { status } = await evals.retrieve(run);
+      ends.set(run.id, { tenant: run.tenant, type: `eval.run.${status === 'completed' ? 'succeeded' : status}` });
     }
     await untilRight(async (round) => {
       const told = new Set((await this.read()).map(({ id }) => id));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { UNFIT_CODES } from '../../src/core/healing.ts';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
-import { HEALED_ROUTES, type RouteName } from './plan.ts';
+import { HEALED_ROUTES } from './actions.ts';
 
 /** Fewer tokens than any simulated answer has; raised, more. */
 const SHORT = 4;
@@ -25,12 +25,12 @@ export const HEALING = {
 /** By cause, of one line. */
 const RETRIES = { answer_truncated: 2, answer_invalid_json: 1, answer_refused: 1 };
 
-export function isHealed(route: RouteName): boolean {
+export function isHealed(route: string): boolean {
   return HEALED_ROUTES.some((name) => name === route);
 }
 
 /** What the `index`th request of a route asks beside its text: some for less than it takes, some for JSON by a schema. */
-export function healedBody(route: RouteName, index: number): object {
+export function healedBody(route: string, index: number): object {
   if (!isHealed(route)) return {};
   if (index % 3 === 0) return { max_tokens: SHORT };
   if (index % 3 === 1 || route === 'healed-native') return { max_tokens: LONG };

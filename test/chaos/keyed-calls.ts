@@ -1,10 +1,10 @@
 /** Synchronous calls under an Idempotency-Key, by clients that lose patience and ask again, of whichever server is up. */
 import assert from 'node:assert/strict';
 import type { LedgerEntryObject } from '../../src/protocol/ledger.ts';
+import type { Action } from './actions.ts';
 import type { Batches } from './batches.ts';
 import type { Calls } from './calls.ts';
 import { keyIn, PREFIXES } from './line-keys.ts';
-import type { Action } from './plan.ts';
 import type { Server } from './server.ts';
 import { untilRight } from './until-right.ts';
 

@@ -7,13 +7,25 @@ export const PREFIXES = {
   keyed: 'line-2000-',
   /** Calls that are answered from batches. */
   parked: 'line-4000-',
+  /** Questions whose answers are given again, which several tenants ask in the same words. */
+  kept: 'line-5000-',
 } as const;
+/** Each target of an eval asks by a number of its own, from this one on; so do the judges of each eval. */
+export const EVAL_NUMBERS = { answers: 3000, judges: 7000 } as const;
 
 const KEY = /line-\d+-\d+/;
+const ASKER = /tenant-\d+/;
 
-/** The name in a text: the key under which providers count what was sent of it. */
+/** The name in a text: the key under which providers count what was sent of it. Of a question that others ask too, with its tenant. */
 export function keyIn(text: string): string | undefined {
-  return KEY.exec(text)?.[0];
+  const key = KEY.exec(text)?.[0];
+  const asker = key?.startsWith(PREFIXES.kept) === true ? ASKER.exec(text)?.[0] : undefined;
+  return asker === undefined ? key : `${key}-${asker}`;
+}
+
+/** Whether the key of a request is that of a question whose answers are given again. */
+export function isKept(key: string): boolean {
+  return key.startsWith(PREFIXES.kept);
 }
 
 /** Whether the key of a request is that of a synchronous call. */

@@ -1,9 +1,9 @@
 /** Calls that are answered from batches, by clients that lose patience and ask again, of whichever server is up. */
 import assert from 'node:assert/strict';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
+import type { Action } from './actions.ts';
 import type { Batches } from './batches.ts';
 import { PREFIXES } from './line-keys.ts';
-import type { Action } from './plan.ts';
 import type { Server } from './server.ts';
 import { untilRight } from './until-right.ts';
 

@@ -1,51 +1,20 @@
 /** What a chaos run does and when: a function of its seed alone, so that a run is repeated by its seed. */
 import { seededRandom } from '../../providers/sandbox/servers/random.ts';
-import { type ServiceName, serviceNames } from '../e2e/native-services.ts';
-
-export type Action =
-  | { do: 'submit'; tenant: number; lines: number; route: RouteName; window: string }
-  | { do: 'call'; tenant: number; server: number; route: RouteName; stream: boolean }
-  | { do: 'keyed call'; tenant: number; route: RouteName; patienceMs: number; twins: number }
-  /** `patienceMs`: as long as it takes, when null. */
-  | { do: 'parked call'; tenant: number; route: 'pools' | 'native'; patienceMs: number | null }
-  | { do: 'command'; command: Command; pick: number }
-  | { do: 'kill' | 'terminate'; server: number; downMs: number }
-  | { do: 'freeze'; server: number; forMs: number }
-  | { do: 'clock'; server: number; jumpMs: number }
-  | { do: 'slow disk'; server: number; delayMs: number; forMs: number }
-  | { do: 'full disk'; forMs: number }
-  | { do: 'failing reads'; server: number; forMs: number }
-  | { do: 'failing syncs'; server: number; count: number }
-  | { do: 'damage results'; how: Damage; pick: number }
-  | { do: 'lock database' | 'freeze database' | 'restart database'; forMs: number }
-  | { do: 'pool trouble'; pool: number; trouble: PoolTrouble; forMs: number }
-  | { do: 'pool crash'; pool: number; forMs: number }
-  | { do: 'service trouble'; service: ServiceName; trouble: ServiceTrouble; forMs: number };
-
-/** What becomes of a file of results: it is gone, cut short, its last block was never written, or some bytes are others. */
-export type Damage = (typeof DAMAGES)[number];
-export type Command = (typeof COMMANDS)[number];
-export type RouteName = (typeof ALL_ROUTES)[number];
-export type PoolTrouble = (typeof POOL_TROUBLES)[number];
-export type ServiceTrouble = (typeof SERVICE_TROUBLES)[number];
-
-const COMMANDS = ['cancel', 'pause', 'pause', 'resume', 'resume', 'retry', 'delete input', 'repeat create'] as const;
-const DAMAGES = ['delete', 'cut', 'blank end', 'change'] as const;
-export const ROUTES = ['pools', 'pools', 'capacity', 'chain', 'native', 'native', 'mixed', 'rescued'] as const;
-/** Whose answers may not serve, and are then asked for again. */
-export const HEALED_ROUTES = ['healed', 'healed-native'] as const;
-export const ALL_ROUTES = [...new Set(ROUTES), ...HEALED_ROUTES] as const;
-/** Whose lines go to batch services. */
-const NATIVE_ROUTES: ReadonlySet<RouteName> = new Set(['native', 'mixed', 'rescued', 'healed-native']);
-const CALL_ROUTES = ['pools', 'capacity', 'chain'] as const;
-const POOL_TROUBLES = ['errors', 'throttle', 'cut', 'hang', 'slow', 'few slots', 'nonsense'] as const;
-const SERVICE_TROUBLES = ['refuse', 'lose answers', 'nonsense', 'crash', 'slow jobs', 'bad downloads'] as const;
-
-export interface Step {
-  /** Milliseconds after the start. */
-  at: number;
-  action: Action;
-}
+import { serviceNames } from '../e2e/native-services.ts';
+import {
+  type Action,
+  CALL_ROUTES,
+  COMMANDS,
+  DAMAGES,
+  NATIVE_ROUTES,
+  POOL_TROUBLES,
+  POOLS,
+  ROUTES,
+  SERVICE_TROUBLES,
+  type Step,
+  TENANTS,
+} from './actions.ts';
+import { laterSteps } from './later-steps.ts';
 
 export interface Plan {
   seed: number;
@@ -65,11 +34,6 @@ export interface Plan {
   tightNano: number | null;
   steps: Step[];
 }
-
-/** Beyond all seeds. */
-const LATER = 1_000_000_000;
-export const POOLS = 3;
-export const TENANTS = 3;
 
 /** The plan of a seed; `shared`: a libSQL server can be started here. */
 export function planOf(seed: number, seconds: number, shared: boolean): Plan {
@@ -172,30 +136,6 @@ export function planOf(seed: number, seconds: number, shared: boolean): Plan {
     tightNano: seed % 3 === 1 ? 10_000 + (seed % 7) * 10_000 : null,
     steps: [...steps, ...laterSteps(seed, span, servers)].toSorted((a, b) => a.at - b.at),
   };
-}
-
-/** What came to be done in runs later, by random numbers of its own: the other steps of a seed stay what they were. */
-function laterSteps(seed: number, span: number, servers: number): Step[] {
-  const random = seededRandom(seed + LATER);
-  const below = (bound: number) => Math.floor(random() * bound);
-  const steps: Step[] = [];
-  const add = (within: number, action: Action) => steps.push({ at: below(span * within), action });
-  for (const route of HEALED_ROUTES) {
-    const [lines, window] = route === 'healed' ? [40, 'immediate'] : [20, '24h'];
-    add(0.5, { do: 'submit', tenant: below(TENANTS), lines: 1 + below(lines), route, window });
-  }
-  for (let made = 0; made < 4; made++)
-    add(1, { do: 'call', tenant: below(TENANTS), server: below(servers), route: 'healed', stream: false });
-  for (let made = 0; made < 6; made++) {
-    const [route = 'chain', patienceMs = 0] = [CALL_ROUTES[below(CALL_ROUTES.length)], [100, 300, 5_000][below(3)]];
-    add(1, { do: 'keyed call', tenant: below(TENANTS), route, patienceMs, twins: 1 + below(2) });
-  }
-  for (let made = 0; made < 5; made++) {
-    const route = made % 3 === 2 ? 'native' : 'pools';
-    const patienceMs = [300, 2_000, null][below(3)] ?? null;
-    add(1, { do: 'parked call', tenant: below(TENANTS), route, patienceMs });
-  }
-  return steps;
 }
 
 /** A step in a line of text. */

@@ -3,7 +3,9 @@ import { ADMIN_KEY } from '../e2e/weir.ts';
 import { audit } from './audit.ts';
 import { Batches } from './batches.ts';
 import { Calls } from './calls.ts';
+import { Evals } from './evals.ts';
 import { Events } from './events.ts';
+import { KeptAnswers } from './kept-answers.ts';
 import { KeyedCalls } from './keyed-calls.ts';
 import { ParkedCalls } from './parked-calls.ts';
 import type { Plan } from './plan.ts';
@@ -29,7 +31,9 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
   const keyed = new KeyedCalls(world.servers, batches, calls);
   const events = new Events();
   const parked = new ParkedCalls(world.servers, batches);
-  const clients = { batches, calls, keyed, parked };
+  const kept = new KeptAnswers(world.servers, batches, calls, world.keptTexts);
+  const evals = new Evals(batches);
+  const clients = { batches, calls, keyed, parked, kept, evals };
   const troubles = new Troubles(world, clients);
   try {
     await batches.open(world.servers, ADMIN_KEY, plan);

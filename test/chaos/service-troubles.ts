@@ -1,6 +1,6 @@
 /** What can go wrong at each simulated batch service, and how it is made right again. */
 import type { NativeServices, ServiceName } from '../e2e/native-services.ts';
-import type { ServiceTrouble } from './plan.ts';
+import type { ServiceTrouble } from './actions.ts';
 
 type Servers = NativeServices['servers'];
 type Begin = Record<ServiceTrouble, () => unknown>;

@@ -6,12 +6,14 @@ import { createClient } from '@libsql/client';
 import type { SimulatedServer } from '../../providers/sandbox/servers/openai-compatible.ts';
 import type { SettingsChanges } from '../../providers/sandbox/servers/settings.ts';
 import { startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
+import type { Action, PoolTrouble } from './actions.ts';
 import type { Batches } from './batches.ts';
 import type { Calls } from './calls.ts';
 import { damageResults } from './damage-results.ts';
+import type { Evals } from './evals.ts';
+import type { KeptAnswers } from './kept-answers.ts';
 import type { KeyedCalls } from './keyed-calls.ts';
 import type { ParkedCalls } from './parked-calls.ts';
-import type { Action, PoolTrouble } from './plan.ts';
 import { troubleService } from './service-troubles.ts';
 import type { World } from './world.ts';
 
@@ -59,6 +61,8 @@ export interface Clients {
   calls: Calls;
   keyed: KeyedCalls;
   parked: ParkedCalls;
+  kept: KeptAnswers;
+  evals: Evals;
 }
 
 export class Troubles {
@@ -66,19 +70,15 @@ export class Troubles {
   interruptions = 0;
   private readonly world: World;
   private readonly batches: Batches;
-  private readonly calls: Calls;
-  private readonly keyed: KeyedCalls;
-  private readonly parked: ParkedCalls;
+  private readonly clients: Clients;
   /** What is wrong now and how it is made right; one trouble of a kind and place at a time. */
   private readonly active = new Map<string, () => Promise<unknown>>();
   private readonly ending = new Set<Promise<unknown>>();
 
-  constructor(world: World, { batches, calls, keyed, parked }: Clients) {
+  constructor(world: World, clients: Clients) {
     this.world = world;
-    this.batches = batches;
-    this.calls = calls;
-    this.keyed = keyed;
-    this.parked = parked;
+    this.batches = clients.batches;
+    this.clients = clients;
   }
 
   async begin(action: Action): Promise<void> {
@@ -86,11 +86,18 @@ export class Troubles {
       case 'submit':
         return this.submit(action);
       case 'call':
-        return this.calls.send(action);
+        return this.clients.calls.send(action);
       case 'keyed call':
-        return this.keyed.send(action);
+        return this.clients.keyed.send(action);
       case 'parked call':
-        return this.parked.send(action);
+        return this.clients.parked.send(action);
+      case 'kept call':
+        await this.clients.kept.send(action);
+        return;
+      case 'eval':
+        return this.clients.evals.begin(action);
+      case 'cancel eval':
+        return this.clients.evals.cancel(action.pick);
       case 'command':
         return this.batches.command(action.command, action.pick);
       case 'kill':

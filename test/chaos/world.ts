@@ -9,20 +9,26 @@ import {
 import { type DatabaseServer, startDatabaseServer } from '../../src/runtime/worker/dev/sqld.ts';
 import { chatModels, type NativeServices, startNativeServices } from '../e2e/native-services.ts';
 import { temporaryFolder } from '../e2e/weir.ts';
+import { POOLS } from './actions.ts';
+import { judgement } from './evals.ts';
 import { HEALING, REFUSAL_RATE } from './healing.ts';
+import { KeptTexts } from './kept-answers.ts';
 import { keyIn } from './line-keys.ts';
-import { type Plan, POOLS } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { Server } from './server.ts';
 
 const DISK_MEGABYTES = 64;
 const MODEL = 'gpt-4o-mini';
 /** Bedrock takes no jobs of fewer than 100 records: lines of runs as small as these would all be calls there. */
 const BEDROCK_RECORDS_MIN = 3;
+/** Longer than all the jumps of a run's clocks. */
+const KEPT = { mode: 'simple', max_age: 864_000 };
 
 export interface World {
   plan: Plan;
   servers: Server[];
   pools: SimulatedServer[];
+  keptTexts: KeptTexts;
   services: NativeServices;
   dataFolder: string;
   /** Of an embedded database: its file. */
@@ -39,9 +45,10 @@ export async function openWorld(plan: Plan): Promise<World> {
   const dataFolder = join(folder, 'data');
   await mkdir(dataFolder);
   const hasOwnDisk = mountDisk(dataFolder);
+  const keptTexts = new KeptTexts();
   const [services, pools] = await Promise.all([
     startNativeServices({ jobMs: plan.jobMs, countBy: lineKey }),
-    Promise.all(Array.from({ length: POOLS }, (_, index) => startPool(plan, index))),
+    Promise.all(Array.from({ length: POOLS }, (_, index) => startPool(plan, index, keptTexts))),
   ]);
   const { openai, azure, bedrock } = services.servers;
   bedrock.configure({ stop_ms: plan.cancelMs, ...(hasBedrockJobs(plan) && { records_min: BEDROCK_RECORDS_MIN }) });
@@ -59,6 +66,7 @@ export async function openWorld(plan: Plan): Promise<World> {
     plan,
     servers,
     pools,
+    keptTexts,
     services,
     dataFolder,
     databaseFile: database ? null : join(dataFolder, 'weir.db'),
@@ -92,12 +100,13 @@ function lineKey(body: object): string | undefined {
   return keyIn(JSON.stringify(body));
 }
 
-function startPool(plan: Plan, index: number): Promise<SimulatedServer> {
+function startPool(plan: Plan, index: number, keptTexts: KeptTexts): Promise<SimulatedServer> {
   return startOpenAICompatibleServer({
     models: [MODEL],
     seed: plan.seed + index,
     latency_ms: plan.poolLatencyMs,
     count_by: lineKey,
+    answer: (body) => keptTexts.answer(body) ?? judgement(body),
     rate_content_filter: index === 0 ? REFUSAL_RATE : 0,
   });
 }
@@ -158,6 +167,14 @@ function configOf(plan: Plan, services: NativeServices, pools: readonly Simulate
         retry,
       },
       mixed: { strategy: { mode: 'loadbalance' }, targets: [...native, target(2, { weight: 2 })], retry },
+      kept: { strategy: { mode: 'fallback' }, targets: [target(2), target(1)], retry, cache: KEPT },
+      // Two services, so that the same question goes to each of them often.
+      'kept-native': {
+        strategy: { mode: 'loadbalance' },
+        targets: [plan.seed, plan.seed + 2].map((place) => native[place % native.length]),
+        retry,
+        cache: KEPT,
+      },
       healed: { strategy: { mode: 'fallback' }, targets: [target(0), target(2)], retry, ...HEALING },
       'healed-native': {
         strategy: { mode: 'fallback' },
