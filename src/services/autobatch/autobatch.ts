@@ -84,7 +84,7 @@ export class Autobatch {
     const { row, place } = await this.attach(actor, call, wish, wishes.idempotencyKey);
     const answered = await this.hold(row, place, wish.holdMs, request.signal);
     if (answered.status === null) return pendingAnswer(answered, wish.pending, this.stopping.signal.aborted);
-    if (!request.signal.aborted) await this.deps.store.parkedCalls.deliver(row.id, unixSeconds(this.deps.clock));
+    await this.noteDelivery(answered, request.signal);
     return deliver(call, answered);
   }
 
@@ -98,8 +98,14 @@ export class Autobatch {
       const headers = { 'content-type': 'application/json', 'retry-after': '1' };
       return { status: 202, headers, body: JSON.stringify(presentCall(answered)) };
     }
-    if (!signal.aborted) await this.deps.store.parkedCalls.deliver(id, unixSeconds(this.deps.clock));
+    await this.noteDelivery(answered, signal);
     return wholeAnswer(answered);
+  }
+
+  /** Once: whoever asks again for an answer is not to wait for a write, which clients without patience may never do. */
+  private async noteDelivery({ id, deliveredAt }: ParkedCallRow, signal: AbortSignal): Promise<void> {
+    if (deliveredAt !== null || signal.aborted) return;
+    await this.deps.store.parkedCalls.deliver(id, unixSeconds(this.deps.clock));
   }
 
   /** Begins to make batches of what is parked. */
