@@ -55,6 +55,7 @@ export async function runScenario(plan: Plan): Promise<Outcome> {
     clearInterval(look);
     keyed.isOver = true;
     await troubles.calm();
+    parked.isOver = true;
     await Promise.all(acting);
     const wrongs = await audit(world, { ...clients, events }, troubles);
     return {
