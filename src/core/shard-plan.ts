@@ -60,6 +60,7 @@ const BATCH_ONLY_CODES: ReadonlySet<string> = new Set([
   'unsupported_in_batch',
   'too_large_for_batch',
   'too_few_for_batch',
+  'batch_refused',
 ]);
 
 /** What a line of a shard does next after a failure: an index into the lane's candidates, or null to fail for good. */

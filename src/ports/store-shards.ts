@@ -129,6 +129,8 @@ export interface StoreShards {
   get(id: string): Promise<ShardRow | null>;
   /** The shards of a batch by firstLine, each with what it cost so far; without those that stand for a lost create call alone. */
   list(batchId: string): Promise<(ShardRow & { amountNano: bigint; unpriced: number; entries: number })[]>;
+  /** What was cut from the shard `id`, and from that, however deep; in no order. */
+  cutFrom(id: string): Promise<ShardRow[]>;
   /** Those submitted from `from` on and before `to`, oldest first, after the shard `after`. */
   submitted(query: { from: number; to: number; after: string | null; limit: number }): Promise<SubmittedShard[]>;
   /**

@@ -1,4 +1,4 @@
-import { and, asc, eq, sql } from '#drizzle';
+import { and, asc, eq, gt, lt, sql } from '#drizzle';
 import type { PausedTarget } from '../core/shard-alert.ts';
 import type { ShardState } from '../core/shard-state.ts';
 import type { PartRow } from '../ports/store-segments.ts';
@@ -62,6 +62,14 @@ export class LibsqlShards implements StoreShards {
   async list(batchId: string): Promise<(ShardRow & { amountNano: bigint; unpriced: number; entries: number })[]> {
     const rows = await this.#ofBatch.all({ batchId });
     return rows.map(({ accounts, ...row }) => ({ ...row, ...accounts }));
+  }
+
+  /** Its id and a full stop begin theirs; a slash is the next character. */
+  cutFrom(id: string): Promise<ShardRow[]> {
+    return this.#db.orm
+      .select(shardColumns)
+      .from(shards)
+      .where(and(gt(shards.id, `${id}.`), lt(shards.id, `${id}/`)));
   }
 
   submitted(query: Parameters<StoreShards['submitted']>[0]): Promise<SubmittedShard[]> {

@@ -69,3 +69,14 @@ export async function endShard(
   await failLines(work, others, why);
   return end(again(work, await unfinishedLines(work)));
 }
+
+/** Nothing of the shard runs at the provider: its lines fail, or go to their next target. */
+export async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
+  const { waiting } = await sharingOf(work, left);
+  await failLines(
+    work,
+    left.filter(({ line }) => !waiting.has(line)),
+    failure,
+  );
+  return endShard(work, await unfinishedLines(work), failure);
+}

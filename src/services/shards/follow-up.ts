@@ -1,5 +1,6 @@
 import type { Failure } from '../../core/failure.ts';
 import { laneFrom, queueOf } from '../../core/lane.ts';
+import { piecesOf } from '../../core/shard-halving.ts';
 import { modeOf } from '../../core/shard-plan.ts';
 import { windowSeconds } from '../../core/window.ts';
 import { unixSeconds } from '../../ports/clock.ts';
@@ -56,16 +57,18 @@ export function followAt(
   return { segments: [nextSegment(work, Math.min(next, work.lane.candidates.length - 1), range)], shards: [] };
 }
 
-/** Two halves of a shard in its place: its lines were too much for one provider batch, or some of them spoil it. */
-export function halves(work: Pick<ShardWork, 'deps' | 'shard'>, left: readonly ShardLine[]): FollowUp {
-  const middle = Math.ceil(left.length / 2);
-  const shards = [left.slice(0, middle), left.slice(middle)].flatMap((lines, index) => {
-    const first = lines[0];
-    const last = lines.at(-1);
-    if (!first || !last) return [];
-    const { shard } = work;
-    const range = { firstLine: first.line, lastLine: last.line, lines: lines.length };
-    return [{ ...nextShard(work, shard.candidate, shard.provider, shard.model, range), id: `${shard.id}.${index}` }];
+/**
+ * Two halves of a shard in its place: its lines were too much for one provider batch, or some of them spoil it. `sample`: so
+ * many of them are asked for alone, and the halves wait for that (core/shard-halving.ts).
+ */
+export function halves(work: Pick<ShardWork, 'deps' | 'shard'>, left: readonly ShardLine[], sample = 0): FollowUp {
+  const { shard } = work;
+  const shards = piecesOf(shard.id, left.length, sample).flatMap(({ id, from, to }) => {
+    const first = left[from];
+    const last = left[to - 1];
+    if (!first || !last || to <= from) return [];
+    const range = { firstLine: first.line, lastLine: last.line, lines: to - from };
+    return [{ ...nextShard(work, shard.candidate, shard.provider, shard.model, range), id }];
   });
   return { segments: [], shards };
 }

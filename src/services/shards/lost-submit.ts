@@ -4,6 +4,7 @@ import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { isUntouched } from '../../core/shard-state.ts';
 import { unixSeconds } from '../../ports/clock.ts';
+import { giveUp } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { giveUpAnswers } from './lost.ts';
 import { awaitPlace } from './misplaced.ts';
@@ -12,7 +13,7 @@ import { isElsewhere, isElsewhereByName, isMisplaced, notHere } from './place.ts
 import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardWork } from './shard-work.ts';
 import { save, settle, unfinishedLines } from './shard-work.ts';
-import { begin, giveUp } from './submit.ts';
+import { begin } from './submit.ts';
 
 /** So long after a create call was given up, a provider that lists no batch of it never made one: lists are late by minutes. */
 const ABSENT_SECONDS = 86_400;

@@ -17,10 +17,11 @@ import { nativeLine } from './native-input.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
 import { isElsewhere, isMisplaced } from './place.ts';
 import { sharingOf } from './questions.ts';
+import { rejected } from './refused.ts';
 import { takeBackDoubts } from './resolve-doubts.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
-import { rejected, resubmitOthers, wait } from './submit.ts';
+import { resubmitOthers, wait } from './submit.ts';
 import { isGone, isWasteLost, noteFailing, withoutFailing } from './troubles.ts';
 
 /** Looks at a running provider batch, and does what its state asks for. */

@@ -6,13 +6,14 @@ import type { Failure } from '../../core/failure.ts';
 import { pollSeconds, requeueSeconds } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { holdShard } from '../budgets/hold-shard.ts';
-import { endShard, failLines } from './end.ts';
+import { endShard, giveUp } from './end.ts';
 import { again, halves } from './follow-up.ts';
 import { keepHours } from './hours.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
 import { placeOf } from './place.ts';
-import { chooseLines, sharingOf, stillWaits, takeKept } from './questions.ts';
+import { chooseLines, stillWaits, takeKept } from './questions.ts';
+import { awaitsSample, rejected } from './refused.ts';
 import { settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { listLagSeconds, save, settle, unfinishedLines } from './shard-work.ts';
@@ -28,6 +29,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   if (await stillWaits(work)) return lookLater(work);
   const isNew = shard.nextAt <= shard.createdAt;
   if (!(await keepHours(work, lines, isNew))) return;
+  if (await awaitsSample(work, lines)) return;
   if (await isFull(work)) {
     // What is known already waits for nobody's room, but is not looked for at every try.
     if (isNew) await takeKept(work, lines);
@@ -161,31 +163,6 @@ async function afterRefusal(work: ShardWork, failure: Failure, left: readonly Sh
       if (Object.keys(optionsOf(work)).length > 0) return giveUp(work, failure, left);
       return rejected(work, failure, left);
   }
-}
-
-/**
- * The provider takes this batch not at all. With several lines some of them may be to blame: halves find out, in as
- * many rounds as the count has binary digits. A single line fails, or goes to its next target.
- */
-export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
-  const { asked } = await sharingOf(work, []);
-  const lines = asked === null ? left.length : left.filter(({ line }) => asked.has(line)).length;
-  const mayBeLines = failure.kind === 'invalid_request' && lines > 1;
-  if (!mayBeLines) return giveUp(work, failure, left);
-  // Halves that the service would refuse for their size alone find out nothing; single requests do.
-  if (lines < 2 * (work.api.limits.linesMin ?? 1)) return giveUp(work, tooFew(work, failure), left);
-  return settle(work, { state: 'done', followUp: halves(work, left) });
-}
-
-/** Nothing of the shard runs at the provider: its lines fail, or go to their next target. */
-export async function giveUp(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
-  const { waiting } = await sharingOf(work, left);
-  await failLines(
-    work,
-    left.filter(({ line }) => !waiting.has(line)),
-    failure,
-  );
-  return endShard(work, await unfinishedLines(work), failure);
 }
 
 /** Lines that the provider's validation named fail alone; the others are submitted again. */

@@ -308,6 +308,17 @@ export function shardsContract(subject: Subject): void {
       expect(due.toSorted()).toEqual(['collecting', 'running']);
     });
 
+    it('finds what was cut from a shard, and nothing of others', async () => {
+      const { store } = subject;
+      await store.batches.insert(batchRow('batch_1'));
+      const ids = ['s-1', 's-1.0', 's-1.0.1', 's-1.1', 's-1.p', 's-1-b1', 's-10.0', 's-1/0', 's-2.0'];
+      await store.shards.insertMany(ids.map((id, line) => ({ ...shardRow('batch_1', line), id })));
+      const cut = async (id: string) => (await store.shards.cutFrom(id)).map((row) => row.id).sort();
+      expect(await cut('s-1')).toEqual(['s-1.0', 's-1.0.1', 's-1.1', 's-1.p']);
+      expect(await cut('s-1.0')).toEqual(['s-1.0.1']);
+      expect(await cut('s-1.1')).toEqual([]);
+    });
+
     it('know their tokens among others', async () => {
       const { store } = subject;
       await startShards(store, 'batch_1', [shardRow('batch_1', 0, { token: 'a' }), shardRow('batch_1', 1)]);
