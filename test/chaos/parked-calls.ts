@@ -63,10 +63,20 @@ export class ParkedCalls {
     }
   }
 
+  /** Where a server answers, once it does: on a busy machine starts take longer than all of a client's tries. */
+  private async untilUp(index: number): Promise<string | null> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const url = this.servers[index]?.url ?? null;
+      if (url !== null || Date.now() > deadline) return url;
+      await new Promise((wake) => setTimeout(wake, PAUSE_MS));
+    }
+  }
+
   /** True when there is an answer. */
   private async ask(call: ParkedCall, patienceMs: number): Promise<boolean> {
-    const url = this.servers[call.tries++ % this.servers.length]?.url;
-    if (!url) return false;
+    const url = await this.untilUp(call.tries++ % this.servers.length);
+    if (url === null) return false;
     const response = await fetch(`${url}/batching/v1/chat/completions`, {
       method: 'POST',
       headers: {
