@@ -56,7 +56,11 @@ export function idempotency(
     deriveIds(c, claim.row.seed, claim.row.seed !== row.seed);
     const digest = upload ? digestPassing(c) : undefined;
     const lease = new KeyLease(deps, row, lockedUntil);
-    await next().finally(() => lease.end());
+    try {
+      await next();
+    } finally {
+      await lease.end();
+    }
     await settle(deps, c, { row, lease, digest });
   };
 }

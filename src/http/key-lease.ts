@@ -41,7 +41,10 @@ export class KeyLease {
       const until = unixSeconds(clock) + settings.leaseSeconds;
       try {
         const isHeld = await store.idempotency.renew(tenantId, key, this.#until, until);
-        if (!isHeld) return void log.warn({}, 'the lease of an idempotency key lapsed: its request may be made twice');
+        if (!isHeld) {
+          log.warn({}, 'the lease of an idempotency key lapsed: its request may be made twice');
+          return;
+        }
         this.#until = [until];
       } catch (error) {
         this.#until.push(until);
