@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import type { HttpProxy } from '../../src/core/proxies.ts';
 import type { Exchange } from './http-exchange.ts';
 import { type Carried, Connection, type Origin } from './http1/connection.ts';
 import { isNearlyOver } from './in-flight.ts';
@@ -38,9 +39,10 @@ export class Connections {
   #sweeper: NodeJS.Timeout | null = null;
 
   /** `max`: of connections at once. */
-  constructor({ protocol, hostname, port }: URL, max: number) {
+  constructor({ protocol, hostname, port }: URL, proxy: HttpProxy | null, max: number) {
     const isTls = protocol === 'https:';
-    this.#origin = { isTls, hostname: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || (isTls ? 443 : 80) };
+    const host = hostname.replace(/^\[|\]$/g, '');
+    this.#origin = { isTls, hostname: host, port: Number(port) || (isTls ? 443 : 80), proxy };
     this.#max = max;
   }
 

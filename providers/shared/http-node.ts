@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import type { HttpProxy, Proxies } from '../../src/core/proxies.ts';
 import {
   type HttpClient,
   HttpFailure,
@@ -18,6 +19,8 @@ export interface NodeHttpClientOptions {
   maxConnectionsPerOrigin?: number;
   /** Bytes of answers that are not whole yet, of all requests together; one answer may be larger. */
   maxIncomingBytes?: number;
+  /** What leads out; null: nothing is in between. */
+  proxies?: Proxies | null;
 }
 
 const INCOMING_BYTES_MAX = 64 * 1024 ** 2;
@@ -28,10 +31,7 @@ const INCOMING_BYTES_MAX = 64 * 1024 ** 2;
  * quarter of all that a line takes of the main thread. Streams, which are few and long, come over undici.
  */
 export function createNodeHttpClient(options: NodeHttpClientOptions = {}): HttpClient {
-  return new NodeHttpClient(
-    options.maxConnectionsPerOrigin ?? 4096,
-    new AnswerMemory(options.maxIncomingBytes ?? INCOMING_BYTES_MAX),
-  );
+  return new NodeHttpClient(options);
 }
 
 interface Destination {
@@ -44,6 +44,7 @@ const maxDestinations = 10_000;
 
 class NodeHttpClient implements HttpClient {
   readonly #maxConnections: number;
+  readonly #proxies: Proxies | null;
   readonly #memory: AnswerMemory;
   readonly #connections = new Map<string, Connections>();
   readonly #destinations = new Map<string, Destination>();
@@ -53,10 +54,11 @@ class NodeHttpClient implements HttpClient {
   #streams: Promise<StreamConnections> | null = null;
   #isClosed = false;
 
-  constructor(maxConnections: number, memory: AnswerMemory) {
-    this.#maxConnections = maxConnections;
-    this.#memory = memory;
-    this.#inFlight = new InFlight((nowMs) => memory.look(nowMs));
+  constructor({ maxConnectionsPerOrigin, maxIncomingBytes, proxies }: NodeHttpClientOptions) {
+    this.#maxConnections = maxConnectionsPerOrigin ?? 4096;
+    this.#proxies = proxies ?? null;
+    this.#memory = new AnswerMemory(maxIncomingBytes ?? INCOMING_BYTES_MAX);
+    this.#inFlight = new InFlight((nowMs) => this.#memory.look(nowMs));
   }
 
   request(request: HttpRequest): Promise<HttpResponse> {
@@ -75,7 +77,7 @@ class NodeHttpClient implements HttpClient {
 
   stream(request: HttpRequest): Promise<HttpStream> {
     if (this.#isClosed) return Promise.reject(new HttpFailure('aborted', false, 'the HTTP client is closed'));
-    this.#streams ??= openStreams();
+    this.#streams ??= openStreams(this.#proxies);
     return this.#streams.then((streams) => streams.open(request));
   }
 
@@ -109,24 +111,31 @@ class NodeHttpClient implements HttpClient {
 
   #findDestination(url: string): Destination {
     const parsed = new URL(url);
-    const connections = this.#connections.get(parsed.origin) ?? this.#connect(parsed);
-    const destination = { connections, heads: new RequestHeads(parsed.pathname + parsed.search, parsed.host) };
+    const proxy = this.#proxies?.of(parsed) ?? null;
+    const connections = this.#connections.get(parsed.origin) ?? this.#connect(parsed, proxy);
+    const path = parsed.pathname + parsed.search;
+    // A proxy is told where a request goes that it can read; the others are in a tunnel.
+    const heads =
+      proxy === null || parsed.protocol === 'https:'
+        ? new RequestHeads(path, parsed.host)
+        : new RequestHeads(parsed.origin + path, parsed.host, proxy.authorization);
+    const destination = { connections, heads };
     if (this.#destinations.size >= maxDestinations) this.#destinations.clear();
     this.#destinations.set(url, destination);
     return destination;
   }
 
-  #connect(url: URL): Connections {
-    const connections = new Connections(url, this.#maxConnections);
+  #connect(url: URL, proxy: HttpProxy | null): Connections {
+    const connections = new Connections(url, proxy, this.#maxConnections);
     this.#connections.set(url.origin, connections);
     return connections;
   }
 }
 
 /** Undici is megabytes, which a server without streams need not read. */
-async function openStreams(): Promise<StreamConnections> {
+async function openStreams(proxies: Proxies | null): Promise<StreamConnections> {
   const { StreamConnections } = await import('./http-stream.ts');
-  return new StreamConnections();
+  return new StreamConnections(proxies);
 }
 
 /** Throws HttpFailure for a header that cannot be sent. */

@@ -1,22 +1,31 @@
 import { pipeline, type Readable } from 'node:stream';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import type { Proxies } from '../../src/core/proxies.ts';
 import { HttpFailure, type HttpRequest, type HttpStream } from '../../src/ports/http-client.ts';
 import { decodersOf } from './content-encoding.ts';
 import { toFailure } from './http-fetch.ts';
 
-const connectTimeoutMs = 10_000;
+const OPTIONS = { allowH2: false, connect: { timeout: 10_000 } };
 const timeoutCodes = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
 
 /** Answers that are read piece by piece, over connections of their own: a stream holds one for as long as it lasts. */
 export class StreamConnections {
-  readonly #agent = new Agent({ allowH2: false, connect: { timeout: connectTimeoutMs } });
+  readonly #proxies: Proxies | null;
+  readonly #agent = new Agent(OPTIONS);
+  /** By the URL of the proxy. */
+  readonly #agents = new Map<string, ProxyAgent>();
+
+  constructor(proxies: Proxies | null = null) {
+    this.#proxies = proxies;
+  }
 
   /** As HttpClient.stream. */
   async open(request: HttpRequest): Promise<HttpStream> {
     if (request.signal?.aborted) throw new HttpFailure('aborted', false, 'the call was aborted');
-    const { origin, pathname, search } = new URL(request.url);
+    const url = new URL(request.url);
+    const { origin, pathname, search } = url;
     try {
-      const { statusCode, headers, body } = await this.#agent.request({
+      const { statusCode, headers, body } = await this.#agentFor(url).request({
         origin,
         path: pathname + search,
         method: request.method,
@@ -34,7 +43,15 @@ export class StreamConnections {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#agent, ...this.#agents.values()].map((agent) => agent.destroy()));
+  }
+
+  #agentFor(url: URL): Dispatcher {
+    const proxy = this.#proxies?.of(url) ?? null;
+    if (proxy === null) return this.#agent;
+    const agent = this.#agents.get(proxy.url) ?? new ProxyAgent({ uri: proxy.url, ...OPTIONS });
+    this.#agents.set(proxy.url, agent);
+    return agent;
   }
 }
 

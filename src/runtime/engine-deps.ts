@@ -56,7 +56,7 @@ export async function depsOn(
   return {
     store,
     files: await openFsFiles(filePath(options.filesUrl)),
-    http: createNodeHttpClient(),
+    http: createNodeHttpClient({ proxies: options.proxies }),
     fetch: globalThis.fetch,
     clock,
     webhookSender: createWebhookSender(config.webhookHosts),

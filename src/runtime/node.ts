@@ -19,6 +19,7 @@ import { gaugeEngine } from './gauge-engine.ts';
 import { type Loaded, loadConfig } from './load.ts';
 import { startLoop } from './loop.ts';
 import { nodeDeps, threadedDeps } from './node-deps.ts';
+import { useProxies } from './use-proxies.ts';
 
 const COPIED =
   'the database is another file than at its last start: a copy, or moved or restored. Should a server still work on the original, ' +
@@ -53,6 +54,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       options.config === undefined ? readText(path) : Promise.resolve(JSON.stringify(options.config)),
   });
   options.onRead?.();
+  useProxies(loaded.options.proxies);
   const release = await holdDatabase(loaded.options.databaseUrl);
   try {
     const server = await startLoaded(options, loaded);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Checked, check, type Path, type Problem } from '../core/problems.ts';
+import { type HttpProxy, type Proxies, readProxies } from '../core/proxies.ts';
 import { SEATS_MAX } from '../core/shared/slots.ts';
 import { DEFAULT_SETTINGS, type Settings } from '../ports/settings.ts';
 import type { Environment } from './env.ts';
@@ -18,12 +19,16 @@ export interface ServerOptions {
   filesUrl: string;
   adminKey: string | null;
   logLevel: (typeof LOG_LEVELS)[number];
+  /** What leads out to providers; null: nothing is in between. */
+  proxies: Proxies | null;
 }
 
 /** What the environment says about the server that the command line talks to. */
 export interface ClientOptions {
   url: string;
   apiKey: string | null;
+  /** What leads to the server; null: nothing is in between. */
+  proxy?: HttpProxy | null;
 }
 
 const DATABASE_PROTOCOLS = ['file:', 'libsql:', 'http:', 'https:', 'ws:', 'wss:'];
@@ -66,7 +71,10 @@ const serverSchema = z.object({
 /** Reads the variables of a server; an empty one counts as not set. Messages never repeat a value. */
 export function readServerOptions(environment: Environment): Checked<ServerOptions> {
   const checked = check(serverSchema, present(environment));
-  if (!checked.ok) return checked;
+  const proxies = readProxies(environment);
+  if (!checked.ok || !proxies.ok) {
+    return { ok: false, problems: [...(checked.ok ? [] : checked.problems), ...(proxies.ok ? [] : proxies.problems)] };
+  }
   const found = checked.value;
   const dataDir = found.WEIR_DATA_DIR.replace(/(?<=.)\/+$/, '');
   return {
@@ -81,6 +89,7 @@ export function readServerOptions(environment: Environment): Checked<ServerOptio
       filesUrl: found.WEIR_FILES_URL ?? `file:${dataDir}/files`,
       adminKey: found.WEIR_ADMIN_KEY ?? null,
       logLevel: found.WEIR_LOG_LEVEL,
+      proxies: proxies.value,
     },
   };
 }
@@ -100,8 +109,11 @@ const clientSchema = z.object({
 export function readClientOptions(environment: Environment): Checked<ClientOptions> {
   const checked = check(clientSchema, present(environment));
   if (!checked.ok) return checked;
+  const proxies = readProxies(environment);
+  if (!proxies.ok) return proxies;
   const { WEIR_URL, WEIR_API_KEY } = checked.value;
-  return { ok: true, value: { url: WEIR_URL.replace(/\/+$/, ''), apiKey: WEIR_API_KEY ?? null } };
+  const url = WEIR_URL.replace(/\/+$/, '');
+  return { ok: true, value: { url, apiKey: WEIR_API_KEY ?? null, proxy: proxies.value?.of(new URL(url)) ?? null } };
 }
 
 function present(environment: Environment): Record<string, string> {

@@ -1,8 +1,10 @@
 import { Buffer } from 'node:buffer';
-import { connect as connectTcp, isIP, type NetConnectOpts, type Socket } from 'node:net';
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { HttpProxy } from '../../../src/core/proxies.ts';
 import { MalformedAnswer } from './answer-head.ts';
 import { AnswerReader, type AnswerSink, HeadTooLarge } from './answer-reader.ts';
+import { openTunnel, SOCKET_OPTIONS, tlsOptions } from './tunnel.ts';
 
 /** Why no answer came, or no whole one. */
 export interface Breakage {
@@ -30,12 +32,13 @@ export interface Origin {
   /** Without the brackets of an IPv6 address. */
   hostname: string;
   port: number;
+  /** What it is reached through; null: nothing. */
+  proxy: HttpProxy | null;
   /** Of the connection before, so that a TLS handshake need not begin anew. */
   session?: Buffer | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_PROBE_MS = 60_000;
 /** So much is copied, head and body, to be one piece of memory for the kernel. */
 const ONE_WRITE_BYTES = 32_768;
 /** Where all connections read to: what is read is used or copied before the next one reads. */
@@ -52,8 +55,9 @@ export class Connection {
   idleUntil = 0;
   /** It can carry nothing any more. */
   isDead = false;
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #reader = new AnswerReader();
+  readonly #onConnected: (connection: Connection) => void;
   readonly #onDead: (connection: Connection, unsent: Carried | null) => void;
   #carried: Carried | null = null;
   #isConnected = false;
@@ -69,19 +73,38 @@ export class Connection {
     onDead: (connection: Connection, unsent: Carried | null) => void,
   ) {
     this.#onDead = onDead;
-    this.#socket = open(origin, (count) => this.#read(count));
-    this.#socket.setTimeout(CONNECT_TIMEOUT_MS, () => this.#die('connect timeout'));
-    this.#socket.on('session', (session: Buffer) => {
+    this.#onConnected = onConnected;
+    const { proxy, isTls } = origin;
+    if (proxy !== null && isTls) {
+      this.#socket = openTunnel(proxy, origin, (refusal) => this.#tunneled(origin, refusal));
+      this.#socket.setTimeout(CONNECT_TIMEOUT_MS, () => this.#die('connect timeout'));
+    } else {
+      this.#socket = open(proxy ?? origin, origin.session, (count) => this.#read(readBuffer, count));
+      this.#watch(origin);
+    }
+  }
+
+  #tunneled(origin: Origin, refusal: string | null): void {
+    if (refusal !== null) this.#die(refusal);
+    if (this.isDead) return;
+    this.#socket = secure(origin, this.#socket, (piece) => this.#read(piece, piece.length));
+    this.#watch(origin);
+  }
+
+  #watch(origin: Origin): void {
+    const socket = this.#socket;
+    socket.setTimeout(CONNECT_TIMEOUT_MS, () => this.#die('connect timeout'));
+    socket.on('session', (session: Buffer) => {
       origin.session = session;
     });
-    this.#socket.once(origin.isTls ? 'secureConnect' : 'connect', () => {
-      this.#socket.setTimeout(0);
+    socket.once(origin.isTls || origin.proxy?.isTls ? 'secureConnect' : 'connect', () => {
+      socket.setTimeout(0);
       this.#isConnected = true;
-      onConnected(this);
+      this.#onConnected(this);
     });
-    this.#socket.on('error', (error: NodeJS.ErrnoException) => this.#die(error.code ?? 'error'));
-    this.#socket.on('end', () => this.#ended());
-    this.#socket.on('close', () => this.#die('closed'));
+    socket.on('error', (error: NodeJS.ErrnoException) => this.#die(error.code ?? 'error'));
+    socket.on('end', () => this.#ended());
+    socket.on('close', () => this.#die('closed'));
   }
 
   /** Whether it can be written to; what it is given before that waits for `onConnected`. */
@@ -130,16 +153,16 @@ export class Connection {
     this.#die('destroyed');
   }
 
-  #read(count: number): void {
+  #read(bytes: Buffer, count: number): void {
     if (this.isDead) return;
     // What comes while nothing was asked for can only be meant for somebody else's request.
     if (this.#carried === null || !this.#isSent) this.#die('unasked bytes');
-    else this.#take(count);
+    else this.#take(bytes, count);
   }
 
-  #take(count: number): void {
+  #take(bytes: Buffer, count: number): void {
     try {
-      if (this.#reader.take(readBuffer, count)) this.#whole();
+      if (this.#reader.take(bytes, count)) this.#whole();
     } catch (error) {
       if (error instanceof HeadTooLarge) this.#die('head', 'too_large');
       else if (error instanceof MalformedAnswer) this.#die(error.message);
@@ -172,13 +195,15 @@ export class Connection {
   }
 }
 
-function open({ isTls, hostname, port, session }: Origin, read: (count: number) => void): Socket {
+function open(
+  to: Pick<Origin, 'isTls' | 'hostname' | 'port'>,
+  session: Buffer | undefined,
+  read: (count: number) => void,
+): Socket {
   const options: NetConnectOpts = {
-    host: hostname,
-    port,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
+    host: to.hostname,
+    port: to.port,
+    ...SOCKET_OPTIONS,
     onread: {
       buffer: readBuffer,
       callback: (count) => {
@@ -187,13 +212,13 @@ function open({ isTls, hostname, port, session }: Origin, read: (count: number) 
       },
     },
   };
-  if (!isTls) return connectTcp(options);
-  return connectTls({
-    ...options,
-    ALPNProtocols: ['http/1.1'],
-    ...(isIP(hostname) === 0 && { servername: hostname }),
-    ...(session && { session }),
-  });
+  return to.isTls ? connectTls({ ...options, ...tlsOptions(to.hostname, session) }) : connectTcp(options);
+}
+
+/** TLS with the origin itself, through an open tunnel. */
+function secure({ hostname, session }: Origin, tunnel: Socket, read: (piece: Buffer) => void): Socket {
+  const socket = connectTls({ socket: tunnel, host: hostname, ...tlsOptions(hostname, session) });
+  return socket.on('data', read);
 }
 
 function write(socket: Socket, { head, body }: Carried): void {

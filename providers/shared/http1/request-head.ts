@@ -10,6 +10,7 @@ const OURS = new Set([
   'content-length',
   'expect',
   'keep-alive',
+  'proxy-authorization',
   'proxy-connection',
   'te',
   'trailer',
@@ -25,17 +26,22 @@ const kindOf = remembered((name: string): 'sent' | 'host' | 'ours' => {
   return OURS.has(lower) ? 'ours' : 'sent';
 });
 
-/** What a request goes to. `path` is that of a URL, `host` its host and port. */
+/** What a request goes to. `path` is that of a URL, or all of one for a proxy; `host` its host and port. */
 interface Asked {
   method: string;
   path: string;
   host: string;
+  /** Of Proxy-Authorization; null: nothing is said. */
+  proxyAuthorization: string | null;
 }
 
 /** The beginning of a request's head, all but the length of its body, in Latin-1. Throws UnsendableHeader, so that no value can begin a header of its own. */
-function headStart({ method, path, host }: Asked, headers: Readonly<Record<string, string>>): string {
+function headStart(
+  { method, path, host, proxyAuthorization }: Asked,
+  headers: Readonly<Record<string, string>>,
+): string {
   let named = host;
-  let text = '';
+  let text = proxyAuthorization === null ? '' : `proxy-authorization: ${proxyAuthorization}\r\n`;
   for (const name in headers) {
     const value = headers[name] ?? '';
     const kind = kindOf(name);
@@ -48,15 +54,13 @@ function headStart({ method, path, host }: Asked, headers: Readonly<Record<strin
 
 /** The heads of requests to one path of one server. */
 export class RequestHeads {
-  private readonly path: string;
-  private readonly host: string;
+  private readonly asked: Omit<Asked, 'method'>;
   private method = '';
   private headers: Readonly<Record<string, string>> | null = null;
   private start = '';
 
-  constructor(path: string, host: string) {
-    this.path = path;
-    this.host = host;
+  constructor(path: string, host: string, proxyAuthorization: string | null = null) {
+    this.asked = { path, host, proxyAuthorization };
   }
 
   /**
@@ -66,7 +70,7 @@ export class RequestHeads {
   head(method: string, headers: Readonly<Record<string, string>>, bodyBytes: number | null): string {
     if (this.headers !== headers || this.method !== method) {
       this.headers = null;
-      this.start = headStart({ method, path: this.path, host: this.host }, headers);
+      this.start = headStart({ method, ...this.asked }, headers);
       this.method = method;
       if (Object.isFrozen(headers)) this.headers = headers;
     }

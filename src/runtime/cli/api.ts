@@ -1,5 +1,5 @@
 import type OpenAI from 'openai';
-import { Agent, type RequestInit, type Response, fetch as undiciFetch } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent, type RequestInit, type Response, fetch as undiciFetch } from 'undici';
 import { formatProblem } from '../../core/problems.ts';
 import type { ErrorBody } from '../../protocol/error.ts';
 import { type ClientOptions, readClientOptions } from '../settings.ts';
@@ -13,11 +13,13 @@ export class Api {
   readonly url: string;
   readonly #apiKey: string | null;
   // Followed outputs may be silent for long; calls that must answer have a time limit of their own.
-  readonly #agent = new Agent({ bodyTimeout: 0, headersTimeout: 0 });
+  readonly #agent: Dispatcher;
 
   constructor(options: ClientOptions) {
     this.url = options.url;
     this.#apiKey = options.apiKey;
+    const patience = { bodyTimeout: 0, headersTimeout: 0 };
+    this.#agent = options.proxy ? new ProxyAgent({ uri: options.proxy.url, ...patience }) : new Agent(patience);
   }
 
   get<T>(path: string): Promise<T> {

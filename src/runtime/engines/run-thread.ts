@@ -13,6 +13,7 @@ import { giveBackMemory } from '../give-back-memory.ts';
 import { keepLeases } from '../keep-leases.ts';
 import { type Loaded, loadConfig } from '../load.ts';
 import { keepLooking } from '../look.ts';
+import { useProxies } from '../use-proxies.ts';
 import { ThreadCommon } from './common.ts';
 import type { EngineReport, EngineThreadData, FromEngine, ToEngine } from './messages.ts';
 import { AskedTurns } from './turns.ts';
@@ -33,6 +34,7 @@ const loaded = await loadConfig({
   readText: () => Promise.resolve(data.configText),
 });
 giveBackMemory();
+useProxies(loaded.options.proxies);
 const turns = new AskedTurns((key, change) => tell({ tell: 'turn', key, change }));
 const common = new ThreadCommon(data.common, data.seat, {
   pump: (seat) => tell({ tell: 'pump', seat }),

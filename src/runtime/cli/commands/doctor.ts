@@ -1,7 +1,9 @@
 import type { Provider } from '../../../../providers/contract.ts';
 import { createNodeHttpClient } from '../../../../providers/shared/http-node.ts';
+import type { Proxies } from '../../../core/proxies.ts';
 import type { Environment } from '../../env.ts';
 import type { ServerOptions } from '../../settings.ts';
+import { useProxies } from '../../use-proxies.ts';
 import { type Check, finding } from '../doctor/check.ts';
 import { checkConfig, checkDatabase, checkFolders, checkNode } from '../doctor/machine.ts';
 import { checkProviders } from '../doctor/providers.ts';
@@ -32,8 +34,13 @@ async function examine(environment: Environment): Promise<Check[]> {
   const checks = [checkNode(process.versions.node), check];
   if (loaded === null) return checks;
   const providers = [...loaded.config.providers.values()];
-  const [local, remote] = await Promise.all([examineServer(environment, loaded.options), examineProviders(providers)]);
-  return [...checks, ...local, ...remote];
+  const { proxies } = loaded.options;
+  useProxies(proxies);
+  const [local, remote] = await Promise.all([
+    examineServer(environment, loaded.options),
+    examineProviders(providers, proxies),
+  ]);
+  return [...checks, ...checkProxies(proxies), ...local, ...remote];
 }
 
 async function examineServer(environment: Environment, options: ServerOptions): Promise<Check[]> {
@@ -47,8 +54,18 @@ async function examineServer(environment: Environment, options: ServerOptions): 
   return [...folders, database, server];
 }
 
-async function examineProviders(providers: readonly Provider[]): Promise<Check[]> {
-  const http = createNodeHttpClient();
+/** Where the environment leads requests; nothing where it leads them nowhere. */
+function checkProxies(proxies: Proxies | null): Check[] {
+  if (proxies === null) return [];
+  const through = (['http', 'https'] as const).flatMap((scheme) => {
+    const proxy = proxies[scheme];
+    return proxy === null ? [] : [`${scheme} through ${proxy.hostname}:${proxy.port}`];
+  });
+  return [finding('Proxy', 'info', `${through.join(', ')}, but for NO_PROXY`)];
+}
+
+async function examineProviders(providers: readonly Provider[], proxies: Proxies | null): Promise<Check[]> {
+  const http = createNodeHttpClient({ proxies });
   try {
     return await checkProviders(providers, http);
   } finally {
