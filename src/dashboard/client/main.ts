@@ -51,7 +51,8 @@ async function start(): Promise<void> {
     await loadSession().catch(() => new Promise((wake) => setTimeout(wake, RETRY_MS)));
   }
   document.addEventListener('visibilitychange', () => {
-    if (!document.hidden && session.value !== null) void loadSession().catch(() => undefined);
+    // Also where nobody is signed in: this tab's session may have ended as another tab signed in anew.
+    if (!document.hidden) void loadSession().catch(() => undefined);
   });
 }
 
