@@ -15,6 +15,7 @@ import { idempotency } from './idempotency.ts';
 import { createMetrics } from './metrics.ts';
 import { registerOpenApi } from './openapi.ts';
 import { refuseUnknownHeaders } from './own-headers.ts';
+import { refuseUnknownQueries } from './own-queries.ts';
 import { createRouteTable } from './route-table.ts';
 import { registerBatchInsight } from './routes/batch-insight.ts';
 import { registerBatchResults } from './routes/batch-results.ts';
@@ -70,7 +71,7 @@ export function createApp(deps: Deps, parts: AppParts = createParts(deps)): Open
   app.use('/v1/keys/*', adminOnly);
   app.use('/v1/budgets/*', adminOnly);
   app.use('/v1/providers/*', adminOnly);
-  app.use('/v1/*', refuseUnknownHeaders, boundBody(deps));
+  app.use('/v1/*', refuseUnknownHeaders, refuseUnknownQueries(app), boundBody(deps));
   app.use('/batching/*', authenticate(deps, authenticator), refuseUnknownHeaders, boundBody(deps));
   registerBatching(app, parts.autobatch);
   app.use('/v1/*', idempotency(deps));

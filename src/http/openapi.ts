@@ -10,7 +10,7 @@ const info = {
   title: 'Weir',
   version: '1',
   description:
-    "OpenAI's Files, Uploads and Batches API over any provider, with an exact account of every request. Errors are OpenAI's envelope. Every POST takes an Idempotency-Key header.",
+    "OpenAI's Files, Uploads and Batches API over any provider, with an exact account of every request. Errors are OpenAI's envelope. Every POST takes an Idempotency-Key header. Weir's own paths refuse query parameters that they do not take; OpenAI's and Anthropic's ignore them.",
 };
 
 const route = createRoute({

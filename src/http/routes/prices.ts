@@ -64,7 +64,7 @@ const diff = createRoute({
   summary: 'What @pydantic/genai-prices has otherwise than the prices that hold now; reads only',
   description:
     'For administrators. `successor` is what to send to POST /v1/prices, with `from` and `source`, to follow it from a day on.',
-  request: { query: z.strictObject({ provider: text.optional() }) },
+  request: { query: z.object({ provider: text.optional() }) },
   responses: {
     200: { description: 'One change for each model', content: { 'application/json': { schema: priceChangesSchema } } },
   },

@@ -47,7 +47,7 @@ const reprice = createRoute({
   description: 'The tokens that were used, at the rates of what is named; what is not named is as it was.',
   request: {
     params: z.object({ id: z.string() }),
-    query: z.strictObject({
+    query: z.object({
       provider: name.openapi({ description: 'A provider of the config.' }),
       model: name.openapi({ description: 'The name that the provider knows the model by.' }),
       mode: z.enum(['batch', 'standard']).optional(),
@@ -70,7 +70,7 @@ const batches = createRoute({
   summary: 'Compare provider batches with the ledger, token by token, and list orphans; reads only',
   description: 'For administrators. Every provider batch submitted on these days (UTC; `to` excluded) is asked for.',
   request: {
-    query: z.strictObject({
+    query: z.object({
       from: daySchema,
       to: daySchema,
       provider: name,
