@@ -22,6 +22,7 @@ describe('the environment', () => {
         filesUrl: 'file:./data/files',
         adminKey: null,
         logLevel: 'info',
+        proxies: null,
       },
     });
   });
@@ -81,8 +82,11 @@ describe('the environment', () => {
   it('tells the command line where the server is', () => {
     expect(readClientOptions({ WEIR_URL: 'https://weir.example/', WEIR_API_KEY: 'k' })).toEqual({
       ok: true,
-      value: { url: 'https://weir.example', apiKey: 'k' },
+      value: { url: 'https://weir.example', apiKey: 'k', proxy: null },
     });
+    const behind = { HTTPS_PROXY: 'http://proxy:3128', WEIR_URL: 'https://weir.example' };
+    expect(readClientOptions(behind)).toMatchObject({ value: { proxy: { hostname: 'proxy', port: 3128 } } });
+    expect(readClientOptions({ ...behind, NO_PROXY: 'weir.example' })).toMatchObject({ value: { proxy: null } });
     expect(readClientOptions({})).toMatchObject({ value: { url: 'http://127.0.0.1:8787', apiKey: null } });
     expect(readClientOptions({ WEIR_URL: 'weir' }).ok).toBe(false);
   });
