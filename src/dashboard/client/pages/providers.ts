@@ -3,9 +3,12 @@ import type { ProviderObject } from '../../../protocol/route.ts';
 import { formatCount, plural } from '../format.ts';
 import { html } from '../html.ts';
 import { Badge } from '../parts/badge.ts';
+import { TextFilter } from '../parts/controls.ts';
 import { Held } from '../parts/held.ts';
 import { Answer, Empty } from '../parts/states.ts';
 import { useQuery } from '../query.ts';
+import { query, setQuery } from '../router.ts';
+import { searchProviders } from './providers/search.ts';
 import { Servers } from './providers/servers.ts';
 
 const REFRESH_MS = 3_000;
@@ -13,14 +16,32 @@ const MODELS_SHOWN = 12;
 
 /** Providers and pools: what they are, how they are doing. */
 export function Providers(): VNode {
+  const search = query.value.get('search') ?? '';
   const list = useQuery<{ data: ProviderObject[] }>('/v1/providers', { everyMs: REFRESH_MS });
   return html`<div class="page">
-    <div class="page-head"><h1 tabindex="-1">Providers and pools</h1></div>
-    <${Answer} query=${list} what="providers" lines=${6}>${({ data }: { data: ProviderObject[] }) =>
-      data.length === 0
-        ? html`<${Empty} title="No provider is configured"><p>Name providers in <code>config/weir.yaml</code> and start the server again; <code>config/weir.example.yaml</code> shows every kind.</p></${Empty}>`
-        : data.map((provider) => html`<${Provider} key=${provider.name} provider=${provider} />`)}</${Answer}>
+    <div class="page-head"><h1 tabindex="-1">Providers and pools</h1>
+      <div class="controls">
+        <${TextFilter} label="Search" isLabelHidden value=${search} placeholder="Name, kind, model, server, health"
+          onChange=${(value: string) => setQuery({ search: value })} />
+      </div>
+    </div>
+    <${Answer} query=${list} what="providers" lines=${6}>${({ data }: { data: ProviderObject[] }) => {
+      if (data.length === 0) return html`<${None} />`;
+      const found = searchProviders(data, search);
+      if (found.length === 0) return html`<${NoMatch} />`;
+      return html`${search === '' ? null : html`<p class="small soft" role="status">${found.length} of ${plural(data.length, 'provider')}</p>`}
+        ${found.map((provider) => html`<${Provider} key=${provider.name} provider=${provider} />`)}`;
+    }}</${Answer}>
   </div>`;
+}
+
+function None(): VNode {
+  return html`<${Empty} title="No provider is configured"><p>Name providers in <code>config/weir.yaml</code> and start the server again; <code>config/weir.example.yaml</code> shows every kind.</p></${Empty}>`;
+}
+
+function NoMatch(): VNode {
+  return html`<${Empty} title="No provider matches"><p>No name, kind, model, server or health has this text.</p>
+    <button type="button" class="button" onClick=${() => setQuery({ search: null })}>Show all providers</button></${Empty}>`;
 }
 
 const HEALTH = {
