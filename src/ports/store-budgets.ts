@@ -81,7 +81,7 @@ export interface StoreBudgets {
   all(): Promise<BudgetRow[]>;
   /** The budgets that cover a batch or call, with what is spent and held. */
   covering(spender: Spender, now: number): Promise<BudgetState[]>;
-  /** False for an unknown id. With a limit, what is held for batches becomes no more than what is left: the oldest keep theirs. */
+  /** False for an unknown id. With a limit, what is held for batches becomes no more than what is left: the oldest keep theirs, or have them back. */
   update(id: string, change: BudgetChange, now: number): Promise<boolean>;
   /** Removes a budget with all that was kept for it. */
   delete(id: string): Promise<boolean>;
@@ -108,7 +108,10 @@ export interface StoreBudgets {
   stopExhausted(now: number, limit: number): Promise<string[]>;
   /** Stops one batch so. */
   stopBatch(batchId: string, now: number): Promise<void>;
-  /** Ends the holds of batches that have ended and of calls whose time is over; with `calls`, those of every call. */
+  /**
+   * Ends the holds of batches that have ended and of calls whose time is over; with `calls`, those of every call. What a
+   * lowered limit took from other holds is theirs again as far as there is room now.
+   */
   reclaim(now: number, query?: { calls: boolean }): Promise<number>;
   /** Notes thresholds that were passed, each once in a period; answers up to `limit` that nobody was told of. */
   takeAlerts(now: number, limit: number): Promise<BudgetAlert[]>;

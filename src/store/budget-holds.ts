@@ -1,6 +1,6 @@
 import { LIVE_STATUSES } from '../core/batch-state.ts';
 import type { BudgetRow, CallHoldAsk, HoldAsk, StoreBudgets } from '../ports/store-budgets.ts';
-import { coversAsk, heldFor, leftFor, underWay } from './budget-left.ts';
+import { coversAsk, heldFor, heldOf, leftFor, underWay } from './budget-left.ts';
 import type { Argument, Database, Statement } from './client.ts';
 import { literalList } from './text.ts';
 
@@ -32,11 +32,13 @@ export function insertHolds(
   { kind, expiresAt, where }: { kind: 'batch' | 'call'; expiresAt: number | null; where: string },
 ): Statement {
   return {
-    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, used_nano, created_at, expires_at)
-          select ?2, b.id, '${kind}', case b.on_insufficient
-            when 'reject' then ?4
-            else max(0, min(?4, b.limit_nano - p.spent_nano - ${HELD})) end, 0, ?1, ?3
-          from ${COVERING} and ${where}
+    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, granted_nano, used_nano, created_at, expires_at)
+          select ?2, id, '${kind}', amount, amount, 0, ?1, ?3 from (
+            select b.id, case b.on_insufficient
+              when 'reject' then ?4
+              else max(0, min(?4, b.limit_nano - p.spent_nano - ${HELD})) end as amount
+            from ${COVERING} and ${where})
+          where true
           on conflict (holder, budget_id) do nothing`,
     args: argsOf(ask, now, expiresAt),
   };
@@ -55,8 +57,8 @@ export function coverStartedBatch(batchId: string, now: number): Statement {
 /** Of budgets `b` and batches `w`, those that `which` names by `?1`. What is held already stays. */
 function coverBatches(which: string, id: string, now: number): Statement {
   return {
-    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, used_nano, created_at, expires_at)
-          select w.id, b.id, 'batch', 0, 0, ?2, null from budgets b cross join batches w
+    sql: `insert into budget_holds (holder, budget_id, kind, amount_nano, granted_nano, used_nano, created_at, expires_at)
+          select w.id, b.id, 'batch', 0, 0, 0, ?2, null from budgets b cross join batches w
           where ${which}
             and b.key_id in ('', coalesce(w.key_id, '')) and b.tenant_id in ('', w.tenant_id)
             and (b.route is null or b.route = w.config_name
@@ -87,6 +89,27 @@ export function fitHolds(budgetId: string, now: number): Statement {
               and p.budget_id = b.id and p.starts_at <= ?2 and p.ends_at > ?2) fit
           where budget_holds.rowid = fit.place and budget_holds.amount_nano > fit.amount`,
     args: [budgetId, now],
+  };
+}
+
+/**
+ * What a lowered limit took from the holds of batches is theirs again as far as there is room beside everything that is held,
+ * the oldest first: others would be given it, and the batches be stopped for them.
+ */
+export function restoreHolds(now: number): Statement {
+  const has = 'max(h.amount_nano, h.used_nano)';
+  const lack = `max(0, h.granted_nano - ${has})`;
+  const free = `b.limit_nano - p.spent_nano - (select sum(${heldOf('o')}) from budget_holds o where o.budget_id = b.id)`;
+  const earlier = `coalesce(sum(${lack}) over (
+    partition by h.budget_id order by h.created_at, h.rowid rows between unbounded preceding and 1 preceding), 0)`;
+  return {
+    sql: `update budget_holds set amount_nano = again.amount from (
+            select h.rowid as place, ${has} + min(${lack}, ${free} - ${earlier}) as amount
+            from budget_holds h cross join budgets b cross join budget_periods p
+            where h.kind = 'batch' and h.amount_nano < h.granted_nano and b.id = h.budget_id
+              and p.budget_id = b.id and p.starts_at <= ?1 and p.ends_at > ?1) again
+          where budget_holds.rowid = again.place and budget_holds.amount_nano < again.amount`,
+    args: [now],
   };
 }
 

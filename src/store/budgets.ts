@@ -14,7 +14,7 @@ import type { ListQuery } from '../ports/store-query.ts';
 import type { WebhookEvent } from '../ports/store-webhooks.ts';
 import { stopBatches, stopExhausted } from './batch-stop.ts';
 import { takeAlerts } from './budget-alerts.ts';
-import { coverLiveBatches, fitHolds, holdCalls, holdShard } from './budget-holds.ts';
+import { coverLiveBatches, fitHolds, holdCalls, holdShard, restoreHolds } from './budget-holds.ts';
 import { coversAsk, leftFor } from './budget-left.ts';
 import { insertPeriod } from './budget-periods.ts';
 import { BUDGET_COLUMNS, selectStates, toBudgetRow, toBudgetState, toStoredBudget } from './budget-rows.ts';
@@ -76,7 +76,7 @@ export class LibsqlBudgets implements StoreBudgets {
       .set({ ...change, updatedAt: now })
       .where(eq(budgets.id, id))
       .returning({ id: budgets.id });
-    const fit = change.limitNano === undefined ? [] : [fitHolds(id, now)];
+    const fit = change.limitNano === undefined ? [] : [fitHolds(id, now), restoreHolds(now)];
     const [changed] = await this.#db.write([statementOf(set), ...fit]);
     return (changed?.rows.length ?? 0) > 0;
   }
@@ -138,6 +138,7 @@ export class LibsqlBudgets implements StoreBudgets {
                 else holder not in (select id from batches where status in (${literalList(LIVE_STATUSES)})) end`,
         args: [calls, now],
       },
+      restoreHolds(now),
     ]);
     return ended?.rowsAffected ?? 0;
   }

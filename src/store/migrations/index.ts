@@ -23,6 +23,7 @@ import { spareParts } from './0021-spare-parts.ts';
 import { shardPlace } from './0022-shard-place.ts';
 import { adjustedShards } from './0023-adjusted-shards.ts';
 import { ranAt } from './0024-ran-at.ts';
+import { grantedHolds } from './0025-granted-holds.ts';
 
 /** In the order they are applied. A released migration is never edited; a change is a new one. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -50,4 +51,5 @@ export const MIGRATIONS: readonly Migration[] = [
   shardPlace,
   adjustedShards,
   ranAt,
+  grantedHolds,
 ];
