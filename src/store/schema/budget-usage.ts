@@ -21,12 +21,12 @@ export const budgetHolds = sqliteTable(
     budgetId: text('budget_id').notNull(),
     kind: text('kind').$type<'batch' | 'call'>().notNull(),
     amountNano: integer('amount_nano').notNull(),
-    /** What it was at first: `amountNano` is less where a lowered limit took of it. */
-    grantedNano: integer('granted_nano').notNull().default(0),
     usedNano: integer('used_nano').notNull(),
     createdAt: integer('created_at').notNull(),
     /** A call's hold ends by itself then: its process may have been killed. */
     expiresAt: integer('expires_at'),
+    /** What it was at first: `amountNano` is less where a lowered limit took of it. */
+    grantedNano: integer('granted_nano').notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.holder, table.budgetId] }), index('budget_holds_budget').on(table.budgetId)],
 );
