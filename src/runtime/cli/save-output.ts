@@ -3,7 +3,7 @@ import { access, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Api } from './api.ts';
 import { CliError, EXIT, trouble, wrongUse } from './exit.ts';
-import type { Terminal } from './terminal.ts';
+import { interruptOf, type Terminal } from './terminal.ts';
 
 /** Refuses a path that cannot be written, before the work that would end there. Throws CliError. */
 export async function checkWritable(path: string, option: string): Promise<void> {
@@ -44,16 +44,13 @@ export async function saveAnswer(
   path: string,
   ask: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>,
 ): Promise<Omit<Saved, 'incomplete'>> {
-  const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
+  using interrupt = interruptOf(terminal);
   try {
-    return await saveChunks(await ask(leaving.signal), path);
+    return await saveChunks(await ask(interrupt.signal), path);
   } catch (error) {
-    if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped; ${path} was not written.`);
+    if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped; ${path} was not written.`);
     if (error instanceof CliError || !(error instanceof Error)) throw error;
     throw trouble(`The answer broke off (${error.message}); ${path} was not written. Ask again.`);
-  } finally {
-    restore();
   }
 }
 

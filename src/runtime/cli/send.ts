@@ -8,7 +8,7 @@ import { formatBytes, formatSeconds, formatShare } from './figures.ts';
 import { Meter } from './meter.ts';
 import { printable } from './printable.ts';
 import { layBar, RateMeter } from './progress.ts';
-import type { Terminal } from './terminal.ts';
+import { interruptOf, type Terminal } from './terminal.ts';
 
 /** Streams a file of `bytes` up, showing how far it is. Resolves with the file's id; throws CliError. */
 export async function uploadFile(
@@ -21,22 +21,20 @@ export async function uploadFile(
   const { toStreamingFile } = await import('openai');
   const client = await api.openai();
   const meter = new Meter(terminal);
-  const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
+  using interrupt = interruptOf(terminal);
   const sent = { bytes: 0 };
   const chunks = counted(terminal, meter, createReadStream(path, { highWaterMark: 256 * 1024 }), bytes, sent);
   try {
     const file = await client.files.create(
       { file: toStreamingFile(chunks, basename(path), { type: 'application/jsonl' }), purpose },
       // Large files take their time; a stream cannot be sent twice.
-      { timeout: 24 * 3_600_000, maxRetries: 0, signal: leaving.signal },
+      { timeout: 24 * 3_600_000, maxRetries: 0, signal: interrupt.signal },
     );
     return file.id;
   } catch (error) {
-    if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, stoppedUpload(api, sent.bytes < bytes));
+    if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, stoppedUpload(api, sent.bytes < bytes));
     throw api.fromSdk(error);
   } finally {
-    restore();
     await meter.clear();
   }
 }
@@ -87,23 +85,20 @@ export type WeirBatchCreate = Omit<BatchCreateParams, 'completion_window'> & {
 /** Creates a batch; asking twice by mistake creates one. Throws CliError. */
 export async function createBatch(terminal: Terminal, api: Api, body: WeirBatchCreate): Promise<BatchObject> {
   const client = await api.openai();
-  const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
+  using interrupt = interruptOf(terminal);
   const kept = `The file is uploaded as ${printable(body.input_file_id)}.`;
   try {
     const batch = await client.batches.create(body as BatchCreateParams, {
       headers: { 'idempotency-key': crypto.randomUUID() },
-      signal: leaving.signal,
+      signal: interrupt.signal,
     });
     return batch as unknown as BatchObject;
   } catch (error) {
-    if (leaving.signal.aborted) {
+    if (interrupt.signal.aborted) {
       const unknown = `Stopped; its batch may be there already, and then it runs: ${api.url}/v1/batches lists it.`;
       throw new CliError(EXIT.interrupted, `${unknown}\n${kept}`);
     }
     const failure = api.fromSdk(error);
     throw new CliError(failure.exitCode, `${failure.message}\n${kept}`, failure.details);
-  } finally {
-    restore();
   }
 }

@@ -6,7 +6,7 @@ import { formatSeconds } from './figures.ts';
 import { Meter } from './meter.ts';
 import { printable } from './printable.ts';
 import { layProgress, RateMeter, type Standing, sayProgress } from './progress.ts';
-import type { Terminal } from './terminal.ts';
+import { interruptOf, type Terminal } from './terminal.ts';
 
 const ENDED: readonly BatchStatus[] = ['failed', 'completed', 'expired', 'cancelled'];
 const POLL_MS = 400;
@@ -50,8 +50,7 @@ export async function watchBatch(
 ): Promise<Watched> {
   const meter = new Meter(terminal, options.sentenceMs);
   const rate = new RateMeter();
-  const detaching = new AbortController();
-  const restore = terminal.onInterrupt(() => detaching.abort());
+  using interrupt = interruptOf(terminal);
   const poller = new Poller(api, id, terminal);
   const startedAt = terminal.now();
   try {
@@ -66,18 +65,17 @@ export async function watchBatch(
           () => [layProgress(standing, rate.perSecond, meter.width, meter.screen.paint), ...beside.lines],
           () => sayProgress(standing, rate.perSecond) + beside.sentence,
         );
-        if (detaching.signal.aborted) return { batch, isDetached: true };
+        if (interrupt.signal.aborted) return { batch, isDetached: true };
       }
       if (terminal.now() - startedAt > (options.deadlineMs ?? Number.POSITIVE_INFINITY)) {
         throw trouble(`The batch did not end within ${formatSeconds((options.deadlineMs ?? 0) / 1000)}.`);
       }
       const slower = POLL_MS + (terminal.now() - startedAt) / 100;
-      await wait(options.pollMs ?? Math.min(POLL_MOST_MS, slower), detaching.signal);
-      if (detaching.signal.aborted && batch !== null) return { batch, isDetached: true };
-      if (detaching.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped. ${howToResume(id)}`);
+      await wait(options.pollMs ?? Math.min(POLL_MOST_MS, slower), interrupt.signal);
+      if (interrupt.signal.aborted && batch !== null) return { batch, isDetached: true };
+      if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped. ${howToResume(id)}`);
     }
   } finally {
-    restore();
     await meter.clear();
   }
 }

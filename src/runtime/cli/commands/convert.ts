@@ -15,7 +15,7 @@ import { sizeOfInput } from '../input-file.ts';
 import type { convertArguments, Parsed } from '../options.ts';
 import { cut, printable, printableJson } from '../printable.ts';
 import { checkWritable, saveChunks } from '../save-output.ts';
-import { note, print, type Terminal, terminalSafe } from '../terminal.ts';
+import { interruptOf, note, print, type Terminal, terminalSafe } from '../terminal.ts';
 
 type Arguments = Parsed<typeof convertArguments>;
 
@@ -39,15 +39,13 @@ export async function convert(terminal: Terminal, args: Arguments): Promise<numb
   await sizeOfInput(args.file);
   const route = args.route === undefined ? null : readRoute(args.route);
   const found = await findProvider(to, model, terminal.environment, typeof route === 'string');
-  const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
+  using interrupt = interruptOf(terminal);
   try {
-    return await run(terminal, args, found, routeOf(found, route, model), leaving.signal);
+    return await run(terminal, args, found, routeOf(found, route, model), interrupt.signal);
   } catch (error) {
-    if (leaving.signal.aborted) return EXIT.interrupted;
+    if (interrupt.signal.aborted) return EXIT.interrupted;
     throw error;
   } finally {
-    restore();
     for (const provider of found.providers.values()) await provider.close?.();
   }
 }

@@ -4,7 +4,7 @@ import { EXIT, wrongUse } from '../exit.ts';
 import { formatBytes, plural } from '../figures.ts';
 import { printableJson } from '../printable.ts';
 import { checkWritable, type OutputOptions, openOutput, saveOutput } from '../save-output.ts';
-import { note, print, type Terminal, terminalSafe } from '../terminal.ts';
+import { interruptOf, note, print, type Terminal, terminalSafe } from '../terminal.ts';
 
 interface Arguments {
   id: string;
@@ -21,16 +21,13 @@ export async function output(terminal: Terminal, args: Arguments): Promise<numbe
     await checkWritable(out, 'out');
     return withApi(terminal, (api) => toFile(terminal, api, args, out));
   }
-  const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
-  const options: OutputOptions = { follow: args.follow === true, signal: leaving.signal };
+  using interrupt = interruptOf(terminal);
+  const options: OutputOptions = { follow: args.follow === true, signal: interrupt.signal };
   try {
     return await withApi(terminal, (api) => toStdout(terminal, api, args, options));
   } catch (error) {
-    if (leaving.signal.aborted) return EXIT.interrupted;
+    if (interrupt.signal.aborted) return EXIT.interrupted;
     throw error;
-  } finally {
-    restore();
   }
 }
 

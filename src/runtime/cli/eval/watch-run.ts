@@ -7,7 +7,7 @@ import { formatCount, formatSeconds, formatShare, roughUsd } from '../figures.ts
 import { Meter } from '../meter.ts';
 import { cut, printable } from '../printable.ts';
 import { layBar } from '../progress.ts';
-import type { Terminal } from '../terminal.ts';
+import { interruptOf, type Terminal } from '../terminal.ts';
 
 const POLL_MS = 300;
 const POLL_MOST_MS = 2_000;
@@ -28,8 +28,7 @@ export function runHasEnded({ status }: Pick<EvalRunObject, 'status'>): boolean 
 /** Shows how far each target of a run is until the run ends, or until Ctrl-C, which leaves it alone. Throws CliError. */
 export async function watchRun(terminal: Terminal, api: Api, run: EvalRunObject): Promise<EvalRunObject> {
   const meter = new Meter(terminal);
-  const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
+  using interrupt = interruptOf(terminal);
   const startedAt = terminal.now();
   let answeredAt = startedAt;
   try {
@@ -53,11 +52,10 @@ export async function watchRun(terminal: Terminal, api: Api, run: EvalRunObject)
         );
       }
       const pause = Math.min(POLL_MOST_MS, POLL_MS + (terminal.now() - startedAt) / 50);
-      await sleep(pause, undefined, { signal: leaving.signal }).catch(() => undefined);
-      if (leaving.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped watching. ${howToShow(run)}`);
+      await sleep(pause, undefined, { signal: interrupt.signal }).catch(() => undefined);
+      if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped watching. ${howToShow(run)}`);
     }
   } finally {
-    restore();
     await meter.clear();
   }
 }
