@@ -64,7 +64,7 @@ export async function audit(
   await check('I9, kept answers', () => kept.assertOwn(lines));
   await check('I3, kept answers', () => assertHitsAreFree([...entries, ...ofKept], batches.submitted));
   const paid = [...entries, ...ofKept].filter((entry) => !isHit(entry));
-  await check('I3', () => assertCallsLedgered(world, paid));
+  await check('I3', () => assertCallsLedgered(world, paid, kept.lost));
   for (const name of serviceNames) await check(`I3, ${name}`, () => assertBatchesLedgered(world, name, paid));
   await keyed.finish();
   const ofCalls = await calls.untilEntered();
@@ -119,8 +119,12 @@ function untilTidy({ services }: World): Promise<void> {
   });
 }
 
-/** I3: every call that a pool received is an entry of its line; those that are certain were received. */
-function assertCallsLedgered({ pools }: World, entries: readonly LedgerEntryObject[]): void {
+/** I3: every call that a pool received is an entry of its line, but for synchronous ones that were `lost`; those that are certain were received. */
+function assertCallsLedgered(
+  { pools }: World,
+  entries: readonly LedgerEntryObject[],
+  lost: ReadonlyMap<string, number>,
+): void {
   const ours = new Set(pools.map((_, index) => `pool-${index}`));
   const entered = new Map<string, { all: number; certain: number }>();
   for (const { custom_id: key, provider, status } of entries) {
@@ -133,7 +137,9 @@ function assertCallsLedgered({ pools }: World, entries: readonly LedgerEntryObje
   const received = new Map<string, number>();
   for (const { counters } of pools)
     for (const [key, count] of counters.by_custom) received.set(key, (received.get(key) ?? 0) + count);
-  const missing = [...received].filter(([key, count]) => !isCall(key) && (entered.get(key)?.all ?? 0) < count);
+  const missing = [...received].filter(
+    ([key, count]) => !isCall(key) && (entered.get(key)?.all ?? 0) + (lost.get(key) ?? 0) < count,
+  );
   const invented = [...entered].filter(([key, { certain }]) => certain > (received.get(key) ?? 0));
   const shown = (keys: readonly [string, unknown][]) =>
     keys

@@ -14,6 +14,8 @@ const ANSWER_MS = 5_000;
 const TOKENS = 64;
 const ID_PREFIX = 'kept-call-';
 
+type KeptAsk = Omit<Extract<Action, { do: 'kept call' }>, 'do'>;
+
 interface KeptCall {
   id: string;
   tenant: number;
@@ -71,6 +73,8 @@ export class KeptAnswers {
   private readonly answered: KeptCall[] = [];
   /** The keys of all that was asked, by the ids of calls. */
   private readonly asked = new Map<string, string>();
+  /** Calls that had no good answer, by their keys: whoever kills a server loses the entries of calls in flight. */
+  readonly lost = new Map<string, number>();
   /** Calls that want no kept answer, by their keys. */
   private readonly past = new Map<string, number>();
 
@@ -82,7 +86,7 @@ export class KeptAnswers {
   }
 
   /** Asks once; null when there was no good answer. */
-  async send(action: Omit<Extract<Action, { do: 'kept call' }>, 'do'>): Promise<KeptCall | null> {
+  async send(action: KeptAsk): Promise<KeptCall | null> {
     const { tenant, server, stream, cache } = action;
     const body = { ...question('kept', tenant, action.question), stream };
     const key = keyIn(JSON.stringify(body)) ?? '';
@@ -104,7 +108,10 @@ export class KeptAnswers {
       signal: AbortSignal.timeout(ANSWER_MS),
     }).catch(() => null);
     const said = (await response?.text().catch(() => null)) ?? '';
-    if (response?.status !== 200 || (stream && !said.endsWith('data: [DONE]\n\n'))) return null;
+    if (response?.status !== 200 || (stream && !said.endsWith('data: [DONE]\n\n'))) {
+      this.lost.set(key, (this.lost.get(key) ?? 0) + 1);
+      return null;
+    }
     const call = {
       id,
       tenant,
@@ -145,7 +152,7 @@ export class KeptAnswers {
   }
 
   /** Asks until there is an answer: a server that has just begun may not know its pools yet. */
-  private async insist(ask: Parameters<KeptAnswers['send']>[0]): Promise<KeptCall> {
+  private async insist(ask: KeptAsk): Promise<KeptCall> {
     for (let tries = 0; tries < 40; tries++) {
       const call = await this.send(ask);
       if (call !== null) return call;
