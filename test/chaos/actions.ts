@@ -13,6 +13,8 @@ export type Action =
   | { do: 'kept call'; tenant: number; server: number; question: number; stream: boolean; cache: CacheUse }
   | { do: 'eval'; tenant: number; rows: number; routes: EvalRoute[]; isJudged: boolean; isFile: boolean }
   | { do: 'cancel eval'; pick: number }
+  /** The batches of evals are commanded from then on, as others are. */
+  | { do: 'see batches of evals' }
   | { do: 'command'; command: Command; pick: number }
   | { do: 'kill' | 'terminate'; server: number; downMs: number }
   | { do: 'freeze'; server: number; forMs: number }

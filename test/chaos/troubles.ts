@@ -98,6 +98,8 @@ export class Troubles {
         return this.clients.evals.begin(action);
       case 'cancel eval':
         return this.clients.evals.cancel(action.pick);
+      case 'see batches of evals':
+        return this.batches.adopt({ ofEvals: true });
       case 'command':
         return this.batches.command(action.command, action.pick);
       case 'kill':
