@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, sql } from '#drizzle';
 import type { EvalFigureQuery, EvalFigureRow } from '../ports/store-evals.ts';
 import type { Database } from './client.ts';
+import { OUTPUT_COST } from './eval-outputs.ts';
 import { evalOutputs } from './schema/eval-outputs.ts';
 
 // An answer that never came leaves its error in the sample; samples are never nested deeply, other than subjects.
@@ -19,7 +20,7 @@ export async function readFigures(
       score: evalOutputs.score,
       answered: sql<number>`${isAnswered}`,
       latencyMs: evalOutputs.latencyMs,
-      costNano: evalOutputs.costNano,
+      costNano: OUTPUT_COST,
       inputTokens: evalOutputs.inputTokens,
       outputTokens: evalOutputs.outputTokens,
       truncated: evalOutputs.truncated,

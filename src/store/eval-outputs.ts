@@ -2,11 +2,24 @@ import { and, asc, desc, eq, getTableColumns, gt, gte, lt, type SQL, sql } from 
 import type { EvalItemRow, EvalOutputQuery, EvalOutputRow } from '../ports/store-evals.ts';
 import type { EvalRow } from '../protocol/eval-run.ts';
 import type { Database, Statement } from './client.ts';
+import { LINE_AMOUNT } from './ledger-source.ts';
 import { evalItems } from './schema/eval-items.ts';
 import { evalOutputs } from './schema/eval-outputs.ts';
 import { BULK_ROWS, bulkRows, type Cell } from './text.ts';
 
-const { runId: _runId, ...outputColumns } = getTableColumns(evalOutputs);
+const { runId: _runId, ...storedColumns } = getTableColumns(evalOutputs);
+
+/**
+ * What the ledger has of the line that brought an output, corrections with it: it may be adjusted, or priced anew, after the
+ * output was kept. What was kept where the ledger has nothing. The n-th line of the target's batch is for the n-th item.
+ */
+export const OUTPUT_COST = sql.raw(`(
+  select iif(count(*) = 0, eval_outputs.cost_nano, ${LINE_AMOUNT})
+  from eval_targets t cross join ledger_entries e
+  where t.run_id = eval_outputs.run_id and t.target = eval_outputs.target
+    and e.batch_id = t.batch_id and e.line = eval_outputs.item + 1)`) as SQL<number | null>;
+
+const outputColumns = { ...storedColumns, costNano: OUTPUT_COST };
 
 /** See StoreEvals.items. */
 export async function readItems(

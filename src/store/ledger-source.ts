@@ -20,6 +20,9 @@ const DAY_OF = (time: string) => `${time} - ${time} % ${DAY_SECONDS}`;
 /** What takes an entry back holds its figures below zero; it is told by what it counts itself. */
 export const SIGN = 'iif(reverses is null, 1, -1)';
 
+/** What the entries of one line come to. A failed try that cost nothing makes no zero of an answer whose price nobody knows. */
+export const LINE_AMOUNT = `iif(sum(amount_nano) = 0 and sum(iif(amount_nano is null, ${SIGN}, 0)) > 0, null, sum(amount_nano))`;
+
 export const ENTRIES: Source = {
   table: 'ledger_entries',
   unit: 1,

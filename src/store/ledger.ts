@@ -6,7 +6,7 @@ import { adjustEntries, listAdjustable } from './ledger-adjust.ts';
 import { advanceBatches } from './ledger-batch-sums.ts';
 import { latestOutputTokens, listEntries } from './ledger-query.ts';
 import { listDoubts, resolveEntries } from './ledger-resolve.ts';
-import { SIGN } from './ledger-source.ts';
+import { LINE_AMOUNT } from './ledger-source.ts';
 import { summarize } from './ledger-summary.ts';
 import { writeEntries } from './ledger-write.ts';
 import { withoutLedgered } from './shard-entries.ts';
@@ -94,9 +94,7 @@ export class LibsqlLedger implements StoreLedger {
 
   async #totals(batchId: string, firstLine: number, lastLine: number, having: string): Promise<Map<number, LineTotal>> {
     const rows = await this.#db.read({
-      // A failed try that cost nothing makes no zero of an answer whose price nobody knows.
-      sql: `select line, max(attempt) as attempts,
-              iif(sum(amount_nano) = 0 and sum(iif(amount_nano is null, ${SIGN}, 0)) > 0, null, sum(amount_nano)) as amount
+      sql: `select line, max(attempt) as attempts, ${LINE_AMOUNT} as amount
             from ledger_entries
             where batch_id = ? and line between ? and ? group by line
             having ${having}`,
