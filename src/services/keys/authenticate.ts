@@ -13,6 +13,8 @@ const maxSources = 10_000;
 /** Failures in a minute from one address, and of one address with secrets of one prefix. */
 const failuresPerAddress = 100;
 const failuresPerPrefix = 10;
+/** So many keys of throttled addresses wait to be looked up, one after the other. */
+const waitingMost = 64;
 
 interface Cached {
   actor: Actor;
@@ -28,7 +30,8 @@ export interface Presented {
 export interface Authenticator {
   /**
    * Who holds `secret`. Throws the same 401 for an unknown, a revoked and a malformed one; 429 when `address` has
-   * failed too often of late. Keys that worked before are let through even then.
+   * failed too often of late. Keys that work are let through even then: behind a reverse proxy all clients have one
+   * address, and one of them must not lock the others out. They are looked up one at a time.
    */
   authenticate(secret: string, address: string): Promise<Actor>;
   /**
@@ -53,18 +56,23 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
     return { tenantId: row.tenantId, keyId: row.id, role: row.role };
   }
 
-  function refuseThrottled(address: string, source: string, now: number): void {
-    const wait = Math.max(byAddress.waitMs(address, now), byPrefix.waitMs(source, now));
-    if (wait === 0) return;
-    const seconds = Math.ceil(wait / 1000);
-    throw new ApiError(
-      429,
-      `Too many requests with keys that do not work. Check the key and try again in ${seconds} s.`,
-      {
-        code: 'rate_limit_exceeded',
-        retryAfterSeconds: seconds,
-      },
-    );
+  let waiting = 0;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /** Who holds a secret from where too many did not work. Throws ApiError 429 when nobody does, or too many ask. */
+  async function lookUpThrottled(secret: string, hash: string, waitMs: number): Promise<Actor> {
+    if (waiting < waitingMost) {
+      waiting += 1;
+      const own = turn.then(() => lookUp(secret, hash));
+      turn = own.catch(() => undefined);
+      const actor = await own.finally(() => {
+        waiting -= 1;
+      });
+      if (actor !== null) return actor;
+    }
+    const seconds = Math.ceil(waitMs / 1000);
+    const message = `Too many requests with keys that do not work. Check the key and try again in ${seconds} s.`;
+    throw new ApiError(429, message, { code: 'rate_limit_exceeded', retryAfterSeconds: seconds });
   }
 
   function remember(hash: string, actor: Actor, freshUntil: number): Actor {
@@ -93,7 +101,10 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
       const cached = cache.get(hash);
       if (cached !== undefined && cached.freshUntil > now) return cached.actor;
       const source = `${address} ${secretPrefix(secret)}`;
-      if (cached === undefined) refuseThrottled(address, source, now);
+      const waitMs = Math.max(byAddress.waitMs(address, now), byPrefix.waitMs(source, now));
+      if (cached === undefined && waitMs > 0) {
+        return remember(hash, await lookUpThrottled(secret, hash, waitMs), now + KEY_FRESH_MS);
+      }
       const actor = await lookUp(secret, hash);
       cache.delete(hash);
       if (actor === null) {
