@@ -112,7 +112,8 @@ export function readClientOptions(environment: Environment): Checked<ClientOptio
   const proxies = readProxies(environment);
   if (!proxies.ok) return proxies;
   const { WEIR_URL, WEIR_API_KEY } = checked.value;
-  const url = WEIR_URL.replace(/\/+$/, '');
+  // As it stands in the base URLs of OpenAI's clients, too.
+  const url = WEIR_URL.replace(/(\/v1)?\/*$/, '');
   return { ok: true, value: { url, apiKey: WEIR_API_KEY ?? null, proxy: proxies.value?.of(new URL(url)) ?? null } };
 }
 

@@ -126,7 +126,7 @@ describe('weir keys', () => {
   it('asks for a key when there is none', async () => {
     const ran = await server.run(['status'], { environment: { WEIR_URL: server.url } });
     expect(ran.exitCode).toBe(2);
-    expect(ran.notes).toContain('Set WEIR_API_KEY to a key of this server.');
+    expect(ran.notes).toBe(`weir: ${server.url} needs an API key. Set WEIR_API_KEY to a key of this server.\n`);
   });
 });
 

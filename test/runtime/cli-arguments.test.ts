@@ -1,7 +1,14 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readCount, readPairs, readRoute } from '../../src/runtime/cli/arguments.ts';
 import { columnsOf } from '../../src/runtime/cli/printable.ts';
 import { nodeProblem } from '../../src/runtime/cli/version.ts';
+import { temporaryFolder } from '../e2e/weir.ts';
 import { unusedUrl } from './cli-server.ts';
 import { runCli } from './cli-terminal.ts';
 
@@ -48,6 +55,32 @@ describe('a command line that cannot work', () => {
     const ran = await runCli(['status'], { environment: { WEIR_URL: 'localhost:8787' } });
     expect(ran.exitCode).toBe(2);
     expect(ran.notes).toContain('WEIR_URL: must be an http(s) URL');
+  });
+
+  it.each([
+    ['compressed.jsonl.gz', gzipSync('{}'), 'is compressed: unpack it first.'],
+    ['utf-16.jsonl', Buffer.from('\ufeff{"a":1}', 'utf16le'), 'is in UTF-16: save it as UTF-8.'],
+    ['array.json', Buffer.from('[\n{"custom_id":"a"},\n{"custom_id":"b"}]\n'), 'holds a JSON array.'],
+    ['array-line.json', Buffer.from('[{"custom_id":"a"}]'), 'holds a JSON array.'],
+    ['pretty.json', Buffer.from('{\n  "custom_id": "a"\n}\n'), 'is no JSON in UTF-8. A batch file has one JSON'],
+  ])('says what %s is in place of a batch file', async (name, bytes, message) => {
+    const path = join(await temporaryFolder(), name);
+    await writeFile(path, bytes);
+    const ran = await runCli(['submit', path]);
+    expect(ran.exitCode).toBe(2);
+    expect(ran.notes.replaceAll(path, name)).toContain(`${name} ${message}`);
+  });
+
+  it('says so where https is asked of a server that speaks http', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const ran = await runCli(['status'], { environment: { WEIR_URL: `https://127.0.0.1:${port}` } });
+    server.close();
+    expect(ran.exitCode).toBe(3);
+    expect(ran.notes).toBe(
+      `weir: What listens at https://127.0.0.1:${port} does not speak https. Set WEIR_URL to http://127.0.0.1:${port}.\n`,
+    );
   });
 
   it('without a server ends with 3 and says how to start one', async () => {

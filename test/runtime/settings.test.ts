@@ -87,6 +87,9 @@ describe('the environment', () => {
     const behind = { HTTPS_PROXY: 'http://proxy:3128', WEIR_URL: 'https://weir.example' };
     expect(readClientOptions(behind)).toMatchObject({ value: { proxy: { hostname: 'proxy', port: 3128 } } });
     expect(readClientOptions({ ...behind, NO_PROXY: 'weir.example' })).toMatchObject({ value: { proxy: null } });
+    for (const WEIR_URL of ['https://weir.example/v1', 'https://weir.example/v1/']) {
+      expect(readClientOptions({ WEIR_URL })).toMatchObject({ value: { url: 'https://weir.example' } });
+    }
     expect(readClientOptions({})).toMatchObject({ value: { url: 'http://127.0.0.1:8787', apiKey: null } });
     expect(readClientOptions({ WEIR_URL: 'weir' }).ok).toBe(false);
   });

@@ -7,6 +7,7 @@ import { CliError, EXIT, trouble, wrongUse } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 
 const CALL_MS = 60_000;
+const NO_TLS = 'no TLS';
 
 /** A running Weir, over its public HTTP API. */
 export class Api {
@@ -103,10 +104,15 @@ export class Api {
   refusal(status: number, error: Partial<ErrorBody> | null): CliError {
     const said = error?.message ?? `${this.url} answered with HTTP ${status} and no error of Weir's. Is it a Weir?`;
     const details = { type: error?.type ?? 'server_error', code: error?.code ?? null, param: error?.param ?? null };
-    const key = this.#apiKey === null ? 'Set WEIR_API_KEY to a key of this server.' : 'Check WEIR_API_KEY.';
-    const message = status === 401 ? `${said} ${key}` : said;
+    const message = status === 401 ? this.#askForKey(said) : said;
     const isTrouble = status >= 500 || status === 429 || status === 408 || error === null;
     return new CliError(isTrouble ? EXIT.trouble : EXIT.wrongUse, message, details);
+  }
+
+  /** `said`: what the server says of the key, or of there being none, which is for other clients than this one. */
+  #askForKey(said: string): string {
+    if (this.#apiKey === null) return `${this.url} needs an API key. Set WEIR_API_KEY to a key of this server.`;
+    return `${said} Check WEIR_API_KEY.`;
   }
 
   /** An error of the official client as ours. */
@@ -123,6 +129,12 @@ export class Api {
       });
     }
     const reason = deepestReason(error);
+    if (reason === NO_TLS) {
+      const address = this.url.replace(/^https:/, 'http:');
+      return trouble(`What listens at ${this.url} does not speak https. Set WEIR_URL to ${address}.`, {
+        code: 'no_connection',
+      });
+    }
     const hint = 'Start it with npm start, or set WEIR_URL to where it runs.';
     return trouble(`Weir does not answer at ${this.url} (${reason}). ${hint}`, { code: 'no_connection' });
   }
@@ -165,5 +177,6 @@ function deepestReason(error: unknown): string {
   if (!(reason instanceof Error)) return String(reason);
   const { code } = reason as NodeJS.ErrnoException;
   if (code === 'ECONNREFUSED') return 'connection refused';
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG') return NO_TLS;
   return reason.message || code || reason.name;
 }
