@@ -73,7 +73,7 @@ export interface StoreWebhooks {
   list(scope: Scope, query: ListQuery): Promise<WebhookRow[] | null>;
   /** The changed row; null when there is none in scope. Disabling ends what waits for it. */
   update(scope: Scope, id: string, change: WebhookChange, now: number): Promise<WebhookRow | null>;
-  /** A new secret; the one before stays until `previousUntil`, if that is not null. */
+  /** A new secret, where it is not its secret already; the one before stays until `previousUntil`, if that is not null. */
   rotate(
     scope: Scope,
     id: string,

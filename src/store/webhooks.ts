@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, sql } from '#drizzle';
+import { and, eq, getTableColumns, ne, sql } from '#drizzle';
 import type { ListQuery, Scope } from '../ports/store-query.ts';
 import type { DeliveryRow, StoreWebhooks, WebhookChange, WebhookRow } from '../ports/store-webhooks.ts';
 import { type Database, type Statement, statementOf } from './client.ts';
@@ -82,9 +82,9 @@ export class LibsqlWebhooks implements StoreWebhooks {
         secret,
         updatedAt: now,
       })
-      .where(this.#one(scope, id))
+      .where(and(this.#one(scope, id), ne(webhooks.secret, secret)))
       .returning(columns);
-    return row ?? null;
+    return row ?? this.get(scope, id);
   }
 
   async delete(scope: Scope, id: string): Promise<boolean> {

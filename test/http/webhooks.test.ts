@@ -50,21 +50,31 @@ describe('/v1/webhooks', () => {
     expect(JSON.stringify(harness.log)).not.toContain(fresh.signing_secret.slice(6));
   });
 
-  it('makes one endpoint with one secret where the first answer was lost on its way', async () => {
-    const headers = { 'idempotency-key': 'lost' };
+  it('makes one endpoint with one secret, and rotates it once, where the first answer was lost on its way', async () => {
+    const first = await sendTwice('POST', '/v1/webhooks', { json: INPUT });
+    const page = webhookPageSchema.parse(await (await harness.send('GET', '/v1/webhooks')).json());
+    expect(page.data.map(({ id }) => id)).toEqual([first.id]);
+    const rotated = await sendTwice('POST', `/v1/webhooks/${first.id}/rotate_secret`, {
+      json: { keep_old_secret_active_for_24_hours: true },
+    });
+    expect(rotated.signing_secret).not.toBe(first.signing_secret);
+    const row = await harness.deps.store.webhooks.get('all', first.id);
+    expect([row?.secret, row?.previousSecret]).toEqual([rotated.signing_secret, first.signing_secret]);
+  });
+
+  /** Sends the same under one key, the second time after the answer of the first was not remembered; the answer to both. */
+  async function sendTwice(method: string, path: string, options: { json: object }) {
+    const headers = { 'idempotency-key': path };
     const { idempotency } = harness.deps.store;
     const finish = idempotency.finish.bind(idempotency);
     idempotency.finish = () => Promise.reject(new Error('killed'));
-    const first = webhookWithSecretSchema.parse(
-      await (await harness.send('POST', '/v1/webhooks', { json: INPUT, headers })).json(),
-    );
+    const first = await (await harness.send(method, path, { ...options, headers })).json();
     idempotency.finish = finish;
     harness.time.nowMs += 1_000 * (harness.deps.settings.leaseSeconds + 1);
-    const again = await harness.send('POST', '/v1/webhooks', { json: INPUT, headers });
-    expect(webhookWithSecretSchema.parse(await again.json())).toEqual(first);
-    const page = webhookPageSchema.parse(await (await harness.send('GET', '/v1/webhooks')).json());
-    expect(page.data.map(({ id }) => id)).toEqual([first.id]);
-  });
+    const again = await (await harness.send(method, path, { ...options, headers })).json();
+    expect(again).toEqual(first);
+    return webhookWithSecretSchema.parse(first);
+  }
 
   it('changes, pages and deletes', async () => {
     const one = await create();

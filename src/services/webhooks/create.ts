@@ -14,20 +14,21 @@ const WEBHOOKS_MAX = 20;
  * that run with its secret. Throws ApiError 400 for a URL that webhooks may not reach, and when the tenant has as many as it may.
  */
 export async function createWebhook(
-  deps: Pick<Deps, 'store' | 'clock' | 'random' | 'log' | 'webhookSender'>,
-  { actor, newId }: Pick<Context, 'actor' | 'newId'>,
+  deps: Pick<Deps, 'store' | 'clock' | 'log' | 'webhookSender'>,
+  context: Pick<Context, 'actor' | 'newId'>,
   input: z.infer<typeof webhookCreateSchema>,
 ): Promise<WebhookRow> {
+  const { actor } = context;
   await checkUrl(deps, input.url);
   const now = unixSeconds(deps.clock);
   const row: WebhookRow = {
-    id: newId('whe_'),
+    id: context.newId('whe_'),
     tenantId: actor.tenantId,
     keyId: actor.keyId,
     name: input.name,
     url: input.url,
     eventTypes: input.event_types,
-    secret: newSigningSecret(deps.random),
+    secret: newSigningSecret(context),
     previousSecret: null,
     previousUntil: null,
     disabledAt: null,

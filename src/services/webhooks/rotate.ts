@@ -7,18 +7,19 @@ import { newSigningSecret } from './secret.ts';
 const OVERLAP_SECONDS = 86_400;
 
 /**
- * Gives an endpoint a new secret. With `keepOld`, deliveries carry the old one's signature beside the new one's for 24
- * hours. Throws ApiError 404.
+ * Gives an endpoint a new secret, once: repeated after a run whose answer nobody got, it answers the secret of that run. With
+ * `keepOld`, deliveries carry the old one's signature beside the new one's for 24 hours. Throws ApiError 404.
  */
 export async function rotateSecret(
-  deps: Pick<Deps, 'store' | 'clock' | 'random' | 'log'>,
-  { actor }: Pick<Context, 'actor'>,
+  deps: Pick<Deps, 'store' | 'clock' | 'log'>,
+  context: Pick<Context, 'actor' | 'newId'>,
   id: string,
   keepOld: boolean,
 ): Promise<WebhookRow> {
+  const { actor } = context;
   const now = unixSeconds(deps.clock);
   const row = await deps.store.webhooks.rotate(scopeOf(actor), id, {
-    secret: newSigningSecret(deps.random),
+    secret: newSigningSecret(context),
     previousUntil: keepOld ? now + OVERLAP_SECONDS : null,
     now,
   });

@@ -67,6 +67,8 @@ export function webhooksContract(subject: Subject): void {
       await hooks.insert(webhookRow('whe_1'), 9);
       const kept = await hooks.rotate('all', 'whe_1', { secret: 'whsec_b', previousUntil: NOW + 9, now: NOW + 1 });
       expect(kept).toMatchObject({ secret: 'whsec_b', previousSecret: 'whsec_whe_1', previousUntil: NOW + 9 });
+      const again = { secret: 'whsec_b', previousUntil: NOW + 99, now: NOW + 2 };
+      expect(await hooks.rotate('all', 'whe_1', again)).toEqual(kept);
       const dropped = await hooks.rotate('all', 'whe_1', { secret: 'whsec_c', previousUntil: null, now: NOW + 2 });
       expect(dropped).toMatchObject({ secret: 'whsec_c', previousSecret: null, previousUntil: null });
     });
