@@ -1,5 +1,6 @@
 import { ApiError } from '../../core/api-error.ts';
 import type { Actor, Deps } from '../../ports/deps.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 import { hashSecret, isSecret, sameHash, sameSecret, secretPrefix } from './secret.ts';
 import { DEFAULT_TENANT } from './tenant.ts';
 import { FailureThrottle } from './throttle.ts';
@@ -13,8 +14,8 @@ const maxSources = 10_000;
 /** Failures in a minute from one address, and of one address with secrets of one prefix. */
 const failuresPerAddress = 100;
 const failuresPerPrefix = 10;
-/** So many keys of throttled addresses wait to be looked up, one after the other. */
-const waitingMost = 64;
+/** So many keys of throttled addresses are looked up, one after the other; for more there is no time. */
+const throttledMost = 64;
 
 interface Cached {
   actor: Actor;
@@ -48,6 +49,7 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
   const cache = new Map<string, Cached>();
   const byAddress = new FailureThrottle(failuresPerAddress, windowMs, maxSources);
   const byPrefix = new FailureThrottle(failuresPerPrefix, windowMs, maxSources);
+  const throttled = new OneAtATime(throttledMost);
 
   async function lookUp(secret: string, hash: string): Promise<Actor | null> {
     if (!isSecret(secret)) return null;
@@ -56,20 +58,10 @@ export function createAuthenticator(deps: Pick<Deps, 'store' | 'clock' | 'log' |
     return { tenantId: row.tenantId, keyId: row.id, role: row.role };
   }
 
-  let waiting = 0;
-  let turn: Promise<unknown> = Promise.resolve();
-
   /** Who holds a secret from where too many did not work. Throws ApiError 429 when nobody does, or too many ask. */
   async function lookUpThrottled(secret: string, hash: string, waitMs: number): Promise<Actor> {
-    if (waiting < waitingMost) {
-      waiting += 1;
-      const own = turn.then(() => lookUp(secret, hash));
-      turn = own.catch(() => undefined);
-      const actor = await own.finally(() => {
-        waiting -= 1;
-      });
-      if (actor !== null) return actor;
-    }
+    const actor = await throttled.add(() => lookUp(secret, hash));
+    if (actor !== null) return actor;
     const seconds = Math.ceil(waitMs / 1000);
     const message = `Too many requests with keys that do not work. Check the key and try again in ${seconds} s.`;
     throw new ApiError(429, message, { code: 'rate_limit_exceeded', retryAfterSeconds: seconds });
