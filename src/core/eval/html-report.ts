@@ -58,9 +58,14 @@ function targetRow(figures: EvalTargetFigures): Markup {
 <td class="number">${percent(figures.pass_rate.value)}<div class="soft">${range(figures.pass_rate, percent)}</div></td>
 <td class="number">${decimal(figures.score.value)}<div class="soft">${range(figures.score, decimal)}</div></td>
 <td class="number">${percent(figures.valid_rate)}</td><td class="number">${percent(figures.truncation_rate)}</td><td class="number">${percent(figures.refusal_rate)}</td><td class="number">${percent(figures.error_rate)}</td>
-<td class="number">${milliseconds(latency_ms.p50)}</td><td class="number">${milliseconds(latency_ms.p90)}</td>
+<td class="number">${milliseconds(latency_ms.p50)}${timedOf(figures)}</td><td class="number">${milliseconds(latency_ms.p90)}</td>
 <td class="number">${figures.input_tokens}</td><td class="number">${figures.output_tokens}</td>
 <td class="number">${cost.per_item_usd ?? unknown(cost.reason)}</td><td class="number">${cost.per_accepted_usd ?? unknown(cost.reason)}</td></tr>`;
+}
+
+/** Answers of provider batches and of the cache have no time of their own. */
+function timedOf({ latency_ms: { timed }, answered }: EvalTargetFigures): Markup | null {
+  return timed === 0 || timed >= answered ? null : html`<div class="soft">of ${timed} answers</div>`;
 }
 
 function unknown(reason: string | null): Markup {

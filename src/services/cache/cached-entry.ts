@@ -25,6 +25,7 @@ export function cachedEntry(entry: LedgerEntryRow): LedgerEntryRow {
     listAmountNano: entry.mode === 'batch' ? entry.amountNano : entry.listAmountNano,
     estimated: false,
     unpricedReason: null,
-    latencyMs: 0,
+    // Nobody was asked: a time of 0 would make its target look fast.
+    latencyMs: null,
   };
 }

@@ -100,6 +100,16 @@ describe('the HTML report', () => {
     expect(report).toContain('1 without a known price or grade.');
   });
 
+  it('tells of how many answers a time is where others have none', () => {
+    const comparison = comparisonOf(['a', 'b'], ['1111', '111!']);
+    const withTimes = (timed: number) =>
+      comparison.targets.map((figures) => ({ ...figures, latency_ms: { p50: 20, p90: 30, timed } }));
+    const report = (timed: number) =>
+      htmlReport({ title: '', subtitle: '', comparison: { ...comparison, targets: withTimes(timed) }, items: [] });
+    expect(report(3).match(/20 ms<div class="soft">of 3 answers<\/div>/g)).toHaveLength(1);
+    expect(report(4)).not.toContain('of 4 answers');
+  });
+
   it('has something to say of a run without items, and of one target', () => {
     const report = htmlReport({ title: '', subtitle: '', comparison: comparisonOf(['a', 'b'], ['', '']), items: [] });
     expect(report).toContain('2 targets, 0 items');
