@@ -29,13 +29,13 @@ describe('the cache of a route', () => {
     await pools?.stop();
   });
 
-  async function open(latencyMs = 0): Promise<void> {
+  async function open(latencyMs = 0, price: object = { input: 1, output: 2 }): Promise<void> {
     pools = await startPools([{ models: ['m'], latency_ms: latencyMs }]);
     const provider = {
       kind: 'vllm',
       base_urls: [pools.servers[0]?.baseUrl],
       models: ['m'],
-      price: { input: 1, output: 2 },
+      price,
       limits: { concurrency: 8 },
     };
     weir = await startWeir({
@@ -101,6 +101,18 @@ describe('the cache of a route', () => {
     expect(booked).toHaveLength(60);
     expect(booked.filter(({ amount_nano_usd: amount }) => amount === 0)).toHaveLength(48);
     expect(booked.every(({ list_amount_nano_usd: list }) => list !== null && list > 0)).toBe(true);
+  });
+
+  it('gives the whole time of a pool that is paid by the hour to the line that was sent, and none to those that wait for it', async () => {
+    const latencyMs = 200;
+    await open(latencyMs, { gpu_hour: 3.6, gpus: 1 });
+    const input = chatLines(8, () => ask('The same'));
+    const batch = await submit(weir, input, { config: 'kept' });
+    await waitForBatch(weir, batch.id);
+    const { entries: booked } = await assertInvariants(weir, batch.id, input);
+    const paid = booked.filter(({ amount_nano_usd: amount }) => amount !== 0);
+    expect([paid.length, received(), booked.length]).toEqual([1, 1, 8]);
+    expect(paid[0]?.usage?.gpu_microseconds).toBeGreaterThan(latencyMs * 900);
   });
 
   it('buys what follows an answer that did not serve once for identical lines, and not again in the next batch', async () => {

@@ -1,5 +1,6 @@
 import type { Failed, Success } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
+import type { GpuToken } from '../../core/gpu-time.ts';
 import { judge, leftOf, recourseOf, type Settled } from '../../core/heal-line.ts';
 import type { JudgedLine } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
@@ -56,12 +57,18 @@ export class LineRunner {
     const target = targetName(candidate);
     this.deps.inFlight?.begin(batchId, target);
     const pricedByTime = isPaidByTime(this.deps.ownPrices.get(gate.provider.name), candidate.model);
-    const gpu = pricedByTime ? gate.gpu.start(Math.round(this.deps.clock.micros())) : null;
+    let gpu: GpuToken | null = null;
     const call: LineCall = { job, feed, slot, candidate, gpuMicroseconds: null };
-    runAttempt(this.deps, job, candidate, gate.provider, slot.member, (outcome) => {
-      this.deps.inFlight?.end(batchId, target);
-      if (gpu) call.gpuMicroseconds = gate.gpu.end(gpu, Math.round(this.deps.clock.micros()));
-      this.settle(call, outcome);
+    runAttempt(this.deps, job, candidate, gate.provider, slot.member, {
+      // Lines that wait for another's answer have no part in the pool's time.
+      sent: () => {
+        if (pricedByTime) gpu = gate.gpu.start(Math.round(this.deps.clock.micros()));
+      },
+      done: (outcome) => {
+        this.deps.inFlight?.end(batchId, target);
+        if (gpu) call.gpuMicroseconds = gate.gpu.end(gpu, Math.round(this.deps.clock.micros()));
+        this.settle(call, outcome);
+      },
     });
   }
 

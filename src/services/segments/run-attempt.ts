@@ -20,17 +20,21 @@ export interface AttemptOutcome {
   cached?: boolean;
 }
 
-/**
- * Makes one call for a line: parameters, conversion, execution. Never throws. `done` is called once, and never before
- * this returns: there is one call for every line, so that it costs no promise of its own.
- */
+interface AttemptEvents {
+  /** The request goes out: never called for one that is refused, or that another's answer serves. */
+  sent(): void;
+  /** Called once, and never before the call returns: there is one for every line, so that it costs no promise of its own. */
+  done(outcome: AttemptOutcome): void;
+}
+
+/** Makes one call for a line: parameters, conversion, execution. Never throws. */
 export function runAttempt(
   deps: Deps,
   job: Job,
   candidate: Candidate,
   provider: Provider,
   member: string,
-  done: (outcome: AttemptOutcome) => void,
+  { sent, done }: AttemptEvents,
 ): void {
   const { immediate } = provider;
   if (!immediate) {
@@ -66,11 +70,12 @@ export function runAttempt(
   const { row, budget } = job.segment.batch;
   const keySeconds = budget?.stated.cache_seconds ?? null;
   const ask = cacheAsk(row.tenantId, job.request, candidate, keySeconds, { unfit: job.unfit, raisedBy: unfit });
-  if (ask === null) void immediate.execute(converted.request, call).then((result) => settle(result, false));
-  else {
-    const send = (): Promise<Result> => immediate.execute(converted.request, call);
-    void deps.answers.through(ask, send).then(({ result, cached }) => settle(result, cached));
-  }
+  const send = (): Promise<Result> => {
+    sent();
+    return immediate.execute(converted.request, call);
+  };
+  if (ask === null) void send().then((result) => settle(result, false));
+  else void deps.answers.through(ask, send).then(({ result, cached }) => settle(result, cached));
 }
 
 function warningsOf(before: string[], result: Result): string[] {
