@@ -87,6 +87,8 @@ async function startLoaded(options: StartOptions, loaded: Loaded): Promise<Runni
   const takesCall = createCallListener(nudging, parts);
   const app = createApp(nudging, parts);
   app.route('/dashboard', createDashboard());
+  // What whoever types the server's address into a browser means.
+  app.get('/', (c) => c.redirect('dashboard'));
   const serve = getRequestListener(withDirectBodies(app.fetch, deps.log));
   const server = createServer({ requestTimeout: 0 }, (request, response) => {
     if (takesCall(request, response)) return;

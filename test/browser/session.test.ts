@@ -5,7 +5,7 @@ import { describeInBrowser, launch, openPage, signIn } from './browser.ts';
 
 const ENDED = 'Your session has ended. Sign in to go on where you were.';
 
-describeInBrowser('a session that ends while a page is open', () => {
+describeInBrowser('a session', () => {
   let browser: Browser;
   let weir: Weir;
 
@@ -29,6 +29,16 @@ describeInBrowser('a session that ends while a page is open', () => {
     await page.getByText(ENDED).waitFor();
     expect(await page.getByRole('navigation').count()).toBe(0);
   }
+
+  it('is begun where the address of the server was typed', async () => {
+    const { page, context } = await openPage(browser);
+    await page.goto(weir.url);
+    await page.getByLabel('API key').fill(ADMIN_KEY);
+    await page.keyboard.press('Enter');
+    await page.getByRole('navigation').waitFor();
+    expect(new URL(page.url()).pathname).toBe('/dashboard');
+    await context.close();
+  });
 
   it('says so where its cookie is gone, and goes on where it was after a new sign-in', async () => {
     const { page, context } = await openPage(browser);
