@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { layTargets } from '../../src/runtime/cli/demo/show.ts';
 import { sharesOf } from '../../src/runtime/cli/demo/split.ts';
+import { layStanding } from '../../src/runtime/cli/eval/standing.ts';
 import { Meter } from '../../src/runtime/cli/meter.ts';
 import { PLAIN } from '../../src/runtime/cli/paint.ts';
 import { columnsOf } from '../../src/runtime/cli/printable.ts';
@@ -8,6 +9,24 @@ import { layBar, layProgress, RateMeter, type Standing, sayProgress } from '../.
 import { recordTerminal } from './cli-terminal.ts';
 
 const standing: Standing = { total: 1319, completed: 687, failed: 3, costNano: 12_300_000, unpriced: 0, state: null };
+
+describe('the progress of a target of an eval', () => {
+  it('says what it cost, and of what has no price that nobody knows', () => {
+    const target = { name: 'a/m', state: 'sampling', done: 3, total: 12 };
+    const told = (nano: number, unpriced: number) =>
+      layStanding({ ...target, cost: { nano, unpriced } }, 79, PLAIN)
+        .split('  ')
+        .at(-1);
+    expect([told(12_300_000, 0), told(12_300_000, 2), told(9_000, 0), told(0, 2), told(0, 0)]).toEqual([
+      '$0.0123',
+      '$0.0123*',
+      '<$0.0001',
+      'cost unknown',
+      '$0.0000',
+    ]);
+    expect(layStanding({ ...target, cost: { nano: 1, unpriced: 0 } }, 50, PLAIN)).toHaveLength(50);
+  });
+});
 
 describe('the progress of a batch', () => {
   it('is one line with done, share, rate, cost, time left and failures', () => {

@@ -200,6 +200,7 @@ describe('figures', () => {
     expect(alignUsd([1, 1_500_000_000, 0])).toEqual(['0.000000001', '1.500000000', '0.000000000']);
     expect(alignUsd([2e9])).toEqual(['2.00']);
     expect(roughUsd(12_345_678)).toBe('$0.0123');
+    expect([0, 1, 49_999, 50_000].map(roughUsd)).toEqual(['$0.0000', '<$0.0001', '<$0.0001', '$0.0001']);
   });
 });
 

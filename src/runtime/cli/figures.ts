@@ -49,9 +49,10 @@ export function formatRate(perSecond: number): string {
   return `${perSecond.toFixed(perSecond >= 9.95 ? 0 : 1)}/s`;
 }
 
-/** Money while it is still being spent, rounded so that the figure keeps its width: nano-USD → `$0.0123`. */
+/** Money while it is still being spent, rounded so that the figure keeps its width: nano-USD → `$0.0123`. Only nothing is 0. */
 export function roughUsd(nano: number): string {
   const usd = nano / 1e9;
+  if (usd > 0 && usd < 0.00005) return '<$0.0001';
   return `$${usd.toFixed(usd >= 100 ? 2 : 4)}`;
 }
 
@@ -80,7 +81,7 @@ export function plural(count: number, noun: string): string {
 }
 
 /** A sum over ledger entries, and how many of these have no price. */
-interface Sum {
+export interface Sum {
   nano: number;
   unpriced: number;
 }

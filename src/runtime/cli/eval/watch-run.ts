@@ -3,18 +3,16 @@ import type { BatchObject } from '../../../protocol/batch.ts';
 import type { EvalRunObject } from '../../../protocol/eval-run.ts';
 import type { Api } from '../api.ts';
 import { CliError, EXIT } from '../exit.ts';
-import { formatCount, formatSeconds, formatShare, roughUsd } from '../figures.ts';
+import { formatSeconds, formatShare, type Sum } from '../figures.ts';
 import { Meter } from '../meter.ts';
-import { cut, printable } from '../printable.ts';
-import { layBar } from '../progress.ts';
+import { printable } from '../printable.ts';
 import { interruptOf, type Terminal } from '../terminal.ts';
+import { layStanding, type Standing } from './standing.ts';
 
 const POLL_MS = 300;
 const POLL_MOST_MS = 2_000;
 /** A server that restarts is waited for. */
 const PATIENCE_MS = 120_000;
-const BAR = 20;
-const NAME = 24;
 
 /** The address of a run. */
 export function pathOfRun({ eval_id, id }: Pick<EvalRunObject, 'eval_id' | 'id'>): string {
@@ -39,7 +37,7 @@ export async function watchRun(terminal: Terminal, api: Api, run: EvalRunObject)
         if (runHasEnded(now)) return now;
         const targets = await standingsOf(api, now);
         await meter.show(
-          () => targets.map((target) => layStanding(target, meter)),
+          () => targets.map((target) => layStanding(target, meter.width, meter.screen.paint)),
           () => sayStandings(targets),
         );
       } catch (error) {
@@ -65,42 +63,23 @@ export function howToShow(run: Pick<EvalRunObject, 'eval_id' | 'id'>): string {
   return `The run goes on without you. To see it: weir eval show ${printable(run.eval_id)} ${printable(run.id)}`;
 }
 
-interface Standing {
-  name: string;
-  state: string;
-  done: number;
-  total: number;
-  costNano: number;
-}
-
 /** Answers are counted in the target's batch while it runs, grades in the run. */
 async function standingsOf(api: Api, run: EvalRunObject): Promise<Standing[]> {
   return Promise.all(
     run.targets.map(async (target) => {
       const { passed, failed, errored, total } = target.result_counts;
-      const graded = { name: target.name, state: target.status, done: passed + failed + errored, total, costNano: 0 };
-      const costNano = target.cost?.amount_nano_usd ?? 0;
-      if (target.status !== 'sampling' || target.batch_id === null) return { ...graded, costNano };
+      const cost = sumOf(target.cost);
+      const graded = { name: target.name, state: target.status, done: passed + failed + errored, total, cost };
+      if (target.status !== 'sampling' || target.batch_id === null) return graded;
       const batch = await api.get<BatchObject>(`/v1/batches/${encodeURIComponent(target.batch_id)}`);
       const { completed, failed: refused, total: lines } = batch.request_counts;
-      return { ...graded, done: completed + refused, total: lines, costNano: batch.cost.amount_nano_usd };
+      return { ...graded, done: completed + refused, total: lines, cost: sumOf(batch.cost) };
     }),
   );
 }
 
-function layStanding({ name, state, done, total, costNano }: Standing, meter: Meter): string {
-  const { paint } = meter.screen;
-  const label = cut(printable(name), NAME).padEnd(NAME);
-  const counts = `${formatCount(done)}/${formatCount(total)}`;
-  return cutLine(
-    `${label}  ${layBar(total === 0 ? 0 : done / total, BAR, paint)}  ${counts}  ${state}  ${roughUsd(costNano)}`,
-    meter,
-  );
-}
-
-/** Bars hold colours, which take no columns: a line is only cut where even its plain text would wrap. */
-function cutLine(line: string, meter: Meter): string {
-  return meter.width < NAME + BAR + 20 ? line.slice(0, meter.width) : line;
+function sumOf(cost: { amount_nano_usd: number; unpriced_entries: number } | undefined): Sum {
+  return { nano: cost?.amount_nano_usd ?? 0, unpriced: cost?.unpriced_entries ?? 0 };
 }
 
 function sayStandings(targets: readonly Standing[]): string {
