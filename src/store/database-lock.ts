@@ -53,8 +53,24 @@ export async function lockDatabase(database: string): Promise<() => void> {
   return release;
 }
 
+/** `recursive` of mkdir tries for ever, and holds up all else, below a folder that takes none, as those of /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    const above = dirname(folder);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === folder) throw error;
+    await makeFolder(above);
+    await make();
+  }
+}
+
 async function take(path: string): Promise<DatabaseSync> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   const file = `${path}.lock`;
   await (await open(file, 'a')).close();
   for (const until = performance.now() + WAIT_MS; ; await pause(LOOK_MS)) {

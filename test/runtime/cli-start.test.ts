@@ -33,6 +33,14 @@ describe('weir serve, where it cannot start', () => {
     expect(ran.notes).toMatch(/^weir: The database was written by a newer version of Weir: .*0099-newer.*\n$/);
   });
 
+  it.runIf(process.platform === 'linux')('below a folder that takes no folders: says so', () => {
+    const env = { ...process.env, WEIR_DATA_DIR: '/proc/weir/data', WEIR_PORT: '0', WEIR_CONFIG: '' };
+    const killed = { timeout: 60_000, killSignal: 'SIGKILL' } as const;
+    const ran = spawnSync(process.execPath, [LAUNCH, 'serve'], { encoding: 'utf8', env, ...killed });
+    expect(ran.stderr).toContain('WEIR_DATA_DIR: /proc/weir/data/weir.db cannot be written (ENOENT).');
+    expect(ran.status).toBe(2);
+  });
+
   // Of these sizes the first has no room for the lock, the second none for the tables.
   it.runIf(canMount).each(['4k', '64k'])('on a full disk of %s: says so, and what to do', async (size) => {
     const data = join(folder, 'data');
