@@ -44,13 +44,15 @@ export async function saveAnswer(
   path: string,
   ask: (signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>,
 ): Promise<Omit<Saved, 'incomplete'>> {
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   try {
     return await saveChunks(await ask(interrupt.signal), path);
   } catch (error) {
     if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped; ${path} was not written.`);
     if (error instanceof CliError || !(error instanceof Error)) throw error;
     throw trouble(`The answer broke off (${error.message}); ${path} was not written. Ask again.`);
+  } finally {
+    interrupt.end();
   }
 }
 

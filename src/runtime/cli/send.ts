@@ -21,7 +21,7 @@ export async function uploadFile(
   const { toStreamingFile } = await import('openai');
   const client = await api.openai();
   const meter = new Meter(terminal);
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   const sent = { bytes: 0 };
   const chunks = counted(terminal, meter, createReadStream(path, { highWaterMark: 256 * 1024 }), bytes, sent);
   try {
@@ -35,6 +35,7 @@ export async function uploadFile(
     if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, stoppedUpload(api, sent.bytes < bytes));
     throw api.fromSdk(error);
   } finally {
+    interrupt.end();
     await meter.clear();
   }
 }
@@ -85,7 +86,7 @@ export type WeirBatchCreate = Omit<BatchCreateParams, 'completion_window'> & {
 /** Creates a batch; asking twice by mistake creates one. Throws CliError. */
 export async function createBatch(terminal: Terminal, api: Api, body: WeirBatchCreate): Promise<BatchObject> {
   const client = await api.openai();
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   const kept = `The file is uploaded as ${printable(body.input_file_id)}.`;
   try {
     const batch = await client.batches.create(body as BatchCreateParams, {
@@ -100,5 +101,7 @@ export async function createBatch(terminal: Terminal, api: Api, body: WeirBatchC
     }
     const failure = api.fromSdk(error);
     throw new CliError(failure.exitCode, `${failure.message}\n${kept}`, failure.details);
+  } finally {
+    interrupt.end();
   }
 }

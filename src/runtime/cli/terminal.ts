@@ -24,16 +24,16 @@ export interface Terminal {
   now(): number;
 }
 
-/** A signal that Ctrl-C aborts, in place of ending the process, until it is disposed of. */
-interface Interrupt extends Disposable {
+/** A signal that Ctrl-C aborts, in place of ending the process, until `end` is called. */
+interface Interrupt {
   signal: AbortSignal;
+  end(): void;
 }
 
-/** From now until the end of the caller's block (`using`), Ctrl-C aborts the signal of what this answers. */
+/** Takes Ctrl-C over: from now on it aborts the signal of what this answers. */
 export function interruptOf(terminal: Pick<Terminal, 'onInterrupt'>): Interrupt {
   const leaving = new AbortController();
-  const restore = terminal.onInterrupt(() => leaving.abort());
-  return { signal: leaving.signal, [Symbol.dispose]: restore };
+  return { signal: leaving.signal, end: terminal.onInterrupt(() => leaving.abort()) };
 }
 
 /** Tables and bars never need more columns than a narrow terminal has. */

@@ -50,7 +50,7 @@ export async function watchBatch(
 ): Promise<Watched> {
   const meter = new Meter(terminal, options.sentenceMs);
   const rate = new RateMeter();
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   const poller = new Poller(api, id, terminal);
   const startedAt = terminal.now();
   try {
@@ -76,6 +76,7 @@ export async function watchBatch(
       if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped. ${howToResume(id)}`);
     }
   } finally {
+    interrupt.end();
     await meter.clear();
   }
 }

@@ -39,13 +39,14 @@ export async function convert(terminal: Terminal, args: Arguments): Promise<numb
   await sizeOfInput(args.file);
   const route = args.route === undefined ? null : readRoute(args.route);
   const found = await findProvider(to, model, terminal.environment, typeof route === 'string');
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   try {
     return await run(terminal, args, found, routeOf(found, route, model), interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT.interrupted;
     throw error;
   } finally {
+    interrupt.end();
     for (const provider of found.providers.values()) await provider.close?.();
   }
 }

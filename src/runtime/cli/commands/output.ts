@@ -21,13 +21,15 @@ export async function output(terminal: Terminal, args: Arguments): Promise<numbe
     await checkWritable(out, 'out');
     return withApi(terminal, (api) => toFile(terminal, api, args, out));
   }
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   const options: OutputOptions = { follow: args.follow === true, signal: interrupt.signal };
   try {
     return await withApi(terminal, (api) => toStdout(terminal, api, args, options));
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT.interrupted;
     throw error;
+  } finally {
+    interrupt.end();
   }
 }
 

@@ -26,7 +26,7 @@ export function runHasEnded({ status }: Pick<EvalRunObject, 'status'>): boolean 
 /** Shows how far each target of a run is until the run ends, or until Ctrl-C, which leaves it alone. Throws CliError. */
 export async function watchRun(terminal: Terminal, api: Api, run: EvalRunObject): Promise<EvalRunObject> {
   const meter = new Meter(terminal);
-  using interrupt = interruptOf(terminal);
+  const interrupt = interruptOf(terminal);
   const startedAt = terminal.now();
   let answeredAt = startedAt;
   try {
@@ -54,6 +54,7 @@ export async function watchRun(terminal: Terminal, api: Api, run: EvalRunObject)
       if (interrupt.signal.aborted) throw new CliError(EXIT.interrupted, `Stopped watching. ${howToShow(run)}`);
     }
   } finally {
+    interrupt.end();
     await meter.clear();
   }
 }
