@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { addressOf } from '../../src/core/http-address.ts';
 import type { HttpProxy } from '../../src/core/proxies.ts';
 import type { Exchange } from './http-exchange.ts';
 import { type Carried, Connection, type Origin } from './http1/connection.ts';
@@ -39,10 +40,8 @@ export class Connections {
   #sweeper: NodeJS.Timeout | null = null;
 
   /** `max`: of connections at once. */
-  constructor({ protocol, hostname, port }: URL, proxy: HttpProxy | null, max: number) {
-    const isTls = protocol === 'https:';
-    const host = hostname.replace(/^\[|\]$/g, '');
-    this.#origin = { isTls, hostname: host, port: Number(port) || (isTls ? 443 : 80), proxy };
+  constructor(url: URL, proxy: HttpProxy | null, max: number) {
+    this.#origin = { ...addressOf(url), proxy };
     this.#max = max;
   }
 

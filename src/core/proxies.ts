@@ -1,13 +1,10 @@
 import { Buffer } from 'node:buffer';
 import ipaddr from 'ipaddr.js';
+import { addressOf, bareHost, type HttpAddress } from './http-address.ts';
 import type { Checked, Problem } from './problems.ts';
 
 /** An HTTP proxy that others are reached through. */
-export interface HttpProxy {
-  isTls: boolean;
-  /** Without the brackets of an IPv6 address. */
-  hostname: string;
-  port: number;
+export interface HttpProxy extends HttpAddress {
   /** What the header `proxy-authorization` says; null: nothing. */
   authorization: string | null;
   /** With credentials. */
@@ -57,11 +54,9 @@ export function readProxies(environment: Readonly<Record<string, string | undefi
   return {
     ok: true,
     value: {
-      of({ protocol, hostname, port }) {
-        const isTls = protocol === 'https:';
-        const host = hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
-        const number = Number(port) || (isTls ? 443 : 80);
-        return matches.some((isDirect) => isDirect(host, number)) ? null : isTls ? forHttps : forHttp;
+      of(url) {
+        const { isTls, hostname, port } = addressOf(url);
+        return matches.some((isDirect) => isDirect(hostname, port)) ? null : isTls ? forHttps : forHttp;
       },
       http: forHttp,
       https: forHttps,
@@ -77,15 +72,13 @@ export function readProxies(environment: Readonly<Record<string, string | undefi
 function parseProxy(value: string): HttpProxy | null {
   const text = value.includes('://') ? value : `http://${value}`;
   if (!URL.canParse(text)) return null;
-  const { protocol, hostname, port, username, password, origin } = new URL(text);
-  if (!/^https?:$/.test(protocol) || hostname === '') return null;
-  const isTls = protocol === 'https:';
+  const url = new URL(text);
+  const { protocol, username, password, origin } = url;
+  if (!/^https?:$/.test(protocol) || url.hostname === '') return null;
   const [user, secret] = [decode(username), decode(password)];
   const login = username === '' ? '' : `${encodeURIComponent(user)}:${encodeURIComponent(secret)}@`;
   return {
-    isTls,
-    hostname: hostname.replace(/^\[(.*)\]$/, '$1'),
-    port: Number(port) || (isTls ? 443 : 80),
+    ...addressOf(url),
     authorization: username === '' ? null : `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`,
     url: origin.replace('://', `://${login}`),
   };
@@ -118,10 +111,7 @@ function isWithin(address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: [ipaddr.I
 /** `*.example.com`, `.example.com` and `example.com` are one; a port stands behind a name, an IPv4 address or brackets. */
 function partsOf(entry: string): { name: string; port: number | null } {
   const [, name = entry, port] = /^(\[[^\]]*\]|[^:]*):(\d+)$/.exec(entry) ?? [];
-  const bare = name
-    .toLowerCase()
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/^\*?\./, '');
+  const bare = bareHost(name).replace(/^\*?\./, '');
   return { name: bare, port: port === undefined ? null : Number(port) };
 }
 

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { hostOf } from './http-address.ts';
 
 /** Azure's platform address: public by its number, and not to be reached by what others name. */
 const PLATFORM_ADDRESSES: ReadonlySet<string> = new Set(['168.63.129.16']);
@@ -13,11 +14,6 @@ export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   const parsed = ipaddr.process(address);
   return parsed.range() === 'unicast' && !PLATFORM_ADDRESSES.has(parsed.toString());
-}
-
-/** The host of a URL as addresses and config name it: lower case, without brackets. */
-export function hostOf(url: URL): string {
-  return url.hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
 }
 
 export type WebhookUrl = { ok: true; url: URL } | { ok: false; problem: string };

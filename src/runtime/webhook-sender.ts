@@ -2,7 +2,8 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Agent } from 'undici';
 import { toFailure } from '../../providers/shared/http-fetch.ts';
-import { hostOf, isPublicAddress, NOT_PUBLIC, readWebhookUrl } from '../core/webhook-url.ts';
+import { hostOf } from '../core/http-address.ts';
+import { isPublicAddress, NOT_PUBLIC, readWebhookUrl } from '../core/webhook-url.ts';
 import { DELIVERY_TIMEOUT_MS, type WebhookPost, WebhookRefusal, type WebhookSender } from '../ports/webhook-sender.ts';
 
 interface Address {

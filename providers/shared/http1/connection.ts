@@ -1,10 +1,11 @@
 import { Buffer } from 'node:buffer';
-import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { HttpAddress } from '../../../src/core/http-address.ts';
 import type { HttpProxy } from '../../../src/core/proxies.ts';
 import { MalformedAnswer } from './answer-head.ts';
 import { AnswerReader, type AnswerSink, HeadTooLarge } from './answer-reader.ts';
-import { openTunnel, SOCKET_OPTIONS, tlsOptions } from './tunnel.ts';
+import { dial, secure } from './dial.ts';
+import { openTunnel } from './tunnel.ts';
 
 /** Why no answer came, or no whole one. */
 export interface Breakage {
@@ -27,11 +28,7 @@ export interface Carried extends AnswerSink {
   broke(breakage: Breakage): void;
 }
 
-export interface Origin {
-  isTls: boolean;
-  /** Without the brackets of an IPv6 address. */
-  hostname: string;
-  port: number;
+export interface Origin extends HttpAddress {
   /** What it is reached through; null: nothing. */
   proxy: HttpProxy | null;
   /** Of the connection before, so that a TLS handshake need not begin anew. */
@@ -79,7 +76,11 @@ export class Connection {
       this.#socket = openTunnel(proxy, origin, (refusal) => this.#tunneled(origin, refusal));
       this.#socket.setTimeout(CONNECT_TIMEOUT_MS, () => this.#die('connect timeout'));
     } else {
-      this.#socket = open(proxy ?? origin, origin.session, (count) => this.#read(readBuffer, count));
+      const callback = (count: number): boolean => {
+        this.#read(readBuffer, count);
+        return true;
+      };
+      this.#socket = dial(proxy ?? origin, { session: origin.session, onread: { buffer: readBuffer, callback } });
       this.#watch(origin);
     }
   }
@@ -87,7 +88,8 @@ export class Connection {
   #tunneled(origin: Origin, refusal: string | null): void {
     if (refusal !== null) this.#die(refusal);
     if (this.isDead) return;
-    this.#socket = secure(origin, this.#socket, (piece) => this.#read(piece, piece.length));
+    this.#socket = secure(this.#socket, origin);
+    this.#socket.on('data', (piece: Buffer) => this.#read(piece, piece.length));
     this.#watch(origin);
   }
 
@@ -193,32 +195,6 @@ export class Connection {
     this.#onDead(this, isUnsent ? carried : null);
     if (!isUnsent) carried?.broke({ kind, reason });
   }
-}
-
-function open(
-  to: Pick<Origin, 'isTls' | 'hostname' | 'port'>,
-  session: Buffer | undefined,
-  read: (count: number) => void,
-): Socket {
-  const options: NetConnectOpts = {
-    host: to.hostname,
-    port: to.port,
-    ...SOCKET_OPTIONS,
-    onread: {
-      buffer: readBuffer,
-      callback: (count) => {
-        read(count);
-        return true;
-      },
-    },
-  };
-  return to.isTls ? connectTls({ ...options, ...tlsOptions(to.hostname, session) }) : connectTcp(options);
-}
-
-/** TLS with the origin itself, through an open tunnel. */
-function secure({ hostname, session }: Origin, tunnel: Socket, read: (piece: Buffer) => void): Socket {
-  const socket = connectTls({ socket: tunnel, host: hostname, ...tlsOptions(hostname, session) });
-  return socket.on('data', read);
 }
 
 function write(socket: Socket, { head, body }: Carried): void {

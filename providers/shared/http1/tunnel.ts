@@ -1,35 +1,18 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { HttpAddress } from '../../../src/core/http-address.ts';
 import type { HttpProxy } from '../../../src/core/proxies.ts';
+import { dial } from './dial.ts';
 
-const KEEP_ALIVE_PROBE_MS = 60_000;
 const MAX_HEAD_BYTES = 16_384;
-
-export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
-
-/** What TLS with a host takes. `session`: of the connection before, so that a handshake need not begin anew. */
-export function tlsOptions(hostname: string, session?: Buffer): ConnectionOptions {
-  return {
-    ALPNProtocols: ['http/1.1'],
-    ...(isIP(hostname) === 0 && { servername: hostname }),
-    ...(session && { session }),
-  };
-}
 
 /**
  * A connection to a proxy that it is asked to lead on to `target` (RFC 9110, 9.3.6). `done` is told once, with null when it
  * does, from when on the bytes are the target's, else with why not, in words that name no host. What breaks later is the
  * caller's to see.
  */
-export function openTunnel(
-  proxy: HttpProxy,
-  target: { hostname: string; port: number },
-  done: (refusal: string | null) => void,
-): Socket {
-  const { hostname: host, port, isTls, authorization } = proxy;
-  const socket = isTls
-    ? connectTls({ host, port, ...SOCKET_OPTIONS, ...tlsOptions(host) })
-    : connectTcp({ host, port, ...SOCKET_OPTIONS });
+export function openTunnel(proxy: HttpProxy, target: HttpAddress, done: (refusal: string | null) => void): Socket {
+  const { isTls, authorization } = proxy;
+  const socket = dial(proxy);
   const name = target.hostname.includes(':') ? `[${target.hostname}]` : target.hostname;
   const to = `${name}:${target.port}`;
   const allowed = authorization === null ? '' : `proxy-authorization: ${authorization}\r\n`;
