@@ -29,14 +29,14 @@ import { nextCandidate } from './ways-on.ts';
  */
 export async function rejected(work: ShardWork, failure: Failure, left: readonly ShardLine[]): Promise<void> {
   const { shard, api } = work;
-  const { asked } = await sharingOf(work, []);
-  const lines = asked === null ? left.length : left.filter(({ line }) => asked.has(line)).length;
   if (failure.kind !== 'invalid_request') return giveUp(work, failure, left);
   if (isOfCall(failure)) return giveUp(work, refusedAnyway(work.provider.name, failure, 'call'), left);
   if (isSample(shard.id)) {
     if (shard.state === 'running') await api.cleanup(shard.refs, work.call);
     return save(work, { ...LEFT_NOTHING, failure, nextAt: nextAt(work) });
   }
+  const { asked } = await sharingOf(work, []);
+  const lines = asked === null ? left.length : left.filter(({ line }) => asked.has(line)).length;
   await save(work, { failure });
   if (lines <= 1) return giveUp(work, failure, left);
   // Halves that the service would refuse for their size alone find out nothing; single requests do.
