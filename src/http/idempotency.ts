@@ -130,14 +130,11 @@ async function settle(
     const body = c.get('rememberedBody') ?? (await c.res.clone().text());
     // A refused form may not have been read to its end: then there is nothing to compare with.
     const remembered: Remembered = { body, digest: status < 300 ? (digest?.value() ?? null) : null };
-    const own = JSON.stringify(remembered);
-    const stands = await deps.store.idempotency.finish(row.tenantId, row.key, status, own);
-    // Another run took the key over meanwhile and was first: a key has one answer.
-    const isOther = stands !== null && stands.status !== null && (stands.status !== status || stands.body !== own);
-    if (!isOther || digest !== undefined) return;
-    // Without the headers of the one that it replaces.
+    const other = await deps.store.idempotency.finish(row.tenantId, row.key, status, JSON.stringify(remembered));
+    if (other === null || digest !== undefined) return;
+    // Another run took the key over meanwhile and was first: a key has one answer. Without the headers of this one.
     c.res = undefined;
-    c.res = replayed(stands);
+    c.res = replayed(other);
   } catch (error) {
     // What was done is done: the client gets its answer, and a repeated run makes the same ids.
     deps.log.error({ requestId: c.get('requestId'), err: error }, 'an idempotent answer was not remembered');

@@ -26,7 +26,7 @@ export interface StoreIdempotency {
    * key never end at the same second, as the second begins at the end of the first: when it ends tells whose it is.
    */
   renew(tenantId: string, key: string, held: readonly number[], lockedUntil: number): Promise<boolean>;
-  /** Stores the answer unless there is one. Resolves with the row as it is now; null where it was deleted. */
+  /** Stores the answer unless there is one. Resolves with the row where another answer stands; null where this one does. */
   finish(tenantId: string, key: string, status: number, body: string): Promise<IdempotencyRow | null>;
   /** Gives the key back, so that a request that failed on our side can be tried again; not when it is another run's. */
   release(tenantId: string, key: string, held: readonly number[]): Promise<void>;

@@ -48,14 +48,17 @@ export class LibsqlIdempotency implements StoreIdempotency {
   }
 
   async finish(tenantId: string, key: string, status: number, body: string): Promise<IdempotencyRow | null> {
-    const [, stored] = await this.#db.write([
+    const [, other] = await this.#db.write([
       {
         sql: 'update idempotency set status = ?, body = ? where tenant_id = ? and key = ? and status is null',
         args: [status, body, tenantId, key],
       },
-      { sql: `select ${COLUMNS} from idempotency where tenant_id = ? and key = ?`, args: [tenantId, key] },
+      {
+        sql: `select ${COLUMNS} from idempotency where tenant_id = ? and key = ? and (status <> ? or body <> ?)`,
+        args: [tenantId, key, status, body],
+      },
     ]);
-    const row = stored?.rows[0];
+    const row = other?.rows[0];
     return row === undefined ? null : toRow(row);
   }
 

@@ -30,7 +30,9 @@ export function idempotencyContract(subject: Subject): void {
       const { idempotency } = subject.store;
       await idempotency.claim(keyRow(), NOW, NOW + 60);
       const answered = keyRow({ status: 201, body: '{"id":"batch_1"}' });
-      expect(await idempotency.finish('tenant-a', 'order-1', 201, '{"id":"batch_1"}')).toEqual(answered);
+      expect(await idempotency.finish('tenant-a', 'order-1', 201, '{"id":"batch_1"}')).toBeNull();
+      expect(await idempotency.finish('tenant-a', 'order-1', 201, '{"id":"batch_1"}')).toBeNull();
+      expect(await idempotency.finish('tenant-a', 'order-1', 201, '{"id":"batch_2"}')).toEqual(answered);
       expect(await idempotency.finish('tenant-a', 'order-1', 500, '{}')).toEqual(answered);
       expect(await idempotency.finish('tenant-a', 'order-9', 200, '{}')).toBeNull();
       await idempotency.release('tenant-a', 'order-1', [NOW + 60]);
