@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
+import { type FileHandle, open, readdir, realpath, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, sep } from 'node:path';
 import {
   type ByteRange,
@@ -14,6 +14,7 @@ import {
 } from '../ports/files.ts';
 import { type OpenFile, OpenFiles } from './fs-handles.ts';
 import { isErrno, openWriter } from './fs-writer.ts';
+import { makeFolder } from './make-folder.ts';
 import { Placing, place } from './placing.ts';
 import { SMALL_BYTES, SmallObjects } from './small-objects.ts';
 
@@ -31,7 +32,7 @@ const placing = new Placing();
  * it is there whole or not at all, also after a power cut. Links that lead out of `root` are not followed.
  */
 export async function openFsFiles(root: string): Promise<FileStore> {
-  await mkdir(join(root, temporaryDirectory), { recursive: true });
+  await makeFolder(join(root, temporaryDirectory));
   const base = await realpath(root);
   const temporary = join(base, temporaryDirectory);
   await removeUnfinished(temporary, Date.now() - temporaryLifeMs);

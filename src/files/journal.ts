@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Journal, Journals, LeftoverJournal } from '../ports/journal.ts';
+import { isErrno } from './fs-writer.ts';
+import { makeFolder } from './make-folder.ts';
 
 const SUFFIX = '.jsonl';
 /** A journal is begun anew beyond this. */
@@ -23,7 +25,7 @@ export function openJournals(folder: string): Journals {
   return {
     open: () => new FileJournal(folder),
     async leftovers() {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const names = (await readdir(folder)).filter(
         (name) => name.endsWith(SUFFIX) && !isAlive(Number.parseInt(name, 10)),
       );
@@ -55,7 +57,7 @@ class FileJournal implements Journal {
 
   constructor(folder: string) {
     this.folder = folder;
-    mkdirSync(folder, { recursive: true });
+    makeAgain(folder);
     this.begin();
     this.reserve();
   }
@@ -167,6 +169,15 @@ class FileJournal implements Journal {
     } catch {
       this.damaged = error;
     }
+  }
+}
+
+/** A start makes it with those above it; somebody may have tidied it away since. */
+function makeAgain(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
   }
 }
 

@@ -1,25 +1,23 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
-import { isNoSpace } from '../core/no-space.ts';
 import { DatabaseTaken, lockDatabase } from '../store/database-lock.ts';
 import { filePath } from '../store/open-node.ts';
+import { cannotWrite, databasePlace } from './data-folders.ts';
 import { StartError } from './problems.ts';
+import type { ServerOptions } from './settings.ts';
 
 /**
  * Makes an embedded database this process's own; answers what gives it back. Throws StartError where another process has it,
  * or nothing can be written there. A database that is a server's may be shared.
  */
-export async function holdDatabase(url: string): Promise<() => void> {
-  if (!url.startsWith('file:')) return () => undefined;
-  const path = filePath(url);
+export async function holdDatabase(options: ServerOptions): Promise<() => void> {
+  const place = databasePlace(options);
+  if (place === null) return () => undefined;
   try {
-    return await lockDatabase(path);
+    return await lockDatabase(place.path);
   } catch (error) {
-    const reason = isNoSpace(error) ? 'its disk is full' : ((error as NodeJS.ErrnoException).code ?? String(error));
-    const message =
-      error instanceof DatabaseTaken
-        ? `another process works with ${path}. Stop it, or set WEIR_DATA_DIR to a folder of this one's own; several servers share a libSQL server (WEIR_DATABASE_URL)`
-        : `${path} cannot be written (${reason}). Make its folder writable with room to spare, or set WEIR_DATA_DIR to another`;
-    throw new StartError([{ path: 'WEIR_DATA_DIR', message }]);
+    if (!(error instanceof DatabaseTaken)) throw new StartError([cannotWrite(place, error)]);
+    const message = `another process works with ${place.path}. Stop it, or set ${place.setting} to another; several servers share a libSQL server (WEIR_DATABASE_URL)`;
+    throw new StartError([{ path: place.setting, message }]);
   }
 }
 

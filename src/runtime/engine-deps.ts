@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { priceFiles } from '../../config/prices/index.ts';
 import { createNodeHttpClient } from '../../providers/shared/http-node.ts';
 import { compilePrices } from '../core/price-book.ts';
@@ -14,6 +13,7 @@ import { createKeyLimiter } from '../services/keys/limiter.ts';
 import { createInFlight } from '../services/segments/in-flight.ts';
 import type { StoreAddress } from '../store/open-node.ts';
 import { systemClock } from './clock.ts';
+import { filesPlace } from './data-folders.ts';
 import { Lateness } from './lateness.ts';
 import type { Loaded } from './load.ts';
 import { systemRandom } from './random.ts';
@@ -55,7 +55,7 @@ export async function depsOn(
   const shared = common === undefined ? {} : { common };
   return {
     store,
-    files: await openFsFiles(filePath(options.filesUrl)),
+    files: await openFsFiles(filesPlace(options).path),
     http: createNodeHttpClient({ proxies: options.proxies }),
     fetch: globalThis.fetch,
     clock,
@@ -76,9 +76,4 @@ export async function depsOn(
     nudge: () => undefined,
     tokenizers: nodeTokenizers(),
   };
-}
-
-/** `file:./data/files` as well as `file:///var/lib/weir`. */
-function filePath(url: string): string {
-  return url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length);
 }

@@ -1,5 +1,5 @@
 import { getCompileCacheDir } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { pino } from 'pino';
 import { openJournals } from '../files/journal.ts';
 import { createMetrics } from '../http/metrics.ts';
@@ -11,6 +11,7 @@ import { openSharedStore, type SharedStore } from '../store/open-node.ts';
 import { nodeAssets } from './assets.ts';
 import { ThreadChecks } from './checks/thread-checks.ts';
 import { steadyOffset } from './clock.ts';
+import { journalPlace } from './data-folders.ts';
 import { addressOf, depsOn } from './engine-deps.ts';
 import { allocateCommon, ThreadCommon } from './engines/common.ts';
 import { EngineThreads } from './engines/engine-threads.ts';
@@ -78,7 +79,7 @@ function mainDeps({ options }: Loaded, deps: Deps): Deps {
   const folder = compileCache();
   return {
     ...deps,
-    journals: openJournals(join(options.dataDir, 'journal')),
+    journals: openJournals(journalPlace(options).path),
     adminKeyHash: options.adminKey === null ? null : hashSecret(options.adminKey),
     metrics: createMetrics({ process: true }),
     assets: nodeAssets(),

@@ -13,6 +13,7 @@ import type { Deps } from '../ports/deps.ts';
 import { recoverJournals } from '../services/calls/recover-journals.ts';
 import { bootstrap } from '../services/keys/bootstrap.ts';
 import { refreshPrices } from '../services/prices/refresh.ts';
+import { makeDataFolders } from './data-folders.ts';
 import { holdDatabase, isCopied } from './data-lock.ts';
 import type { Environment } from './env.ts';
 import { gaugeEngine } from './gauge-engine.ts';
@@ -55,7 +56,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   });
   options.onRead?.();
   useProxies(loaded.options.proxies);
-  const release = await holdDatabase(loaded.options.databaseUrl);
+  await makeDataFolders(loaded.options);
+  const release = await holdDatabase(loaded.options);
   try {
     const server = await startLoaded(options, loaded);
     return { ...server, stop: () => server.stop().finally(release) };

@@ -1,5 +1,5 @@
-import { mkdir, open } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 
@@ -24,7 +24,7 @@ const held = new Map<string, Held>();
 /**
  * Keeps other processes from working on the embedded database at `path`, until the answered function is called or this
  * process ends, however it ends: a start takes the leases of all others for those of the dead. Throws DatabaseTaken where
- * another process has it for longer than a stop takes to end, and the system's error where nothing can be written there.
+ * another process has it for longer than a stop takes to end, and the system's error where nothing can be written there: its folder is the caller's to make.
  */
 export async function lockDatabase(database: string): Promise<() => void> {
   const path = resolve(database);
@@ -53,24 +53,7 @@ export async function lockDatabase(database: string): Promise<() => void> {
   return release;
 }
 
-/** `recursive` of mkdir tries for ever, and holds up all else, below a folder that takes none, as those of /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  const make = (): Promise<void> =>
-    mkdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  try {
-    await make();
-  } catch (error) {
-    const above = dirname(folder);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === folder) throw error;
-    await makeFolder(above);
-    await make();
-  }
-}
-
 async function take(path: string): Promise<DatabaseSync> {
-  await makeFolder(dirname(path));
   const file = `${path}.lock`;
   await (await open(file, 'a')).close();
   for (const until = performance.now() + WAIT_MS; ; await pause(LOOK_MS)) {

