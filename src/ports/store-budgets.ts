@@ -96,11 +96,10 @@ export interface StoreBudgets {
    * One that no budget covers is let through, and nothing is held for it.
    */
   holdCalls(asks: readonly CallHoldAsk[], now: number): Promise<boolean[]>;
-  /** What a batch may still spend by the budgets that cover it; null when nothing bounds it. */
-  left(batchId: string, now: number): Promise<number | null>;
   /**
-   * Sets aside what a provider batch may come to. `fits` when it is, `full` when it would with what is under way, `never`
-   * when it is too much also for what is left.
+   * Sets aside what a provider batch that is not made yet may come to, in place of what was before. `fits` when it is, as it
+   * always is where no budget covers its batch, `full` when it would with what is under way, `never` when it is too much also
+   * for what is left.
    */
   holdShard(shard: { id: string; batchId: string; boundNano: number }, now: number): Promise<'fits' | 'full' | 'never'>;
 

@@ -144,6 +144,11 @@ export function useShard(shardId: string, amountNano: bigint): Statement[] {
   ];
 }
 
+/** Ends what is set aside for a provider batch: nothing of it is at the provider. */
+export function releaseShard(shardId: string): Statement {
+  return { sql: 'delete from budget_shards where shard_id = ?', args: [shardId] };
+}
+
 /** See StoreBudgets.holdCalls. */
 export async function holdCalls(database: Database, asks: readonly CallHoldAsk[], now: number): Promise<boolean[]> {
   if (asks.length === 0) return [];
@@ -167,11 +172,12 @@ export async function holdShard(
   now: number,
 ): ReturnType<StoreBudgets['holdShard']> {
   const others = underWay('?2', '?1');
-  const [, asked] = await database.write([
+  const [, , asked] = await database.write([
+    // What it was given at an earlier try may be there no more.
+    releaseShard(id),
     {
       sql: `insert into budget_shards (shard_id, batch_id, bound_nano)
-            select ?1, ?2, ?3 where coalesce(?3 + ${others} <= ${leftFor('?2', '?4', { drawn: true })}, true)
-            on conflict (shard_id) do nothing`,
+            select ?1, ?2, ?3 where coalesce(?3 + ${others} <= ${leftFor('?2', '?4', { drawn: true })}, true)`,
       args: [id, batchId, boundNano, now],
     },
     {

@@ -15,7 +15,7 @@ import type { WebhookEvent } from '../ports/store-webhooks.ts';
 import { stopBatches, stopExhausted } from './batch-stop.ts';
 import { takeAlerts } from './budget-alerts.ts';
 import { coverLiveBatches, fitHolds, holdCalls, holdShard, restoreHolds } from './budget-holds.ts';
-import { coversAsk, leftFor } from './budget-left.ts';
+import { coversAsk } from './budget-left.ts';
 import { insertPeriod } from './budget-periods.ts';
 import { BUDGET_COLUMNS, selectStates, toBudgetRow, toBudgetState, toStoredBudget } from './budget-rows.ts';
 import { type Database, statementOf } from './client.ts';
@@ -108,14 +108,6 @@ export class LibsqlBudgets implements StoreBudgets {
 
   holdCalls(asks: readonly CallHoldAsk[], now: number): Promise<boolean[]> {
     return holdCalls(this.#db, asks, now);
-  }
-
-  async left(batchId: string, now: number): Promise<number | null> {
-    const [row] = await this.#db.read({
-      sql: `select ${leftFor('?1', '?2', { drawn: false })} as nano`,
-      args: [batchId, now],
-    });
-    return row === undefined || row.nano === null ? null : Number(row.nano);
   }
 
   holdShard(...[shard, now]: Parameters<StoreBudgets['holdShard']>): ReturnType<StoreBudgets['holdShard']> {

@@ -3,6 +3,7 @@ import { LIVE_STATUSES } from '../core/batch-state.ts';
 import { OPEN_SHARD_STATES, type ShardState, shardStatesBefore } from '../core/shard-state.ts';
 import type { ShardChange, ShardLease, StoreShards } from '../ports/store-shards.ts';
 import { forgetAskedLines } from './asked-lines.ts';
+import { releaseShard } from './budget-holds.ts';
 import type { Database, Statement } from './client.ts';
 import { endWork } from './result-write.ts';
 import { shards } from './schema/shards.ts';
@@ -55,9 +56,13 @@ export async function saveShard(database: Database, lease: Lease, change: ShardC
     .set({ ...change, leaseToken: lease.token })
     .where(and(eq(shards.id, lease.id), eq(shards.leaseToken, lease.token), state))
     .returning({ id: shards.id });
-  if (saved.length > 0) return true;
-  await refuseMove(database, lease, change.state);
-  return false;
+  if (saved.length === 0) {
+    await refuseMove(database, lease, change.state);
+    return false;
+  }
+  // Two that wait for a provider's room would each wait for what the other may come to.
+  if (change.state === 'pending') await database.write([releaseShard(lease.id)]);
+  return true;
 }
 
 function statesBeforeSave(to: ShardState): ShardState[] {

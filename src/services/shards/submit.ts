@@ -37,9 +37,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   }
   const asked = await chooseLines(work, lines);
   if (asked.length === 0) return awaitAnswers(work);
-  const room = await budgetRoom(work, asked);
-  if (room === 'halve') return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
-  if (room !== 'go') return wait(work, null);
+  if (!(await hasBudgetRoom(work, asked))) return;
   const input = await writeNativeInput(work, asked).catch((error: unknown) => {
     if (error instanceof TooLarge && asked.length > 1) return null;
     throw error;
@@ -55,6 +53,8 @@ export async function submitShard(work: ShardWork): Promise<void> {
     return giveUp(work, tooFew(work, null), await unfinishedLines(work));
   // Who stopped or paused the batch while its lines were written wants none of them sent.
   if (!(await isWanted(work))) return;
+  // Nor does a budget that was made or lowered meanwhile.
+  if (!(await hasBudgetRoom(work, asked))) return;
   const token = await newToken(work);
   const nextAt = unixSeconds(work.deps.clock) + listLagSeconds(work.deps);
   const place = placeOf(work.api, work.provider.priceRegion);
@@ -188,18 +188,27 @@ async function isFull({ deps, shard, api }: ShardWork): Promise<boolean> {
   return running > 0 && tokens + shard.tokens > enqueuedTokens;
 }
 
-/** What its batch's budgets say to it; where they leave nothing for it, the batch is stopped. */
-async function budgetRoom(work: ShardWork, asked: readonly ShardLine[]) {
+/**
+ * Whether its batch's budgets let it be made. If not, it waits for what is under way or halves take its place; where they
+ * leave nothing for it, the batch is stopped.
+ */
+async function hasBudgetRoom(work: ShardWork, asked: readonly ShardLine[]): Promise<boolean> {
   const { deps, shard, batch, api } = work;
   const linesMin = api.limits.linesMin ?? 0;
   const most = () => upperCostOf(work, asked);
   const room = await holdShard(deps, batch, { id: shard.id, lines: asked.length, linesMin, most });
+  if (room === 'go') return true;
+  if (room === 'halve') {
+    await settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
+    return false;
+  }
+  await wait(work, null);
   if (room === 'stop') {
     await deps.store.budgets.stopBatch(batch.id, unixSeconds(deps.clock));
     await deps.store.shards.hasten(batch.id, unixSeconds(deps.clock));
     deps.nudge();
   }
-  return room;
+  return false;
 }
 
 /** Unique for shard and try, and recognisable as this installation's. */
