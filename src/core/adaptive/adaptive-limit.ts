@@ -28,6 +28,10 @@ const SLOWER = 1.3;
 const PAUSE_MIN_MS = 3_000;
 const PAUSE_MAX_MS = 10_000;
 const RECHECK_MS = 30_000;
+/** While somebody waits for answers, looks at what more would do come no sooner after each other, and are smaller. */
+const STILL_MS = 60_000;
+const STILL_UP = 1.3;
+const STILL_GROWS_UNTIL = 0.5;
 const UP = 1.4;
 const DOWN = 0.6;
 
@@ -47,6 +51,7 @@ export class AdaptiveLimit {
   private unverified = true; // Nothing less than `base` was ever tried.
   private changedAt = Number.NEGATIVE_INFINITY;
   private lookUpAt = 0;
+  private lookedUpAt = Number.NEGATIVE_INFINITY;
   private lookDownAt = 0;
   private pauseMs = PAUSE_MIN_MS;
   private factor = UP;
@@ -58,7 +63,7 @@ export class AdaptiveLimit {
   private readonly refusals = new Refusals();
   private readonly queue = new QueueGauge();
   private cacheFull = false;
-  /** Looks at what more would do are put off: somebody waits for answers, and they would be late for it. */
+  /** Somebody waits for answers, which looks at what more would do make late: they are rare, or what was lost never came back. */
   still = false;
   /** `base` was measured where the limit is. */
   private armed = false;
@@ -122,6 +127,11 @@ export class AdaptiveLimit {
     return Math.max(this.window.relativeError, this.sizes.error(this.window.count));
   }
 
+  private get mayLookUpAt(): number {
+    if (!this.still) return this.lookUpAt;
+    return Math.max(this.lookUpAt, this.lookedUpAt + Math.max(STILL_MS, 20 * this.latency.meanMs));
+  }
+
   private get growing(): boolean {
     return this.phase === 'learn' || this.phase === 'ramp';
   }
@@ -162,13 +172,14 @@ export class AdaptiveLimit {
     // Too little work to fill what was added: that proves nothing.
     if (here.inFlight < this.base.inFlight * 1.1) return;
     const waits = elasticity(this.base, here);
-    if (waits < GROWS_UNTIL || !this.window.waited(here, this.base)) {
+    const until = this.still && this.phase === 'up' ? STILL_GROWS_UNTIL : GROWS_UNTIL;
+    if (waits < until || !this.window.waited(here, this.base)) {
       // No wait up to the limit itself, though not all were sent with so many before them.
       this.base = waits < FLAT ? { ...here, inFlight: this.current } : here;
       this.unverified = false;
       this.lowest = Math.min(this.lowest, here.slowdown);
       this.pauseMs = PAUSE_MIN_MS;
-      this.factor = Math.min(2, this.factor * UP);
+      this.factor = this.still ? UP : Math.min(2, this.factor * UP);
       if (this.phase === 'ramp') this.grow(2, 'ramp', nowMs);
       else this.grow(this.factor, 'up', nowMs);
       return;
@@ -245,8 +256,8 @@ export class AdaptiveLimit {
     if (mayBeLess && nowMs >= this.lookDownAt && this.current > 1) {
       this.phase = 'down';
       this.change(this.current * DOWN, nowMs);
-    } else if (nowMs >= this.lookUpAt && this.current < this.max && !this.cacheFull && !this.still) {
-      this.grow(this.factor, 'up', nowMs);
+    } else if (nowMs >= this.mayLookUpAt && this.current < this.max && !this.cacheFull) {
+      this.grow(this.still ? STILL_UP : this.factor, 'up', nowMs);
     }
   }
 
@@ -269,6 +280,7 @@ export class AdaptiveLimit {
   private cut(here: Point, nowMs: number): void {
     this.slow = here;
     this.phase = 'shrunk';
+    this.lookedUpAt = Number.NEGATIVE_INFINITY; // It may be over soon.
     this.change(Math.min(this.current - 1, (1.05 * here.inFlight * this.base.slowdown) / here.slowdown), nowMs);
   }
 
@@ -284,7 +296,9 @@ export class AdaptiveLimit {
 
   private grow(factor: number, phase: 'ramp' | 'up', nowMs: number): void {
     this.phase = this.current >= this.max ? 'hold' : phase;
-    if (this.phase === phase) this.change(Math.ceil(this.current * factor), nowMs);
+    if (this.phase !== phase) return;
+    if (phase === 'up') this.lookedUpAt = nowMs;
+    this.change(Math.ceil(this.current * factor), nowMs);
   }
 
   private change(limit: number, nowMs: number): void {

@@ -126,7 +126,7 @@ export class ProviderGate implements Gate {
     if (this.calls.size >= CALLS_WAITING_MAX) return { ok: false, failure: noRoom(this.provider.name, null) };
     const now = steadyMs(this.deps.clock);
     this.slots.noteCalls(this.calls.size, now);
-    this.pool.still(true);
+    if (this.calls.size === 0) this.pool.still(true);
     const permit = this.calls.size === 0 ? this.admitNow(ask, now) : null;
     if (permit !== null) return { ok: true, permit };
     return this.calls.wait(ask, now, () => this.pump(), clientGone);
@@ -179,7 +179,8 @@ export class ProviderGate implements Gate {
 
   async inspect(http: HttpClient, signal: AbortSignal): Promise<void> {
     const steady = steadyMs(this.deps.clock);
-    this.pool.still(steady - this.slots.calledAt < CALLS_RECENT_MS);
+    // Calls that wait would be served sooner if there were more room.
+    this.pool.still(this.calls.size === 0 && steady - this.slots.calledAt < CALLS_RECENT_MS);
     const busy = this.slots.own > 0 || this.calls.size > 0;
     const ownPart = this.slots.total === 0 ? 1 : this.slots.own / this.slots.total;
     await this.inspection.look(http, signal, { nowMs: this.deps.clock.now(), steadyMs: steady, busy, ownPart });

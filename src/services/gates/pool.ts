@@ -116,7 +116,7 @@ export class Pool {
     return room;
   }
 
-  /** While calls come in, no looks at what more load would do. */
+  /** While calls come in, few looks at what more load would do. */
   still(still: boolean): void {
     for (const { adaptive } of this.members) if (adaptive) adaptive.still = still;
   }
