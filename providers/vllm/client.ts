@@ -13,6 +13,10 @@ import { servedModels, serverLoad } from '../shared/server-state.ts';
 import type { VllmSettings } from './config.ts';
 import { withPriority } from './convert.ts';
 import { readers } from './results.ts';
+import { refusesPriority } from './status.ts';
+
+/** A server that refused `priority` may have been started again since, with what it takes. */
+const REFUSED_MS = 10 * 60_000;
 
 export interface VllmClient {
   immediate: ImmediateApi & { healthy(call: Call): Promise<boolean> };
@@ -43,12 +47,23 @@ export function createVllmClient(provider: string, settings: VllmSettings): Vllm
   };
 }
 
-/** Gives batch lines the priority that lets calls pass them in the server's own queue. */
+/**
+ * Gives batch lines the priority that lets calls pass them in the server's own queue. vLLM without `--scheduling-policy
+ * priority`, and servers that refuse what they do not know, would fail all lines for it: there it is left out.
+ */
 function withBatchPriority(execute: ImmediateApi['execute'], priority: number | undefined): ImmediateApi['execute'] {
   if (priority === undefined) return execute;
-  return (request, call) => {
-    if (call.traffic !== 'batch') return execute(request, call);
-    return execute({ ...request, body: withPriority(request.body, priority) }, call);
+  const refusedAt = new Map<string, number>();
+  return async (request, call) => {
+    const { member, nowMs, traffic } = call;
+    if (traffic !== 'batch' || nowMs - (refusedAt.get(member) ?? -REFUSED_MS) < REFUSED_MS) {
+      return execute(request, call);
+    }
+    const body = withPriority(request.body, priority);
+    const result = await execute({ ...request, body }, call);
+    if (result.ok || body === request.body || !refusesPriority(result.failure)) return result;
+    refusedAt.set(member, nowMs);
+    return execute(request, call);
   };
 }
 
