@@ -16,7 +16,14 @@ const SAMPLES: Readonly<Record<keyof ServerLoad, { merge: Merge; names: readonly
   },
   waiting: {
     merge: 'sum',
-    names: ['vllm:num_requests_waiting', 'sglang:num_queue_reqs', 'tgi_queue_size', 'llamacpp:requests_deferred'],
+    names: [
+      // Newer vLLM's count of those that wait for room. It counts others as waiting, too: for a grammar, or for a cache elsewhere.
+      'vllm:num_requests_waiting_by_reason/capacity',
+      'vllm:num_requests_waiting',
+      'sglang:num_queue_reqs',
+      'tgi_queue_size',
+      'llamacpp:requests_deferred',
+    ],
   },
   cacheUsage: {
     merge: 'max',
@@ -56,6 +63,11 @@ const SAMPLE = /^(vllm|sglang|tgi|llamacpp)([:_]\w+)(?:\{((?:[^"}]|"(?:[^"\\]|\\
 /** The ranks that work on the same requests may all count them; those of data parallelism have requests of their own. */
 const SAME_REQUESTS = /(?:^|,)\s*(?:tp|pp|moe_ep)(?:_rank)?\s*=\s*"[^"]*"/g;
 
+/** SGLang that schedules by priority counts those of each one beside all that it has, whose priority is ''. */
+const OF_ALL_PRIORITIES: ReadonlySet<string> = new Set(['sglang:num_running_reqs', 'sglang:num_queue_reqs']);
+const OF_ONE_PRIORITY = /(?:^|,)\s*priority\s*=\s*"[^"]/;
+const REASON = /(?:^|,)\s*reason\s*=\s*"(\w*)"/;
+
 /** What a server's Prometheus text says of its load; null when it says nothing that is known. */
 export function readServerLoad(text: string): ServerLoad | null {
   const samples = readSamples(text);
@@ -90,7 +102,10 @@ function readSamples(text: string): Map<string, Map<string, number>> {
     const [, server = '', rest = '', labels = '', number] = found;
     const value = Math.max(0, Number(number));
     if (!Number.isFinite(value)) continue;
-    const name = server === 'tgi' ? `tgi${rest}` : `${server}:${rest.slice(1)}`;
+    const family = server === 'tgi' ? `tgi${rest}` : `${server}:${rest.slice(1)}`;
+    if (OF_ALL_PRIORITIES.has(family) && OF_ONE_PRIORITY.test(labels)) continue;
+    const reason = REASON.exec(labels)?.[1];
+    const name = reason ? `${family}/${reason}` : family;
     const values = samples.get(name) ?? new Map<string, number>();
     samples.set(name, values);
     const engine = labels.replace(SAME_REQUESTS, '');

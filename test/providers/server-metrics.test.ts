@@ -49,6 +49,32 @@ vllm:prefix_cache_hits_total{engine="0"} 250
     });
   });
 
+  it('counts what SGLang counts of each priority once', () => {
+    const text = ['', '-9223372036854775808', '0', '10'].flatMap((priority, index) => [
+      `sglang:num_running_reqs{engine_type="unified",model_name="m",priority="${priority}",tp_rank="0"} ${[14, 0, 9, 5][index]}.0`,
+      `sglang:num_queue_reqs{model_name="m",pp_rank="0",priority="${priority}",tp_rank="0"} ${[6, 0, 4, 2][index]}.0`,
+    ]);
+    const tokens = ['0', '10'].map(
+      (priority) => `sglang:prompt_tokens_total{model_name="m",priority="${priority}"} 50`,
+    );
+    expect(readServerLoad([...text, ...tokens].join('\n'))).toMatchObject({
+      running: 14,
+      waiting: 6,
+      promptTokens: 100,
+    });
+  });
+
+  it('takes for waiting what waits for room, where vLLM tells that from what waits for something else', () => {
+    const text = `vllm:num_requests_waiting{engine="0",model_name="m"} 12.0
+vllm:num_requests_waiting{engine="1",model_name="m"} 5.0
+vllm:num_requests_waiting_by_reason{engine="0",model_name="m",reason="capacity"} 1.0
+vllm:num_requests_waiting_by_reason{engine="0",model_name="m",reason="deferred"} 11.0
+vllm:num_requests_waiting_by_reason{engine="1",model_name="m",reason="capacity"} 2.0
+vllm:num_requests_waiting_by_reason{engine="1",model_name="m",reason="deferred"} 3.0
+`;
+    expect(readServerLoad(text)).toMatchObject({ waiting: 3 });
+  });
+
   it('is nothing where there is nothing to read: a page of HTML, JSON, other metrics, not a number', () => {
     for (const text of ['', '<html>vllm:</html>', '[{"numActiveRequests":3}]', 'up 1', 'vllm:num_requests_running NaN'])
       expect(readServerLoad(text)).toBeNull();
