@@ -157,6 +157,11 @@ export class Pool {
     return other ?? this.choose(now, part);
   }
 
+  /** Whether nothing but what it has in flight keeps requests from a member. */
+  isInUse(member: Member, now: number): boolean {
+    return !isLeftOut(member, now) && member.breaker.waitMs(now, member.probes) === 0;
+  }
+
   /** Whether one more request may go to a member that was not chosen by its load. */
   mayCall(member: Member, now: number, part: number): boolean {
     return !isLeftOut(member, now) && hasRoom(member, now, part);

@@ -1,7 +1,7 @@
 import { PrefixMap, prefixKeys } from '../../core/prefix-map.ts';
 import type { Member, Pool } from './pool.ts';
 
-/** A member takes this many times the mean load of all before prompts that it knows go elsewhere. */
+/** A member takes this many times its part of the load before prompts that it knows go elsewhere. */
 const LOAD_MAX = 1.25;
 
 /** Keeps requests whose prompts begin alike on one member, whose prefix cache then serves them, without overloading it. */
@@ -19,14 +19,24 @@ export class Prefixes {
     if (keys.length === 0) return least;
     const { members } = this.pool;
     const knows = members[this.known.find(keys)];
-    const chosen = knows && this.pool.mayCall(knows, now, part) && !this.isCrowded(knows) ? knows : least;
+    const chosen = knows && this.pool.mayCall(knows, now, part) && !this.isCrowded(knows, now) ? knows : least;
     this.known.note(keys, members.indexOf(chosen));
     return chosen;
   }
 
-  private isCrowded(member: Member): boolean {
-    let sum = 0;
-    for (const { inFlight } of this.pool.members) sum += inFlight;
-    return member.inFlight + 1 > Math.ceil((LOAD_MAX * (sum + 1)) / this.pool.members.length);
+  /** Its part is what it can take of what all can that may be called: the others would have to do its work, too. */
+  private isCrowded(member: Member, now: number): boolean {
+    let load = 1;
+    let limits = 0;
+    for (const other of this.pool.members) {
+      load += other.inFlight;
+      if (this.pool.isInUse(other, now)) limits += limitOf(other);
+    }
+    return member.inFlight + 1 > Math.ceil((LOAD_MAX * load * limitOf(member)) / limits);
   }
+}
+
+/** Those that are not adaptive are alike. */
+function limitOf({ adaptive }: Member): number {
+  return adaptive?.limit ?? 1;
 }
