@@ -2,9 +2,14 @@ import { OUTPUT_LIMITS } from './tokens.ts';
 
 /** JSON text in which a `bigint` is written as an integer, however large: sums of money stay exact. */
 export function exactJson(value: unknown): string {
-  return JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === 'bigint' ? rawJson(member.toString()) : member,
-  );
+  try {
+    // Most of what is written has none, and a function that is asked of each member makes it twice as long.
+    return JSON.stringify(value);
+  } catch {
+    return JSON.stringify(value, (_key, member: unknown) =>
+      typeof member === 'bigint' ? rawJson(member.toString()) : member,
+    );
+  }
 }
 
 /** Members that are counted with: they stay numbers, however large. */

@@ -111,7 +111,7 @@ async function* encodeGroup(
     const statistics = type !== 'string' && type !== 'json';
     await file.write({ columnData: [{ name, data, statistics, offsetIndex: false }], rowGroupSize: rows });
     yield take(bytes);
-    await turn.yieldWhenLong();
+    if (turn.isLong) await turn.yield();
   }
   const groups = file.row_groups.splice(groupsBefore);
   file.num_rows = rowsBefore + BigInt(rows);

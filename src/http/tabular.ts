@@ -11,9 +11,6 @@ export const TABLE_FORMATS = ['json', 'csv', 'jsonl'] as const;
 export const EXPORT_FORMATS = [...TABLE_FORMATS, 'parquet'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-/** Rows between two looks at the time. */
-const PIECE_ROWS = 50;
-
 export const PARQUET_TYPE = 'application/vnd.apache.parquet';
 const TYPES: Record<ExportFormat, string> = {
   json: 'application/json',
@@ -99,12 +96,17 @@ async function* rowTexts(
 ): AsyncGenerator<string, void> {
   const turn = new Turn();
   for await (const page of pages) {
-    for (let from = 0; from < page.length; from += PIECE_ROWS) {
-      let text = '';
-      for (const row of page.slice(from, from + PIECE_ROWS)) text += textOf(row);
+    // A page that was read from the database has let others have their turns.
+    turn.begin();
+    let text = '';
+    for (const row of page) {
+      text += textOf(row);
+      if (!turn.isLong) continue;
       yield text;
-      await turn.yieldWhenLong();
+      text = '';
+      await turn.yield();
     }
+    if (text !== '') yield text;
   }
 }
 

@@ -5,10 +5,19 @@ const TURN_MS = 5;
 export class Turn {
   #began = performance.now();
 
-  /** Waits until others had a turn, when this one has lasted long enough. Call it often. */
-  async yieldWhenLong(): Promise<void> {
-    if (performance.now() - this.#began < TURN_MS) return;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+  /** Whether it has lasted long enough. */
+  get isLong(): boolean {
+    return performance.now() - this.#began >= TURN_MS;
+  }
+
+  /** Begins anew: others had their turn while something was waited for. */
+  begin(): void {
     this.#began = performance.now();
+  }
+
+  /** Waits until others had a turn. */
+  async yield(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.begin();
   }
 }

@@ -33,6 +33,23 @@ describe('a table', () => {
     expect(text).toBe(format === 'csv' ? csv.join('') : rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
   });
 
+  it('is made page by page where others have their turns between the pages, with no further wait', async () => {
+    let now = 0;
+    vi.spyOn(performance, 'now').mockImplementation(() => now);
+    const waits = vi.spyOn(globalThis, 'setTimeout');
+    async function* pages() {
+      for (let from = 0; from < rows.length; from += 200) {
+        now += 100;
+        yield rows.slice(from, from + 200);
+      }
+    }
+    const pieces: Uint8Array[] = [];
+    for await (const piece of tableAnswer('jsonl', 'table', [], pages()).body ?? []) pieces.push(piece);
+    expect(pieces).toHaveLength(5);
+    expect(Buffer.concat(pieces).toString()).toBe(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    expect(waits).not.toHaveBeenCalled();
+  });
+
   it('without rows has its header alone', async () => {
     expect((await drain(tableAnswer('csv', 'table', ['a', 'b'], [[]]))).text).toBe('a,b\r\n');
   });
