@@ -8,6 +8,8 @@
  *        the service has no room: later          (its lines run elsewhere; what it still answers is waste)
  *                               └─ whether it was created was not told in time: it is looked for ──↑
  *
+ * From submitting and collecting, too, a shard is abandoned where its batch's input is lost: no answer could be delivered.
+ *
  * Before a provider batch is created its token is stored, so that after a crash it is looked for before it is made again. One
  * that its provider lists so late that it was made again is found by the search for orphans: a row that is done from the first
  * remembers the token, and is abandoned from then on.
@@ -16,7 +18,7 @@ const transitions = {
   pending: ['submitting', 'done'],
   submitting: ['running', 'abandoned', 'pending', 'done'],
   running: ['collecting', 'abandoned', 'pending', 'done'],
-  collecting: ['done'],
+  collecting: ['done', 'abandoned'],
   abandoned: ['done'],
   done: [],
 } as const satisfies Record<string, readonly string[]>;

@@ -35,7 +35,7 @@ export interface StoreFiles {
   markDeleted(scope: Scope, id: string, now: number): Promise<boolean>;
   /** Marks as deleted what expired by `now`; returns how many. */
   markExpired(now: number, limit: number): Promise<number>;
-  /** Deleted rows whose bytes no live batch needs and that are not purged yet. */
+  /** Deleted rows that are not purged yet, and whose bytes no live batch needs, nor a shard that was abandoned. */
   purgeable(limit: number): Promise<FileRow[]>;
   markPurged(ids: readonly string[], now: number): Promise<void>;
 }

@@ -8,6 +8,7 @@ import { inScope, pageOf } from './cursor.ts';
 import { rowInsert } from './row-insert.ts';
 import { batches } from './schema/batches.ts';
 import { files } from './schema/files.ts';
+import { BATCHES_OF_ABANDONED } from './shard-work.ts';
 import { literalList } from './text.ts';
 
 const { seq: _seq, purgedAt: _purgedAt, ...columns } = getTableColumns(files);
@@ -96,10 +97,12 @@ export class LibsqlFiles implements StoreFiles {
   async purgeable(limit: number): Promise<FileRow[]> {
     const live = sql.raw(literalList(LIVE_STATUSES));
     const usedByLiveBatch = sql`exists (select 1 from ${batches} where ${batches.inputFileId} = ${files.id} and ${batches.status} in (${live}))`;
+    // What a provider batch that was given up still answers is entered by what was asked.
+    const usedByAbandoned = sql`${files.id} in (select input_file_id from batches where id in (${sql.raw(BATCHES_OF_ABANDONED)}))`;
     return this.#db.orm
       .select(columns)
       .from(files)
-      .where(and(isNotNull(files.deletedAt), isNull(files.purgedAt), sql`not ${usedByLiveBatch}`))
+      .where(and(isNotNull(files.deletedAt), isNull(files.purgedAt), sql`not ${usedByLiveBatch} and not ${usedByAbandoned}`))
       .orderBy(files.deletedAt)
       .limit(limit);
   }

@@ -21,6 +21,9 @@ const { leaseToken: _token, leaseUntil: _until, ...columns } = getTableColumns(s
 /** What is read of a shard. */
 export const shardColumns = columns;
 
+/** The ids of batches with provider batches that were given up and whose end is yet to come; live shards alone are read. */
+export const BATCHES_OF_ABANDONED = `select batch_id from shards where state = 'abandoned' and (state <> 'done' or cleaned_at is null)`;
+
 /** See StoreShards.claimDue. A lease that is still running is left alone whoever holds it. */
 export async function claimDueShards(
   database: Database,

@@ -21,7 +21,7 @@ export async function sweepParts(
   for await (const object of deps.files.list('batches/', query.after ?? undefined)) {
     const batchId = object.key.split('/')[1] ?? '';
     if (known.batchId !== batchId) known = await knownOf(deps, batchId);
-    if (known.gone || (object.modifiedAt < before && !known.keys.has(object.key))) {
+    if (!known.keys.has(object.key) && (known.gone || object.modifiedAt < before)) {
       await deps.files.delete(object.key);
       removed += 1;
     }
@@ -35,14 +35,24 @@ interface Known {
   batchId: string;
   /** Nobody may read its results any more. */
   gone: boolean;
+  /** What stays. */
   keys: ReadonlySet<string>;
 }
 
 async function knownOf(deps: Deps, batchId: string): Promise<Known> {
   const batch = await deps.store.batches.get('all', batchId);
   if (!batch) return { batchId, gone: false, keys: new Set() };
+  const lanes = `batches/${batchId}/lanes`;
+  if (await areResultsGone(deps, batch)) {
+    // What was given up at a provider may answer yet, and is entered by what was asked.
+    return { batchId, gone: true, keys: new Set((await isAwaited(deps, batchId)) ? [lanes] : []) };
+  }
   const parts = await deps.store.segments.parts(batchId, 0, Number.MAX_SAFE_INTEGER);
   const spares = await deps.store.shards.spares(batchId, 0, Number.MAX_SAFE_INTEGER);
-  const keys = new Set([`batches/${batchId}/lanes`, ...[...parts, ...spares].map((part) => part.key)]);
-  return { batchId, gone: await areResultsGone(deps, batch), keys };
+  const keys = new Set([lanes, ...[...parts, ...spares].map((part) => part.key)]);
+  return { batchId, gone: false, keys };
+}
+
+async function isAwaited(deps: Deps, batchId: string): Promise<boolean> {
+  return (await deps.store.shards.list(batchId)).some(({ state }) => state === 'abandoned');
 }

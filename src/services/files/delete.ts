@@ -3,7 +3,8 @@ import { unixSeconds } from '../../ports/clock.ts';
 import { type Context, type Deps, scopeOf } from '../../ports/deps.ts';
 
 /**
- * Deletes a file. It is gone for every reader at once; its bytes go when no live batch needs them any more.
+ * Deletes a file. It is gone for every reader at once; its bytes go when no live batch needs them any more, nor a provider
+ * batch that was given up and may still cost.
  * Throws ApiError 404.
  */
 export async function deleteFile(

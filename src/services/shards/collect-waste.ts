@@ -7,8 +7,9 @@ import { refuseOtherPlace } from './misplaced.ts';
 import { lineOfKey } from './native-input.ts';
 import { type Answered, outcomesOf } from './outcomes.ts';
 import { doubtsOf, resolve } from './resolve-doubts.ts';
-import { entryOf, type ShardOutcome } from './settle-lines.ts';
-import { providerBatch, type ShardWork, settle, shardLines } from './shard-work.ts';
+import { type EnteredLine, entryOf } from './settle-lines.ts';
+import { providerBatch, type ShardWork, settle } from './shard-work.ts';
+import { isReadable, possibleLines, unreadOutcomes } from './unread-lines.ts';
 import { untilFailure } from './until-failure.ts';
 import { usageShares } from './usage-shares.ts';
 
@@ -24,7 +25,8 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   const { deps, shard } = work;
   const known = await deps.store.shards.ledgeredLines(shard.id);
   const doubts = await doubtsOf(work);
-  const every = new Map((await shardLines(work)).map((line) => [line.line, line]));
+  const every = new Map((await possibleLines(work)).map((line) => [line.line, line]));
+  const isThere = await isReadable(work);
   const shares = usageShares(work, providerBatch(work));
   let succeeded = 0;
   let lines = 0;
@@ -32,7 +34,7 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   const flush = async (): Promise<void> => {
     const fresh: LedgerEntryRow[] = [];
     const told: Resolution[] = [];
-    for (const outcome of await outcomesOf(work, group, shares)) {
+    for (const outcome of await (isThere ? outcomesOf(work, group, shares) : unreadOutcomes(work, group))) {
       const line = outcome.line.line + 1;
       const doubt = doubts.get(line);
       const entry = wasteOf(work, outcome);
@@ -75,7 +77,7 @@ function showsAll({ counts, reason }: Pick<Progress, 'counts' | 'reason'>, succe
 }
 
 /** The entry of an answer that nobody waits for; null for a line that was not run. */
-function wasteOf(work: ShardWork, outcome: ShardOutcome): LedgerEntryRow | null {
+function wasteOf(work: ShardWork, outcome: EnteredLine): LedgerEntryRow | null {
   const { result } = outcome;
   if (result === null || (!result.ok && !result.failure.reachedProvider)) return null;
   const entry = entryOf(work, outcome, 1, false);

@@ -13,7 +13,8 @@ import { followAt, NOTHING_FOLLOWS } from './follow-up.ts';
 import { isForgotten } from './patience.ts';
 import { sharingOf } from './questions.ts';
 import { type EntryWork, entryOf, recordDoubt } from './settle-lines.ts';
-import { type ShardLine, type ShardWork, settle, shardLines, unfinishedLines } from './shard-work.ts';
+import { type ShardLine, type ShardWork, save, settle, unfinishedLines } from './shard-work.ts';
+import { isReadable, possibleLines, withKnownIds } from './unread-lines.ts';
 
 const LINES_AT_ONCE = 500;
 
@@ -44,7 +45,7 @@ async function unanswered(work: ShardWork): Promise<ShardLine[]> {
 
 /** Enters those of `lines` that were in the provider batch and have no entry of it: what they cost nobody can say. */
 export async function doubtLines(work: DoubtWork, lines: readonly ShardLine[]): Promise<void> {
-  for await (const doubtful of unentered(work, lines)) await recordDoubt(work, doubtful);
+  for await (const doubtful of parsed(work, await unentered(work, lines))) await recordDoubt(work, doubtful);
 }
 
 /**
@@ -52,30 +53,58 @@ export async function doubtLines(work: DoubtWork, lines: readonly ShardLine[]): 
  * hidden either.
  */
 export async function forgetAbandoned(work: DoubtWork): Promise<void> {
-  await enterUnknown(work, await shardLines(work));
+  await enterUnknown(work, await possibleLines(work));
   await settle(work, { state: 'done', followUp: NOTHING_FOLLOWS });
 }
 
 /** Enters those of `lines` that were in an abandoned provider batch and have no entry of it, with an unknown amount. */
 export async function enterUnknown(work: DoubtWork, lines: readonly ShardLine[]): Promise<void> {
-  for await (const doubtful of unentered(work, lines)) {
-    const outcomes = doubtful.map((each) => ({ ...each, result: null, failure: null, warnings: [] }));
-    await work.deps.store.ledger.append(outcomes.map((outcome) => entryOf(work, outcome, 1, false)));
+  const isThere = await isReadable(work);
+  const open = await unentered(work, lines);
+  const groups = isThere ? parsed(work, open) : idsOf(work, open);
+  for await (const doubtful of groups) {
+    await work.deps.store.ledger.append(doubtful.map((each) => entryOf(work, { ...each, result: null }, 1, false)));
   }
 }
 
-async function* unentered(work: DoubtWork, lines: readonly ShardLine[]) {
-  const known = await work.deps.store.shards.ledgeredLines(work.shard.id);
-  const { asked } = await sharingOf(work, []);
-  const open = lines.filter(({ line }) => (asked === null || asked.has(line)) && !known.has(line + 1));
-  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
-  for (let at = 0; at < open.length; at += LINES_AT_ONCE) {
+/** Those of `lines` that have no entry of the shard, as many as it may have sent. */
+async function unentered({ deps, shard, ...work }: DoubtWork, lines: readonly ShardLine[]): Promise<ShardLine[]> {
+  const known = await deps.store.shards.ledgeredLines(shard.id);
+  const { asked } = await sharingOf({ deps, shard, ...work }, []);
+  return lines
+    .filter(({ line }) => (asked === null || asked.has(line)) && !known.has(line + 1))
+    .slice(0, Math.max(0, shard.lines - known.size));
+}
+
+async function* parsed({ deps, input }: DoubtWork, lines: readonly ShardLine[]) {
+  const reader = new ForwardReader(deps.files, input.contentKey);
+  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
     const group = [];
-    for (const line of open.slice(at, at + LINES_AT_ONCE)) {
+    for (const line of lines.slice(at, at + LINES_AT_ONCE)) {
       group.push({ line, request: parseRequestLine(await reader.read(line)) });
     }
     yield group;
   }
+}
+
+async function* idsOf(work: DoubtWork, lines: readonly ShardLine[]) {
+  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+    yield await withKnownIds(
+      work,
+      lines.slice(at, at + LINES_AT_ONCE).map((line) => ({ line })),
+    );
+  }
+}
+
+/**
+ * Of a batch that stopped as its input is lost: nothing that is answered can be delivered, so it waits for nobody. What is at
+ * the provider is told to stop from here, and what it did is entered.
+ */
+export async function leaveWithoutInput(deps: Deps, shard: ShardLease): Promise<void> {
+  const now = unixSeconds(deps.clock);
+  const isThere = shard.state !== 'submitting' || !isUntouched(shard);
+  await save({ deps, shard }, isThere ? { cancelAskedAt: shard.cancelAskedAt ?? now } : { token: null });
+  await settle({ deps, shard }, { state: isThere ? 'abandoned' : 'done', followUp: NOTHING_FOLLOWS, nextAt: now });
 }
 
 /** A shard without its provider: what was made there cannot be asked about. */

@@ -159,8 +159,13 @@ function costOf(past: LineTotal | undefined, entry: LedgerEntryRow | null): numb
   return sum === 0 && amounts.includes(null) ? null : sum;
 }
 
+/** What is entered of a line; its id is not known where its input is gone. */
+export type EnteredLine = Pick<ShardOutcome, 'line' | 'result' | 'isEstimated' | 'isShared'> & {
+  request: { customId: string | null };
+};
+
 /** The ledger entry of a line's place in a provider batch, at the provider's batch price. */
-export function entryOf(work: EntryWork, outcome: ShardOutcome, attempt: number, final: boolean): LedgerEntryRow {
+export function entryOf(work: EntryWork, outcome: EnteredLine, attempt: number, final: boolean): LedgerEntryRow {
   const { deps, batch, shard, provider, candidate } = work;
   const entry = priceAttempt(deps, {
     tenantId: batch.tenantId,

@@ -5,7 +5,7 @@ import type { Deps } from '../../ports/deps.ts';
 import type { ShardLease } from '../../ports/store-shards.ts';
 import type { InputWatch } from '../batches/input-lost.ts';
 import { collectReadable, collectShard } from './collect.ts';
-import { giveUpAnswers, settleUnserved, unreadable } from './lost.ts';
+import { giveUpAnswers, leaveWithoutInput, settleUnserved, unreadable } from './lost.ts';
 import { resumeSubmit } from './lost-submit.ts';
 import { isForgotten } from './patience.ts';
 import { isElsewhereByName, providerFor } from './place.ts';
@@ -91,6 +91,10 @@ async function openWork(
   const input = batch && (await deps.store.files.getAny(batch.inputFileId));
   const lane = batch?.lanes[shard.lane];
   if (!batch || !input || lane?.kind !== 'run') throw new Error('its batch or input file is gone');
+  if (batch.stop === 'input_lost' && ['submitting', 'running', 'collecting'].includes(shard.state)) {
+    await leaveWithoutInput(deps, shard);
+    return null;
+  }
   const provider = providerFor(deps, shard);
   const candidate = lane.candidates[shard.candidate];
   if (provider?.batch && candidate) {
