@@ -3,25 +3,22 @@ import { ProviderError } from '../../../providers/contract.ts';
 import type { Failure } from '../../core/failure.ts';
 import { refusal } from '../../core/failure.ts';
 import { ranAt } from '../../core/ran-at.ts';
-import { parseRequestLine } from '../../core/validate-input.ts';
 import { unixSeconds } from '../../ports/clock.ts';
-import { ForwardReader } from '../batches/forward-reader.ts';
 import { collectShard } from './collect.ts';
 import { collectWaste } from './collect-waste.ts';
-import { endShard, settleFailed } from './end.ts';
+import { endShard } from './end.ts';
 import { NOTHING_FOLLOWS } from './follow-up.ts';
 import { doubtLines, forgetAbandoned, giveUpAnswers, unreadable } from './lost.ts';
 import { seekAbandoned } from './lost-submit.ts';
 import { awaitPlace, warnMisplaced } from './misplaced.ts';
-import { nativeLine } from './native-input.ts';
+import { failNamedLines } from './named-lines.ts';
 import { endWaiting, isForgotten, lateFailure, nextLook } from './patience.ts';
 import { isElsewhere, isMisplaced } from './place.ts';
-import { sharingOf } from './questions.ts';
 import { rejected } from './refused.ts';
 import { takeBackDoubts } from './resolve-doubts.ts';
-import type { ShardLine, ShardWork } from './shard-work.ts';
+import type { ShardWork } from './shard-work.ts';
 import { providerBatch, save, settle, unfinishedLines } from './shard-work.ts';
-import { resubmitOthers, wait } from './submit.ts';
+import { wait } from './submit.ts';
 import { isGone, isWasteLost, noteFailing, withoutFailing } from './troubles.ts';
 
 /** Looks at a running provider batch, and does what its state asks for. */
@@ -133,27 +130,6 @@ async function loseAnswers(work: ShardWork, failure: Failure): Promise<void> {
   if (work.batch.stop === null) return giveUpAnswers(work, unreadable(failure));
   await doubtLines(work, await unfinishedLines(work));
   return endShard(work, await unfinishedLines(work), failure);
-}
-
-/** `line` counts the lines of the provider's input file: the shard's unfinished lines in order, less those it never held or asked. */
-async function failNamedLines(work: ShardWork, named: Progress['lines']): Promise<void> {
-  const left = await unfinishedLines(work);
-  const { asked, sharers } = await sharingOf(work, left);
-  const failures = new Map(named.map(({ line, failure }) => [line, failure]));
-  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
-  const failed: { line: ShardLine; failure: Failure }[] = [];
-  let position = 0;
-  for (const line of left) {
-    if (asked !== null && !asked.has(line.line)) continue;
-    const request = parseRequestLine(await reader.read(line));
-    if (typeof nativeLine(work, line, request) !== 'string') continue;
-    position += 1;
-    const failure = failures.get(position);
-    if (failure) for (const each of [line, ...(sharers.get(line.line) ?? [])]) failed.push({ line: each, failure });
-  }
-  if (failed.length === 0) return rejected(work, named[0]?.failure ?? lateFailure(), left);
-  await settleFailed(work, failed, { name: `${work.shard.id}-named-${work.shard.tries}`, last: true });
-  return resubmitOthers(work);
 }
 
 async function afterPollFailure(work: ShardWork, failure: Failure): Promise<void> {

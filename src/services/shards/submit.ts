@@ -7,7 +7,7 @@ import { pollSeconds, requeueSeconds } from '../../core/shard-plan.ts';
 import { unixSeconds } from '../../ports/clock.ts';
 import { holdShard } from '../budgets/hold-shard.ts';
 import { endShard, giveUp } from './end.ts';
-import { again, halves } from './follow-up.ts';
+import { halves } from './follow-up.ts';
 import { keepHours } from './hours.ts';
 import { type NativeInput, TooLarge, tooFew, writeNativeInput } from './native-input.ts';
 import { lateFailure, overdueSince } from './patience.ts';
@@ -163,11 +163,6 @@ async function afterRefusal(work: ShardWork, failure: Failure, left: readonly Sh
       if (Object.keys(optionsOf(work)).length > 0) return giveUp(work, failure, left);
       return rejected(work, failure, left);
   }
-}
-
-/** Lines that the provider's validation named fail alone; the others are submitted again. */
-export async function resubmitOthers(work: ShardWork): Promise<void> {
-  await settle(work, { state: 'done', followUp: again(work, await unfinishedLines(work)) });
 }
 
 /** Back to pending: there is no room, or an operator is needed. Nothing of the try is left at the provider. */
