@@ -1,5 +1,6 @@
 import { addUsage } from '../../src/core/usage.ts';
 import type { Result } from '../contract.ts';
+import { withAnswer } from '../shared/failed-answer.ts';
 import { badResponse } from '../shared/openai-status.ts';
 
 /** How OpenAI's clients want vectors: lists of numbers, or 32-bit floats as base64 text. */
@@ -48,7 +49,10 @@ export function joinEmbeddings(parts: readonly Result[], encoding: Encoding): Re
   const usage = usages.includes(null) ? null : usages.reduce((sum, part) => addUsage(sum ?? {}, part ?? {}), {});
   const [first] = parts;
   const failed = parts.find((part) => !part.ok);
-  if (failed !== undefined) return { ...failed, usage: billedOf(parts) };
+  if (failed !== undefined) {
+    const isAnswered = parts.some((part) => part.ok);
+    return withAnswer(failed, { ok: isAnswered, usage: billedOf(parts), rawUsage: failed.rawUsage });
+  }
   if (first?.ok !== true) throw new Error('a request has at least one part');
   if (parts.length === 1 && encoding === 'float') return first;
   const lists = parts.map((part) => JSON.parse(part.body ?? '') as EmbeddingList);

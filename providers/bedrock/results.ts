@@ -242,6 +242,7 @@ function failureOfRecord(error: Fields, facts: AnswerFacts): Failure {
     param: null,
     type: typeOf(kind),
     retryAfterMs: null,
-    reachedProvider: true,
+    // What was not run in time was never billed.
+    reachedProvider: !isExpired,
   };
 }

@@ -92,6 +92,9 @@ const kindByStatus: Readonly<Record<number, FailureKind>> = {
 const neverSent: ReadonlySet<string> = new Set(['CredentialsProviderError', 'TokenProviderError', 'ConnectionRefused']);
 
 const contextPattern = /too long|context (?:length|window)|maximum (?:context|input)|too many (?:input )?tokens in/i;
+/** What a refusal speaks of that parts of the records may not meet. */
+const recordPattern = /\b(?:records?|lines?|jsonl?|file size)\b/i;
+const accessPattern = /access denied|not authorized|permission|assume|\brole\b|\bkms\b|\bbucket\b/i;
 const slotsPattern = /\bjobs?\b.*(?:quota|limit|maximum|exceed|too many)|(?:quota|limit|maximum|too many).*\bjobs?\b/i;
 
 /** The kind that a status alone tells. */
@@ -115,7 +118,7 @@ export function failureOfAws(
     status,
     code: isRedirect && scene === 'call' ? 'redirect_refused' : codeOf(kind, error),
     message: said === '' ? `${context.provider} answered with status ${status} and did not say why.` : where + said,
-    param: null,
+    param: scene === 'job' && error.name === 'ValidationException' ? paramOf(kind, error.message) : null,
     type: typeOf(kind),
     retryAfterMs: retryAfterMs(headers, status ?? 0, context.nowMs),
     reachedProvider: !neverSent.has(error.name),
@@ -126,14 +129,25 @@ function kindOf({ name, message, status }: AwsError, scene: Scene): FailureKind 
   if (scene === 'job') {
     if (name === 'ServiceQuotaExceededException') return 'quota_full';
     if (name === 'ThrottlingException' && slotsPattern.test(message)) return 'quota_full';
-    // Create answers one flat ValidationException for everything, the role's rights among it.
-    if (name === 'ValidationException' && /\brole\b|access denied|not authorized|permission/i.test(message)) {
-      return 'permission';
-    }
+    // Create answers one flat ValidationException for everything, the role's rights and the bucket's among it.
+    if (name === 'ValidationException' && isOfAccess(message)) return 'permission';
   }
   const stated = Object.hasOwn(kindByName, name) ? kindByName[name] : undefined;
   if (stated !== undefined) return stated;
   return status === null ? 'connection' : kindOfStatus(status);
+}
+
+function isOfAccess(message: string): boolean {
+  return accessPattern.test(message) && !recordPattern.test(message);
+}
+
+/**
+ * What of the create call a refusal speaks of, as it reads no record: its model, or the job as a whole. null where the count
+ * or the size of the records is at fault.
+ */
+function paramOf(kind: FailureKind, message: string): string | null {
+  if (kind !== 'invalid_request' || recordPattern.test(message)) return null;
+  return /\bmodel\b/i.test(message) ? 'model' : 'job';
 }
 
 function codeOf(kind: FailureKind, { name, message }: AwsError): string {
@@ -179,7 +193,8 @@ export function failureOfJob(status: string, message: string, provider: string, 
     status: null,
     code: status === 'Expired' ? 'batch_expired' : kind === 'quota_full' ? 'quota_full' : 'batch_failed',
     message: said === '' ? `The batch job of ${provider} ended as ${status} and did not say why.` : said,
-    param: null,
+    // Validation reads the records, too: only what speaks of the model is not theirs.
+    param: paramOf(kind, message) === 'model' ? 'model' : null,
     type: typeOf(kind),
     retryAfterMs: null,
     reachedProvider: true,
@@ -188,7 +203,7 @@ export function failureOfJob(status: string, message: string, provider: string, 
 
 function kindOfJobMessage(message: string): FailureKind {
   if (slotsPattern.test(message) && !/record/i.test(message)) return 'quota_full';
-  if (/access denied|not authorized|permission|assume|\brole\b|kms/i.test(message)) return 'permission';
+  if (isOfAccess(message)) return 'permission';
   if (/internal|unexpected|try again/i.test(message)) return 'server_error';
   return 'invalid_request';
 }

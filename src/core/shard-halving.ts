@@ -156,6 +156,7 @@ const CALL_PARAMETERS: ReadonlySet<string | null> = new Set([
   'input_blob',
   'input_file_id',
   'input_files',
+  'job',
   'metadata',
   'model',
   'output_folder',

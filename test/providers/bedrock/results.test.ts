@@ -277,6 +277,13 @@ describe('records of a job', () => {
     expect(record({ recordId: 'k', error }).result).toMatchObject({ ok: false, failure: { kind, status } });
   });
 
+  it('that was not run in time was never billed, unless it has an answer', () => {
+    const error = { errorMessage: 'late', expired: true };
+    const isBilled = (more: object) => record({ recordId: 'k', error, ...more }).result;
+    expect(isBilled({})).toMatchObject({ failure: { kind: 'expired', reachedProvider: false }, usage: null });
+    expect(isBilled({ modelOutput: output() })).toMatchObject({ failure: { reachedProvider: true } });
+  });
+
   it.each([
     [{ errorCode: 500, errorMessage: 'late' }, output(), 500, { input_tokens: 7, output_tokens: 3 }],
     [{ errorCode: 'ModelError' }, output(), 200, { input_tokens: 7, output_tokens: 3 }],
@@ -322,7 +329,17 @@ describe('statuses of a job', () => {
     ['The input has 50 records, less than the minimum number of records 100.', 'invalid_request'],
     ['Internal error, try again', 'server_error'],
     ['Too many jobs are in progress', 'quota_full'],
+    ['The bucket is in another region than the job.', 'permission'],
+    ['The role of line 3 is not one of user, assistant.', 'invalid_request'],
   ])('and its message "%s" means %s', (message, kind) => {
     expect(failureOfJob('Failed', message, 'p', []).kind).toBe(kind);
+  });
+
+  it.each([
+    ['The provided model identifier is invalid.', 'model'],
+    ['Line 7 is no request of this model.', null],
+    ['The input is malformed.', null],
+  ])('and its message "%s" speaks of %s', (message, param) => {
+    expect(failureOfJob('Failed', message, 'p', [])).toMatchObject({ kind: 'invalid_request', param });
   });
 });

@@ -176,6 +176,17 @@ describe('submitting to Bedrock', () => {
     });
 
     it.each([
+      ['The provided model identifier is invalid.', 'invalid_request', 'model'],
+      ["1 validation error detected: Value at 'jobName' failed to satisfy a constraint", 'invalid_request', 'job'],
+      ['The S3 bucket is in another region than the job.', 'permission', null],
+      ['The input has 90 records, less than the minimum number of records 100.', 'invalid_request', null],
+    ])('of which creation says "%s" fail for it as %s of %s', async (message, kind, param) => {
+      const fault = { name: 'ValidationException', status: 400, message };
+      const bench = await benches.open({ faults: [{ on: 'create', fault }] });
+      expect(await failureOf(bench.submit())).toMatchObject({ kind, param });
+    });
+
+    it.each([
       [{ timeoutDurationInHours: 48, tags: [{ key: 'team', value: 'a' }] }, null],
       [{ timeoutDurationInHours: 3 }, 'provider_options.timeoutDurationInHours'],
       [{ roleArn: 'arn:aws:iam::123456789012:role/admin' }, 'provider_options.roleArn'],
