@@ -102,7 +102,9 @@ export class LibsqlFiles implements StoreFiles {
     return this.#db.orm
       .select(columns)
       .from(files)
-      .where(and(isNotNull(files.deletedAt), isNull(files.purgedAt), sql`not ${usedByLiveBatch} and not ${usedByAbandoned}`))
+      .where(
+        and(isNotNull(files.deletedAt), isNull(files.purgedAt), sql`not ${usedByLiveBatch} and not ${usedByAbandoned}`),
+      )
       .orderBy(files.deletedAt)
       .limit(limit);
   }
