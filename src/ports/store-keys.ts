@@ -17,7 +17,11 @@ export interface KeyRow {
 }
 
 export interface StoreKeys {
-  insert(row: KeyRow): Promise<void>;
+  /**
+   * Answers the row that stands. Where an earlier run of the same call has made the key, it stays as it is; `again`: but for
+   * its secret, which becomes this row's, unless it is revoked.
+   */
+  insert(row: KeyRow, again?: boolean): Promise<KeyRow>;
   get(id: string): Promise<KeyRow | null>;
   findByHash(hash: string): Promise<KeyRow | null>;
   /** Those of the keys that may be used still. */

@@ -14,8 +14,14 @@ export class LibsqlKeys implements StoreKeys {
     this.#db = db;
   }
 
-  async insert(row: KeyRow): Promise<void> {
-    await this.#db.orm.insert(keys).values(row).onConflictDoNothing({ target: keys.id });
+  async insert(row: KeyRow, again = false): Promise<KeyRow> {
+    const insert = this.#db.orm.insert(keys).values(row);
+    const { hash, prefix } = row;
+    const made = again
+      ? insert.onConflictDoUpdate({ target: keys.id, set: { hash, prefix }, setWhere: isNull(keys.revokedAt) })
+      : insert.onConflictDoNothing({ target: keys.id });
+    const [stored] = await made.returning(columns);
+    return stored ?? (await this.get(row.id)) ?? row;
   }
 
   async get(id: string): Promise<KeyRow | null> {

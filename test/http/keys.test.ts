@@ -91,6 +91,44 @@ describe('/v1/keys', () => {
     }
   });
 
+  /** The answer that is lost is neither sent nor remembered. */
+  async function createAndLose(headers: Record<string, string>) {
+    const { idempotency } = harness.deps.store;
+    const finish = idempotency.finish.bind(idempotency);
+    idempotency.finish = () => Promise.reject(new Error('killed'));
+    const lost = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });
+    idempotency.finish = finish;
+    harness.time.nowMs += 1_000 * (harness.deps.settings.leaseSeconds + 1);
+    return keyCreatedSchema.parse(await lost.json());
+  }
+
+  it('makes one key, with the secret of the answer that came, where the first answer was lost on its way', async () => {
+    const headers = { 'idempotency-key': 'make-a-key' };
+    const lost = await createAndLose(headers);
+    const changed = await harness.send('POST', `/v1/keys/${lost.id}`, { json: { name: 'twice' } });
+    expect(changed.status).toBe(200);
+    const answer = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });
+    const { secret, ...shown } = keyCreatedSchema.parse(await answer.json());
+    expect(shown).toEqual({ ...keySchema.parse(await changed.json()), prefix: secret.slice(0, 11) });
+    const page = keyPageSchema.parse(await (await harness.send('GET', '/v1/keys')).json());
+    expect(page.data).toEqual([shown]);
+    const statuses = [secret, lost.secret].map(async (key) => (await harness.send('GET', '/v1/files', { key })).status);
+    expect(await Promise.all(statuses)).toEqual([200, 401]);
+    const again = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });
+    expect(await again.json()).toEqual(shown);
+    expect((await harness.send('GET', '/v1/files', { key: secret })).status).toBe(200);
+  });
+
+  it('does not bring back a key that was revoked after its answer was lost', async () => {
+    const headers = { 'idempotency-key': 'make-a-key' };
+    const lost = await createAndLose(headers);
+    await harness.send('DELETE', `/v1/keys/${lost.id}`);
+    const answer = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });
+    expect(answer.status).toBe(409);
+    expect(await errorOf(answer)).toMatchObject({ code: 'key_revoked', message: expect.stringContaining(lost.id) });
+    expect(await harness.deps.store.keys.count()).toBe(1);
+  });
+
   it('tells a repeated call of the key, but not of its secret', async () => {
     const headers = { 'idempotency-key': 'make-a-key' };
     const first = await harness.send('POST', '/v1/keys', { json: { name: 'once' }, headers });

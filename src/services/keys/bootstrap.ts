@@ -1,3 +1,4 @@
+import { formatId, ID_BYTES } from '../../core/ids.ts';
 import type { Deps } from '../../ports/deps.ts';
 import { storeNewKey } from './create.ts';
 import { DEFAULT_TENANT } from './tenant.ts';
@@ -10,10 +11,7 @@ export async function bootstrap(
   deps: Pick<Deps, 'store' | 'clock' | 'random' | 'adminKeyHash'>,
 ): Promise<{ secret: string; keyId: string } | null> {
   if ((deps.adminKeyHash ?? null) !== null || (await deps.store.keys.count()) > 0) return null;
-  const { row, secret } = await storeNewKey(deps, {
-    name: 'first admin key',
-    role: 'admin',
-    tenant_id: DEFAULT_TENANT,
-  });
+  const input = { name: 'first admin key', role: 'admin', tenant_id: DEFAULT_TENANT } as const;
+  const { row, secret } = await storeNewKey(deps, input, { id: formatId('key_', deps.random.bytes(ID_BYTES)) });
   return { secret, keyId: row.id };
 }

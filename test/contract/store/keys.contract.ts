@@ -54,6 +54,20 @@ export function keysContract(subject: Subject): void {
       expect(await keys.count()).toBe(1);
     });
 
+    it('keeps a key that an earlier run made; a later one gives it a secret, unless it is revoked', async () => {
+      const { keys } = subject.store;
+      const first = keyRow('key_1');
+      expect(await keys.insert(first)).toEqual(first);
+      const secret = { hash: 'hash-2', prefix: 'weir_cd' };
+      const other = { ...secret, name: 'other', createdAt: NOW + 9 };
+      expect(await keys.insert(keyRow('key_1', other))).toEqual(first);
+      expect(await keys.insert(keyRow('key_1', other), true)).toEqual(keyRow('key_1', secret));
+      expect(await keys.findByHash(first.hash)).toBeNull();
+      const revoked = await keys.revoke('key_1', NOW + 1);
+      expect(await keys.insert(first, true)).toEqual(revoked);
+      expect(await keys.insert(keyRow('key_2'), true)).toEqual(keyRow('key_2'));
+    });
+
     it('lists the keys of all tenants, or of one, by pages', async () => {
       const { keys } = subject.store;
       for (const n of [1, 2, 3]) await keys.insert(keyRow(`key_${n}`, { tenantId: `tenant-${n}` }));
