@@ -32,8 +32,12 @@ export class Inspection {
   private loadAt = Number.NEGATIVE_INFINITY;
   private healthAt = Number.NEGATIVE_INFINITY;
   private modelsAt = Number.NEGATIVE_INFINITY;
-  /** Members whose metrics are on their way. */
+  /** Members whose metrics, or word of their health, are on their way: who hangs is asked once, and fails once. */
   private readonly loading = new Set<Member>();
+  private readonly checking = new Set<Member>();
+  /** Members that were away since their models were known: they may come back with others. */
+  private readonly unsure = new Set<Member>();
+  private comparing: Promise<void> | null = null;
   private roots: ReadonlyMap<string, string> = new Map();
 
   constructor(clock: Pick<Clock, 'sleep'>, provider: Provider, pool: Pool) {
@@ -71,9 +75,13 @@ export class Inspection {
     }
     if (immediate.healthy && steadyMs - this.healthAt >= this.healthEveryMs(busy)) {
       this.healthAt = steadyMs;
-      const healthy = immediate.healthy;
       asked.push(
-        ...this.pool.members.map(async (member) => member.health.checked(await healthy(call(member)), steadyMs)),
+        ...this.pool.members
+          .filter((member) => !this.checking.has(member))
+          .map((member) => {
+            this.checking.add(member);
+            return this.check(member, call, steadyMs).finally(() => this.checking.delete(member));
+          }),
       );
     }
     if (immediate.served && steadyMs - this.modelsAt >= MODELS_MS) {
@@ -91,7 +99,25 @@ export class Inspection {
     return busy || members.some(({ health }) => health.state !== 'healthy') ? HEALTH_MS : IDLE_MS;
   }
 
-  private async compareModels(call: (member: Member) => Call): Promise<void> {
+  /** Asks a member how it is; one that comes back takes no requests before its models are known. */
+  private async check(member: Member, call: (member: Member) => Call, steadyMs: number): Promise<void> {
+    if (member.breaker.unreachable) this.unsure.add(member);
+    const isWell = (await this.provider.immediate?.healthy?.(call(member))) === true;
+    if (!isWell) this.unsure.add(member);
+    // A comparison that was under way may have asked it too early.
+    for (let times = 0; isWell && this.unsure.has(member) && times < 2; times++) await this.compareModels(call);
+    if (isWell) this.unsure.delete(member);
+    member.health.checked(isWell, steadyMs);
+  }
+
+  private compareModels(call: (member: Member) => Call): Promise<void> {
+    this.comparing ??= this.compare(call).finally(() => {
+      this.comparing = null;
+    });
+    return this.comparing;
+  }
+
+  private async compare(call: (member: Member) => Call): Promise<void> {
     const { members } = this.pool;
     const served = this.provider.immediate?.served;
     if (!served) return;
@@ -101,7 +127,9 @@ export class Inspection {
     for (const [index, member] of members.entries()) {
       const list = lists[index];
       // One that does not tell is not known to be wrong, but one that was goes on being so.
-      if (list != null) member.health.modelsChecked(mismatchOf(list, this.provider.models, this.roots));
+      if (list == null) continue;
+      this.unsure.delete(member);
+      member.health.modelsChecked(mismatchOf(list, this.provider.models, this.roots));
     }
   }
 }
