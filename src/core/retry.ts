@@ -14,7 +14,8 @@
  * now and then whether somebody is there again, and the batch's window ends the wait.
  *
  * Where a pool has another member to try, its retries go there: at once, and after the target's fault too, which may be
- * that member's alone.
+ * that member's alone. So may be the reason of a refusal: a member with less context, or other options, than the others. One
+ * more of them is asked.
  */
 import type { Failure, FailureKind } from './failure.ts';
 import type { Candidate, EnterOn } from './lane.ts';
@@ -38,6 +39,8 @@ export interface LineProgress {
   pressure: number;
   /** Members of the candidate where it failed, which it does not go to again while another one is well. */
   avoided?: readonly string[];
+  /** One of them refused it for its own sake: if the next one does, too, that stands. */
+  refused?: true;
   /** Candidates that it went past, or left, for what passes: where it may come back to while its own takes no lines. */
   passed?: readonly number[];
 }
@@ -103,15 +106,22 @@ export function nextStep(
 
   const next = nextCandidate(candidates, progress.candidate, failure, fault);
   const isHeld = passing && avoided === null && next === null;
-  const mayPass = fault === 'target' ? avoided !== null : fault !== 'own' && retries(candidate, failure);
+  const isDoubted = fault === 'own' && failure.reachedProvider && avoided !== null && progress.refused !== true;
+  const mayPass = isDoubted || (fault === 'target' ? avoided !== null : fault !== 'own' && retries(candidate, failure));
   if (mayPass && !isHeld && tries <= candidate.retry.attempts) {
     // What one member asks for need not keep a line from the others.
     const asked = candidate.retry.useRetryAfter && avoided === null ? (failure.retryAfterMs ?? 0) : 0;
     const { avoided: _before, ...rest } = progress;
     return {
       do: 'retry',
-      delayMs: asked + backoffMs(tries - 1, unit),
-      progress: { ...rest, tries, pressure, ...(avoided !== null && { avoided }) },
+      delayMs: isDoubted ? 0 : asked + backoffMs(tries - 1, unit),
+      progress: {
+        ...rest,
+        tries,
+        pressure,
+        ...(avoided !== null && { avoided }),
+        ...(isDoubted && { refused: true }),
+      },
     };
   }
   if (next !== null) {

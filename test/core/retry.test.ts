@@ -135,7 +135,20 @@ describe('nextStep', () => {
       expect(nextStep(both, tried, failure(kind), 0, ['one', 'two'])).toMatchObject({ progress: { candidate: 1 } });
       expect(nextStep([candidate('a', 'any', 0)], START, failure(kind), 0, ['one'])).toEqual({ do: 'fail' });
     }
-    expect(nextStep(both.slice(0, 1), START, failure('invalid_request'), 0, ['one'])).toEqual({ do: 'fail' });
+  });
+
+  it('asks one more member of a pool about what the first refuses as the client’s mistake', () => {
+    const alone = [candidate('a')];
+    const second = nextStep(alone, START, failure('invalid_request'), 0.5, ['one']);
+    const progress = { candidate: 0, tries: 1, pressure: 0, avoided: ['one'], refused: true } as const;
+    expect(second).toEqual({ do: 'retry', delayMs: 0, progress });
+    expect(nextStep(alone, progress, failure('invalid_request'), 0.5, ['one', 'two'])).toEqual({ do: 'fail' });
+    // Trouble on the way there does not end it.
+    const trouble = nextStep(alone, progress, failure('server_error'), 0.5, ['one', 'two']);
+    expect(trouble).toMatchObject({ do: 'retry', progress: { tries: 2, refused: true } });
+    const unsent = failure('unsupported', { reachedProvider: false });
+    expect(nextStep(alone, START, unsent, 0.5, ['one'])).toEqual({ do: 'fail' });
+    expect(nextStep([candidate('a', 'any', 0)], START, failure('invalid_request'), 0, ['one'])).toEqual({ do: 'fail' });
   });
 
   it('waits for a pool that knows its model no more to come back with it, once no other candidate is left', () => {

@@ -38,8 +38,9 @@ export function unreachableOf(pool: Pick<Pool, 'members' | 'unreachable'>, clock
 }
 
 /** What it says of itself, and what requests ran into: why no check comes through is told by them. */
-function troubleOf({ ailment, breaker, health, lastFailure }: Member): string | null {
-  const requests = ailment.closed && !breaker.unreachable ? null : `its requests fail (${lastFailure})`;
+function troubleOf({ ailment, breaker, doubt, health, lastFailure }: Member): string | null {
+  const isFine = ailment.closed && doubt.closed && !breaker.unreachable;
+  const requests = isFine ? null : `its requests fail (${lastFailure})`;
   if (health.reason === null || requests === null) return health.reason ?? requests;
   return `${health.reason}, ${requests}`;
 }

@@ -17,6 +17,8 @@ export interface Member {
   readonly breaker: Breaker;
   /** Opens when it answers, but with nothing that serves; heeded while another member does better. */
   readonly ailment: Breaker;
+  /** Opens when it refuses whatever it is sent as invalid; heeded while another member does not. */
+  readonly doubt: Breaker;
   /** null: the operator's bound is all that counts. */
   readonly adaptive: AdaptiveLimit | null;
   readonly health: MemberHealth;
@@ -51,7 +53,7 @@ export class MemberSlot implements Slot {
     this.at = at;
     this.isLine = isLine;
     this.startedMs = startedMs;
-    this.isProbe = !at.breaker.closed || !at.ailment.closed;
+    this.isProbe = !at.breaker.closed || !at.ailment.closed || !at.doubt.closed;
     at.inFlight += 1;
     if (this.isProbe) at.probes += 1;
     this.inFlight = at.inFlight;
@@ -82,6 +84,7 @@ export class Pool {
       url,
       breaker: new Breaker(),
       ailment: new Breaker(),
+      doubt: new Breaker(),
       adaptive: adaptive ? new AdaptiveLimit(limit) : null,
       health: new MemberHealth(),
       load: null,
@@ -136,11 +139,13 @@ export class Pool {
    */
   choose(now: number, part: number, except: readonly string[] = NONE): Member | undefined {
     const anyWell = this.members.some(isWell);
+    const anySure = this.members.some(isSure);
     let best: Member | undefined;
     let bestLoad = Number.POSITIVE_INFINITY;
     for (const member of this.members) {
       // Where none is well, the checks may be wrong, or the requests: answers tell.
       if ((anyWell && isLeftOut(member, now)) || !hasRoom(member, now, part) || except.includes(member.url)) continue;
+      if (anySure && member.doubt.waitMs(now, member.probes) > 0) continue;
       const limit = member.adaptive?.limit ?? Number.POSITIVE_INFINITY;
       // Unequal servers are filled in proportion to what they can take.
       const load = member.adaptive === null ? member.inFlight : (member.inFlight + 1) / limit;
@@ -159,19 +164,20 @@ export class Pool {
 
   /** Whether nothing but what it has in flight keeps requests from a member. */
   isInUse(member: Member, now: number): boolean {
-    return !isLeftOut(member, now) && member.breaker.waitMs(now, member.probes) === 0;
+    if (isLeftOut(member, now) || member.breaker.waitMs(now, member.probes) > 0) return false;
+    return member.doubt.waitMs(now, member.probes) === 0 || !this.members.some(isSure);
   }
 
   /** Whether one more request may go to a member that was not chosen by its load. */
   mayCall(member: Member, now: number, part: number): boolean {
-    return !isLeftOut(member, now) && hasRoom(member, now, part);
+    return this.isInUse(member, now) && hasRoom(member, now, part);
   }
 
   /** Milliseconds until a member may be called again that may not now; infinite when only an answer can change that. */
   waitMs(now: number): number {
     let least = Number.POSITIVE_INFINITY;
-    for (const { breaker, ailment, probes } of this.members) {
-      for (const wait of [breaker.waitMs(now, probes), ailment.waitMs(now, probes)]) {
+    for (const { breaker, ailment, doubt, probes } of this.members) {
+      for (const wait of [breaker.waitMs(now, probes), ailment.waitMs(now, probes), doubt.waitMs(now, probes)]) {
         if (wait > 0 && wait < least) least = wait;
       }
     }
@@ -199,6 +205,7 @@ export class Pool {
     if (failure === null) {
       at.breaker.success();
       at.ailment.success();
+      at.doubt.success();
       at.outage.served(nowMs);
       const latencyMs = Math.max(0, nowMs - startedMs - lateMs);
       at.answered += 1;
@@ -247,11 +254,13 @@ export class Pool {
   }
 
   /** A member that fails at once has always room: without this it would take the lines of all others, and fail them. */
-  private noteAilment({ ailment }: Member, failure: Failure, nowMs: number, unit: number): void {
+  private noteAilment({ ailment, doubt }: Member, failure: Failure, nowMs: number, unit: number): void {
     if (this.members.length < 2) return;
     const fault = faultOf(failure);
-    if (fault === 'own') ailment.success();
-    else if (fault === 'trouble' || fault === 'target') ailment.failure('pressure', null, nowMs, unit);
+    if (fault === 'own') {
+      ailment.success();
+      doubt.failure('outage', null, nowMs, unit); // Asked again soon: it may be the lines.
+    } else if (fault === 'trouble' || fault === 'target') ailment.failure('pressure', null, nowMs, unit);
   }
 }
 
@@ -263,6 +272,11 @@ function hasRoom({ adaptive, breaker, inFlight, probes }: Member, now: number, p
 /** Nothing is known against it, beyond load that passes. */
 function isWell(member: Member): boolean {
   return !isOut(member) && member.ailment.closed && !member.breaker.unreachable;
+}
+
+/** And it takes what it is sent. */
+function isSure(member: Member): boolean {
+  return isWell(member) && member.doubt.closed;
 }
 
 /** Not called now while others are well. */
