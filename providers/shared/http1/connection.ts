@@ -88,6 +88,8 @@ export class Connection {
   #tunneled(origin: Origin, refusal: string | null): void {
     if (refusal !== null) this.#die(refusal);
     if (this.isDead) return;
+    // Its time would go on beneath that of TLS, and end it while an answer is waited for.
+    this.#socket.setTimeout(0);
     this.#socket = secure(this.#socket, origin);
     this.#socket.on('data', (piece: Buffer) => this.#read(piece, piece.length));
     this.#watch(origin);

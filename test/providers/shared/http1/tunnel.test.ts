@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createNodeHttpClient } from '../../../../providers/shared/http-node.ts';
 import { type HttpProxy, readProxies } from '../../../../src/core/proxies.ts';
 import type { HttpClient } from '../../../../src/ports/http-client.ts';
@@ -69,7 +69,8 @@ async function startTarget(): Promise<{ port: number; connections: () => number 
   let connections = 0;
   const server = createTlsServer({ key: LOOPBACK_KEY, cert: LOOPBACK_CERTIFICATE }, (incoming, answer) => {
     const said = `${incoming.url} ${incoming.headers['proxy-authorization'] ?? 'no password'} `;
-    incoming.resume().on('end', () => answer.end(said + 'x'.repeat(100_000)));
+    const takesMs = incoming.url === '/slow' ? 600 : 0;
+    incoming.resume().on('end', () => setTimeout(() => answer.end(said + 'x'.repeat(100_000)), takesMs));
   });
   server.on('secureConnection', () => {
     connections += 1;
@@ -105,6 +106,19 @@ describe('a way through a proxy', () => {
       expect(wanted).toEqual([{ what: 'CONNECT localhost:443', authorization: PASSWORD }]);
     },
   );
+
+  it('waits for answers longer than for a connection', async () => {
+    const { setTimeout: setTimer } = Socket.prototype;
+    // A fortieth of the time that a connection may take: of 10 s.
+    vi.spyOn(Socket.prototype, 'setTimeout').mockImplementation(function (this: Socket, ms, told) {
+      return setTimer.call(this, ms / 40, told);
+    });
+    cleanups.push(() => vi.restoreAllMocks());
+    const target = await startTarget();
+    const { proxy } = await startProxy(target.port);
+    const { status, body } = await clientThrough(proxy).request(asked('https://localhost/slow'));
+    expect([status, body.length]).toEqual([200, 100_018]);
+  });
 
   it('carries many calls at once, and streams', async () => {
     const target = await startTarget();
