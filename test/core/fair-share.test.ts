@@ -86,6 +86,34 @@ describe('FairShare', () => {
     expect(share200).toBeLessThan(115);
   });
 
+  it('pays for a large line where small ones use up what a limit lets through as it comes back', () => {
+    const large = flow('a', 'large', [20_000]);
+    const small = flow('a', 'small', repeated(10_000, 100));
+    const other = flow('a', 'other', repeated(10_000, 100));
+    let held = false;
+    const share = new FairShare<Flow>((item) =>
+      held && item !== other ? Number.POSITIVE_INFINITY : (item.lines[0] ?? null),
+    );
+    for (const item of [small, large, other]) share.add([{ key: item.tenant }, { key: item.name }], item);
+    const sent: Flow[] = [];
+    const send = (): void => {
+      const item = share.next();
+      if (item === undefined) return;
+      item.lines.shift();
+      sent.push(item);
+      if (item.lines.length === 0) share.remove(item);
+    };
+    for (let turn = 0; turn < 5_000 && large.lines.length > 0; turn++) {
+      held = turn % 3 > 0;
+      send();
+    }
+    const count = (of: Flow) => sent.filter((item) => item === of).length;
+    expect(count(large)).toBe(1);
+    // As many tokens of small lines as it has itself, and a turn.
+    expect(count(small) * 100).toBeLessThan(20_000 + 2 * QUANTUM_TOKENS);
+    expect(count(small) * 100).toBeGreaterThan(20_000 - 2 * QUANTUM_TOKENS);
+  });
+
   it('keeps every backlogged tenant within a turn and a line of its share, whatever the lines, and sends all of them', () => {
     const lines = fc.array(fc.integer({ min: 1, max: 20_000 }), { minLength: 1, maxLength: 60 });
     const flows = fc.array(fc.record({ tenant: fc.constantFrom('a', 'b', 'c'), lines }), {

@@ -63,11 +63,14 @@ export function createKeyLimiter(
     if (own === null) return UNLIMITED;
     const now = steadyMs(deps.clock);
     const wait = own.callWaitMs(estimatedTokens, now);
-    if (wait > 0) throw tooManyRequests(own, wait, now);
-    own.spend(estimatedTokens, now);
+    if (wait > 0) {
+      own.promise(estimatedTokens, wait, now);
+      throw tooManyRequests(own, wait, now);
+    }
+    own.spendCall(estimatedTokens, now);
     return {
       headers: own.headers(now),
-      settle: (used) => own.correct(estimatedTokens, used, steadyMs(deps.clock)),
+      settle: (used) => own.correctCall(estimatedTokens, used, steadyMs(deps.clock)),
     };
   }
 

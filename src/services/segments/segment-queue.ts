@@ -3,7 +3,7 @@ import type { ShareStep } from '../../core/fair-share.ts';
 import { steadyMs, unixSeconds } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { OpenSegment } from './open-segment.ts';
-import type { BatchInHand, Job } from './work.ts';
+import type { BatchInHand, Job, SegmentInHand } from './work.ts';
 
 /** The limits of a key are asked for again after this. */
 const BUDGET_FRESH_MS = 3_000;
@@ -17,6 +17,8 @@ export class BatchFlow {
   private readonly deps: QueueDeps;
   private readonly onReady: () => void;
   private offered: { segment: OpenSegment; job: Job } | null = null;
+  /** Whether it has a line that it may not send now. */
+  held = false;
   private budgetAskedAt = Number.NEGATIVE_INFINITY;
   private timer: ReturnType<typeof setTimeout> | null = null;
 
@@ -29,21 +31,40 @@ export class BatchFlow {
   /** Tenant and batch: whom it shares with, and how. */
   get path(): ShareStep[] {
     const { row } = this.batch;
-    const weight = (): number =>
-      priorityWeight(row.priority) *
-      urgency({ ...row, sent: row.completed + row.failed + this.batch.sentLines }, unixSeconds(this.deps.clock));
-    return [{ key: row.tenantId }, { key: row.id, weight }];
+    return [{ key: row.tenantId }, { key: row.id, weight: () => this.weight }];
   }
 
-  /** Estimated tokens of the line that it would send now; null when none is ready (onReady follows when one is). */
-  offer(): number | null {
+  /** Among the batches of its tenant. */
+  get weight(): number {
+    const { row, sentLines } = this.batch;
+    const sent = row.completed + row.failed + sentLines;
+    return priorityWeight(row.priority) * urgency({ ...row, sent }, unixSeconds(this.deps.clock));
+  }
+
+  /** Those that its lines may go to first. */
+  get models(): ReadonlySet<string> {
+    const lanes = new Set(this.segments.map(({ lane }) => lane));
+    return new Set(
+      [...lanes].flatMap(({ candidates, shared }) =>
+        candidates.slice(0, Math.max(1, shared)).map(({ model }) => model),
+      ),
+    );
+  }
+
+  /**
+   * Estimated tokens of the line that it would send now; null when none is ready (onReady follows when one is).
+   * `isPassedOver`: of which segments none is to be offered.
+   */
+  offer(isPassedOver?: (segment: SegmentInHand) => boolean): number | null {
+    this.held = false;
     if (!this.batch.running) return null;
-    this.offered = this.find();
+    this.offered = this.find(isPassedOver);
     if (this.offered === null) return null;
     const { job } = this.offered;
     // What ends, and what is committed, is reason to look again.
     if (!this.batch.maySpend(job)) return null;
-    return this.mayUse(job.tokens) ? job.tokens : null;
+    this.held = !this.mayUse(job.tokens);
+    return this.held ? null : job.tokens;
   }
 
   /** The line that was offered last. */
@@ -60,7 +81,7 @@ export class BatchFlow {
     this.prefetch(segment);
     this.batch.sentLines += 1;
     this.batch.allowance.outstanding += job.boundNano ?? 0;
-    this.batch.budget?.spend(job.tokens, steadyMs(this.deps.clock));
+    this.batch.budget?.spendLine(job.tokens, steadyMs(this.deps.clock));
     return job;
   }
 
@@ -84,10 +105,14 @@ export class BatchFlow {
     this.timer = null;
   }
 
-  private find(): { segment: OpenSegment; job: Job } | null {
+  private find(isPassedOver?: (segment: SegmentInHand) => boolean): { segment: OpenSegment; job: Job } | null {
     let ungranted: OpenSegment | null = null;
     for (const segment of this.segments) {
       this.prefetch(segment);
+      if (isPassedOver?.(segment) === true) {
+        this.held = true;
+        continue;
+      }
       const job = segment.ready();
       if (job) return { segment, job };
       if (segment.closed || segment.undispatched === 0) continue;
