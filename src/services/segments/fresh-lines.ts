@@ -1,8 +1,9 @@
 import { FairShare } from '../../core/fair-share.ts';
 import type { Candidate } from '../../core/lane.ts';
 import { nextOf, startingAt } from './candidates.ts';
+import { ModelParts, modelOf } from './model-parts.ts';
 import type { BatchFlow } from './segment-queue.ts';
-import type { Job } from './work.ts';
+import type { Job, SegmentInHand } from './work.ts';
 
 /** Where lines come from; a shared queue is the source of several feeds, each with a cap of its own. */
 interface Source {
@@ -26,10 +27,14 @@ export class FreshLines {
   /** By queue: one for each of its targets here. */
   private readonly sources = new Map<string, Source[]>();
   /** Batches with lines for this provider share it, whatever queues their lines stand in. */
-  private readonly share = new FairShare<SourceFlow>(({ source, flow }) =>
-    source.inFlight >= source.cap() || this.isHeld(flow, source.target) ? null : flow.offer(),
-  );
+  private readonly share = new FairShare<SourceFlow>(({ source, flow }) => {
+    if (source.inFlight >= source.cap() || this.isHeld(flow, source.target)) return Number.POSITIVE_INFINITY;
+    return flow.offer(this.passedOver(source)) ?? (flow.held ? Number.POSITIVE_INFINITY : null);
+  });
   private readonly flows = new Map<BatchFlow, SourceFlow[]>();
+  readonly parts = new ModelParts(() => this.flows.keys());
+  /** Whether models that have their part go without their turn. */
+  private byParts = false;
 
   /** `isHeld`: whether a batch's lines may not go to a target now. */
   constructor(isHeld: (flow: BatchFlow, target: Candidate) => boolean) {
@@ -48,6 +53,7 @@ export class FreshLines {
 
   /** Takes a batch's lines in a queue into account, or no longer. */
   changeFlow(key: string, flow: BatchFlow, change: 'opened' | 'closed'): void {
+    this.parts.change();
     if (change === 'closed') {
       for (const item of this.flows.get(flow) ?? []) this.share.remove(item);
       this.flows.delete(flow);
@@ -61,8 +67,9 @@ export class FreshLines {
     }
   }
 
-  /** Takes the line whose turn it is; undefined when none may go. */
-  take(): Job | undefined {
+  /** Takes the line whose turn it is; undefined when none may go. `byParts`: none of a model that has its part. */
+  take(byParts = false): Job | undefined {
+    this.byParts = byParts;
     const item = this.share.next();
     const job = item?.flow.take();
     if (item && job) job.candidates = startingAt(item.source, job);
@@ -85,12 +92,26 @@ export class FreshLines {
     return leaving;
   }
 
-  /** Lines of a shared queue count against their target's share of it, as long as they are where they began. */
+  /** Whether one more line of its model would be beyond that one's part. */
+  isFull({ candidates, progress }: Job): boolean {
+    return this.parts.isFull(candidates[progress.candidate]?.model ?? '');
+  }
+
+  /**
+   * Lines count for their model. Those of a shared queue count against their target's share of it, too, as long as they are
+   * where they began.
+   */
   count(job: Job, change: 1 | -1): void {
+    this.parts.count(job.candidates[job.progress.candidate]?.model ?? '', change);
     const { lane, lease } = job.segment;
     if (lane.shared < 2 || job.progress.candidate > 0) return;
     const [first] = job.candidates;
     const own = this.sources.get(lease.queue)?.find(({ index }) => lane.candidates[index] === first);
     if (own) own.inFlight += change;
+  }
+  /** Which segments' lines are not offered to a target in their turn. */
+  private passedOver({ index }: Source): ((segment: SegmentInHand) => boolean) | undefined {
+    if (!this.byParts) return undefined;
+    return (segment) => this.parts.isFull(modelOf(segment, index));
   }
 }

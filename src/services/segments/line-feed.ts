@@ -193,14 +193,23 @@ export class LineFeed implements Feed {
   /** `member`: where it is to go; null when it only moves on. */
   private takeJob(member: string | null): Job | undefined {
     this.hasParticular = false;
-    // Whether an account is still refused, or a server out, tell lines that did not fail there: those may have for their own sake.
-    const job =
-      (this.ready.length > 0 && this.gate.inTrouble ? this.fresh.take() : undefined) ??
-      this.takeReady(member, false) ??
-      this.fresh.take() ??
-      (this.gate.holds.any ? this.takeReady(member, true) : undefined);
+    const { parts } = this.fresh;
+    parts.passedOver = false;
+    const first = this.takeNext(member, parts.any);
+    // What no other model wants is for those, too, that have their part.
+    const job = first ?? (parts.passedOver ? this.takeNext(member, false) : undefined);
     if (job) this.fresh.count(job, 1);
     return job;
+  }
+
+  private takeNext(member: string | null, byParts: boolean): Job | undefined {
+    // Whether an account is still refused, or a server out, tell lines that did not fail there: those may have for their own sake.
+    return (
+      (this.ready.length > 0 && this.gate.inTrouble ? this.fresh.take(byParts) : undefined) ??
+      this.takeReady(member, { refused: false, byParts }) ??
+      this.fresh.take(byParts) ??
+      (this.gate.holds.any ? this.takeReady(member, { refused: true, byParts }) : undefined)
+    );
   }
 
   /** Whether a line here may be held: most feeds need not look. */
@@ -208,13 +217,17 @@ export class LineFeed implements Feed {
     return this.limited || this.gate.holds.any;
   }
 
-  private takeReady(member: string | null, refused: boolean): Job | undefined {
+  private takeReady(
+    member: string | null,
+    { refused, byParts }: { refused: boolean; byParts: boolean },
+  ): Job | undefined {
     // Mostly nothing waits to be tried again.
     if (this.ready.length === 0) return undefined;
     const refusing = this.gate.holds.any;
     const at = this.ready.findIndex((job) => {
       if (refusing && this.held.isRefused(job) !== refused) return false;
       if (this.mayHold && this.held.holdsJob(job) !== null) return false;
+      if (byParts && this.fresh.isFull(job)) return false;
       const avoids = member !== null && this.avoids(job, member);
       this.hasParticular ||= avoids;
       return !avoids;
