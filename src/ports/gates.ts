@@ -182,6 +182,8 @@ export interface Ask {
   maxWaitMs: number;
   /** Members where it failed before: others are preferred. */
   avoided?: readonly string[] | undefined;
+  /** What its prompt begins with; asked for where members keep caches of prompts. */
+  prompt?: (() => string) | undefined;
 }
 
 /** A refusal never reached the provider; its `retryAfterMs` says when it may be worth another try. */

@@ -5,6 +5,7 @@ import { type HealedRequest, type Recourse, recourseOf, unfitAt } from '../../co
 import type { JudgedLine, Unfit } from '../../core/healing.ts';
 import { type Candidate, targetName } from '../../core/lane.ts';
 import { isPaidByTime } from '../../core/own-price.ts';
+import { promptStart } from '../../core/prefix-map.ts';
 import { requestFor } from '../../core/request-for.ts';
 import { faultOf, type LineProgress } from '../../core/retry.ts';
 import type { Soon } from '../../core/soon.ts';
@@ -233,7 +234,8 @@ function prepare(
   const last = index === candidates.length - 1;
   const maxWaitMs = Math.min(timeoutMs, last ? LAST_WAIT_MS : ROOM_WAIT_MS);
   const tokens = estimateLineTokens(call.request, call.bytes);
-  const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs, avoided });
+  const prompt = (): string => promptStart(call.request.body);
+  const admitted = admit(deps, gate, { tenantId, candidate, tokens, signal, maxWaitMs, avoided, prompt });
   return { gate, request, warnings, timeoutMs, admitted };
 }
 
@@ -258,14 +260,14 @@ async function admitAtTarget(
   clock: Deps['clock'],
   gate: Gate,
   target: TargetGate,
-  { candidate, tokens, signal, maxWaitMs, avoided }: AdmissionAsk,
+  { candidate, tokens, signal, maxWaitMs, avoided, prompt }: AdmissionAsk,
 ): Promise<Admitted> {
   const { waitMs } = target;
   if (waitMs > maxWaitMs) return { ok: false, failure: rateReached(targetName(candidate), waitMs) };
   // Booked before it waits: the next call waits behind it, and so do batch lines.
   const booking = target.spend(tokens);
   if (waitMs > 0) await clock.sleep(waitMs, signal);
-  const admission = await gate.acquire({ tokens, signal, maxWaitMs: maxWaitMs - waitMs, avoided });
+  const admission = await gate.acquire({ tokens, signal, maxWaitMs: maxWaitMs - waitMs, avoided, prompt });
   if (admission.ok) return { ...admission, booking };
   booking.refund();
   return admission;

@@ -7,7 +7,8 @@ export interface WaitingCall {
   /** Milliseconds of the gate's clock. */
   readonly deadline: number;
   readonly since: number;
-  readonly avoided: readonly string[] | undefined;
+  readonly avoided: Ask['avoided'];
+  readonly prompt: Ask['prompt'];
   answer(admission: Admission): void;
 }
 
@@ -32,7 +33,7 @@ export class CallQueue {
    */
   wait(ask: Ask, nowMs: number, admitNow: () => void, onAbort: () => Failure): Promise<Admission> {
     return new Promise((resolve) => {
-      const { signal, tokens, maxWaitMs, avoided } = ask;
+      const { signal, tokens, maxWaitMs, avoided, prompt } = ask;
       const abort = (): void => {
         this.calls.delete(call);
         call.answer({ ok: false, failure: onAbort() });
@@ -42,6 +43,7 @@ export class CallQueue {
         tokens,
         since: nowMs,
         avoided,
+        prompt,
         deadline: nowMs + maxWaitMs,
         answer(admission) {
           if (watched) signal?.removeEventListener('abort', abort);

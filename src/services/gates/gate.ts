@@ -256,7 +256,7 @@ export class ProviderGate implements Gate {
     const budgetWait = this.budgets.waitMs(now);
     if (budgetWait > 0) return this.delayed(budgetWait, now);
     if (call) {
-      this.calls.admit(call, this.admit(member, call.tokens, now));
+      this.calls.admit(call, this.admit(this.placeOf(call, member, now), call.tokens, now));
       return 0;
     }
     const { feed } = this;
@@ -296,9 +296,15 @@ export class ProviderGate implements Gate {
   private admitNow(ask: Ask, now: number): Permit | null {
     if (this.pumping || !this.slots.take(this.limit, true)) return null;
     const member = this.pool.preferring(ask.avoided, now, 1);
-    if (member && this.budgets.waitMs(now) <= 0) return this.admit(member, ask.tokens, now);
+    if (member && this.budgets.waitMs(now) <= 0) return this.admit(this.placeOf(ask, member, now), ask.tokens, now);
     this.slots.giveBack();
     return null;
+  }
+
+  /** Where a call goes: to `least`, the least loaded member, or to one that knows its prompt. */
+  private placeOf({ avoided, prompt }: Pick<Ask, 'avoided' | 'prompt'>, least: Member, now: number): Member {
+    if (this.prefixes === null || prompt === undefined || avoided !== undefined) return least;
+    return this.prefixes.choose(least, prompt(), now, 1);
   }
 
   /** Books a call at a member, in the slot that was taken. */

@@ -3,6 +3,7 @@ import type { Member, Pool } from './pool.ts';
 
 /** A member takes this many times its part of the load before prompts that it knows go elsewhere. */
 const LOAD_MAX = 1.25;
+const FEW = 4;
 
 /** Keeps requests whose prompts begin alike on one member, whose prefix cache then serves them, without overloading it. */
 export class Prefixes {
@@ -32,8 +33,14 @@ export class Prefixes {
       load += other.inFlight;
       if (this.pool.isInUse(other, now)) limits += limitOf(other);
     }
-    return member.inFlight + 1 > Math.ceil((LOAD_MAX * load * limitOf(member)) / limits);
+    const part = Math.ceil((LOAD_MAX * load * limitOf(member)) / limits);
+    return member.inFlight + 1 > Math.max(part, leastOf(member));
   }
+}
+
+/** With so few requests nobody is crowded, though the others have none. */
+function leastOf({ adaptive }: Member): number {
+  return adaptive === null ? 1 : Math.min(FEW, adaptive.limit / 2);
 }
 
 /** Those that are not adaptive are alike. */
