@@ -6,6 +6,7 @@ import type { ServerLoad } from '../src/core/adaptive/load.ts';
 import type { Schedule } from '../src/core/batch-hours.ts';
 import type { Written } from '../src/core/byte-writer.ts';
 import type { Failure } from '../src/core/failure.ts';
+import type { AnswerLimit } from '../src/core/lane.ts';
 import type { BilledRow } from '../src/core/reconcile/reconcile.ts';
 import type { Usage } from '../src/core/usage.ts';
 import type { HttpClient } from '../src/ports/http-client.ts';
@@ -31,6 +32,8 @@ export interface Provider {
    * `content` and `text` of a request nothing is decided, but for being blank and what is cut off their ends.
    */
   convert(line: RequestLine, model: string): Converted;
+  /** The limits of `model`'s answers, where the provider writes its own into requests; null for a model without. */
+  answerLimit?(model: string): AnswerLimit | null;
   /** The name under which `model` is priced (a deployment's model, a profile's base); the same name by default. */
   pricedModel?(model: string): string;
   /** The region whose prices apply, where they differ by region. */

@@ -1,8 +1,10 @@
 import { refusal } from '../../src/core/failure.ts';
+import type { AnswerLimit } from '../../src/core/lane.ts';
 import type { RequestLine } from '../../src/protocol/request-line.ts';
 import type { Converted } from '../contract.ts';
 import { toMessages } from '../shared/anthropic-messages.ts';
 import { type ClaudeFamily, familyNamed, familyOfModel } from '../shared/anthropic-messages-families.ts';
+import { answerLimitOf } from '../shared/anthropic-messages-parameters.ts';
 import { forbiddenParameter, forbiddenParameters } from '../shared/openai-convert.ts';
 import { chatEndpoints, inWordsOf, toChatBody } from '../shared/responses-as-chat.ts';
 
@@ -41,6 +43,12 @@ export function convert(line: RequestLine, model: string, settings: ConvertSetti
   if (!mapped.ok) return { ok: false, failure: inWordsOf(line.endpoint, mapped.failure) };
   const request = { endpoint: line.endpoint, model, body: JSON.stringify(mapped.body) };
   return { ok: true, request, warnings: [...chat.warnings, ...mapped.warnings] };
+}
+
+/** See Provider. */
+export function answerLimit(model: string, settings: ConvertSettings): AnswerLimit | null {
+  const family = familyOf(model, settings);
+  return family && answerLimitOf(family, settings.defaultMaxTokens);
 }
 
 function familyOf(model: string, { families }: ConvertSettings): ClaudeFamily | null {

@@ -4,7 +4,7 @@ import { toLimits } from '../shared/settings.ts';
 import { createBatchApi } from './batch.ts';
 import { accessOf, createAnthropicClient } from './client.ts';
 import { type AnthropicSettings, anthropicSettings } from './config.ts';
-import { convert } from './convert.ts';
+import { answerLimit, convert } from './convert.ts';
 import { billedRegion } from './usage.ts';
 import { createUsageApi } from './usage-api.ts';
 
@@ -16,6 +16,7 @@ export const anthropic: ProviderKind<AnthropicSettings> = {
     const usage = createUsageApi(name, settings);
     const access = accessOf(name, settings);
     const { families = {}, default_max_tokens: defaultMaxTokens } = settings;
+    const conversion = { provider: name, families, defaultMaxTokens };
     return {
       name,
       kind: 'anthropic',
@@ -23,7 +24,8 @@ export const anthropic: ProviderKind<AnthropicSettings> = {
       endpoints: chatEndpoints,
       models: settings.models ?? null,
       limits: toLimits(settings.limits),
-      convert: (line, model) => convert(line, model, { provider: name, families, defaultMaxTokens }),
+      convert: (line, model) => convert(line, model, conversion),
+      answerLimit: (model) => answerLimit(model, conversion),
       billedRegion,
       ...createAnthropicClient(access),
       batch: createBatchApi(access),

@@ -1,10 +1,12 @@
+import type { AnswerLimit } from '../../src/core/lane.ts';
 import type { Result } from '../contract.ts';
 import { toMessages } from '../shared/anthropic-messages.ts';
 import { fromMessage } from '../shared/anthropic-messages-answer.ts';
 import { familyOfModel } from '../shared/anthropic-messages-families.ts';
+import { answerLimitOf } from '../shared/anthropic-messages-parameters.ts';
 import type { ConvertSettings, NativeBody } from './convert-settings.ts';
 import type { AnswerFacts } from './facts.ts';
-import type { KnownModel } from './models.ts';
+import { type KnownModel, knownModel } from './models.ts';
 import { Refused, unsupported } from './refused.ts';
 
 /** Bedrock's one version of the Messages API (Claude's parameter page). */
@@ -37,6 +39,13 @@ export function claudeBody(
   const warnings = [...mapped.warnings];
   if (metadata !== undefined) warnings.push('user was left out: Bedrock does not know it');
   return { body: JSON.stringify(body), warnings };
+}
+
+/** See Provider; of Claude's models alone. */
+export function answerLimit(model: string, { profiles, defaultMaxTokens }: ConvertSettings): AnswerLimit | null {
+  const known = knownModel(model, profiles);
+  const family = known?.family.form === 'claude' ? familyOfModel(known.priced) : null;
+  return family && answerLimitOf(family, defaultMaxTokens);
 }
 
 /**

@@ -2,6 +2,7 @@ import type { ProviderKind } from '../contract-kind.ts';
 import { toLimits } from '../shared/settings.ts';
 import { createAccess } from './access.ts';
 import { createBatchApi } from './batch.ts';
+import { answerLimit } from './claude.ts';
 import { createImmediate } from './client.ts';
 import { type BedrockSettings, bedrockSettings } from './config.ts';
 import { bedrockEndpoints, convert } from './convert.ts';
@@ -28,6 +29,7 @@ export const bedrock: ProviderKind<BedrockSettings> = {
       models: settings.models ?? [],
       limits: toLimits(settings.limits),
       convert: (line, model) => convert(line, model, conversion),
+      answerLimit: (model) => answerLimit(model, conversion),
       priceRegion: settings.region,
       pricedModel: (model) => knownModel(model, profiles)?.priced ?? model,
       immediate: createImmediate(access),

@@ -1,3 +1,5 @@
+import type { AnswerLimit } from '../../src/core/lane.ts';
+import type { ClaudeFamily } from './anthropic-messages-families.ts';
 import { type Fields, type Mapping, refuse, refuseInvalid, warn } from './anthropic-messages-mapping.ts';
 
 /** Without a wish of the request or the operator: long answers fit, and a runaway one has an end. */
@@ -88,6 +90,11 @@ function checkValues({ logit_bias: bias, modalities }: Fields): void {
   }
 }
 
+/** The limits of a family's answers: what a request that names none is given, and the most. */
+export function answerLimitOf({ maxOutput }: ClaudeFamily, defaultMaxTokens?: number): AnswerLimit {
+  return { usual: Math.min(defaultMaxTokens ?? usualMaxTokens, maxOutput), most: maxOutput };
+}
+
 /** `max_tokens`, which Messages demands: the request's, the operator's, or the usual one. */
 export function maxTokensOf(body: Fields, mapping: Mapping): number {
   const { family, defaultMaxTokens } = mapping.options;
@@ -97,7 +104,7 @@ export function maxTokensOf(body: Fields, mapping: Mapping): number {
       : 'max_completion_tokens';
   const asked = body[name];
   if (asked === undefined || asked === null) {
-    const limit = Math.min(defaultMaxTokens ?? usualMaxTokens, family.maxOutput);
+    const limit = answerLimitOf(family, defaultMaxTokens).usual;
     warn(mapping, `max_tokens was set to ${limit}: the Messages API demands a limit, and the request names none`);
     return limit;
   }

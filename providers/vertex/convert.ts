@@ -1,9 +1,11 @@
 import { refusal } from '../../src/core/failure.ts';
+import type { AnswerLimit } from '../../src/core/lane.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 import type { RequestLine } from '../../src/protocol/request-line.ts';
 import type { Converted } from '../contract.ts';
 import { toMessages } from '../shared/anthropic-messages.ts';
 import { familyOfModel } from '../shared/anthropic-messages-families.ts';
+import { answerLimitOf } from '../shared/anthropic-messages-parameters.ts';
 import { forbiddenParameter, forbiddenParameters } from '../shared/openai-convert.ts';
 import { chatEndpoints, inWordsOf, toChatBody } from '../shared/responses-as-chat.ts';
 import { toEmbeddings } from './embeddings.ts';
@@ -70,6 +72,12 @@ function written(line: Line, model: string, write: (warnings: Set<string>) => ob
 }
 
 type Line = Pick<RequestLine, 'endpoint'> & { body: Readonly<Record<string, unknown>> };
+
+/** See Provider; of Claude's models alone. */
+export function answerLimit(model: string): AnswerLimit | null {
+  const family = familyOf(model)?.kind === 'claude' ? familyOfModel(model) : null;
+  return family && answerLimitOf(family);
+}
 
 function convertToClaude(line: Line, model: string, { provider }: GeminiOptions): Converted {
   const family = familyOfModel(model);

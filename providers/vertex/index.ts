@@ -4,7 +4,7 @@ import { toLimits } from '../shared/settings.ts';
 import { VertexBatches } from './batch.ts';
 import { VertexImmediate } from './client.ts';
 import { type VertexSettings, vertexSettings } from './config.ts';
-import { convert, endpoints } from './convert.ts';
+import { answerLimit, convert, endpoints } from './convert.ts';
 import { usualModels } from './models.ts';
 
 /** Gemini, Claude and text embeddings on Google Cloud's Vertex AI. */
@@ -28,6 +28,7 @@ export const vertex: ProviderKind<VertexSettings> = {
       models: settings.models ?? usualModels,
       limits: toLimits(settings.limits),
       convert: (line, model) => convert(line, model, options),
+      answerLimit,
       immediate: new VertexImmediate(name, settings, tokens),
       ...(bucket !== undefined && { batch: new VertexBatches(name, settings, bucket, tokens) }),
     };

@@ -1,5 +1,5 @@
 import type { HealingInput, Route } from '../protocol/route.ts';
-import type { HealingRule, HealingRules } from './lane.ts';
+import type { AnswerLimit, HealingRule, HealingRules } from './lane.ts';
 
 /** The field of a route for each cause, and where a retry goes first unless the rule says so. */
 const CAUSES = [
@@ -22,6 +22,13 @@ export function healingRules(node: Route, above: HealingRules | undefined): Heal
     else rules[cause] = rule;
   }
   return Object.keys(rules).length === 0 ? undefined : rules;
+}
+
+/** The rules at a target whose answers have limits of their own. */
+export function withLimit(rules: HealingRules, limit: AnswerLimit | null): HealingRules {
+  return limit === null || rules.truncation === undefined
+    ? rules
+    : { ...rules, truncation: { ...rules.truncation, limit } };
 }
 
 function toRule(stated: HealingInput, to: HealingRule['to']): HealingRule | null {

@@ -5,7 +5,7 @@
 import type { Endpoint } from '../protocol/endpoint.ts';
 import { defectOf } from './answer-defects.ts';
 import { type Failure, refusal } from './failure.ts';
-import { type Candidate, type HealingRule, targetName } from './lane.ts';
+import { type AnswerLimit, type Candidate, type HealingRule, targetName } from './lane.ts';
 import { applyParams } from './params.ts';
 import { faultOf } from './retry.ts';
 import { OUTPUT_LIMITS } from './tokens.ts';
@@ -36,7 +36,7 @@ export type Verdict =
 
 export interface JudgedAnswer {
   endpoint: Endpoint;
-  /** The request's body as it was sent, a raised limit included. */
+  /** The request's body as its target was asked, but for limits that were raised. */
   request: Readonly<Record<string, unknown>>;
   /** The answer in OpenAI's shape. */
   body: string;
@@ -77,9 +77,11 @@ export function judgeAnswer(answer: JudgedAnswer, line: JudgedLine): Verdict {
 
 /** The candidate to try again at; null when no other answer is to be expected anywhere. */
 function retryAt(rule: HealingRule, defect: Defect, answer: JudgedAnswer, line: JudgedLine): number | null {
-  const { from, canGo, isAtMaximum = false } = line;
-  const canRaise = !isAtMaximum && limitNames(answer.request).length > 0;
-  const same = defect !== 'truncation' || canRaise ? [from] : [];
+  const { from, canGo, before, candidates, isAtMaximum = false } = line;
+  const candidate = candidates[from];
+  const mayServe =
+    defect !== 'truncation' || (!isAtMaximum && candidate && canRaise(answer.request, candidate, before));
+  const same = mayServe ? [from] : [];
   const order = rule.to === 'next' ? [from + 1, ...same] : [...same, from + 1];
   return order.find(canGo) ?? null;
 }
@@ -98,19 +100,23 @@ export function resumeAt(candidates: readonly Candidate[], before: readonly Unfi
   return rule?.to === 'next' && at + 1 < candidates.length ? at + 1 : 0;
 }
 
-/** The request with its length limits raised, once for each answer that was cut off. */
+/**
+ * The request with its length limits raised, once for each answer that was cut off: as far as the target can be asked for, and
+ * from what it gives requests that name none.
+ */
 export function raiseLimits(
   request: Record<string, unknown>,
   candidate: Pick<Candidate, 'healing'>,
   before: readonly Unfit[],
 ): Record<string, unknown> {
   const cut = before.filter(({ code }) => code === CODES.truncation).length;
-  const factor = candidate.healing?.truncation?.maxTokensFactor ?? 1;
+  const { maxTokensFactor: factor = 1, limit = null } = candidate.healing?.truncation ?? {};
   if (cut === 0 || factor === 1) return request;
-  const names = limitNames(request);
-  if (names.length === 0) return request;
-  const raised = names.map((name) => [name, Math.ceil(Number(request[name]) * factor ** cut)]);
-  return { ...request, ...Object.fromEntries(raised) };
+  const raised = statedLimits(request, limit).flatMap(([name, stated]) => {
+    const asked = Math.min(Math.ceil(stated * factor ** cut), limit?.most ?? Number.POSITIVE_INFINITY);
+    return asked > stated ? [[name, asked] as const] : [];
+  });
+  return raised.length === 0 ? request : { ...request, ...Object.fromEntries(raised) };
 }
 
 /**
@@ -128,8 +134,23 @@ export function isRaiseRefused(
   return raiseLimits(stated, candidate, before) !== stated;
 }
 
-function limitNames(request: Readonly<Record<string, unknown>>): string[] {
-  return OUTPUT_LIMITS.filter((name) => typeof request[name] === 'number');
+type Body = Readonly<Record<string, unknown>>;
+
+/** The limits that a request is sent with, by their names: those that it names, else what its target gives it. */
+function statedLimits(request: Body, limit: AnswerLimit | null): [string, number][] {
+  const named = OUTPUT_LIMITS.filter((name) => typeof request[name] === 'number');
+  if (named.length > 0 || limit === null) return named.map((name) => [name, Number(request[name])]);
+  if (request.messages !== undefined) return [['max_tokens', limit.usual]];
+  return request.input === undefined ? [] : [['max_output_tokens', limit.usual]];
+}
+
+/** Whether a request can be asked again with a larger limit, after one more answer that was cut off. */
+function canRaise(request: Body, candidate: Candidate, before: readonly Unfit[]): boolean {
+  const limits = (unfit: readonly Unfit[]) =>
+    statedLimits(raiseLimits(request, candidate, unfit), candidate.healing?.truncation?.limit ?? null);
+  const asked = new Map(limits(before));
+  const next = limits([...before, { code: CODES.truncation, target: targetName(candidate) }]);
+  return next.some(([name, limit]) => limit > (asked.get(name) ?? 0));
 }
 
 function defectOfCode(code: string): Defect | undefined {

@@ -23,6 +23,12 @@ export interface ParamRules {
 /** When a line moves on to a candidate: after trouble only (not after its own fault), after any failure, or by status. */
 export type EnterOn = 'trouble' | 'any' | readonly number[];
 
+/** Tokens of an answer: what a request that names no limit is given, and the most that can be asked for. */
+export interface AnswerLimit {
+  usual: number;
+  most: number;
+}
+
 /** What becomes of an answer that does not serve (core/healing.ts). */
 export interface HealingRule {
   action: 'retry' | 'fail';
@@ -30,6 +36,8 @@ export interface HealingRule {
   attempts: number;
   /** What the length limit of the request is multiplied by at each retry of a truncated answer. */
   maxTokensFactor: number;
+  /** Of the target, for truncated answers; absent where its provider leaves limits as they are. */
+  limit?: AnswerLimit;
   /** Where it is tried first; where that cannot be, the other. */
   to: 'same' | 'next';
   /** What becomes of the last answer when no retry is left. */

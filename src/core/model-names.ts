@@ -2,6 +2,7 @@ import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Route } from '../protocol/route.ts';
 import { suggestion } from './close-names.ts';
 import { type Failure, refusal } from './failure.ts';
+import type { AnswerLimit } from './lane.ts';
 
 /** What routing knows of a provider. */
 export interface ProviderFacts {
@@ -10,6 +11,8 @@ export interface ProviderFacts {
   models: readonly string[] | null;
   /** True when it was asked for its models and did not answer. */
   silent: boolean;
+  /** See Provider. */
+  answerLimit?(model: string): AnswerLimit | null;
 }
 
 export interface Target {
@@ -32,6 +35,8 @@ export interface ModelNames {
   resolveTarget(model: string): TargetResolution;
   /** What a provider can do; undefined when there is none of this name. */
   endpointsOf(provider: string): readonly Endpoint[] | undefined;
+  /** The limits of a target's answers, where its provider has its own. */
+  answerLimitOf(target: Target): AnswerLimit | null;
 }
 
 /** Fixes the meaning of names from routes (the tenant's own already before those of the config) and providers. */
@@ -58,6 +63,7 @@ export function createModelNames(
     },
     resolveTarget,
     endpointsOf: (provider) => providers.get(provider)?.endpoints,
+    answerLimitOf: ({ provider, model }) => providers.get(provider)?.answerLimit?.(model) ?? null,
   };
 }
 

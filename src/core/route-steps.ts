@@ -2,7 +2,7 @@ import type { Endpoint } from '../protocol/endpoint.ts';
 import type { Route } from '../protocol/route.ts';
 import { compileQuery, type Query } from './conditions.ts';
 import { type Failure, refusal } from './failure.ts';
-import { healingRules } from './healing-rules.ts';
+import { healingRules, withLimit } from './healing-rules.ts';
 import type { Candidate, HealingRules, ParamRules, RetryRule } from './lane.ts';
 import type { ModelNames, TargetResolution } from './model-names.ts';
 import { rescueTargets } from './route-check.ts';
@@ -175,7 +175,11 @@ function compileResolution(resolution: TargetResolution, rules: TargetRules, wei
       'Send these lines to another provider or route.';
     return { kind: 'refuse', failure: refusal('unsupported', 'endpoint_unsupported', message, 'url') };
   }
-  return { kind: 'target', candidate: { provider, model, weight, enterOn: 'any', ...rules } };
+  const healing = rules.healing && withLimit(rules.healing, work.names.answerLimitOf(resolution));
+  return {
+    kind: 'target',
+    candidate: { provider, model, weight, enterOn: 'any', ...rules, ...(healing && { healing }) },
+  };
 }
 
 function inherit(node: Route, above: Inherited): Inherited {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defectOf } from '../../src/core/answer-defects.ts';
 import { judgeAnswer, raiseLimits, resumeAt, type Unfit, type Verdict } from '../../src/core/healing.ts';
-import { healingRules } from '../../src/core/healing-rules.ts';
+import { healingRules, withLimit } from '../../src/core/healing-rules.ts';
 import type { Candidate, HealingRules } from '../../src/core/lane.ts';
 import type { Endpoint } from '../../src/protocol/endpoint.ts';
 
@@ -256,6 +256,36 @@ describe('raiseLimits', () => {
     expect(raise([{ ...cut, code: 'answer_refused' }])).toBe(request);
     expect(raise([cut, cut])).toEqual({ max_tokens: 23, max_completion_tokens: 16, temperature: 1 });
     expect(raiseLimits(request, candidate('a'), [cut])).toBe(request);
+  });
+
+  it('begins with what the target gives requests that name none, and ends with the most that it can be asked for', () => {
+    const rules = healingRules({ on_truncation: { action: 'retry', attempts: 9 } }, undefined)!;
+    const healing = withLimit(rules, { usual: 10, most: 35 });
+    const cut = { code: 'answer_truncated', target: 'a/m' };
+    const raise = (request: Record<string, unknown>, times: number) =>
+      raiseLimits(
+        request,
+        candidate('a', healing),
+        Array.from({ length: times }, () => cut),
+      );
+    const [chatAsked, asked] = [{ messages: [], max_tokens: null }, { input: 'a' }];
+    expect(raise(chatAsked, 1)).toEqual({ messages: [], max_tokens: 20 });
+    expect(raise(chatAsked, 2)).toEqual({ messages: [], max_tokens: 35 });
+    expect(raise(asked, 1)).toEqual({ input: 'a', max_output_tokens: 20 });
+    const most = { max_tokens: 40 };
+    expect(raise(most, 1)).toBe(most);
+    const judged = (request: Record<string, unknown>, before: number): Verdict['do'] => {
+      const body = chat({ content: 'a' }, 'length');
+      const line = { candidates: [candidate('a', healing)], from: 0, canGo: (index: number) => index === 0 };
+      const answer = { endpoint: '/v1/chat/completions' as const, request, body };
+      return judgeAnswer(answer, { ...line, before: Array.from({ length: before }, () => cut) }).do;
+    };
+    expect([0, 1, 2, 3].map((before) => judged(chatAsked, before))).toEqual(['retry', 'retry', 'fail', 'fail']);
+    expect([judged({ max_tokens: 20 }, 0), judged({ max_tokens: 20 }, 1), judged(most, 0)]).toEqual([
+      'retry',
+      'fail',
+      'fail',
+    ]);
   });
 });
 

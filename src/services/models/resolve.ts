@@ -32,6 +32,7 @@ export async function resolveFor(deps: ResolveDeps, query: ResolveQuery): Promis
       endpoints: provider.endpoints,
       models: list?.models ?? null,
       silent: list?.models == null && list?.error != null,
+      ...(provider.answerLimit && { answerLimit: provider.answerLimit.bind(provider) }),
     });
   }
   return { names: createModelNames(routes, facts), batchRoute, metadata: query.metadata };
