@@ -133,8 +133,8 @@ export interface StoreLedger {
    * that decided them.
    */
   lineTotals(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
-  /** The same of every line between two lines that an entry decided. */
-  decided(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>>;
+  /** The same of every line between two lines that an entry decided, `by` a time (Unix seconds). */
+  decided(batchId: string, firstLine: number, lastLine: number, by?: number): Promise<Map<number, LineTotal>>;
   /** The custom ids of the lines between two lines that have an entry, by 1-based line. */
   customIds(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, string>>;
   /** Newest first (`asc`: oldest first); `after` is an entry's id; null when it names none. */

@@ -79,8 +79,9 @@ export class LibsqlLedger implements StoreLedger {
     return this.#totals(batchId, firstLine, lastLine, 'count(*) > 1 or max(final) = 0');
   }
 
-  decided(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, LineTotal>> {
-    return this.#totals(batchId, firstLine, lastLine, 'max(final) = 1');
+  decided(batchId: string, firstLine: number, lastLine: number, by?: number): Promise<Map<number, LineTotal>> {
+    const until = by === undefined ? '' : ' and min(iif(final, created_at, null)) <= ?';
+    return this.#totals(batchId, firstLine, lastLine, `max(final) = 1${until}`, by === undefined ? [] : [by]);
   }
 
   async customIds(batchId: string, firstLine: number, lastLine: number): Promise<Map<number, string>> {
@@ -92,13 +93,19 @@ export class LibsqlLedger implements StoreLedger {
     return new Map(rows.map((row) => [Number(row.line), JSON.parse(String(row.custom_id)) as string]));
   }
 
-  async #totals(batchId: string, firstLine: number, lastLine: number, having: string): Promise<Map<number, LineTotal>> {
+  async #totals(
+    batchId: string,
+    firstLine: number,
+    lastLine: number,
+    having: string,
+    args: readonly number[] = [],
+  ): Promise<Map<number, LineTotal>> {
     const rows = await this.#db.read({
       sql: `select line, max(attempt) as attempts, ${LINE_AMOUNT} as amount
             from ledger_entries
             where batch_id = ? and line between ? and ? group by line
             having ${having}`,
-      args: [batchId, firstLine, lastLine],
+      args: [batchId, firstLine, lastLine, ...args],
     });
     return new Map<number, LineTotal>(
       rows.map((row) => [

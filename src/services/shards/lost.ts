@@ -10,6 +10,7 @@ import type { ShardLease } from '../../ports/store-shards.ts';
 import { ForwardReader } from '../batches/forward-reader.ts';
 import { endShard, failLines } from './end.ts';
 import { followAt, NOTHING_FOLLOWS } from './follow-up.ts';
+import { nativeLine } from './native-input.ts';
 import { isForgotten } from './patience.ts';
 import { sharingOf } from './questions.ts';
 import { type EntryWork, entryOf, recordDoubt } from './settle-lines.ts';
@@ -19,6 +20,9 @@ import { isReadable, possibleLines, withKnownIds } from './unread-lines.ts';
 const LINES_AT_ONCE = 500;
 
 type DoubtWork = EntryWork & Pick<ShardWork, 'input'>;
+
+/** The same of a provider that is there: what it does not take was never sent to it. */
+type SentWork = DoubtWork & Pick<ShardWork, 'provider' | 'api'>;
 
 /**
  * Gives up answers that are out of reach, for `lost`. They may be paid for all the same, so each line gets an entry of unknown
@@ -67,21 +71,25 @@ export async function enterUnknown(work: DoubtWork, lines: readonly ShardLine[])
   }
 }
 
-/** Those of `lines` that have no entry of the shard, as many as it may have sent. */
+/** Those of `lines` that have no entry of the shard and no result from before it, as many as it may have sent. */
 async function unentered({ deps, shard, ...work }: DoubtWork, lines: readonly ShardLine[]): Promise<ShardLine[]> {
+  const { batchId, firstLine, lastLine, createdAt } = shard;
   const known = await deps.store.shards.ledgeredLines(shard.id);
+  const before = await deps.store.ledger.decided(batchId, firstLine + 1, lastLine + 1, createdAt);
   const { asked } = await sharingOf({ deps, shard, ...work }, []);
   return lines
-    .filter(({ line }) => (asked === null || asked.has(line)) && !known.has(line + 1))
+    .filter(({ line }) => (asked === null || asked.has(line)) && !known.has(line + 1) && !before.has(line + 1))
     .slice(0, Math.max(0, shard.lines - known.size));
 }
 
-async function* parsed({ deps, input }: DoubtWork, lines: readonly ShardLine[]) {
-  const reader = new ForwardReader(deps.files, input.contentKey);
+async function* parsed(work: DoubtWork | SentWork, lines: readonly ShardLine[]) {
+  const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
     const group = [];
     for (const line of lines.slice(at, at + LINES_AT_ONCE)) {
-      group.push({ line, request: parseRequestLine(await reader.read(line)) });
+      const request = parseRequestLine(await reader.read(line));
+      if ('api' in work && typeof nativeLine(work, line, request) !== 'string') continue;
+      group.push({ line, request });
     }
     yield group;
   }

@@ -95,7 +95,7 @@ export class TooLarge extends Error {}
 
 /** A line of the provider's input file, with its line feed, or why the line has no place in it. */
 export function nativeLine(
-  { provider, candidate, api }: ShardWork,
+  { provider, candidate, api }: Pick<ShardWork, 'provider' | 'candidate' | 'api'>,
   line: ShardLine,
   request: RequestLine,
   converter = new LineConverter(provider, candidate),
