@@ -57,7 +57,7 @@ export function progressOf(
   // A batch that failed with an output has run: its lines are results.
   if (verdict.state === 'failed' && batch.outputFileId !== null) verdict = { state: 'ended', reason: 'failed' };
   const now = Math.floor(nowMs / 1000);
-  const isMissing = verdict.state === 'ended' && lacksFiles(batch, verdict.reason);
+  const isMissing = verdict.state !== 'running' && lacksFiles(batch, verdict.reason);
   const since = Number(known[AWAITED_SINCE] ?? now);
   if (isMissing && mayStillCome(batch, since, now)) verdict = running;
   const failed = verdict.state === 'failed' ? failureOfBatch(batch, secrets) : null;

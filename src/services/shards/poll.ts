@@ -7,7 +7,7 @@ import { unixSeconds } from '../../ports/clock.ts';
 import { collectShard } from './collect.ts';
 import { collectWaste } from './collect-waste.ts';
 import { endShard } from './end.ts';
-import { NOTHING_FOLLOWS } from './follow-up.ts';
+import { again, NOTHING_FOLLOWS } from './follow-up.ts';
 import { doubtLines, forgetAbandoned, giveUpAnswers, unreadable } from './lost.ts';
 import { seekAbandoned } from './lost-submit.ts';
 import { awaitPlace, warnMisplaced } from './misplaced.ts';
@@ -112,6 +112,7 @@ async function afterFailedBatch(work: ShardWork, progress: Progress): Promise<vo
   const failure = progress.failure ?? refusal('server_error', 'provider_batch_failed', 'The provider batch failed.');
   // As where the create call is refused so: no half of it would fare better.
   if (failure.kind === 'quota_full' || failure.kind === 'quota_exhausted') {
+    if (hasAnswered(progress)) return askAgain(work);
     await work.api.cleanup(work.shard.refs, work.call);
     return wait(work, failure);
   }
@@ -123,6 +124,13 @@ async function afterFailedBatch(work: ShardWork, progress: Progress): Promise<vo
 /** Whether it says that requests succeeded: they are paid for, though there are no answers of them. */
 function hasAnswered({ counts }: Progress): boolean {
   return counts !== null && counts.succeeded > 0;
+}
+
+/** It ran until there was no room or money for more. What it did is not hidden; a shard in its place waits for either. */
+async function askAgain(work: ShardWork): Promise<void> {
+  await doubtLines(work, await unfinishedLines(work));
+  const next = work.batch.stop === null ? again(work, await unfinishedLines(work)) : NOTHING_FOLLOWS;
+  return settle(work, { state: 'done', followUp: next });
 }
 
 /** It was there, and ran or may have run: what it cost is not hidden. */
