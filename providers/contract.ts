@@ -314,6 +314,8 @@ export interface BatchResult {
   readonly raw: string;
   /** Bytes of it, where `raw` is made when it is asked for. */
   readonly rawLength?: number;
+  /** Records of the provider's that it was put together from, as the provider counts those; absent: one. */
+  readonly records?: number;
 }
 
 export interface BatchTotals {

@@ -89,6 +89,7 @@ interface Joined {
   key: string;
   result: Result;
   raw: string;
+  records: number;
 }
 
 /**
@@ -153,7 +154,7 @@ export class PieceJoiner {
     for (const { result, raw } of inOrder) this.#held -= sizeOf(result, raw);
     const raw = inOrder.length === 1 ? (inOrder[0]?.raw ?? '') : `[${inOrder.map((part) => part.raw).join(',')}]`;
     const results = inOrder.map((part) => part.result);
-    return { key: piece.key, result: joinEmbeddings(results, piece.encoding), raw };
+    return { key: piece.key, result: joinEmbeddings(results, piece.encoding), raw, records: parts.size };
   }
 }
 

@@ -66,6 +66,10 @@ export class EmbeddingPieces {
   }
 
   #finish(key: string, group: Group): BatchResult {
+    return { ...this.#join(key, group), records: group.rows.size };
+  }
+
+  #join(key: string, group: Group): BatchResult {
     this.#groups.delete(key);
     const rows = [...group.rows].sort(([left], [right]) => left - right).map(([, { raw }]) => raw);
     for (const row of rows) this.#held -= row.length;

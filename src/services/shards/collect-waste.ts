@@ -38,7 +38,6 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
       const line = outcome.line.line + 1;
       const doubt = doubts.get(line);
       const entry = wasteOf(work, outcome);
-      if (outcome.result?.ok) succeeded += 1;
       if (doubt !== undefined) told.push({ entry: doubt, as: entry });
       else if (entry !== null && !known.has(line)) fresh.push(entry);
       doubts.delete(line);
@@ -53,6 +52,7 @@ export async function collectWaste(work: ShardWork, progress: Pick<Progress, 'co
   for await (const answer of failuresLast(answers)) {
     lines += 1;
     const line = every.get(lineOfKey(answer.key) ?? -1);
+    if (line && (answer.result.ok || answer.records !== undefined)) succeeded += answer.records ?? 1;
     if (line) group.push({ line, answer, isShared: false });
     if (group.length >= LINES_AT_ONCE) await flush();
   }

@@ -108,7 +108,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
   const shares = usageShares(work, providerBatch(work));
   const hash = createHash('sha256');
   const seen = new Set<number>();
-  const count = { lines: 0, unknown: 0, repeated: 0, doubtful: 0, answers: 0 };
+  const count = { lines: 0, unknown: 0, repeated: 0, doubtful: 0, records: 0 };
   let group: Answered[] = [];
   let bytes = 0;
   const flush = async (): Promise<void> => {
@@ -128,7 +128,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
     const lines = number === null ? [] : [open.get(number) ?? [], sharers.get(number) ?? []].flat();
     if (number !== null && seen.has(number)) count.repeated += 1;
     else if (number === null || lines.length === 0) {
-      if (known.has((number ?? -1) + 1)) count.answers += 1;
+      if (known.has((number ?? -1) + 1)) count.records += answer.records ?? 1;
       else {
         count.unknown += 1;
         hash.update(`${answer.raw}\n`);
@@ -138,6 +138,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
       hash.update(`${answer.raw}\n`);
     } else {
       seen.add(number);
+      count.records += answer.records ?? 1;
       // Why such a line has no answer is its batch's to say: it expired, was cancelled, or its money is spent.
       if (work.batch.stop !== null && isUnrun(answer)) continue;
       for (const line of lines) {
@@ -153,7 +154,7 @@ async function readAnswers(work: ShardWork, mode: 'careful' | 'trusting' | 'leni
   );
   const missing = [...open.values()].filter(({ line }) => !answered.has(line) && !waiting.has(line));
   const expected = asked === null ? open.size : [...open.keys()].filter((line) => asked.has(line)).length;
-  const isShort = seen.size + count.answers < (shard.counts?.succeeded ?? 0);
+  const isShort = count.records < (shard.counts?.succeeded ?? 0);
   const lost = Math.min(missing.length, count.doubtful + count.unknown);
   return {
     ...count,
