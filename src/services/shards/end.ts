@@ -6,7 +6,7 @@ import { ForwardReader } from '../batches/forward-reader.ts';
 import { again, followUp, NOTHING_FOLLOWS } from './follow-up.ts';
 import { nextLook } from './patience.ts';
 import { sharingOf } from './questions.ts';
-import { settleLines } from './settle-lines.ts';
+import { partName, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { settle, unfinishedLines } from './shard-work.ts';
 import { isAlsoSingle, nextCandidate } from './ways-on.ts';
@@ -15,16 +15,15 @@ const LINES_AT_ONCE = 500;
 
 /** Fails those of `lines` that have nowhere else to go. */
 export async function failLines(work: ShardWork, lines: readonly ShardLine[], failure: Failure): Promise<void> {
-  const name = `${work.shard.id}-failed-${work.shard.tries}`;
   const failed = lines.map((line) => ({ line, failure }));
-  await settleFailed(work, failed, { name, last: false });
+  await settleFailed(work, failed, { what: 'failed', last: false });
 }
 
-/** Fails lines, each for its own reason; unless `last`, only those that have nowhere else to go. */
+/** Fails lines, each for its own reason; unless `last`, only those that have nowhere else to go. `what` names their parts. */
 export async function settleFailed(
   work: ShardWork,
   failed: readonly { line: ShardLine; failure: Failure }[],
-  { name, last }: { name: string; last: boolean },
+  { what, last }: { what: string; last: boolean },
 ): Promise<void> {
   const reader = new ForwardReader(work.deps.files, work.input.contentKey);
   const inOrder = failed.toSorted((a, b) => a.line.line - b.line.line);
@@ -35,7 +34,7 @@ export async function settleFailed(
       const request = parseRequestLine(await reader.read(line));
       outcomes.push({ line, request, result: null, failure, warnings: [] });
     }
-    await settleLines(work, outcomes, { name: `${name}-${group[0]?.line.line ?? 0}`, known: new Set(), last });
+    await settleLines(work, outcomes, { name: partName(work, what), known: new Set(), last });
   }
 }
 

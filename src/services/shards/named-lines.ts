@@ -28,7 +28,7 @@ export async function failNamedLines(work: ShardWork, named: Progress['lines']):
     const own = isLeft.get(number);
     for (const line of [...(own ? [own] : []), ...(sharers.get(number) ?? [])]) failed.push({ line, failure });
   }
-  await settleFailed(work, failed, { name: `${work.shard.id}-named-${work.shard.tries}`, last: true });
+  await settleFailed(work, failed, { what: 'named', last: true });
   await settle(work, { state: 'done', followUp: again(work, await unfinishedLines(work)) });
 }
 

@@ -14,7 +14,7 @@ import { lateFailure, overdueSince } from './patience.ts';
 import { placeOf } from './place.ts';
 import { chooseLines, stillWaits, takeKept } from './questions.ts';
 import { awaitsSample, rejected } from './refused.ts';
-import { settleLines } from './settle-lines.ts';
+import { partName, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { listLagSeconds, save, settle, unfinishedLines } from './shard-work.ts';
 import { upperCostOf } from './upper-cost.ts';
@@ -45,7 +45,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
   if (input === null) return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
   if (input.refused.length > 0) {
     const outcomes = input.refused.map((refused) => ({ ...refused, result: null, warnings: [] }));
-    await settleLines(work, outcomes, { name: `${shard.id}-refused-${shard.tries}`, known: new Set(), last: false });
+    await settleLines(work, outcomes, { name: partName(work, 'refused'), known: new Set(), last: false });
   }
   if (input.lines === 0) return endShard(work, await unfinishedLines(work), input.refused[0]?.failure ?? null);
   // Lines that its batches do not take were counted when the shard was made: what is left may be too few.

@@ -67,7 +67,8 @@ async function end(deps: Deps, id: string): Promise<void> {
   expect(await deps.store.batches.get('all', id)).toMatchObject({ completed: LINES, failed: 0 });
 }
 
-const numbers = (entries: { line: number | null }[]) => entries.map(({ line }) => Number(line) - 1).sort((a, b) => a - b);
+const numbers = (entries: { line: number | null }[]) =>
+  entries.map(({ line }) => Number(line) - 1).sort((a, b) => a - b);
 
 it('as they were refused before, at a service that counts nothing', async () => {
   const failure = refusal('unsupported', 'unsupported_in_batch', 'Not in a batch.');
