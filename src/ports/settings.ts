@@ -78,7 +78,7 @@ export const DEFAULT_SETTINGS: Settings = {
   segmentBytes: 16 * 1024 ** 2,
   maxOpenSegments: 64,
   leaseSeconds: 30,
-  partLines: 500,
+  partLines: 250,
   partBytes: 8 * 1024 ** 2,
   partDelayMs: 100,
   unreadableSeconds: 60,

@@ -1,12 +1,13 @@
 /** What an entry takes with its indices and rollups, as an engine writes it: in commits of many lines, from rows to the disk. */
 import { createClient } from '@libsql/client';
+import { DEFAULT_SETTINGS } from '../../src/ports/settings.ts';
 import type { Store } from '../../src/ports/store.ts';
 import type { LedgerEntryRow } from '../../src/ports/store-ledger.ts';
 import { claim, emptyCommit, entryRow, segmentRow, startBatch } from '../contract/store/subject.ts';
 import { median } from './table.ts';
 
 /** Lines of a part. */
-const GROUP = 500;
+const GROUP = DEFAULT_SETTINGS.partLines;
 const GROUPS = 80;
 const BATCH = 'batch_of_entries';
 
