@@ -24,6 +24,8 @@ export interface Config {
   keyLimits: KeyLimits;
   /** Hosts that webhooks may reach whatever their address. */
   webhookHosts: ReadonlySet<string>;
+  /** A proxy that leads to webhooks resolves their names. */
+  webhookProxyResolves: boolean;
 }
 
 export interface ConfigOptions {
@@ -49,7 +51,9 @@ const fileSchema = z.strictObject({
   routes: z.record(z.string(), z.unknown()).nullish(),
   settings: z.unknown().optional(),
   key_limits: keyLimitsInputSchema.nullish(),
-  webhooks: z.strictObject({ allow_hosts: z.array(webhookHost).nullish() }).nullish(),
+  webhooks: z
+    .strictObject({ allow_hosts: z.array(webhookHost).nullish(), proxy_resolves: z.boolean().nullish() })
+    .nullish(),
 });
 
 /** Reads a config file's text. Finds everything wrong with it at once; no message holds a value of the environment. */
@@ -94,6 +98,7 @@ async function readTree(tree: unknown, options: ConfigOptions, problems: Problem
     settings,
     keyLimits: completeLimits(file.value.key_limits),
     webhookHosts: new Set(file.value.webhooks?.allow_hosts),
+    webhookProxyResolves: file.value.webhooks?.proxy_resolves === true,
   };
 }
 

@@ -59,7 +59,10 @@ export async function depsOn(
     http: createNodeHttpClient({ proxies: options.proxies }),
     fetch: globalThis.fetch,
     clock,
-    webhookSender: createWebhookSender(config.webhookHosts),
+    webhookSender: createWebhookSender(config.webhookHosts, {
+      proxies: options.proxies,
+      proxyResolves: config.webhookProxyResolves,
+    }),
     random: systemRandom,
     log,
     settings,

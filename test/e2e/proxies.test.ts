@@ -61,7 +61,7 @@ const portOf = (host: string): number => Number(/^p(\d+)\.example$/.exec(host)?.
 /** An address here, by the name that only the proxy knows. */
 const nameOf = (url: string): string => url.replace(/127\.0\.0\.1:(\d+)/, 'p$1.example');
 
-async function start(environment: Record<string, string>): Promise<WeirProcess> {
+async function start(environment: Record<string, string>, config: object = {}): Promise<WeirProcess> {
   const { openai, pool } = services.servers;
   const providers = {
     openai: { ...services.providers.openai, base_url: nameOf(openai.baseUrl), allow_http: true },
@@ -77,7 +77,7 @@ async function start(environment: Record<string, string>): Promise<WeirProcess> 
     },
   };
   const path = join(folder, 'weir.json');
-  await writeFile(path, JSON.stringify({ providers, routes, settings: { poll_seconds_min: 1 } }));
+  await writeFile(path, JSON.stringify({ providers, routes, settings: { poll_seconds_min: 1 }, ...config }));
   weir = await spawnWeir(path, join(folder, 'data'), { env: environment });
   return weir;
 }
@@ -100,6 +100,36 @@ describe('a server behind a proxy', () => {
     expect(new Set(wanted.map(({ host }) => host))).toEqual(new Set(hosts));
     const password = `Basic ${btoa('user:pass')}`;
     expect(new Set(wanted.map(({ authorization }) => authorization))).toEqual(new Set([password]));
+  }, 60_000);
+
+  it('takes webhooks through it, to hosts that it alone knows where the config says so', async () => {
+    const events: unknown[] = [];
+    const receiver = createServer((request, response) => {
+      events.push([request.headers.host, request.headers['proxy-authorization']]);
+      request.resume().on('end', () => response.writeHead(204).end());
+    });
+    receiver.listen(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    const host = `p${(receiver.address() as AddressInfo).port}.example`;
+    const { port } = proxy.address() as AddressInfo;
+    const webhooks = { allow_hosts: [host], proxy_resolves: true };
+    const server = await start({ ALL_PROXY: `http://user:pass@127.0.0.1:${port}` }, { webhooks });
+    try {
+      const send = async (url: string) => {
+        const hook = await server.client.webhooks.create({ name: 'ops', url, event_types: ['batch.completed'] });
+        return server.client.webhooks.test(hook.id, { event_type: 'batch.completed' });
+      };
+      expect(await send(`http://${host}/hook`)).toMatchObject({ status_code: 204, success: true });
+      expect(events).toEqual([[host, undefined]]);
+      // Another name of the same server, which speaks no TLS: what counts is who was asked, and for what.
+      const name = host.replace('p', 'p0');
+      await expect(send(`https://${name}/hook`)).rejects.toThrow(/no answer: no connection \((ERR_SSL|EPROTO)/);
+      const password = `Basic ${btoa('user:pass')}`;
+      expect(wanted).toEqual([host, name].map((each) => ({ host: each, authorization: password })));
+    } finally {
+      receiver.closeAllConnections();
+      receiver.close();
+    }
   }, 60_000);
 
   it('does not start with a proxy that is none, and keeps what it was told to itself', async () => {

@@ -14,7 +14,7 @@ beforeEach(async () => {
     if (host === 'nowhere.example') throw new Error('ENOTFOUND');
     return [{ address: host === 'inside.example' ? '10.0.0.1' : '93.184.216.34', family: 4 }];
   };
-  harness = await openHarness({ webhookSender: createWebhookSender(new Set(), resolve) });
+  harness = await openHarness({ webhookSender: createWebhookSender(new Set(), { resolve }) });
 });
 afterEach(async () => {
   await harness.deps.webhookSender.close();

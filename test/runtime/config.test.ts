@@ -191,6 +191,9 @@ describe('hosts that webhooks may reach', () => {
     const config = await read('webhooks: { allow_hosts: [Hooks.Local, 10.0.0.7, "::1"] }');
     expect([...config.webhookHosts]).toEqual(['hooks.local', '10.0.0.7', '::1']);
     expect([...(await read('providers: {}')).webhookHosts]).toEqual([]);
+    expect(config.webhookProxyResolves).toBe(false);
+    expect((await read('webhooks: { proxy_resolves: true }')).webhookProxyResolves).toBe(true);
+    expect(await problems('webhooks: { proxy_resolves: "yes" }')).toHaveProperty(['webhooks.proxy_resolves']);
     expect(await problems('webhooks: { allow_hosts: ["http://a/b"], all: true }')).toMatchObject({
       'webhooks.allow_hosts[0]': expect.stringContaining('without a port'),
       'webhooks.all': expect.stringContaining('unknown field'),

@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 
 function open(allowed: readonly string[], resolve?: Resolve): WebhookSender {
-  const sender = createWebhookSender(new Set(allowed), resolve);
+  const sender = createWebhookSender(new Set(allowed), resolve === undefined ? {} : { resolve });
   senders.push(sender);
   return sender;
 }
