@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { assertInvariants } from './invariants.ts';
@@ -7,19 +7,20 @@ import { chatLines, connect, startWeir, submit, type Weir, waitForBatch } from '
 
 const LATENCY_MS: Readonly<Record<string, number>> = { fast: 5, slow: 1_500 };
 
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  const { model } = JSON.parse(Buffer.concat(chunks).toString()) as { model: string };
+  await new Promise((wake) => setTimeout(wake, LATENCY_MS[model] ?? 0));
+  response.writeHead(200, { 'content-type': 'application/json' });
+  const choices = [{ index: 0, message: { role: 'assistant', content: 'yes' }, finish_reason: 'stop' }];
+  const usage = { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11 };
+  response.end(JSON.stringify({ id: 'x', object: 'chat.completion', created: 1, model, choices, usage }));
+}
+
 /** One service with a model that answers at once and one that thinks. */
 async function startService(): Promise<{ url: string; server: Server }> {
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const { model } = JSON.parse(Buffer.concat(chunks).toString()) as { model: string };
-    setTimeout(() => {
-      response.writeHead(200, { 'content-type': 'application/json' });
-      const choices = [{ index: 0, message: { role: 'assistant', content: 'yes' }, finish_reason: 'stop' }];
-      const usage = { prompt_tokens: 10, completion_tokens: 1, total_tokens: 11 };
-      response.end(JSON.stringify({ id: 'x', object: 'chat.completion', created: 1, model, choices, usage }));
-    }, LATENCY_MS[model] ?? 0);
-  });
+  const server = createServer((request, response) => void answer(request, response));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` };
