@@ -35,8 +35,15 @@ export function nextCallStep(
   const again = step.progress.candidate === progress.candidate && step.progress.tries > progress.tries;
   const onward = step.progress.candidate > progress.candidate;
   if (!again && !onward) return { do: 'fail' };
-  if (waitedMs + step.delayMs <= CALL_WAIT_MAX_MS) return step;
-  // Too long a wait for this target: the next one may have room now.
+  const mayWait = waitedMs + step.delayMs <= CALL_WAIT_MAX_MS;
+  if (mayWait && !isFull(failure)) return step;
+  // Too long a wait for this target, or for its room: the next one may have some now.
   const patient = nextStep(candidates, { ...progress, tries: Number.MAX_SAFE_INTEGER - 1 }, failure, unit);
-  return patient.do === 'retry' && patient.progress.candidate > progress.candidate ? patient : { do: 'fail' };
+  if (patient.do === 'retry' && patient.progress.candidate > progress.candidate) return patient;
+  return mayWait ? step : { do: 'fail' };
+}
+
+/** Whether the call was not sent, as its target had no room for it, nor would have soon. */
+function isFull({ kind, reachedProvider }: Failure): boolean {
+  return !reachedProvider && (kind === 'rate_limited' || kind === 'overloaded');
 }

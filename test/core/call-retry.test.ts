@@ -44,4 +44,15 @@ describe('nextCallStep', () => {
     const brief = failure(500, 1_000);
     expect(nextCallStep(both, { ...start, candidate: 1 }, brief, 0, CALL_WAIT_MAX_MS)).toEqual({ do: 'fail' });
   });
+
+  it('does not wait at a target without room where there is another one', () => {
+    const full = { ...refusal('rate_limited', 'x', 'x'), retryAfterMs: 20_000 };
+    expect(nextCallStep(both, start, full, 0, 0)).toMatchObject({
+      do: 'retry',
+      delayMs: 0,
+      progress: { candidate: 1 },
+    });
+    const last = nextCallStep(both, { ...start, candidate: 1 }, full, 0, 0);
+    expect(last).toMatchObject({ do: 'retry', delayMs: 20_000, progress: { candidate: 1 } });
+  });
 });
