@@ -21,7 +21,14 @@ function failing(every: number): string {
 function targets(better: number): SeededTarget[] {
   return [
     { name: 'gpt-4o-mini', verdicts: failing(8 + better), costNano: 41_000 },
-    { name: 'pool-a/llama-3.3-70b', verdicts: failing(4 + better), costNano: 17_000, text: () => HOSTILE },
+    {
+      name: 'pool-a/llama-3.3-70b',
+      verdicts: failing(4 + better),
+      costNano: 17_000,
+      text: () => HOSTILE,
+      // Answers that are given again have no time.
+      latencyMs: (item) => (item < 30 ? null : 7),
+    },
     { name: HOSTILE, verdicts: failing(3).replace('0', '!'), costNano: null, latencyMs: null },
   ];
 }
@@ -73,6 +80,10 @@ describeInBrowser('the pages of evals', () => {
     expect(await row.innerText()).toContain('on the frontier');
     const unpriced = compared.getByRole('row', { name: /onerror/ });
     expect(await unpriced.innerText()).toContain('not known');
+    await compared.getByTitle('of 40 answers', { exact: true }).getByText('119 · 135 ms').waitFor();
+    await compared.getByTitle('of 10 answers; 30 were not timed').getByText('7 · 7 ms').waitFor();
+    expect(await compared.getByText('of 10 answers', { exact: true }).count()).toBe(1);
+    expect(await compared.getByTitle('no answer was timed').innerText()).toBe('–');
     expect(await page.getByRole('img', { name: /^Pass rate and cost per item: gpt-4o-mini/ }).count()).toBe(1);
     expect(await page.getByRole('img', { name: /^Scores of gpt-4o-mini/ }).count()).toBe(1);
 

@@ -6,7 +6,7 @@ export interface SeededTarget {
   /** For each item: passed (`1`), failed (`0`), not to be graded (`?`), no answer (`!`); not there yet (` `). */
   verdicts: string;
   costNano?: number | null;
-  latencyMs?: number | null;
+  latencyMs?: number | null | ((item: number) => number | null);
   spec?: Partial<EvalTargetSpec>;
   /** It ended as a whole, without answers. */
   error?: { code: string; message: string };
@@ -114,6 +114,7 @@ function outputRow(
   createdAt: number,
 ): EvalOutputRow {
   const hasAnswer = verdict !== '!';
+  const timeOf = typeof latencyMs === 'function' ? latencyMs(item) : latencyMs;
   const score = verdict === '1' || verdict === '0' ? Number(verdict) : null;
   const content = text?.(item) ?? `It is ${2 * item}.`;
   return {
@@ -139,7 +140,7 @@ function outputRow(
     results: hasAnswer ? [{ name: 'right', type: 'numeric', score, passed: verdict === '1', sample: null }] : [],
     provider: 'pool',
     model: 'served',
-    latencyMs: hasAnswer ? latencyMs : null,
+    latencyMs: hasAnswer ? timeOf : null,
     costNano,
     inputTokens: 10,
     outputTokens: hasAnswer ? 5 : 0,

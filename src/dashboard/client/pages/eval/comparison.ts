@@ -78,8 +78,7 @@ const COLUMNS: Column<EvalTargetFigures>[] = [
   {
     name: 'p50 · p90',
     kind: 'number',
-    cell: ({ latency_ms: { p50, p90 } }) =>
-      p50 === null ? html`<span class="faint">–</span>` : `${Math.round(p50)} · ${Math.round(p90 ?? 0)} ms`,
+    cell: Times,
   },
   { name: 'Tokens out', kind: 'number', cell: ({ output_tokens }) => html`<${Count} value=${output_tokens} />` },
   {
@@ -94,6 +93,16 @@ const COLUMNS: Column<EvalTargetFigures>[] = [
       html`<${Cost} nano=${cost.per_accepted_nano_usd} usd=${cost.per_accepted_usd} reason=${cost.reason} />`,
   },
 ];
+
+/** How long answers took, and of how many that is known where it is not of all: others come from provider batches or a cache. */
+function Times({ answered, latency_ms: { p50, p90, timed } }: EvalTargetFigures): VNode {
+  if (p50 === null) return html`<span class="faint" title="no answer was timed">–</span>`;
+  const of = `of ${formatCount(timed)} ${timed === 1 ? 'answer' : 'answers'}`;
+  const untimed = Math.max(0, answered - timed);
+  const title = untimed === 0 ? of : `${of}; ${formatCount(untimed)} ${untimed === 1 ? 'was' : 'were'} not timed`;
+  return html`<span class="exact" title=${title}>${Math.round(p50)} · ${Math.round(p90 ?? 0)} ms</span>
+    ${untimed === 0 ? null : html`<div class="cell-sub">${of}</div>`}`;
+}
 
 /** Money, or why it is not known; never zero in its place. */
 function Cost({ nano, usd, reason }: { nano: number | null; usd: string | null; reason: string | null }): VNode {
