@@ -4,7 +4,7 @@ export interface WebhookSender {
   check(url: string): Promise<void>;
   /**
    * Sends a POST and answers the status, whatever it is; the answer's body is not kept. The address that was looked at is
-   * the one connected to. Throws WebhookRefusal where the URL may not be called, HttpFailure when there is no answer.
+   * the one connected to, also by a proxy, unless the operator lets that look names up. Throws WebhookRefusal where the URL may not be called, HttpFailure when there is no answer.
    */
   post(request: WebhookPost): Promise<{ status: number }>;
   close(): Promise<void>;
