@@ -9,7 +9,7 @@ import { sharingOf } from './questions.ts';
 import { partName, settleLines } from './settle-lines.ts';
 import type { ShardLine, ShardWork } from './shard-work.ts';
 import { settle, unfinishedLines } from './shard-work.ts';
-import { isAlsoSingle, nextCandidate } from './ways-on.ts';
+import { isAlsoSingle } from './ways-on.ts';
 
 const LINES_AT_ONCE = 500;
 
@@ -45,8 +45,8 @@ function areHealedHere(work: ShardWork, lines: readonly ShardLine[]): boolean {
 }
 
 /**
- * Ends a shard; lines without a result go to their next target, unless the batch stops or there is none. Lines that wait for
- * what another shard asks are the next shard of this target, unless there is a target that all of them can go to. `state`:
+ * Ends a shard; lines without a result go to their next target, unless the batch stops: those without one have failed before.
+ * Lines that wait for what another shard asks are the next shard of this target, where no others go on. `state`:
  * abandoned where something of it may be left at the provider, which is looked for from then on.
  */
 export async function endShard(
@@ -62,11 +62,8 @@ export async function endShard(
   const { waiting } = await sharingOf(work, left);
   const others = left.filter(({ line }) => !waiting.has(line));
   if (areHealedHere(work, others)) return end(again(work, left));
-  if (waiting.size === 0 || (others.length > 0 && nextCandidate(work, why) !== null)) {
-    return end(followUp(work, left, why));
-  }
-  await failLines(work, others, why);
-  return end(again(work, await unfinishedLines(work)));
+  // Those which go on were let in for failures of their own; the next shard of this target would have them fail.
+  return end(waiting.size === 0 || others.length > 0 ? followUp(work, left, why) : again(work, left));
 }
 
 /** Nothing of the shard runs at the provider: its lines fail, or go to their next target. */
