@@ -47,6 +47,8 @@ export class AdaptiveLimit {
   private base: Point;
   /** In `shrunk`: where it was slow before the cut. */
   private slow: Point | null = null;
+  /** Less load did not help, and it was given back: how slow it was then, and had been before. Holds `until` then. */
+  private restored: { slow: number; slowdown: number; until: number } | null = null;
   private lowest = 1;
   private unverified = true; // Nothing less than `base` was ever tried.
   private changedAt = Number.NEGATIVE_INFINITY;
@@ -219,6 +221,7 @@ export class AdaptiveLimit {
       this.lowest = here.slowdown;
       this.unverified = true;
       this.lookDownAt = nowMs + RECHECK_MS;
+      this.restored = { slow: slow.slowdown, slowdown: base.slowdown, until: nowMs + 8 * this.latency.longMs };
       this.hold({ ...slow, slowdown: here.slowdown }, nowMs);
       return;
     }
@@ -278,6 +281,12 @@ export class AdaptiveLimit {
 
   /** Down to what the server still does at once, as far as its slowdown tells. */
   private cut(here: Point, nowMs: number): void {
+    const { restored } = this;
+    // Its queue was still growing when it was called slow: what it was before that is what counts.
+    if (restored && nowMs < restored.until && here.slowdown > 1.2 * restored.slow) {
+      this.base = { ...this.base, slowdown: restored.slowdown };
+    }
+    this.restored = null;
     this.slow = here;
     this.phase = 'shrunk';
     this.lookedUpAt = Number.NEGATIVE_INFINITY; // It may be over soon.
