@@ -17,6 +17,7 @@ describe('answers of Claude that are cut off', () => {
       providers: {
         claude: { kind: 'anthropic', base_url: claude.url, api_key: 'sk-ant', models: [MODEL], default_max_tokens: 4 },
       },
+      settings: { poll_seconds_min: 1 },
     });
   });
 
@@ -25,12 +26,13 @@ describe('answers of Claude that are cut off', () => {
     await claude.stop();
   });
 
-  const route = { provider: 'claude', model: MODEL, mode: 'immediate' };
+  const route = { provider: 'claude', model: MODEL };
   const rule = { action: 'retry', attempts: 4, otherwise: 'accept' };
 
-  async function run(input: string) {
-    const { id } = await submit(weir, input, { config: { ...route, on_truncation: rule } });
-    await waitForBatch(weir, id);
+  async function run(input: string, mode = 'immediate') {
+    const config = { ...route, mode, on_truncation: rule };
+    const { id } = await submit(weir, input, { config, window: mode === 'batch' ? '24h' : 'immediate' });
+    await waitForBatch(weir, id, { seconds: 60 });
     return assertInvariants(weir, id, input);
   }
 
@@ -47,6 +49,14 @@ describe('answers of Claude that are cut off', () => {
     } as never);
     expect(answer).toMatchObject({ choices: [{ finish_reason: 'stop' }] });
   });
+
+  it('in a provider batch, at the limit that it was given: asked for again in another one', async () => {
+    const input = chatLines(3, () => ({ model: MODEL, max_tokens: undefined }));
+    const { entries } = await run(input, 'batch');
+    expect(new Set(entries.map(({ mode }) => mode))).toEqual(new Set(['batch']));
+    expect(entries.length).toBeGreaterThan(3);
+    expect(entries.filter(({ status }) => status === 'succeeded')).toHaveLength(3);
+  }, 90_000);
 
   it('at the most that the model writes: not paid for again, as no limit is larger', async () => {
     claude.configure({ stop_reason: 'max_tokens' });
