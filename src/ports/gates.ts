@@ -54,11 +54,10 @@ export interface Gate {
   /** Starts what may start. Whoever has news for a gate (a line, a commit, room) says so by this. */
   pump(): void;
   /**
-   * Books the end of a line's call, which held `slot`. `usedTokens`: what it really used, null when unknown;
-   * `outputTokens`: those of them in its answer. Starts nothing: call `pump` when the line is dealt with.
+   * Books the end of a line's call, which held `slot`. Starts nothing: call `pump` when the line is dealt with.
    * Answers whether the failure speaks of an outage of the whole provider, which passes.
    */
-  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): boolean;
+  settle(slot: Slot, failure: Failure | null, end: CallEnd): boolean;
   /** Books that nobody was called from the slot of a line: its answer was at hand, or it was refused here. Starts nothing. */
   giveBack(slot: Slot): void;
 
@@ -189,15 +188,20 @@ export interface Ask {
 /** A refusal never reached the provider; its `retryAfterMs` says when it may be worth another try. */
 export type Admission = { ok: true; permit: Permit } | { ok: false; failure: Failure };
 
+/** What a call came to. */
+export interface CallEnd {
+  model: string;
+  /** What it really used, 0 for one that used nothing, null when unknown. */
+  usedTokens: number | null;
+  /** Those of them in its answer. */
+  outputTokens: number;
+}
+
 /** The right to make one call. Whoever holds it settles it, exactly once, however the call ends. */
 export interface Permit {
   /** For `Call.member`. */
   readonly member: string;
-  /**
-   * `usedTokens`: what the call really used, 0 for one that used nothing, null when unknown; `outputTokens`: those of
-   * them in its answer.
-   */
-  settle(failure: Failure | null, usedTokens: number | null, outputTokens?: number): void;
+  settle(failure: Failure | null, end: CallEnd): void;
 }
 
 /** Where a gate gets batch lines when it has room. */

@@ -40,8 +40,7 @@ describe('a slow model of a provider', () => {
     const service = await startService();
     server = service.server;
     const models = Object.keys(LATENCY_MS);
-    // One that adapts takes the slow answers for a busy service.
-    const limits = { concurrency: 8, adaptive: false };
+    const limits = { concurrency: 8 };
     const settings = { drain_seconds: 1 };
     const p = { kind: 'openai-compatible', base_url: service.url, models, limits, price: { input: 1, output: 2 } };
     weir = await startWeir({ providers: { p }, settings });

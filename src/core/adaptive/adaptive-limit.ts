@@ -81,9 +81,9 @@ export class AdaptiveLimit {
     return this.current;
   }
 
-  answered({ inputTokens, outputTokens, latencyMs, inFlight }: Answered, nowMs: number): void {
+  answered({ model, inputTokens, outputTokens, latencyMs, inFlight }: Answered, nowMs: number): void {
     if (this.standstill.spans(latencyMs, this.latency.longMs, nowMs)) return;
-    const usualMs = this.sizes.usual(inputTokens, outputTokens, latencyMs);
+    const usualMs = this.sizes.usual(model, { inputTokens, outputTokens, latencyMs });
     this.latency.add(latencyMs);
     if (!this.counts(inFlight)) return;
     if (usualMs === null || nowMs < this.settledAt) {

@@ -14,6 +14,8 @@ export type Gauges = Omit<ServerLoad, 'promptTokens' | 'cachedTokens'>;
 
 /** One answered request. */
 export interface Answered {
+  /** One model may take a hundred times as long as another for as many tokens. */
+  model: string;
   inputTokens: number;
   outputTokens: number;
   latencyMs: number;

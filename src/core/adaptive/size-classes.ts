@@ -1,3 +1,5 @@
+import type { Answered } from './load.ts';
+
 /** Output up to 2^15 tokens by powers of two, input up to 4^7 tokens by powers of four, and each of these in four parts. */
 const OUTPUT_CLASSES = 16;
 const INPUT_CLASSES = 8;
@@ -7,36 +9,55 @@ const SAMPLES_KNOWN = 4;
 const FOLLOW = 1 / 200;
 const RECENT = 16;
 const SPREAD_RECENT = 50;
+/** So many models have classes of their own; more of them share theirs. */
+const MODELS_MAX = 32;
 
 /**
- * How long requests of each size take at one pool, so that a long answer is not taken for a slow pool. What is usual is
- * set by the first answers of all; later ones only compare the classes with each other, or a pool that became slow would
- * soon be what is usual.
+ * How long requests of each model and size take at one pool, so that a long answer, or one of a slow model, is not taken for
+ * a slow pool. What is usual is set by the first answers of all; later ones only compare the classes with each other, or a
+ * pool that became slow would soon be what is usual.
  */
 export class SizeClasses {
-  /** Known soon, but long prompts that come together would look like a slow pool. */
-  private readonly coarse = new Means(OUTPUT_CLASSES * INPUT_CLASSES);
-  private readonly fine = new Means(OUTPUT_CLASSES * INPUT_CLASSES * PARTS);
+  private readonly models = new Map<string, ModelClasses>();
   /** Of late, over all classes. */
   private readonly recent = new Recent();
 
   /** Takes in one latency and answers what is usual for such a request; null while its class is not known. */
-  usual(inputTokens: number, outputTokens: number, latencyMs: number): number | null {
+  usual(model: string, { inputTokens, outputTokens, latencyMs }: Omit<Answered, 'model' | 'inFlight'>): number | null {
+    const { coarse, fine } = this.classesOf(model);
     const at = partOf(inputTokens, outputTokens);
-    const fineMs = this.fine.of(at);
-    const usualMs = fineMs ?? this.coarse.of(Math.floor(at / PARTS));
+    const fineMs = fine.of(at);
+    const usualMs = fineMs ?? coarse.of(Math.floor(at / PARTS));
     // What is usual for a class that is wider only tells how long its requests are.
     if (fineMs !== null) this.recent.add(latencyMs, fineMs);
     const ownMs = latencyMs / this.recent.slowdown;
-    this.fine.add(at, ownMs);
-    this.coarse.add(Math.floor(at / PARTS), ownMs);
+    fine.add(at, ownMs);
+    coarse.add(Math.floor(at / PARTS), ownMs);
     return usualMs;
+  }
+
+  private classesOf(model: string): ModelClasses {
+    const name = this.models.has(model) || this.models.size < MODELS_MAX ? model : '';
+    const known = this.models.get(name);
+    if (known !== undefined) return known;
+    const classes = {
+      coarse: new Means(OUTPUT_CLASSES * INPUT_CLASSES),
+      fine: new Means(OUTPUT_CLASSES * INPUT_CLASSES * PARTS),
+    };
+    this.models.set(name, classes);
+    return classes;
   }
 
   /** Error of the slowdown of `count` answers, as a share of it, by how much single answers differ of late. */
   error(count: number): number {
     return Math.sqrt(this.recent.spread / count);
   }
+}
+
+interface ModelClasses {
+  /** Known soon, but long prompts that come together would look like a slow pool. */
+  coarse: Means;
+  fine: Means;
 }
 
 /** What requests take, by class. */

@@ -126,7 +126,7 @@ export class Trip {
     const output = usage === null ? 0 : totalOutput(usage);
     const used = usage === null ? null : totalInput(usage) + output;
     if (failure === null || faultOf(failure) === 'own') this.gate.holds.answered(this.model, this.startedAt / 1000);
-    this.permit.settle(failure, used, output);
+    this.permit.settle(failure, { model: this.model, usedTokens: used, outputTokens: output });
     if (used !== null) this.booking?.correct(used);
     return { latencyMs: (now - this.startedAt) / 1000, gpuMicroseconds };
   }

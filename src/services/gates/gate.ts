@@ -10,7 +10,7 @@ import { Slots } from '../../core/shared/slots.ts';
 import type { Soon } from '../../core/soon.ts';
 import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
-import type { Admission, Ask, Feed, Gate, GateFigures, Permit, Slot, TargetGate } from '../../ports/gates.ts';
+import type { Admission, Ask, CallEnd, Feed, Gate, GateFigures, Permit, Slot, TargetGate } from '../../ports/gates.ts';
 import type { HttpClient } from '../../ports/http-client.ts';
 import type { Budgets } from './budgets.ts';
 import { CallQueue, type WaitingCall } from './call-queue.ts';
@@ -157,7 +157,7 @@ export class ProviderGate implements Gate {
     this.timer.set(Math.min(now + waitMs, this.calls.earliestDeadline), now);
   }
 
-  settle(slot: Slot, failure: Failure | null, usedTokens: number | null, outputTokens: number): boolean {
+  settle(slot: Slot, failure: Failure | null, { model, usedTokens, outputTokens }: CallEnd): boolean {
     const own = slot as MemberSlot;
     const now = steadyMs(this.deps.clock);
     this.slots.giveBack();
@@ -165,7 +165,7 @@ export class ProviderGate implements Gate {
     return this.pool.settle(
       own,
       failure,
-      { input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },
+      { model, input: usedTokens === null ? own.tokens : usedTokens - outputTokens, output: outputTokens },
       { nowMs: now, lateMs: this.deps.clock.lateMs?.(now - own.startedMs) ?? 0, unit: this.deps.random.unit() },
     );
   }
@@ -314,10 +314,10 @@ export class ProviderGate implements Gate {
     let settled = false;
     return {
       member: slot.member,
-      settle: (failure, usedTokens, outputTokens = 0) => {
+      settle: (failure, end) => {
         if (settled) return;
         settled = true;
-        this.settle(slot, failure, usedTokens, outputTokens);
+        this.settle(slot, failure, end);
         this.pump();
       },
     };

@@ -197,7 +197,7 @@ export class Pool {
   settle(
     slot: MemberSlot,
     failure: Failure | null,
-    tokens: { input: number; output: number },
+    { model, input, output }: { model: string; input: number; output: number },
     { nowMs, lateMs, unit }: { nowMs: number; lateMs: number; unit: number },
   ): boolean {
     const { at, startedMs, inFlight, isLine } = slot;
@@ -210,7 +210,7 @@ export class Pool {
       const latencyMs = Math.max(0, nowMs - startedMs - lateMs);
       at.answered += 1;
       at.latencyMs += (latencyMs - at.latencyMs) / Math.min(at.answered, LATENCIES_MEANT);
-      at.adaptive?.answered({ inputTokens: tokens.input, outputTokens: tokens.output, latencyMs, inFlight }, nowMs);
+      at.adaptive?.answered({ model, inputTokens: input, outputTokens: output, latencyMs, inFlight }, nowMs);
       return false;
     }
     at.failed += 1;

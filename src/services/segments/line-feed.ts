@@ -137,7 +137,8 @@ export class LineFeed implements Feed {
     const output = failure !== null || usage === null ? 0 : totalOutput(usage);
     const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
     const verdict = this.held.settle(job, slot, failure, used);
-    const passes = this.gate.settle(slot, failure, used, output);
+    const model = job.candidates[job.progress.candidate]?.model ?? '';
+    const passes = this.gate.settle(slot, failure, { model, usedTokens: used, outputTokens: output });
     this.held.parked.look();
     if (failure !== null && faultOf(failure) === 'trouble') this.noteTrouble(job);
     return passes || (verdict === 'open' ? null : verdict === 'account');

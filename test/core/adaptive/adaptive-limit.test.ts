@@ -145,7 +145,7 @@ describe('an adaptive limit', () => {
       now += 100;
       for (let index = 1; index <= sent; index++) {
         if (refused(index)) stormy.refused(index, now - 100, now);
-        else stormy.answered({ inputTokens: 10, outputTokens: 10, latencyMs: 100, inFlight: index }, now);
+        else stormy.answered({ model: 'm', inputTokens: 10, outputTokens: 10, latencyMs: 100, inFlight: index }, now);
       }
     };
     for (let count = 0; count < 50; count++) round((index) => index % 10 === 0);

@@ -6,6 +6,7 @@ interface Flight {
   serviceMs: number;
   outputTokens: number;
   inputTokens?: number;
+  model?: string;
 }
 
 export interface PoolOptions {
@@ -14,7 +15,7 @@ export interface PoolOptions {
   /** Refuse what finds no slot, instead of letting it wait. */
   refuses?: boolean;
   /** Service time of one request at an idle server, its output tokens, and its input tokens, 100 by default. */
-  request(unit: () => number): Pick<Flight, 'serviceMs' | 'outputTokens' | 'inputTokens'>;
+  request(unit: () => number): Pick<Flight, 'serviceMs' | 'outputTokens' | 'inputTokens' | 'model'>;
   /** How much slower each runs while so many do; 1 by default. */
   crowding?(running: number): number;
   /** Requests there are to send; unlimited by default. */
@@ -92,7 +93,7 @@ export class SimulatedPool {
 
   private end(flight: Flight, kind: 'done' | 'refused'): void {
     this.inFlight -= 1;
-    const { startedMs, inFlight, outputTokens, inputTokens = 100 } = flight;
+    const { startedMs, inFlight, outputTokens, inputTokens = 100, model = 'm' } = flight;
     if (kind === 'refused') {
       this.refusals += 1;
       this.control.refused(inFlight, startedMs, this.now);
@@ -102,7 +103,7 @@ export class SimulatedPool {
     this.answered += 1;
     const latencyMs = this.now - startedMs;
     this.latencies.push(latencyMs);
-    this.control.answered({ inputTokens, outputTokens, latencyMs, inFlight }, this.now);
+    this.control.answered({ model, inputTokens, outputTokens, latencyMs, inFlight }, this.now);
   }
 
   private send(): void {

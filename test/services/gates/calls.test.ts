@@ -10,6 +10,8 @@ const LINE_TOKENS = 10;
 const refused: Failure = refusal('connection', 'connection', 'pool: no connection (X).');
 const busy: Failure = { ...refusal('rate_limited', 'rate_limit', 'busy'), status: 429, reachedProvider: true };
 
+const used = (usedTokens: number, outputTokens = 0) => ({ model: 'm', usedTokens, outputTokens });
+
 /** A feed with as many lines as wanted, each of ten tokens. */
 class Lines implements Feed {
   readonly hasParticular = false;
@@ -84,14 +86,14 @@ describe('calls at a gate', () => {
     expect(feed.sent).toHaveLength(2);
     const call = admitted(ask());
     expect(gate.callsWaiting).toBe(1);
-    gate.settle(feed.sent[0]!, null, 5, 1);
+    gate.settle(feed.sent[0]!, null, used(5, 1));
     gate.pump();
     const permit = await call;
     expect(permit.member).toBe('a');
     expect(feed.sent).toHaveLength(2);
     expect(gate.inFlight).toBe(2);
-    permit.settle(null, 5);
-    permit.settle(null, 5);
+    permit.settle(null, used(5));
+    permit.settle(null, used(5));
     expect(feed.sent).toHaveLength(3);
     expect(gate.inFlight).toBe(2);
   });
@@ -105,8 +107,8 @@ describe('calls at a gate', () => {
     gone.abort();
     expect(await second).toMatchObject({ ok: false, failure: { kind: 'interrupted', reachedProvider: false } });
     expect(await ask({ signal: gone.signal })).toMatchObject({ ok: false, failure: { kind: 'interrupted' } });
-    first.settle(null, 0);
-    (await third).settle(null, 0);
+    first.settle(null, used(0));
+    (await third).settle(null, used(0));
     expect(gate.inFlight).toBe(0);
   });
 
@@ -134,7 +136,7 @@ describe('calls at a gate', () => {
     const permit = await admitted(ask({ tokens: 1e9 }));
     gate.pump();
     expect(feed.sent).toHaveLength(0);
-    permit.settle(null, 50);
+    permit.settle(null, used(50));
     time.ms += 1;
     gate.pump();
     expect(feed.sent).toHaveLength(1);
@@ -142,7 +144,7 @@ describe('calls at a gate', () => {
 
   it('do not wait for a provider where nothing answers, and feed its breaker as lines do', async () => {
     const { gate, feed, ask } = open({}, 0, ['a', 'b']);
-    for (let count = 0; count < 4; count++) (await admitted(ask())).settle(refused, 0);
+    for (let count = 0; count < 4; count++) (await admitted(ask())).settle(refused, used(0));
     expect(gate.unreachable).toBe(true);
     const told = {
       kind: 'connection',
@@ -156,7 +158,7 @@ describe('calls at a gate', () => {
 
   it('are told how long a pool under pressure pauses', async () => {
     const { ask } = open({});
-    for (let count = 0; count < 5; count++) (await admitted(ask())).settle({ ...busy, retryAfterMs: 30_000 }, 0);
+    for (let count = 0; count < 5; count++) (await admitted(ask())).settle({ ...busy, retryAfterMs: 30_000 }, used(0));
     expect(await ask()).toMatchObject({ ok: false, failure: { kind: 'overloaded', retryAfterMs: 30_000 } });
   });
 
@@ -165,13 +167,13 @@ describe('calls at a gate', () => {
     const permit = await admitted(ask());
     gate.pump();
     expect(gate.inFlight).toBe(18);
-    permit.settle(null, 5);
+    permit.settle(null, used(5));
     expect(gate.inFlight).toBe(18);
     await admitted(ask());
     await admitted(ask());
     expect(gate.inFlight).toBe(20);
     time.ms += 10_001;
-    gate.settle(feed.sent[0]!, null, 5, 1);
+    gate.settle(feed.sent[0]!, null, used(5, 1));
     gate.pump();
     expect(gate.inFlight).toBe(20);
   });

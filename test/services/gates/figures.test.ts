@@ -18,7 +18,7 @@ it('tells of a server both that its health check fails and what its requests ran
   const failure = refusal('connection', 'connection_error', 'p: no connection (ENOTFOUND).');
   for (let count = 0; count < 10; count++) {
     const slot = new MemberSlot(member, 0);
-    pool.settle(slot, failure, { input: 0, output: 0 }, { nowMs: 0, lateMs: 0, unit: 0.5 });
+    pool.settle(slot, failure, { model: 'm', input: 0, output: 0 }, { nowMs: 0, lateMs: 0, unit: 0.5 });
   }
   expect(reason()).toBe('its health check fails, its requests fail (no connection (ENOTFOUND))');
   for (const at of [2, 3]) member.health.checked(true, at);

@@ -99,7 +99,7 @@ describe('lines that begin alike', () => {
         }
         for (const end of server.ends.splice(0)) {
           if (end.at > time.ms) server.ends.push(end);
-          else gate.settle(end.slot, name === gone ? GONE : null, 60, 50);
+          else gate.settle(end.slot, name === gone ? GONE : null, { model: 'm', usedTokens: 60, outputTokens: 50 });
         }
       }
     }

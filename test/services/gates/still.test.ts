@@ -32,7 +32,7 @@ it('gives calls that wait the room that a pool got back, as soon as it would giv
   };
   const ask = async () => {
     const admission = await gate.acquire({ tokens: 10, maxWaitMs: 600_000 });
-    if (admission.ok) queue.push(() => admission.permit.settle(null, 60, 50));
+    if (admission.ok) queue.push(() => admission.permit.settle(null, { model: 'm', usedTokens: 60, outputTokens: 50 }));
   };
   const pass = async (ms: number) => {
     for (const until = time.ms + ms; time.ms < until; time.ms += 10) {
