@@ -60,6 +60,14 @@ export function defectOf(
   return null;
 }
 
+/** How many tokens an answer of one choice has, as it says itself; null where it has several or does not say. */
+export function answerTokens({ body }: { body: string }): number | null {
+  const { usage, choices } = JSON.parse(body) as Fields;
+  if (items(choices).length > 1 || !isFields(usage)) return null;
+  const tokens = usage.completion_tokens ?? usage.output_tokens;
+  return typeof tokens === 'number' ? tokens : null;
+}
+
 function choicesOf(endpoint: Endpoint, body: Fields): Choice[] {
   if (endpoint === '/v1/responses') return [responseAsChoice(body)];
   return items(body.choices).map((choice) => {

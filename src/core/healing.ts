@@ -3,7 +3,7 @@
  * for, or a refusal. A route says what becomes of them: taken as they are, tried again, or failed.
  */
 import type { Endpoint } from '../protocol/endpoint.ts';
-import { defectOf } from './answer-defects.ts';
+import { answerTokens, defectOf } from './answer-defects.ts';
 import { type Failure, refusal } from './failure.ts';
 import { type AnswerLimit, type Candidate, type HealingRule, targetName } from './lane.ts';
 import { applyParams } from './params.ts';
@@ -80,7 +80,11 @@ function retryAt(rule: HealingRule, defect: Defect, answer: JudgedAnswer, line: 
   const { from, canGo, before, candidates, isAtMaximum = false } = line;
   const candidate = candidates[from];
   const mayServe =
-    defect !== 'truncation' || (!isAtMaximum && candidate && canRaise(answer.request, candidate, before));
+    defect !== 'truncation' ||
+    (!isAtMaximum &&
+      candidate &&
+      canRaise(answer.request, candidate, before) &&
+      !isOutOfRoom(answer, candidate, before));
   const same = mayServe ? [from] : [];
   const order = rule.to === 'next' ? [from + 1, ...same] : [...same, from + 1];
   return order.find(canGo) ?? null;
@@ -151,6 +155,17 @@ function canRaise(request: Body, candidate: Candidate, before: readonly Unfit[])
   const asked = new Map(limits(before));
   const next = limits([...before, { code: CODES.truncation, target: targetName(candidate) }]);
   return next.some(([name, limit]) => limit > (asked.get(name) ?? 0));
+}
+
+/**
+ * Whether an answer was cut off long before its limit: then it was the context that was full, as of a long prompt, and a
+ * larger limit would be paid for and change nothing. Some servers say `length` for both, and their counts differ a little.
+ */
+function isOutOfRoom(answer: JudgedAnswer, candidate: Candidate, before: readonly Unfit[]): boolean {
+  const raised = raiseLimits(answer.request, candidate, before);
+  const limits = statedLimits(raised, candidate.healing?.truncation?.limit ?? null).map(([, limit]) => limit);
+  const tokens = answerTokens(answer);
+  return tokens !== null && limits.length > 0 && tokens < Math.min(...limits) / 2;
 }
 
 function defectOfCode(code: string): Defect | undefined {

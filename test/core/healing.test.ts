@@ -188,12 +188,16 @@ describe('judgeAnswer', () => {
 
   function judge(
     rule: Parameters<typeof healingRules>[0]['on_truncation'],
-    change: { before?: Unfit[]; to?: number[]; request?: object } = {},
+    change: { before?: Unfit[]; to?: number[]; request?: object; body?: string } = {},
   ): Verdict {
     const healing = healingRules({ on_truncation: rule }, undefined);
     const can = change.to ?? [0, 1];
     return judgeAnswer(
-      { ...CUT, ...(change.request && { request: change.request as Record<string, unknown> }) },
+      {
+        ...CUT,
+        ...(change.request && { request: change.request as Record<string, unknown> }),
+        ...(change.body !== undefined && { body: change.body }),
+      },
       {
         candidates: [candidate('a', healing), candidate('b', healing)],
         from: 0,
@@ -232,6 +236,16 @@ describe('judgeAnswer', () => {
     // Without a limit in the request there is none to raise.
     expect(judge('retry', { request: {} })).toMatchObject({ candidate: 1 });
     expect(judge('retry', { request: {}, to: [0] })).toMatchObject({ do: 'fail' });
+  });
+
+  it('asks for no more where the answer ended long before its limit: its context is full', () => {
+    const cutAt = (usage: object, choices: object[] = [{ message: { content: 'a' }, finish_reason: 'length' }]) =>
+      judge('retry', { request: { max_tokens: 100 }, to: [0], body: JSON.stringify({ choices, usage }) });
+    expect(cutAt({ completion_tokens: 40 })).toMatchObject({ do: 'fail', failure: { code: 'answer_truncated' } });
+    expect(cutAt({ completion_tokens: 98 })).toMatchObject({ do: 'retry', candidate: 0 });
+    expect(cutAt({})).toMatchObject({ do: 'retry', candidate: 0 });
+    const alternatives = ['stop', 'length'].map((end) => ({ message: { content: 'a' }, finish_reason: end }));
+    expect(cutAt({ completion_tokens: 40 }, alternatives)).toMatchObject({ do: 'retry', candidate: 0 });
   });
 
   it('goes on after a crash where it would have gone', () => {

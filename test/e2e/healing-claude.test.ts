@@ -59,10 +59,16 @@ describe('answers of Claude that are cut off', () => {
   }, 90_000);
 
   it('at the most that the model writes: not paid for again, as no limit is larger', async () => {
-    claude.configure({ stop_reason: 'max_tokens' });
+    claude.configure({ stop_reason: 'max_tokens', answer_characters: 4 * MOST });
     const input = chatLines(3, () => ({ model: MODEL, max_tokens: MOST / 2 }));
     const { entries } = await run(input);
     // Once with the request's limit, once with the model's.
     expect(entries).toHaveLength(6);
+  });
+
+  it('long before their limit, as the context is full: not paid for again', async () => {
+    claude.configure({ stop_reason: 'model_context_window_exceeded' });
+    const { entries } = await run(chatLines(3, () => ({ model: MODEL, max_tokens: 2_000 })));
+    expect(entries).toHaveLength(3);
   });
 });
