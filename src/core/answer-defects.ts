@@ -65,7 +65,10 @@ export function answerTokens({ body }: { body: string }): number | null {
   const { usage, choices } = JSON.parse(body) as Fields;
   if (items(choices).length > 1 || !isFields(usage)) return null;
   const tokens = usage.completion_tokens ?? usage.output_tokens;
-  return typeof tokens === 'number' ? tokens : null;
+  if (typeof tokens !== 'number') return null;
+  // Google's OpenAI-compatible API counts what was thought in the total alone.
+  const rest = Number(usage.total_tokens) - Number(usage.prompt_tokens ?? usage.input_tokens);
+  return Math.max(tokens, Number.isFinite(rest) ? rest : 0);
 }
 
 function choicesOf(endpoint: Endpoint, body: Fields): Choice[] {

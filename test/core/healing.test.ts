@@ -243,6 +243,8 @@ describe('judgeAnswer', () => {
       judge('retry', { request: { max_tokens: 100 }, to: [0], body: JSON.stringify({ choices, usage }) });
     expect(cutAt({ completion_tokens: 40 })).toMatchObject({ do: 'fail', failure: { code: 'answer_truncated' } });
     expect(cutAt({ completion_tokens: 98 })).toMatchObject({ do: 'retry', candidate: 0 });
+    const thought = { completion_tokens: 10, prompt_tokens: 20, total_tokens: 128 };
+    expect(cutAt(thought)).toMatchObject({ do: 'retry', candidate: 0 });
     expect(cutAt({})).toMatchObject({ do: 'retry', candidate: 0 });
     const alternatives = ['stop', 'length'].map((end) => ({ message: { content: 'a' }, finish_reason: end }));
     expect(cutAt({ completion_tokens: 40 }, alternatives)).toMatchObject({ do: 'retry', candidate: 0 });
