@@ -30,6 +30,8 @@ interface Node<T> {
   turn: number;
   /** Those whose turn it was while they might send nothing: they have it as soon as they may. */
   held: Node<T>[];
+  /** Whether it is among the held ones of its parent: of a thousand that are, each is found at once. */
+  isHeld: boolean;
 }
 
 /** What an item would send next. */
@@ -98,15 +100,16 @@ export class FairShare<T> {
       const offer = this.turnOf(child, needy);
       if (offer !== null && isFree(offer)) return offer;
       heldOffer ??= offer;
-      if (offer === null) at.held.splice(at.held.indexOf(child), 1);
+      if (offer === null) letGo(at, child);
     }
     for (let count = at.children.length; count > 0; count--) {
       const child = at.children[at.turn]!;
-      if (!at.held.includes(child)) {
+      if (!child.isHeld) {
         const offer = this.turnOf(child, needy);
         if (offer !== null && isFree(offer)) return offer;
         heldOffer ??= offer;
         if (offer !== null) at.held.push(child);
+        child.isHeld = offer !== null;
       }
       at.turn = (at.turn + 1) % at.children.length;
     }
@@ -143,13 +146,29 @@ function isFree({ cost }: Offer<unknown>): boolean {
 }
 
 function node<T>(parent: Node<T> | null, { key, weight = () => 1 }: ShareStep): Node<T> {
-  return { key, weight, parent, children: [], item: undefined, deficit: 0, paid: false, turn: 0, held: [] };
+  return {
+    key,
+    weight,
+    parent,
+    children: [],
+    item: undefined,
+    deficit: 0,
+    paid: false,
+    turn: 0,
+    held: [],
+    isHeld: false,
+  };
+}
+
+function letGo<T>(parent: Node<T>, child: Node<T>): void {
+  if (child.isHeld) parent.held.splice(parent.held.indexOf(child), 1);
+  child.isHeld = false;
 }
 
 function leave<T>(parent: Node<T>, child: Node<T>): void {
   const index = parent.children.indexOf(child);
   parent.children.splice(index, 1);
-  parent.held = parent.held.filter((each) => each !== child);
+  letGo(parent, child);
   if (index < parent.turn) parent.turn -= 1;
   if (parent.turn >= parent.children.length) parent.turn = 0;
 }
