@@ -132,7 +132,8 @@ describe('completing', () => {
     expect(new Set(done.map((answer) => answer.file?.id)).size).toBe(1);
     const stored = (await objects(harness.deps)).filter((key) => key.startsWith('files/'));
     const listed = (await client.files.list()).data.map((file) => file.id);
-    for (const key of stored) expect(listed).toContain(key.slice('files/'.length).replace(/\.plan$/, ''));
+    expect(stored.filter((key) => key.startsWith(`files/${done[0]?.file?.id}.`))).toHaveLength(2);
+    for (const key of stored) expect(listed).toContain(key.slice('files/'.length).split('.')[0]);
   });
 });
 

@@ -41,8 +41,8 @@ describe('creating a file', () => {
       tenantId: 'tenant-a',
       bytes: Buffer.byteLength(content),
       sha256: createHash('sha256').update(content).digest('hex'),
-      contentKey: `files/${row.id}`,
-      planKey: `files/${row.id}.plan`,
+      contentKey: expect.stringMatching(new RegExp(`^files/${row.id}\\.[0-9a-f]{12}$`)),
+      planKey: `${row.contentKey}.plan`,
       expiresAt: row.createdAt + 3_600,
       deletedAt: null,
     });

@@ -42,5 +42,8 @@ export async function createFile(deps: Deps, context: Context, input: FileCreate
   }
   // A failed insert may still have been carried out, so the bytes stay: without a row they are swept later.
   await deps.store.files.insert(row);
-  return toFileObject(row);
+  const stored = (await deps.store.files.getAny(id)) ?? row;
+  // Another run of the same call was first.
+  if (stored.contentKey !== row.contentKey) await discard(deps, ingested);
+  return toFileObject(stored);
 }

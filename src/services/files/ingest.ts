@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { ApiError } from '../../core/api-error.ts';
 import type { PlanSummary } from '../../core/plan.ts';
@@ -8,6 +9,9 @@ import { settleDuplicates } from './duplicates.ts';
 import { IdLog } from './id-log.ts';
 import { InputFeed } from './input-feed.ts';
 import { inlineChecks } from './line-check.ts';
+
+/** Of the word in the names of a run's objects. */
+const RUN_BYTES = 6;
 
 /** What a stream became: objects that no row names yet. */
 export interface Ingested {
@@ -33,7 +37,9 @@ export async function ingest(
   content: AsyncIterable<Uint8Array>,
   purpose: UploadPurpose | undefined,
 ): Promise<Ingested> {
-  const contentKey = `files/${fileId}`;
+  // Of two runs of a repeated call, as where a lease was lost, one may fail: what it removes is its own.
+  const run = Buffer.from(deps.random.bytes(RUN_BYTES)).toString('hex');
+  const contentKey = `files/${fileId}.${run}`;
   const planKey = `${contentKey}.plan`;
   const contentWriter = await deps.files.create(contentKey);
   try {

@@ -50,6 +50,7 @@ export async function sweepOrphans(
 async function isKnown(deps: Deps, key: string): Promise<boolean> {
   const [area, name = ''] = key.split('/');
   if (area === 'uploads') return (await deps.store.uploads.get('all', name))?.status === 'pending';
-  const row = await deps.store.files.getAny(name.replace(/\.plan$/, ''));
+  const [id = ''] = name.split('.');
+  const row = await deps.store.files.getAny(id);
   return row?.contentKey === key || row?.planKey === key;
 }
