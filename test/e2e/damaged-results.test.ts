@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { BatchRequest } from '../../src/protocol/batch-request.ts';
 import type { OutputLine } from '../../src/protocol/result-line.ts';
+import { storedObject } from '../files/stored-object.ts';
 import { assertInvariants, readOutput } from './invariants.ts';
 import {
   chatLines,
@@ -137,8 +138,8 @@ describe('files that are deleted or damaged on the disk', () => {
     const inputs = await Promise.all(ids.map(async (id) => (await weir.client.batches.retrieve(id)).input_file_id));
     await weir.kill();
     const files = join(folder, 'data/files/files');
-    await rm(join(files, inputs[0] ?? ''));
-    await rm(join(files, `${inputs[1]}.plan`));
+    await rm(await storedObject(files, inputs[0] ?? '', 'content'));
+    await rm(await storedObject(files, inputs[1] ?? '', 'plan'));
     const [gone] = (await partsOf(folder, ids[0] ?? '')) as [Part];
     await rm(gone.path);
     await start();

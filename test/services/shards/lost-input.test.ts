@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type SimulatedBatchServer, startOpenAIBatchServer } from '../../../providers/sandbox/servers/openai-batch.ts';
 import { isTerminal } from '../../../src/core/batch-state.ts';
 import { chatLines, temporaryFolder } from '../../e2e/weir.ts';
+import { storedObject } from '../../files/stored-object.ts';
 import { beginBatch, entriesOf, openRig, type Rig, workUntil } from './rig.ts';
 
 const LINES = 20;
@@ -27,16 +28,13 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-it.each([
-  ['content', ''],
-  ['plan', '.plan'],
-])('its %s: what was paid for is entered, and the batch ends', async (_what, ending) => {
+it.each(['content', 'plan'] as const)('its %s: what was paid for is entered, and the batch ends', async (kind) => {
   const { deps } = rig;
   const id = await beginBatch(deps, chatLines(LINES));
   const batch = await deps.store.batches.get('all', id);
   const isRunning = async () => (await deps.store.shards.list(id))[0]?.state === 'running';
   expect(await workUntil(deps, isRunning)).toBe(true);
-  await truncate(`${folder}/files/files/${batch?.inputFileId}${ending}`, 0);
+  await truncate(await storedObject(`${folder}/files/files`, batch?.inputFileId ?? '', kind), 0);
   await delay(400);
   const isOver = async () => isTerminal((await deps.store.batches.get('all', id))?.status ?? 'validating');
   expect(await workUntil(deps, isOver, { between: () => rig.advance(60), rounds: 200 })).toBe(true);
