@@ -13,3 +13,8 @@ export function startingAt({ index }: { index: number }, { segment: { lane } }: 
 export function nextOf({ candidates, progress }: Job): number | null {
   return detour(candidates, progress.candidate);
 }
+
+/** Where a line is to go by its progress. */
+export function targetOf({ candidates, progress }: Job): Candidate | undefined {
+  return candidates[progress.candidate];
+}

@@ -1,6 +1,6 @@
 import { FairShare } from '../../core/fair-share.ts';
 import type { Candidate } from '../../core/lane.ts';
-import { nextOf, startingAt } from './candidates.ts';
+import { nextOf, startingAt, targetOf } from './candidates.ts';
 import { ModelParts, modelOf } from './model-parts.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job, SegmentInHand } from './work.ts';
@@ -93,8 +93,8 @@ export class FreshLines {
   }
 
   /** Whether one more line of its model would be beyond that one's part. */
-  isFull({ candidates, progress }: Job): boolean {
-    return this.parts.isFull(candidates[progress.candidate]?.model ?? '');
+  isFull(job: Job): boolean {
+    return this.parts.isFull(targetOf(job)?.model ?? '');
   }
 
   /**
@@ -102,7 +102,7 @@ export class FreshLines {
    * where they began.
    */
   count(job: Job, change: 1 | -1): void {
-    this.parts.count(job.candidates[job.progress.candidate]?.model ?? '', change);
+    this.parts.count(targetOf(job)?.model ?? '', change);
     const { lane, lease } = job.segment;
     if (lane.shared < 2 || job.progress.candidate > 0) return;
     const [first] = job.candidates;

@@ -3,6 +3,7 @@ import { type Candidate, isLimited } from '../../core/lane.ts';
 import { accountSign, type RefusalVerdict } from '../../core/target-hold.ts';
 import { type Clock, steadyMs } from '../../ports/clock.ts';
 import type { Gate, Slot, TargetGate } from '../../ports/gates.ts';
+import { targetOf } from './candidates.ts';
 import { ParkedLines } from './parked-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
 import type { Job } from './work.ts';
@@ -16,11 +17,6 @@ interface Denied {
 
 /** What keeps lines of a target from being sent now. */
 export type Held = 'hours' | 'rate' | 'account';
-
-/** Where a line is to go by its progress. */
-function targetOf({ candidates, progress }: Job): Candidate | undefined {
-  return candidates[progress.candidate];
-}
 
 /** The lines of one provider whose targets have rates or hours of their own, or refuse the account. */
 export class HeldLines {

@@ -13,7 +13,7 @@ import { steadyMs } from '../../ports/clock.ts';
 import type { Deps } from '../../ports/deps.ts';
 import type { Feed, Gate, Slot } from '../../ports/gates.ts';
 import { WakeTimer } from '../gates/wake-timer.ts';
-import { nextOf } from './candidates.ts';
+import { nextOf, targetOf } from './candidates.ts';
 import { FreshLines } from './fresh-lines.ts';
 import { type Held, HeldLines } from './held-lines.ts';
 import type { BatchFlow } from './segment-queue.ts';
@@ -137,7 +137,7 @@ export class LineFeed implements Feed {
     const output = failure !== null || usage === null ? 0 : totalOutput(usage);
     const used = failure !== null ? 0 : usage === null ? null : totalInput(usage) + output;
     const verdict = this.held.settle(job, slot, failure, used);
-    const model = job.candidates[job.progress.candidate]?.model ?? '';
+    const model = targetOf(job)?.model ?? '';
     const passes = this.gate.settle(slot, failure, { model, usedTokens: used, outputTokens: output });
     this.held.parked.look();
     if (failure !== null && faultOf(failure) === 'trouble') this.noteTrouble(job);

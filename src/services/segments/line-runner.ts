@@ -14,6 +14,7 @@ import { avoidedAfter } from '../gates/avoided.ts';
 import { withVerdict } from '../ledger/price-attempt.ts';
 import { type LineResult, resultOfAttempt, resultOfFailure, resultOfUnfit } from '../results/line-result.ts';
 import { Answered } from './answered.ts';
+import { targetOf } from './candidates.ts';
 import { finishedAttempt, keptAnswer, noSuchProvider, settleBound } from './line-end.ts';
 import { entryOf } from './line-entry.ts';
 import type { LineFeed } from './line-feed.ts';
@@ -51,7 +52,7 @@ export class LineRunner {
   /** Starts one attempt; its end is settled by itself. */
   start(job: Job, feed: LineFeed, slot: Slot): void {
     const { gate } = feed;
-    const candidate = job.candidates[job.progress.candidate];
+    const candidate = targetOf(job);
     if (!candidate) throw new Error('a line was started without a candidate');
     const batchId = job.segment.batch.row.id;
     const target = targetName(candidate);
@@ -234,7 +235,7 @@ export class LineRunner {
   }
 
   private enqueue(job: Job, delayMs: number): void {
-    const candidate = job.candidates[job.progress.candidate];
+    const candidate = targetOf(job);
     const feed = candidate && this.feedOf(candidate.provider);
     if (feed) feed.enqueue(job, delayMs);
     else if (candidate) this.fail(job, candidate, noSuchProvider(candidate), null, null);

@@ -42,7 +42,7 @@ export async function submitShard(work: ShardWork): Promise<void> {
     if (error instanceof TooLarge && asked.length > 1) return null;
     throw error;
   });
-  if (input === null) return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
+  if (input === null) return cutInHalf(work);
   if (input.refused.length > 0) {
     const outcomes = input.refused.map((refused) => ({ ...refused, result: null, warnings: [] }));
     await settleLines(work, outcomes, { name: partName(work, 'refused'), known: new Set(), last: false });
@@ -61,6 +61,11 @@ export async function submitShard(work: ShardWork): Promise<void> {
   const begun = { token, place, tries: shard.tries + 1, bytes: input.bytes, progressAt: unixSeconds(work.deps.clock) };
   await save(work, { state: 'submitting', ...begun, failure: null, nextAt });
   await create(work, input);
+}
+
+/** Two of half its lines take its place. */
+async function cutInHalf(work: ShardWork): Promise<void> {
+  return settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
 }
 
 async function isWanted({ deps, shard }: ShardWork): Promise<boolean> {
@@ -194,7 +199,7 @@ async function hasBudgetRoom(work: ShardWork, asked: readonly ShardLine[]): Prom
   const room = await holdShard(deps, batch, { id: shard.id, lines: asked.length, linesMin, most });
   if (room === 'go') return true;
   if (room === 'halve') {
-    await settle(work, { state: 'done', followUp: halves(work, await unfinishedLines(work)) });
+    await cutInHalf(work);
     return false;
   }
   await wait(work, null);
